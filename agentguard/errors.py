@@ -1,0 +1,176 @@
+"""Every error that agentguard raises, as one tree with stable codes.
+
+A refusal is not in it: a refused action is an answer (`Denied`), and only the function decorator raises, since a
+function has nothing else to return.
+
+    AgentGuardError
+    ├── PolicyError            policy files are wrong; every problem with file, line, column and code
+    ├── LanguageError          one condition is wrong; problems with offsets (policyfile turns them into a PolicyError)
+    ├── EvaluationError        a condition could not be evaluated (law 9 says what follows)
+    ├── ConformError           a value does not fit its declared type
+    ├── MoneyError             an amount or currency that is not one, or two currencies mixed
+    ├── ConfigurationError     tools and facts do not match what the policies declare; every mismatch at once
+    ├── UsageError             the host called agentguard wrongly (not the model, not the customer)
+    │   ├── KeyConflictError   the same key was used for another request
+    │   └── NotFoundError      no action, escalation or entry has this id
+    ├── NotAllowedError        raised only by guarded functions; carries the answer
+    ├── NotDoneError           raised by a tool: definitely nothing happened
+    └── StoreError             the store cannot do it
+        ├── StoreUnavailableError  locked, read-only, full, unreachable: nothing was stored
+        ├── StoreSchemaError       the database was made by another version
+        └── TamperedError          what is stored contradicts itself
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong in a file, where it is, and what to do.
+
+    Lines and columns count from 1; 0 means the whole file.
+    """
+
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column} {self.code} {self.message}"
+
+
+class AgentGuardError(Exception):
+    """The root of everything that agentguard raises; `code` is stable, the text is not."""
+
+    code = "error"
+
+
+class PolicyError(AgentGuardError):
+    """Policy files are wrong; `problems` holds all of them, in the order of their places."""
+
+    code = "policy_invalid"
+
+    def __init__(self, problems: list[Problem] | tuple[Problem, ...]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class LanguageError(AgentGuardError):
+    """A condition or a type is wrong; `problems` are (offset in the text, code, message)."""
+
+    code = "condition_invalid"
+
+    def __init__(self, problems: list[tuple[int, str, str]] | tuple[tuple[int, str, str], ...]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("; ".join(f"at {offset}: {message}" for offset, _, message in self.problems))
+
+
+class EvaluationError(AgentGuardError):
+    """A condition could not be evaluated: a fact is missing, a lookup failed, a bound was passed.
+
+    Attributes:
+        reason: A stable word: `missing`, `unknown`, `overflow`, `inexact`, `currency`, `empty`, `no_calendar`, `bound`.
+        name: The full name that could not be read, if that was it.
+        start, end: Offsets in the condition's text.
+    """
+
+    code = "cannot_evaluate"
+
+    def __init__(self, reason: str, message: str, name: str | None = None, start: int = 0, end: int = 0) -> None:
+        self.reason = reason
+        self.name = name
+        self.start = start
+        self.end = end
+        super().__init__(message)
+
+
+class ConformError(AgentGuardError):
+    """A value does not fit its declared type; `reason` is a stable word such as `not_a_number`."""
+
+    code = "value_invalid"
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class MoneyError(AgentGuardError):
+    """Text or a number is not an exact amount of a known currency, or two currencies were mixed."""
+
+    code = "money_invalid"
+
+
+class ConfigurationError(AgentGuardError):
+    """The registered tools and facts do not match the policies; `mismatches` holds every one."""
+
+    code = "configuration_invalid"
+
+    def __init__(self, mismatches: list[str] | tuple[str, ...]) -> None:
+        self.mismatches = tuple(mismatches)
+        super().__init__("\n".join(self.mismatches))
+
+
+class UsageError(AgentGuardError):
+    """The host called agentguard in a way that cannot work; the message says what to do instead."""
+
+    code = "usage"
+
+
+class KeyConflictError(UsageError):
+    """The same key came with a different request; nothing was decided and nothing ran (law 3)."""
+
+    code = "key_conflict"
+
+
+class NotFoundError(UsageError):
+    """No action, escalation, entry or policy has this id."""
+
+    code = "not_found"
+
+
+class NotAllowedError(AgentGuardError):
+    """A guarded function was called and its action did not run to `done`; `answer` says why."""
+
+    code = "not_allowed"
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        super().__init__(str(answer))
+
+
+class NotDoneError(AgentGuardError):
+    """Raised by a tool to say that definitely nothing happened, so that its hold is given back.
+
+    Every other exception from a tool is an unknown outcome: the hold stays until somebody knows (law 6).
+    """
+
+    code = "not_done"
+
+
+class StoreError(AgentGuardError):
+    """The store could not do what was asked; nothing of it was kept."""
+
+    code = "store"
+
+
+class StoreUnavailableError(StoreError):
+    """The database is locked, read-only, full or unreachable; nothing was stored and nothing ran."""
+
+    code = "store_unavailable"
+
+
+class StoreSchemaError(StoreError):
+    """The database was made by an older or newer version; the message says what to do."""
+
+    code = "store_schema"
+
+
+class TamperedError(StoreError):
+    """What is stored contradicts itself: a chain that does not join, a text that has another digest."""
+
+    code = "tampered"
