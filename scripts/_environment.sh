@@ -2,6 +2,7 @@
 # every file checked against its hash. It is kept as long as the lock, pyproject.toml and the folder are the same.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+export PATH # an empty environment leaves bash with a search path that its children do not see
 
 fail() {
     printf '%s\n' "$1" >&2
@@ -33,8 +34,8 @@ make_environment() {
         echo "making .venv with python and pip from requirements.lock (about a minute)"
         python=$(find_python) || fail "expected Python 3.11 or newer, or uv, on PATH: install one of them"
         "$python" -m venv .venv || return 1
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || return 1
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . || return 1
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock || return 1
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . || return 1
     fi
 }
 
