@@ -1,0 +1,137 @@
+"""Values as canonical bytes, and the digests of them.
+
+Canonical bytes are RFC 8785. In the subset used here (ASCII keys, no floats, whole numbers under 2**53 in size) orjson's
+sorted keys give the same bytes, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from agentguard.core import language
+from agentguard.core.language import Value
+from agentguard.core.money import Money
+from agentguard.errors import ConformError
+
+LARGEST_JSON_INTEGER = 2**53 - 1
+
+
+def encode(value: Value) -> Any:
+    """Return a value as JSON that `decode` can read back with the value's declared type."""
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= LARGEST_JSON_INTEGER else str(value)
+    if isinstance(value, Money):
+        return str(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(microseconds=1)}us"
+    if isinstance(value, Mapping):
+        return {name: encode(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    raise ConformError("not_encodable", f"expected a value of the policy language, got `{type(value).__name__}`")
+
+
+def decode(kind: language.Type, encoded: Any) -> Value:
+    """Return the value that `encode` made this JSON of.
+
+    Raises:
+        ConformError: The JSON cannot have come from a value of this type.
+    """
+    try:
+        return _decode(kind, encoded)
+    except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError) as error:
+        raise ConformError("not_decodable", f"expected an encoded `{kind}`, got `{encoded!r:.80}`") from error
+
+
+def _decode(kind: language.Type, encoded: Any) -> Value:
+    match kind:
+        case language.Money():
+            return Money.parse(encoded)
+        case language.Integer():
+            return int(encoded)
+        case language.Decimal_():
+            return Decimal(encoded)
+        case language.Time():
+            return datetime.strptime(encoded, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        case language.Date():
+            return date.fromisoformat(encoded)
+        case language.Duration():
+            return timedelta(microseconds=int(encoded.removesuffix("us")))
+        case language.Record():
+            return {name: _decode(kind.fields[name].type, item) for name, item in encoded.items()}
+        case language.ListOf():
+            return tuple(_decode(kind.item, item) for item in encoded)
+        case language.YesNo():
+            if not isinstance(encoded, bool):
+                raise ValueError(encoded)
+            return encoded
+        case _:
+            if not isinstance(encoded, str):
+                raise ValueError(encoded)
+            return encoded
+
+
+def time_text(moment: datetime) -> str:
+    """Return an instant as RFC 3339 text in UTC with six digits of a second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def canonical_bytes(document: Any) -> bytes:
+    """Return the RFC 8785 bytes of a JSON document of the subset that agentguard writes.
+
+    Raises:
+        ConformError: A float, a key that is not ASCII text, or a number of 2**53 or more is in it.
+    """
+    _refuse_outside_subset(document)
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def _refuse_outside_subset(document: Any) -> None:
+    kind = type(document)
+    if kind is str or kind is bool or document is None:
+        return
+    if kind is int:
+        if -LARGEST_JSON_INTEGER <= document <= LARGEST_JSON_INTEGER:
+            return
+        raise ConformError("number_too_large", f"expected a whole number under 2**53, got `{document}`; write it as text")
+    if kind is dict:
+        for key, item in document.items():
+            if type(key) is not str or not key.isascii():
+                raise ConformError("key_not_ascii", f"expected ASCII text as a key, got `{key!r}`")
+            _refuse_outside_subset(item)
+        return
+    if kind is list or kind is tuple:
+        for item in document:
+            _refuse_outside_subset(item)
+        return
+    raise ConformError("not_canonical", f"expected text, a whole number, yes/no, a list or an object, got `{kind.__name__}`")
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of bytes in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def document_digest(document: Any) -> str:
+    """Return the SHA-256 in hex of a JSON document's canonical bytes."""
+    return digest(canonical_bytes(document))
+
+
+def keyed_digest(secret: bytes, text: str) -> str:
+    """Return the HMAC-SHA-256 of a text in hex: for whatever could be guessed and tried."""
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,73 @@
+"""What a decision must be told beside the facts: accounts to read and events to look for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agentguard.core.digest import encode
+from agentguard.core.language import UNKNOWN
+from agentguard.core.limits import AccountNeed, account_need
+from agentguard.core.plan import Environment, Plan, PlannedRequirement, environment
+from agentguard.core.request import Fact, Request
+from agentguard.errors import EvaluationError
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementNeed:
+    """The settled action that one requirement looks for.
+
+    Attributes:
+        values: What must be the same, by name, encoded; the store sees keyed digests of them.
+        since: How old it may be at most; None for any age.
+    """
+
+    requirement: str
+    action: str
+    values: Mapping[str, Any]
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """By qualified id; what could not be evaluated is not here, and `decide` counts that against the request."""
+
+    accounts: Mapping[str, AccountNeed]
+    requirements: Mapping[str, RequirementNeed]
+
+
+def needs(plan: Plan, request: Request, facts: Mapping[str, Fact], now: datetime) -> Needs:
+    """Return the accounts, windows and events that `decide` will ask for at this moment."""
+    return needs_of(plan, request, environment(plan, request, facts, now), now)
+
+
+def needs_of(plan: Plan, request: Request, values: Environment, now: datetime) -> Needs:
+    """Return the same from an environment that is already there."""
+    accounts: dict[str, AccountNeed] = {}
+    requirements: dict[str, RequirementNeed] = {}
+    for file in plan.files:
+        for limit in file.limits:
+            try:
+                accounts[limit.id] = account_need(limit, request, values, now)
+            except EvaluationError:
+                continue  # law 9: `decide` finds no usage for it and counts that against the request
+        for requirement in file.requires:
+            wanted = _requirement_need(requirement, values, now)
+            if wanted is not None:
+                requirements[requirement.id] = wanted
+    return Needs(accounts, requirements)
+
+
+def _requirement_need(planned: PlannedRequirement, values: Environment, now: datetime) -> RequirementNeed | None:
+    same = {name: values.get(name, UNKNOWN) for name in planned.requirement.same}
+    if any(value is UNKNOWN for value in same.values()):
+        return None
+    within = planned.requirement.within
+    return RequirementNeed(
+        requirement=planned.id,
+        action=planned.requirement.action,
+        values={name: encode(value) for name, value in same.items()},
+        since=None if within is None else now - within,
+    )

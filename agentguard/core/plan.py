@@ -1,0 +1,280 @@
+"""A bundle prepared for one action: what applies to it, compiled once, so that cost does not grow with other rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agentguard.core.digest import encode
+from agentguard.core.language import (
+    UNKNOWN,
+    Declared,
+    Expression,
+    Value,
+    compile_conditions,
+    compile_expression,
+    conform,
+    unparse,
+)
+from agentguard.core.policy import Bundle, Limit, Policy, Requirement, Rule, Template, WindowKind
+from agentguard.core.request import Fact, FactStatus, Request
+from agentguard.errors import ConformError, EvaluationError
+
+Environment = dict[str, Any]
+Compiled = Callable[[Mapping[str, Any]], Any]
+
+BUILT_IN = frozenset({"on_behalf_of", "tenant", "agent.id", "agent.version", "now", "asked_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLimit:
+    """A limit as one action meets it.
+
+    Attributes:
+        measure: None where actions are counted.
+        identity: What makes its account, without the values: see `account_identity`.
+    """
+
+    id: str
+    policy: Policy
+    limit: Limit
+    when: Compiled | None
+    measure: Compiled | None
+    per: tuple[Compiled, ...]
+    max: Mapping[str, Compiled]
+    identity: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequirement:
+    """A requirement as one action meets it."""
+
+    id: str
+    policy: Policy
+    requirement: Requirement
+    when: Compiled | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRule:
+    """A rule with its qualified id and its words where they hold no values."""
+
+    id: str
+    rule: Rule
+    because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPolicy:
+    """One file as one action meets it; `fire` evaluates the conditions of all `rules` at once, in their order."""
+
+    policy: Policy
+    rules: tuple[PlannedRule, ...]
+    fire: Callable[[Mapping[str, Any]], list[bool | EvaluationError]]
+    limits: tuple[PlannedLimit, ...]
+    requires: tuple[PlannedRequirement, ...]
+    dated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that governs one action.
+
+    Attributes:
+        enforced, shadowed: The files by mode, in order of name.
+        arguments: The declared type of each argument, computed ones too.
+        computed: Arguments that the policy fills in, compiled.
+        facts: Declared facts by full name that something here reads, segments included; nothing else is looked up.
+        context: Declared context by full name.
+    """
+
+    action: str
+    bundle_digest: str
+    enforced: tuple[PlannedPolicy, ...]
+    shadowed: tuple[PlannedPolicy, ...]
+    arguments: Mapping[str, Declared]
+    computed: Mapping[str, Compiled]
+    facts: Mapping[str, Declared]
+    context: Mapping[str, Declared]
+
+    @property
+    def files(self) -> tuple[PlannedPolicy, ...]:
+        """Every file that governs the action, enforced ones first."""
+        return self.enforced + self.shadowed
+
+
+def plan_action(bundle: Bundle, action: str) -> Plan:
+    """Prepare a bundle for one action; an action that no file governs gives a plan without files."""
+    policies = bundle.governing(action)
+    arguments: dict[str, Declared] = {}
+    computed: dict[str, Compiled] = {}
+    context: dict[str, Declared] = {}
+    read: dict[str, Declared] = {}
+    for policy in policies:
+        spec = policy.actions[action]
+        arguments.update(spec.arguments)
+        computed.update({name: compile_expression(value) for name, value in spec.computed.items()})
+        context.update(policy.context)
+        names = set(policy.segments).union(*(expression.reads for expression in _expressions(policy, action)))
+        read.update({name: policy.facts[name] for name in sorted(names) if name in policy.facts})
+    files = tuple(_plan_policy(policy, action) for policy in policies)
+    return Plan(
+        action=action,
+        bundle_digest=bundle.digest,
+        enforced=tuple(file for file in files if not file.policy.shadow),
+        shadowed=tuple(file for file in files if file.policy.shadow),
+        arguments=arguments,
+        computed=computed,
+        facts=read,
+        context=context,
+    )
+
+
+def environment(plan: Plan, request: Request, facts: Mapping[str, Fact], now: datetime) -> Environment:
+    """Return what conditions can read: a failed or ungathered fact is `UNKNOWN`, an absent one is not there (law 9)."""
+    values: Environment = {
+        **request.arguments,
+        **request.context,
+        "on_behalf_of": request.on_behalf_of,
+        "tenant": request.tenant,
+        "agent.id": request.actor.id,
+        "now": now,
+        "asked_at": request.asked_at,
+    }
+    if request.actor.version is not None:
+        values["agent.version"] = request.actor.version
+    for name in plan.facts:
+        fact = facts.get(name)
+        if fact is None or fact.status is FactStatus.FAILED:
+            values[name] = UNKNOWN
+        elif fact.status is FactStatus.VALUE:
+            values[name] = fact.value
+    for name, compute in plan.computed.items():
+        values[name] = _computed(plan.arguments[name], compute, values)
+    return values
+
+
+def computed_arguments(plan: Plan, values: Environment) -> dict[str, Value]:
+    """Return the arguments that the policy filled in; those that could not be evaluated are left out."""
+    return {name: values[name] for name in plan.computed if values[name] is not UNKNOWN}
+
+
+def _computed(declared: Declared, compute: Compiled, values: Environment) -> Any:
+    try:
+        return conform(declared.type, compute(values))
+    except (EvaluationError, ConformError):
+        return UNKNOWN  # whatever reads it cannot be evaluated, and `decide` denies for want of the argument
+
+
+def _plan_policy(policy: Policy, action: str) -> PlannedPolicy:
+    rules = tuple(
+        PlannedRule(policy.qualified(rule.id), rule, static_text(rule.words.because))
+        for rule in policy.rules
+        if action in rule.on
+    )
+    return PlannedPolicy(
+        policy=policy,
+        rules=rules,
+        fire=_fire(rules),
+        limits=tuple(_plan_limit(policy, limit, action) for limit in policy.limits if action in limit.on),
+        requires=tuple(
+            PlannedRequirement(policy.qualified(item.id), policy, item, _compiled(item.when))
+            for item in policy.requires
+            if action in item.on
+        ),
+        dated=policy.expires is not None or any(planned.rule.expires is not None for planned in rules),
+    )
+
+
+def _fire(rules: tuple[PlannedRule, ...]) -> Callable[[Mapping[str, Any]], list[bool | EvaluationError]]:
+    conditions = [planned.rule.when for planned in rules if planned.rule.when is not None]
+    evaluate = compile_conditions(conditions)
+    if len(conditions) == len(rules):
+        return evaluate
+    unconditional = [position for position, planned in enumerate(rules) if planned.rule.when is None]
+
+    def fire(values: Mapping[str, Any]) -> list[bool | EvaluationError]:
+        results = evaluate(values)
+        for position in unconditional:
+            results.insert(position, True)
+        return results
+
+    return fire
+
+
+def _plan_limit(policy: Policy, limit: Limit, action: str) -> PlannedLimit:
+    return PlannedLimit(
+        id=policy.qualified(limit.id),
+        policy=policy,
+        limit=limit,
+        when=_compiled(limit.when),
+        measure=_compiled(limit.measure[action]),
+        per=tuple(compile_expression(expression) for expression in limit.per),
+        max={currency: compile_expression(expression) for currency, expression in limit.max.items()},
+        identity=account_identity(limit),
+    )
+
+
+def account_identity(limit: Limit) -> dict[str, Any]:
+    """Return what makes a limit's account, beside tenant, unit and values.
+
+    Renaming a limit or changing `in`, `max` or `over` keeps what was used; anything else opens another account.
+    """
+    measured = {name: unparse(item.tree) if item else "#" for name, item in sorted(limit.measure.items())}
+    identity: dict[str, Any] = {"measure": measured, "per": [unparse(item.tree) for item in limit.per]}
+    if limit.when is not None:
+        identity["when"] = unparse(limit.when.tree)
+    if limit.window.kind is WindowKind.CONVERSATION:
+        identity["per"] = [*identity["per"], "context.conversation"]
+    return identity
+
+
+def account_values(planned: PlannedLimit, values: Environment) -> list[Any]:
+    """Return the values that pick one account of a limit, encoded.
+
+    Raises:
+        EvaluationError: One of them cannot be read.
+    """
+    keys = [encode(read(values)) for read in planned.per]
+    if planned.limit.window.kind is WindowKind.CONVERSATION:
+        conversation = values.get("context.conversation")
+        if not isinstance(conversation, str):
+            raise EvaluationError("missing", "`context.conversation` is missing", "context.conversation")
+        keys.append(conversation)
+    return keys
+
+
+def _compiled(expression: Expression | None) -> Compiled | None:
+    return None if expression is None else compile_expression(expression)
+
+
+def static_text(template: Template | None) -> str | None:
+    """Return a template's words if no values are in them, else None."""
+    if template is None:
+        return ""
+    if all(isinstance(part, str) for part in template.parts):
+        return "".join(part for part in template.parts if isinstance(part, str))
+    return None
+
+
+def _expressions(policy: Policy, action: str) -> list[Expression]:
+    """Everything that deciding this action evaluates in one file."""
+    found: list[Expression | None] = list(policy.actions[action].computed.values())
+    templates: list[Template] = [*policy.say_otherwise.values(), *policy.say_on_error.values()]
+    for rule in policy.rules:
+        if action in rule.on:
+            found.append(rule.when)
+            templates += [*rule.words.say.values(), *([rule.words.because] if rule.words.because else [])]
+    for limit in policy.limits:
+        if action in limit.on:
+            found += [limit.when, limit.measure[action], *limit.per, *limit.max.values()]
+            templates += [*limit.words.say.values(), *([limit.words.because] if limit.words.because else [])]
+    for requirement in policy.requires:
+        if action in requirement.on:
+            found.append(requirement.when)
+            templates += [*requirement.words.say.values()]
+            templates += [requirement.words.because] if requirement.words.because else []
+    found += [part for template in templates for part in template.parts if not isinstance(part, str)]
+    return [expression for expression in found if expression is not None]
