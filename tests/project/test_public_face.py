@@ -1,0 +1,45 @@
+"""What `import agentguard` gives and costs."""
+
+import subprocess
+import sys
+from importlib.metadata import metadata
+from pathlib import Path
+
+import agentguard
+
+HEAVY = ["openai", "httpx2", "fastapi", "starlette", "uvicorn", "jinja2", "typer", "rich", "z3", "alembic", "psycopg"]
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_the_public_names_are_chosen_by_hand_sorted_and_all_there():
+    assert list(agentguard.__all__) == sorted(set(agentguard.__all__))
+    for name in agentguard.__all__:
+        assert getattr(agentguard, name) is not None
+
+
+def test_nothing_public_is_left_out_of_all():
+    loaded = run(
+        "import agentguard, types; print(*[n for n, v in vars(agentguard).items() if n[0] != '_' "
+        "and not isinstance(v, types.ModuleType)])"
+    ).split()
+    future = {"annotations"}
+    assert set(loaded) - future <= set(agentguard.__all__)
+
+
+def test_importing_agentguard_loads_no_vendor_no_web_framework_and_no_command_line():
+    loaded = run(f"import agentguard, sys; print(*[name for name in {HEAVY} if name in sys.modules])").split()
+    assert loaded == []
+
+
+def test_importing_agentguard_does_not_configure_logging():
+    assert run(
+        "import agentguard, structlog, logging; print(structlog.is_configured(), logging.getLogger().handlers)"
+    ) == ("False []\n")
+
+
+def test_the_installed_package_says_its_licence_and_is_typed():
+    assert metadata("agentguard")["License-Expression"] == "Apache-2.0"
+    assert (Path(agentguard.__file__).parent / "py.typed").exists()
