@@ -100,6 +100,11 @@ class Plan:
     context: Mapping[str, Declared]
 
     @property
+    def has_accounts(self) -> bool:
+        """True if deciding needs the store: some limit or requirement applies."""
+        return any(file.limits or file.requires for file in self.files)
+
+    @property
     def files(self) -> tuple[PlannedPolicy, ...]:
         """Every file that governs the action, enforced ones first."""
         return self.enforced + self.shadowed
