@@ -12,12 +12,15 @@ function has nothing else to return.
     ├── ConfigurationError     tools and facts do not match what the policies declare; every mismatch at once
     ├── UsageError             the host called agentguard wrongly (not the model, not the customer)
     │   ├── KeyConflictError   the same key was used for another request
-    │   └── NotFoundError      no action, escalation or entry has this id
+    │   ├── NotFoundError      no action, escalation or entry has this id
+    │   ├── PolicyVersionError the same policy and version is already stored with another text
+    │   └── AmountTooLargeError an amount is negative or past what one movement may be
     ├── NotAllowedError        raised only by guarded functions; carries the answer
     ├── NotDoneError           raised by a tool: definitely nothing happened
     └── StoreError             the store cannot do it
         ├── StoreUnavailableError  locked, read-only, full, unreachable: nothing was stored
         ├── StoreSchemaError       the database was made by another version
+        ├── StaleFenceError        somebody else moved the action or escalation first
         └── TamperedError          what is stored contradicts itself
 """
 
@@ -133,6 +136,18 @@ class NotFoundError(UsageError):
     code = "not_found"
 
 
+class PolicyVersionError(UsageError):
+    """The same policy and version is stored with another text; raise the `version` in the file."""
+
+    code = "policy_version"
+
+
+class AmountTooLargeError(UsageError):
+    """A movement on an account is negative, or past the bound on one movement or one account."""
+
+    code = "amount_too_large"
+
+
 class NotAllowedError(AgentGuardError):
     """A guarded function was called and its action did not run to `done`; `answer` says why."""
 
@@ -168,6 +183,12 @@ class StoreSchemaError(StoreError):
     """The database was made by an older or newer version; the message says what to do."""
 
     code = "store_schema"
+
+
+class StaleFenceError(StoreError):
+    """Somebody else moved the action or the escalation first; nothing of this transaction was kept."""
+
+    code = "stale_fence"
 
 
 class TamperedError(StoreError):
