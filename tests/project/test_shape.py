@@ -37,10 +37,9 @@ def test_no_function_is_longer_than_60_lines(module):
 
 def test_every_module_and_everything_public_has_a_docstring(module):
     def undocumented(node, prefix):
-        for child in node.body:
-            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not child.name.startswith(
-                "_"
-            ):
+        named = [child for child in node.body if isinstance(child, ast.ClassDef | Function)]
+        for child in named:
+            if not child.name.startswith("_"):
                 overload = any(ast.unparse(mark).endswith("overload") for mark in child.decorator_list)
                 if not ast.get_docstring(child) and not overload:
                     yield f"{prefix}{child.name}"

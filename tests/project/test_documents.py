@@ -1,0 +1,73 @@
+"""Nothing in the README and the manual stands there unrun."""
+
+import re
+import shutil
+
+import pytest
+
+from tests.project.documents import LANGUAGES, Block, Reader, blocks_of, documents
+from tests.project.tree import ROOT, shown
+
+DOCUMENTS = documents()
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    if (ROOT / "policies").exists():
+        shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    monkeypatch.chdir(tmp_path)
+    return Reader(tmp_path.name, tmp_path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=shown)
+def test_every_block_does_what_the_document_says(document, reader):
+    for block in blocks_of(shown(document), document.read_text(encoding="utf-8")):
+        reader.follow(block)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=shown)
+def test_every_block_names_a_known_language_and_a_reason_if_it_is_not_run(document):
+    for block in blocks_of(shown(document), document.read_text(encoding="utf-8")):
+        assert block.language in LANGUAGES, block.place
+        assert block.language != "yaml" or "not run" not in block.markers, f"{block.place}: every YAML block loads"
+        assert len(block.markers.get("not run", "a good reason").split()) >= 2, f"{block.place}: a reason is missing"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=shown)
+def test_every_link_inside_the_repository_leads_somewhere(document):
+    text = re.sub(r"(?ms)^```.*?^```$", "", document.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (document.parent / target).exists(), f"{shown(document)}: `{target}` leads nowhere"
+
+
+def test_the_readme_fits_150_lines():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_a_block_that_fails_is_noticed_with_its_document_and_line(reader):
+    blocks = blocks_of("page.md", "A page.\n\n```python\nx = 1\n```\n\n```python\nassert x == 2\n```\n")
+    assert [block.line for block in blocks] == [4, 8]
+    reader.follow(blocks[0])
+    with pytest.raises(AssertionError) as caught:
+        reader.follow(blocks[1])
+    assert (str(caught.traceback[-1].path), caught.traceback[-1].lineno + 1) == ("page.md", 8)
+
+
+def test_a_block_saved_under_a_name_is_there_for_the_next_one(reader):
+    check = 'from pathlib import Path\nassert Path("notes/one.txt").read_text() == "hello\\n"\n'
+    text = f"<!-- file: notes/one.txt -->\n```text\nhello\n```\n```python\n{check}```\n"
+    for block in blocks_of("page.md", text):
+        reader.follow(block)
+
+
+def test_a_command_that_prints_something_else_or_ends_otherwise_is_noticed(reader):
+    good = 'python -c "print(1, 2, 3)"\n1 ... 3\n'
+    reader.follow(Block("page.md", 1, "console", f"$ {good}", {}))
+    with pytest.raises(AssertionError, match="prints something else"):
+        reader.follow(Block("page.md", 1, "console", "$ python -c 'print(1)'\n2\n", {}))
+    with pytest.raises(AssertionError, match="ended with 3"):
+        reader.follow(Block("page.md", 1, "console", "$ python -c 'raise SystemExit(3)'\n", {}))
+    reader.follow(Block("page.md", 1, "console", "$ python -c 'raise SystemExit(3)'\n", {"exits": "3"}))
+    with pytest.raises(AssertionError, match="there is no `scripts/nothing`"):
+        reader.follow(Block("page.md", 1, "console", "$ scripts/nothing\n", {}))
