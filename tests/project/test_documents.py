@@ -41,6 +41,14 @@ def test_every_link_inside_the_repository_leads_somewhere(document):
             assert (document.parent / target).exists(), f"{shown(document)}: `{target}` leads nowhere"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=shown)
+def test_every_test_that_a_document_names_exists(document):
+    text = document.read_text(encoding="utf-8")
+    for path, name in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", text):
+        assert (ROOT / path).exists(), f"{shown(document)}: there is no {path}"
+        assert f"def {name}" in (ROOT / path).read_text(encoding="utf-8"), f"{shown(document)}: no {name} in {path}"
+
+
 def test_the_readme_fits_150_lines():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
