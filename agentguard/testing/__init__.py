@@ -1,0 +1,1 @@
+"""The public test kit: parts that behave like the world outside, for tests and demonstrations."""
