@@ -1,7 +1,9 @@
-# Sourced by the scripts beside it: goes to the project's folder and makes `.venv` there from requirements.lock,
-# every file checked against its hash. It is kept as long as the lock, pyproject.toml and the folder are the same.
+# Sourced by the scripts beside it: makes `.venv` in the project's folder from requirements.lock, every file checked
+# against its hash, and sets `root` and `python`. The environment is kept as long as the lock, pyproject.toml and the
+# folder are the same. The current directory stays as it was.
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+python=$root/.venv/bin/python
 export PATH # an empty environment leaves bash with a search path that its children do not see
 
 fail() {
@@ -21,30 +23,34 @@ find_python() {
     return 1
 }
 
-make_environment() {
-    local python
-    if command -v uv >/dev/null 2>&1; then
-        echo "making .venv with uv from requirements.lock"
-        export UV_SYSTEM_CERTS=1
-        python=$(find_python) || python=">=3.11"
-        uv venv --quiet --allow-existing --python "$python" .venv || return 1
-        uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock || return 1
-        uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e . || return 1
-    else
-        echo "making .venv with python and pip from requirements.lock (about a minute)"
-        python=$(find_python) || fail "expected Python 3.11 or newer, or uv, on PATH: install one of them"
-        "$python" -m venv .venv || return 1
-        .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock || return 1
-        .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . || return 1
-    fi
+make_with_uv() {
+    local base
+    echo "making .venv with uv from requirements.lock"
+    export UV_SYSTEM_CERTS=1
+    base=$(find_python) || base=">=3.11"
+    uv venv --quiet --allow-existing --python "$base" .venv &&
+        uv pip install --quiet --python "$python" --require-hashes -r requirements.lock &&
+        uv pip install --quiet --python "$python" --no-deps --no-build-isolation -e .
+}
+
+make_with_pip() {
+    local base
+    echo "making .venv with python and pip from requirements.lock (about a minute)"
+    base=$(find_python) || fail "expected Python 3.11 or newer, or uv, on PATH: install one of them"
+    "$base" -m venv .venv &&
+        "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock &&
+        "$python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 }
 
 stamp() {
-    pwd
-    cat requirements.lock pyproject.toml
+    printf '%s\n' "$root"
+    cat "$root/requirements.lock" "$root/pyproject.toml"
 }
 
-if ! stamp | cmp -s - .venv/made-from || ! .venv/bin/python -c '' 2>/dev/null; then
-    make_environment || fail "could not make .venv: the lines above say why; delete the folder .venv to start over"
-    stamp > .venv/made-from
+if ! stamp | cmp -s - "$root/.venv/made-from" || ! "$python" -c '' 2>/dev/null; then
+    (
+        cd "$root" || exit 1
+        if command -v uv >/dev/null 2>&1; then make_with_uv; else make_with_pip; fi
+    ) >&2 || fail "could not make .venv: the lines above say why; delete the folder .venv to start over"
+    stamp >"$root/.venv/made-from"
 fi
