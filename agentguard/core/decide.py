@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agentguard.core import escalation
-from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason, RequirementCheck
+from agentguard.core.decision import AskedRoute, Decision, Reason, RequirementCheck
 from agentguard.core.findings import Findings
 from agentguard.core.language import UNKNOWN
-from agentguard.core.limits import AccountNeed, applies, check, usage_values
+from agentguard.core.limits import AccountNeed, applies, check, unchecked, usage_values
 from agentguard.core.needs import Needs, needs_of
 from agentguard.core.plan import (
     Environment,
@@ -23,6 +23,7 @@ from agentguard.core.plan import (
     PlannedRequirement,
     PlannedRule,
     environment,
+    reason_of,
 )
 from agentguard.core.policy import Policy, Then, Verdict, Words
 from agentguard.core.request import Evidence, Request
@@ -37,7 +38,7 @@ def decide(plan: Plan, request: Request, evidence: Evidence) -> Decision:
         A decision; never raises for what a policy, a fact or an argument says.
     """
     values = environment(plan, request, evidence.facts, evidence.now)
-    if plan.has_accounts:
+    if plan.counts:
         wanted = needs_of(plan, request, values, evidence.now)
         values.update(usage_values(wanted.accounts, evidence.usage))
     else:
@@ -61,15 +62,14 @@ def _together(
     evidence: Evidence,
 ) -> Decision:
     found = [_judge(file, values, wanted, evidence) for file in files]
-    general = _general_reasons(plan, files, found, values)
-    reasons = [*general, *(reason for findings in found for reason in findings.reasons)]
+    reasons = _general_reasons(plan, files, found, values)
+    for findings in found:
+        reasons += findings.reasons
     verdict = max((reason.verdict for reason in reasons), default=Verdict.DENY)
     routes = _routes(found) if verdict is Verdict.ESCALATE else ()
     approved = bool(routes) and escalation.approved(routes, reasons, evidence.votes)
-    unheld = [limit for findings in found for limit in findings.unheld]
-    if approved and unheld:
-        # what a person approved must still be counted; without an account it cannot be (law 4)
-        reasons = [_cannot(limit, Verdict.DENY, None, "what it counts is not known") for limit in unheld] + reasons
+    if approved and (unheld := _uncounted(found)):
+        reasons = unheld + reasons
         verdict, routes, approved = Verdict.DENY, (), False
     say, language = customer_words(found, verdict, request, values)
     return Decision(
@@ -91,12 +91,21 @@ def _general_reasons(
     """Reasons that no single file gives: no file at all, every file silent, an argument that could not be filled in."""
     if not files:
         return [Reason("action_unknown", plan.action, Verdict.DENY)]
-    missing = [name for name in plan.computed if values[name] is UNKNOWN]
-    if missing:
-        return [_cannot(plan.action, Verdict.DENY, None, f"argument `{name}` could not be computed") for name in missing]
+    if missing := [name for name in plan.computed if values[name] is UNKNOWN]:
+        detail = f"these arguments could not be computed: {', '.join(missing)}"
+        return [Reason("cannot_evaluate", plan.action, Verdict.DENY, detail=detail)]
     if all(reason.verdict is Verdict.ABSTAIN for findings in found for reason in findings.reasons):
         return [Reason("all_abstained", plan.action, Verdict.DENY)]
     return []
+
+
+def _uncounted(found: Sequence[Findings]) -> list[Reason]:
+    """Denials for limits whose account is not known: what a person approved must still be counted (law 4)."""
+    return [
+        _cannot(findings.file.policy, limit.id, Then(Verdict.DENY), "what it counts is not known")
+        for findings in found
+        for limit in findings.unheld
+    ]
 
 
 def _judge(file: PlannedPolicy, values: Environment, wanted: Needs, evidence: Evidence) -> Findings:
@@ -111,13 +120,13 @@ def _judge(file: PlannedPolicy, values: Environment, wanted: Needs, evidence: Ev
         else:
             _rule_failed(findings, planned, result)
     if not findings.reasons:
-        _say_then(findings, Reason("no_rule_matched", file.policy.qualified("otherwise"), Verdict.DENY), file.policy.otherwise)
+        findings.add(file.otherwise)
     for limit in file.limits:
         _judge_limit(findings, limit, values, wanted.accounts.get(limit.id), evidence)
     for requirement in file.requires:
         _judge_requirement(findings, requirement, values, evidence)
     if findings.failed:
-        _say_then(findings, Reason("cannot_evaluate", file.policy.qualified("on_error"), Verdict.DENY), file.policy.on_error)
+        findings.add(file.on_error)
     return findings
 
 
@@ -133,68 +142,50 @@ def _expired(file: PlannedPolicy, evidence: Evidence) -> frozenset[str]:
 
 
 def _rule_matched(findings: Findings, planned: PlannedRule, values: Environment) -> None:
-    rule = planned.rule
     findings.matched.append(planned.id)
-    because = planned.because
-    if because is None and rule.words.because is not None:
-        because = render(rule.words.because, values)
-    findings.add(
-        Reason(
-            "rule_matched",
-            planned.id,
-            rule.then.verdict,
-            _qualified_route(findings.file.policy, rule.then),
-            because or "",
-            rule.words.disclose,
-        ),
-        rule.words,
-    )
+    words = planned.rule.words
+    reason = planned.reason
+    if planned.varies and words.because is not None:
+        reason = replace(reason, because=render(words.because, values))
+    findings.add(reason, words)
 
 
 def _rule_failed(findings: Findings, planned: PlannedRule, error: object) -> None:
     findings.failed = True
-    then = planned.rule.then
-    if then.verdict is not Verdict.ALLOW:  # an allow rule that cannot be evaluated is silent
-        findings.add(_cannot(planned.id, then.verdict, _qualified_route(findings.file.policy, then), str(error)))
+    if planned.rule.then.verdict is not Verdict.ALLOW:  # an allow rule that cannot be evaluated is silent
+        findings.add(_cannot(findings.file.policy, planned.rule.id, planned.rule.then, error))
 
 
 def _judge_limit(
-    findings: Findings, limit: PlannedLimit, values: Environment, need: AccountNeed | None, evidence: Evidence
+    findings: Findings, planned: PlannedLimit, values: Environment, need: AccountNeed | None, evidence: Evidence
 ) -> None:
-    over, policy = limit.limit.over, limit.policy
-    usage = evidence.usage.get(limit.id)
+    limit, policy = planned.limit, planned.policy
+    usage = evidence.usage.get(planned.id)
     try:
-        if not applies(limit, values):
+        if not applies(planned, values):
             return
         if need is None or usage is None:
-            findings.unheld.append(limit.id)
+            findings.unheld.append(limit)
             raise EvaluationError("missing", "what it counts is not known")
-        checked = check(limit, need, usage, values)
+        checked = check(planned, need, usage, values)
     except EvaluationError as error:
         findings.failed = True
-        if limit.id not in findings.unheld:
-            findings.limits.append(_unchecked(limit, need, usage.used if usage else 0, usage.held if usage else 0))
-        findings.add(_cannot(limit.id, over.verdict, _qualified_route(policy, over), str(error)))
+        if need is not None and usage is not None:
+            findings.limits.append(unchecked(need, usage))
+        findings.add(_cannot(policy, limit.id, limit.over, error))
         return
     findings.limits.append(checked)
     if not checked.fits:
-        words = limit.limit.words
-        because = render(words.because, values) if words.because else ""
-        reason = Reason("limit_exceeded", limit.id, over.verdict, None, because, words.disclose)
-        _say_then(findings, reason, over, words)
-
-
-def _unchecked(limit: PlannedLimit, need: AccountNeed | None, used: int, held: int) -> LimitCheck:
-    """A limit whose max or `when` could not be evaluated: still held on, if a person lets the action pass."""
-    if need is None:
-        return LimitCheck(limit.id, "", "", None, used, held, 0, None, fits=False)
-    return LimitCheck(limit.id, need.account, need.unit, need.window_start, used, held, need.amount, None, fits=False)
+        because = _filled(limit.words, values)
+        findings.add(
+            reason_of(policy, "limit_exceeded", limit.id, limit.over, because, limit.words.disclose), limit.words
+        )
 
 
 def _judge_requirement(
     findings: Findings, planned: PlannedRequirement, values: Environment, evidence: Evidence
 ) -> None:
-    requirement = planned.requirement
+    requirement, policy = planned.requirement, planned.policy
     try:
         if planned.when is not None and planned.when(values) is not True:
             return
@@ -202,28 +193,25 @@ def _judge_requirement(
             raise EvaluationError("missing", "the values that must be the same are not known")
     except EvaluationError as error:
         findings.failed = True
-        then = requirement.otherwise
-        findings.add(_cannot(planned.id, then.verdict, _qualified_route(planned.policy, then), str(error)))
+        findings.add(_cannot(policy, requirement.id, requirement.otherwise, error))
         return
     entry = evidence.history[planned.id]
     findings.requirements.append(RequirementCheck(planned.id, entry))
     if entry is None:
-        because = render(requirement.words.because, values) if requirement.words.because else ""
-        reason = Reason("requirement_missing", planned.id, Verdict.DENY, None, because, requirement.words.disclose)
-        _say_then(findings, reason, requirement.otherwise, requirement.words)
+        words = requirement.words
+        because = _filled(words, values)
+        reason = reason_of(
+            policy, "requirement_missing", requirement.id, requirement.otherwise, because, words.disclose
+        )
+        findings.add(reason, words)
 
 
-def _say_then(findings: Findings, reason: Reason, then: Then, words: Words | None = None) -> None:
-    route = _qualified_route(findings.file.policy, then)
-    findings.add(replace(reason, verdict=then.verdict, route=route), words)
+def _filled(words: Words, values: Environment) -> str:
+    return "" if words.because is None else render(words.because, values)
 
 
-def _cannot(source: str, verdict: Verdict, route: str | None, detail: str) -> Reason:
-    return Reason("cannot_evaluate", source, verdict, route, detail=detail)
-
-
-def _qualified_route(policy: Policy, then: Then) -> str | None:
-    return None if then.route is None else policy.qualified(then.route)
+def _cannot(policy: Policy, source: str, then: Then, error: object) -> Reason:
+    return reason_of(policy, "cannot_evaluate", source, then, detail=str(error))
 
 
 def _routes(found: Iterable[Findings]) -> tuple[AskedRoute, ...]:

@@ -108,7 +108,9 @@ def _refuse_outside_subset(document: Any) -> None:
     if kind is int:
         if -LARGEST_JSON_INTEGER <= document <= LARGEST_JSON_INTEGER:
             return
-        raise ConformError("number_too_large", f"expected a whole number under 2**53, got `{document}`; write it as text")
+        raise ConformError(
+            "number_too_large", f"expected a whole number under 2**53, got `{document}`; write it as text"
+        )
     if kind is dict:
         for key, item in document.items():
             if type(key) is not str or not key.isascii():
@@ -119,7 +121,9 @@ def _refuse_outside_subset(document: Any) -> None:
         for item in document:
             _refuse_outside_subset(item)
         return
-    raise ConformError("not_canonical", f"expected text, a whole number, yes/no, a list or an object, got `{kind.__name__}`")
+    raise ConformError(
+        "not_canonical", f"expected text, a whole number, yes/no, a list or an object, got `{kind.__name__}`"
+    )
 
 
 def digest(data: bytes) -> str:

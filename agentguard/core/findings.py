@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 
 from agentguard.core.decision import LimitCheck, Reason, RequirementCheck
 from agentguard.core.plan import PlannedPolicy
-from agentguard.core.policy import Words
+from agentguard.core.policy import Limit, Words
 
 
 @dataclass(slots=True)
 class Findings:
-    """What one file says, gathered while it is judged; `words` has for each reason who may speak to the customer."""
+    """What one file says.
+
+    Attributes:
+        words: For each reason, who may speak to the customer for it.
+        unheld: Limits whose account or amount is not known.
+        failed: True if something could not be evaluated.
+    """
 
     file: PlannedPolicy
     reasons: list[Reason] = field(default_factory=list)
@@ -19,7 +25,7 @@ class Findings:
     matched: list[str] = field(default_factory=list)
     limits: list[LimitCheck] = field(default_factory=list)
     requirements: list[RequirementCheck] = field(default_factory=list)
-    unheld: list[str] = field(default_factory=list)
+    unheld: list[Limit] = field(default_factory=list)
     failed: bool = False
 
     def add(self, reason: Reason, words: Words | None = None) -> None:

@@ -126,6 +126,21 @@ def check(planned: PlannedLimit, need: AccountNeed, usage: Usage, values: Enviro
     )
 
 
+def unchecked(need: AccountNeed, usage: Usage) -> LimitCheck:
+    """Return a check whose max is not known: it does not fit, and is still held on if a person lets the action pass."""
+    return LimitCheck(
+        limit=need.limit,
+        account=need.account,
+        unit=need.unit,
+        window_start=need.window_start,
+        used=usage.used,
+        held=usage.held,
+        amount=need.amount,
+        max=None,
+        fits=False,
+    )
+
+
 def usage_values(needs: Mapping[str, AccountNeed], usage: Mapping[str, Usage]) -> Environment:
     """Return what `used()` and `held()` read, by environment name; limits without usage are left out."""
     values: Environment = {}

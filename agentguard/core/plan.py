@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agentguard.core.decision import Reason
 from agentguard.core.digest import encode
 from agentguard.core.language import (
     UNKNOWN,
@@ -16,9 +17,10 @@ from agentguard.core.language import (
     compile_conditions,
     compile_expression,
     conform,
+    parse,
     unparse,
 )
-from agentguard.core.policy import Bundle, Limit, Policy, Requirement, Rule, Template, WindowKind
+from agentguard.core.policy import Bundle, Disclose, Limit, Policy, Requirement, Rule, Template, Then, WindowKind
 from agentguard.core.request import Fact, FactStatus, Request
 from agentguard.errors import ConformError, EvaluationError
 
@@ -59,22 +61,34 @@ class PlannedRequirement:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRule:
-    """A rule with its qualified id and its words where they hold no values."""
+    """A rule with its qualified id and the reason it gives when it matches.
+
+    Attributes:
+        varies: True if the reason's words hold values, which are filled in each time.
+    """
 
     id: str
     rule: Rule
-    because: str | None
+    reason: Reason
+    varies: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedPolicy:
-    """One file as one action meets it; `fire` evaluates the conditions of all `rules` at once, in their order."""
+    """One file as one action meets it; `fire` evaluates the conditions of all `rules` at once, in their order.
+
+    Attributes:
+        otherwise, on_error: The reasons given when no rule matched, and when something could not be evaluated.
+        dated: True if some rule, or the file, expires.
+    """
 
     policy: Policy
     rules: tuple[PlannedRule, ...]
     fire: Callable[[Mapping[str, Any]], list[bool | EvaluationError]]
     limits: tuple[PlannedLimit, ...]
     requires: tuple[PlannedRequirement, ...]
+    otherwise: Reason
+    on_error: Reason
     dated: bool
 
 
@@ -88,6 +102,7 @@ class Plan:
         computed: Arguments that the policy fills in, compiled.
         facts: Declared facts by full name that something here reads, segments included; nothing else is looked up.
         context: Declared context by full name.
+        counts: True if some limit or requirement applies, so that deciding needs the store.
     """
 
     action: str
@@ -98,11 +113,7 @@ class Plan:
     computed: Mapping[str, Compiled]
     facts: Mapping[str, Declared]
     context: Mapping[str, Declared]
-
-    @property
-    def has_accounts(self) -> bool:
-        """True if deciding needs the store: some limit or requirement applies."""
-        return any(file.limits or file.requires for file in self.files)
+    counts: bool
 
     @property
     def files(self) -> tuple[PlannedPolicy, ...]:
@@ -134,6 +145,7 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
         computed=computed,
         facts=read,
         context=context,
+        counts=any(file.limits or file.requires for file in files),
     )
 
 
@@ -174,11 +186,7 @@ def _computed(declared: Declared, compute: Compiled, values: Environment) -> Any
 
 
 def _plan_policy(policy: Policy, action: str) -> PlannedPolicy:
-    rules = tuple(
-        PlannedRule(policy.qualified(rule.id), rule, static_text(rule.words.because))
-        for rule in policy.rules
-        if action in rule.on
-    )
+    rules = tuple(_plan_rule(policy, rule) for rule in policy.rules if action in rule.on)
     return PlannedPolicy(
         policy=policy,
         rules=rules,
@@ -189,8 +197,30 @@ def _plan_policy(policy: Policy, action: str) -> PlannedPolicy:
             for item in policy.requires
             if action in item.on
         ),
+        otherwise=reason_of(policy, "no_rule_matched", "otherwise", policy.otherwise),
+        on_error=reason_of(policy, "cannot_evaluate", "on_error", policy.on_error),
         dated=policy.expires is not None or any(planned.rule.expires is not None for planned in rules),
     )
+
+
+def _plan_rule(policy: Policy, rule: Rule) -> PlannedRule:
+    because = static_text(rule.words.because)
+    reason = reason_of(policy, "rule_matched", rule.id, rule.then, because or "", rule.words.disclose)
+    return PlannedRule(policy.qualified(rule.id), rule, reason, because is None)
+
+
+def reason_of(
+    policy: Policy,
+    code: str,
+    source: str,
+    then: Then,
+    because: str = "",
+    disclose: Disclose = Disclose.CODE,
+    detail: str = "",
+) -> Reason:
+    """Return a reason that one file gives; `source` and the route are short ids of that file."""
+    route = None if then.route is None else policy.qualified(then.route)
+    return Reason(code, policy.qualified(source), then.verdict, route, because, disclose, detail)
 
 
 def _fire(rules: tuple[PlannedRule, ...]) -> Callable[[Mapping[str, Any]], list[bool | EvaluationError]]:
@@ -227,13 +257,18 @@ def account_identity(limit: Limit) -> dict[str, Any]:
 
     Renaming a limit or changing `in`, `max` or `over` keeps what was used; anything else opens another account.
     """
-    measured = {name: unparse(item.tree) if item else "#" for name, item in sorted(limit.measure.items())}
-    identity: dict[str, Any] = {"measure": measured, "per": [unparse(item.tree) for item in limit.per]}
+    measured = {name: canonical_text(item.source) if item else "#" for name, item in sorted(limit.measure.items())}
+    identity: dict[str, Any] = {"measure": measured, "per": [canonical_text(item.source) for item in limit.per]}
     if limit.when is not None:
-        identity["when"] = unparse(limit.when.tree)
+        identity["when"] = canonical_text(limit.when.source)
     if limit.window.kind is WindowKind.CONVERSATION:
         identity["per"] = [*identity["per"], "context.conversation"]
     return identity
+
+
+def canonical_text(source: str) -> str:
+    """Return a condition's canonical spelling, so that spaces and `&&` do not open another account."""
+    return unparse(parse(source))
 
 
 def account_values(planned: PlannedLimit, values: Environment) -> list[Any]:
