@@ -28,7 +28,7 @@ class Reason:
 
     Attributes:
         code: One of the stable codes above.
-        source: The qualified id it came from (`refunds/small-refund`), or the policy's name with `otherwise`/`on_error`.
+        source: The qualified id it came from: `refunds/small-refund`, `refunds/otherwise`, `refunds/on_error`.
         verdict: What this reason alone asks for.
         route: Qualified id of the route, where it escalates.
         because: The words for the record, filled in.

@@ -1,7 +1,7 @@
 """Values as canonical bytes, and the digests of them.
 
-Canonical bytes are RFC 8785. In the subset used here (ASCII keys, no floats, whole numbers under 2**53 in size) orjson's
-sorted keys give the same bytes, and a test holds the two equal.
+Canonical bytes are RFC 8785. In the subset used here (ASCII keys, no floats, whole numbers under 2**53 in size) the
+sorted keys of orjson give the same bytes, and a test holds the two equal.
 """
 
 from __future__ import annotations

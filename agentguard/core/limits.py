@@ -30,7 +30,7 @@ class AccountNeed:
 
     Attributes:
         account: Preimage of the account; equal for limits that share what they count.
-        window_start: None where everything counts; else the first instant inside if `inclusive`, the last outside if not.
+        window_start: None where everything counts; inside the window if `inclusive`, the last instant outside if not.
     """
 
     limit: str

@@ -1,7 +1,7 @@
 """A second `decide`, naive and written the other way round, over policies that are plain data.
 
-It knows nothing of conditions, plans or accounts: a condition is a list of atoms, an unknown is `None`, and each verdict
-is asked for from the strictest down. `policy_text` writes the same data as a policy file for the real one.
+It knows nothing of conditions, plans or accounts: a condition is a list of atoms, an unknown is `None`, and each
+verdict is asked for from the strictest down. `policy_text` writes the same data as a policy file for the real one.
 """
 
 from __future__ import annotations
