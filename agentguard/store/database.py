@@ -1,0 +1,197 @@
+"""The store: one database, many readers, one writer at a time, and nothing half done.
+
+`transact` is made so that many units of work can share one commit later: a unit of work has no effect beside its
+transaction and may be called again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from agentguard.errors import StoreSchemaError, StoreUnavailableError, UsageError
+from agentguard.store import sqlite
+from agentguard.store.moment import Clock, to_microseconds
+from agentguard.store.reading import Reading
+from agentguard.store.tables import SCHEMA_VERSION, LogRow, metadata
+from agentguard.store.transaction import Transaction
+
+T = TypeVar("T")
+
+_OPENING_ATTEMPTS = 20
+
+_log = LogRow.__table__
+
+
+class Store:
+    """One database of actions, accounts and the audit log.
+
+    Safe to share between threads, and between processes as long as each opens its own or was forked.
+    """
+
+    def __init__(self, url: URL, engine: Engine, clock: Clock, patience: float) -> None:
+        self.url = url.render_as_string(hide_password=True)
+        self._url = url
+        self._engine = engine
+        self._clock = clock
+        self._patience = patience
+        self._in_memory = sqlite.in_memory(url)
+        self._after_fork()
+
+    def _after_fork(self) -> None:
+        self._process = os.getpid()
+        self._writer = threading.Lock()
+        self._inside = threading.local()
+
+    @classmethod
+    def open(cls, url: str, clock: Clock, *, log: str | None = None, patience: float = 10.0) -> Store:
+        """Open a database, and make its tables if it has none.
+
+        Args:
+            url: `sqlite:///file.db`, `sqlite://` for memory, or `sqlite:///file:file.db?mode=ro&uri=true` to read only.
+            clock: What time it is, with a zone.
+            log: The name of a new log, which stands in every entry; drawn at random when left out.
+            patience: Seconds to wait for another process's transaction.
+
+        Raises:
+            StoreSchemaError: Another version made the database, or the file is not one.
+            StoreUnavailableError: It cannot be opened.
+            UsageError: The address is not one of the above.
+        """
+        address = _parse(url)
+        store = cls(address, sqlite.make_engine(address, patience), clock, patience)
+        try:
+            store._prepare(log)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the database dies with this process."""
+        return self._in_memory
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work and commit it whole, or keep nothing of it.
+
+        `work` may be called again after a serialization failure, so it must do nothing that its transaction does not
+        take back: no call of a tool, no message, no key drawn. Whatever it raises is raised here, and nothing was kept.
+
+        Raises:
+            StoreUnavailableError: Locked, read-only, full or unreachable: nothing was stored.
+        """
+        with self._connected(writes=True) as connection:
+            transaction = Transaction(connection, self._clock)
+            value = work(transaction)
+            transaction.finish()
+            connection.commit()
+            return value
+
+    def read(self, query: Callable[[Reading], T]) -> T:
+        """Run a query on one consistent view; what it returns must not need the view any more.
+
+        Raises:
+            StoreUnavailableError: The database cannot be read.
+        """
+        with self._connected(writes=False) as connection:
+            return query(Reading(connection, self._clock))
+
+    def close(self) -> None:
+        """Close every connection; the store opens new ones if it is used again."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _connected(self, *, writes: bool) -> Iterator[Connection]:
+        if os.getpid() != self._process:
+            # A connection of the parent must not be used, and not be closed either, in a forked child.
+            self._engine.dispose(close=False)
+            self._after_fork()
+        if getattr(self._inside, "transaction", False):
+            raise UsageError(
+                "expected one transaction at a time in a thread, got one inside another; use the one you have"
+            )
+        # A database in memory has one connection, so that its readers wait for each other too.
+        alone = writes or self._in_memory
+        if alone and not self._writer.acquire(timeout=self._patience):
+            raise StoreUnavailableError(
+                f"another thread has been writing to `{self.url}` for more than {self._patience:g} s; nothing was "
+                f"stored; look for work that waits inside a transaction"
+            )
+        self._inside.transaction = True
+        try:
+            with self._engine.connect().execution_options(**{sqlite.WRITES: writes}) as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise sqlite.translate(error, self.url, self._patience) from error
+        finally:
+            self._inside.transaction = False
+            if alone:
+                self._writer.release()
+
+    def _prepare(self, log: str | None) -> None:
+        version = self._made_or_found(log)
+        if version != SCHEMA_VERSION:
+            raise StoreSchemaError(
+                f"expected a database of schema {SCHEMA_VERSION} in `{self.url}`, got schema {version}; use the "
+                f"agentguard that made it, or name another file"
+            )
+
+    def _made_or_found(self, log: str | None) -> int:
+        attempt = 0
+        while True:
+            try:
+                with self._connected(writes=False) as connection:
+                    version = _version(connection)
+                if version is not None:
+                    return version
+                with self._connected(writes=True) as connection:
+                    return _version(connection) or self._create(connection, log)
+            except StoreUnavailableError as error:
+                # Two processes that make the same database meet while it changes to write-ahead logging, which SQLite
+                # refuses at once instead of waiting.
+                attempt += 1
+                if "locked" not in str(error) or attempt == _OPENING_ATTEMPTS:
+                    raise
+                time.sleep(self._patience / 10 / _OPENING_ATTEMPTS)
+
+    def _create(self, connection: Connection, log: str | None) -> int:
+        metadata.create_all(connection)
+        for statement in sqlite.triggers():
+            connection.exec_driver_sql(statement)
+        name = log or sqlite.new_log_name(connection)
+        now = to_microseconds(self._clock())
+        values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", "last_us": now}
+        connection.execute(_log.insert(), values | {"created_us": now})
+        connection.commit()
+        return SCHEMA_VERSION
+
+
+def _parse(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(
+            f"expected a database like `sqlite:///agentguard.db`, got `{url}`; write it like this"
+        ) from error
+    if address.get_backend_name() != "sqlite":
+        raise UsageError(
+            f"expected a database like `sqlite:///agentguard.db`, got one of `{address.get_backend_name()}`, which is "
+            f"not supported yet; use SQLite"
+        )
+    return address
+
+
+def _version(connection: Connection) -> int | None:
+    if not inspect(connection).has_table(_log.name):
+        return None
+    found = connection.execute(select(_log.c.schema_version)).scalar()
+    return None if found is None else int(found)

@@ -1,0 +1,49 @@
+"""Instants as the tables keep them: microseconds since 1970 UTC, and the ledger's one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from agentguard.errors import UsageError
+
+Clock = Callable[[], datetime]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return an aware instant as exact microseconds since 1970 UTC.
+
+    Raises:
+        UsageError: The instant has no zone, so nobody knows when it was.
+    """
+    if moment.tzinfo is None:
+        raise UsageError(f"expected an instant with a time zone, got `{moment.isoformat()}`; say `tzinfo=UTC`")
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Return the instant in UTC."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def optional_to_microseconds(moment: datetime | None) -> int | None:
+    """Return the microseconds of an instant that may be missing."""
+    return None if moment is None else to_microseconds(moment)
+
+
+def optional_from_microseconds(microseconds: int | None) -> datetime | None:
+    """Return the instant of microseconds that may be missing."""
+    return None if microseconds is None else from_microseconds(microseconds)
+
+
+def ledger_time(clock: Clock, persisted_us: int) -> int:
+    """Return the ledger's now: the clock's, but never before what was persisted.
+
+    A clock that steps back would let money that left a window back into it, so the last time at which a hold was made
+    or an entry written holds as the floor. A host that finds the clock untrustworthy raises from `clock`: the
+    transaction then fails with nothing stored.
+    """
+    return max(to_microseconds(clock()), persisted_us)

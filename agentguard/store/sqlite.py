@@ -1,0 +1,193 @@
+"""Everything that is SQLite's alone: pragmas, how a transaction begins, triggers, and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from agentguard.errors import StoreError, StoreSchemaError, StoreUnavailableError, TamperedError
+
+# Text that a trigger raises, so that its refusal can be told from any other.
+REFUSAL = "agentguard"
+
+WRITES = "agentguard_writes"
+
+_NEVER_CHANGED = (
+    "agentguard_entry",
+    "agentguard_posting",
+    "agentguard_action_value",
+    "agentguard_policy_text",
+    "agentguard_bundle",
+    "agentguard_activation",
+    "agentguard_vote",
+    "agentguard_sealed",
+    "agentguard_result",
+)
+# What a person's right to be forgotten may take away; an entry keeps its digest.
+_MAY_BE_DELETED = frozenset({"agentguard_sealed", "agentguard_result"})
+
+# What must be true of a new row. It is asked before `OR REPLACE` deletes anything, and refuses that as well.
+_NEW_ROW_MUST = {
+    "agentguard_entry": (
+        "NEW.pos = (SELECT coalesce(max(pos), 0) + 1 FROM agentguard_entry)"
+        " AND NEW.seq = (SELECT coalesce(max(seq), 0) + 1 FROM agentguard_entry WHERE stream = NEW.stream)"
+    ),
+    "agentguard_posting": (
+        "NEW.n = (SELECT coalesce(max(n), 0) + 1 FROM agentguard_posting WHERE account = NEW.account)"
+        " AND NEW.cum = NEW.amount + (SELECT coalesce(max(cum), 0) FROM agentguard_posting"
+        " WHERE account = NEW.account AND n = NEW.n - 1)"
+        " AND NEW.ts_us >= (SELECT coalesce(max(ts_us), 0) FROM agentguard_posting WHERE account = NEW.account)"
+    ),
+    "agentguard_action_value": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_action_value WHERE action_id = NEW.action_id AND name = NEW.name)"
+    ),
+    "agentguard_policy_text": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_policy_text WHERE digest = NEW.digest"
+        " OR (name = NEW.name AND version = NEW.version))"
+    ),
+    "agentguard_bundle": "NOT EXISTS (SELECT 1 FROM agentguard_bundle WHERE digest = NEW.digest)",
+    "agentguard_activation": "NEW.n = (SELECT coalesce(max(n), 0) + 1 FROM agentguard_activation)",
+    "agentguard_vote": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_vote WHERE escalation = NEW.escalation AND voter = NEW.voter)"
+    ),
+    "agentguard_sealed": "NOT EXISTS (SELECT 1 FROM agentguard_sealed WHERE digest = NEW.digest)",
+    "agentguard_result": "NOT EXISTS (SELECT 1 FROM agentguard_result WHERE action_id = NEW.action_id)",
+    "agentguard_log": "NOT EXISTS (SELECT 1 FROM agentguard_log)",
+}
+
+
+def triggers() -> Iterator[str]:
+    """Yield the statements that make the append-only tables refuse changes."""
+    for table in _NEVER_CHANGED:
+        yield _trigger(f"{table}_no_update", f"BEFORE UPDATE ON {table}", f"{table} is append-only")
+        if table not in _MAY_BE_DELETED:
+            yield _trigger(f"{table}_no_delete", f"BEFORE DELETE ON {table}", f"{table} is append-only")
+    for table, condition in _NEW_ROW_MUST.items():
+        yield _trigger(
+            f"{table}_in_order",
+            f"BEFORE INSERT ON {table} WHEN NOT coalesce({condition}, 0)",
+            f"{table} takes only the next row, and no row twice",
+        )
+    yield _trigger("agentguard_log_stays", "BEFORE DELETE ON agentguard_log", "the head of the log stays")
+    yield _trigger(
+        "agentguard_log_grows",
+        "BEFORE UPDATE ON agentguard_log WHEN NEW.size < OLD.size OR NEW.last_us < OLD.last_us OR NEW.log <> OLD.log",
+        "the head of the log only grows",
+    )
+
+
+def _trigger(name: str, when: str, words: str) -> str:
+    return f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{REFUSAL}: {words}'); END"
+
+
+def make_engine(url: URL, patience: float) -> Engine:
+    """Return an engine whose connections are durable, wait a bounded time and refuse to push rows out.
+
+    Args:
+        url: `sqlite://` for memory, `sqlite:///file.db`, or `sqlite:///file:file.db?mode=ro&uri=true` for reading only.
+        patience: Seconds to wait for another process's transaction.
+    """
+    connect_args = {"timeout": patience, "check_same_thread": False, "isolation_level": None}
+    if in_memory(url):
+        engine = create_engine(url, connect_args=connect_args, poolclass=StaticPool)
+    else:
+        engine = create_engine(url, connect_args=connect_args, pool_size=8, max_overflow=56, pool_timeout=patience)
+    event.listen(engine, "connect", _prepare_connection)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def in_memory(url: URL) -> bool:
+    """Return whether the database lives in this process's memory alone."""
+    return url.database in {None, "", ":memory:"} or url.query.get("mode") == "memory"
+
+
+def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in ("synchronous = FULL", "recursive_triggers = ON", "foreign_keys = ON", "trusted_schema = OFF"):
+        connection.execute(f"PRAGMA {pragma}")
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that turns into a writer fails at once when somebody else wrote meanwhile; taking the
+    # write lock first waits its turn instead.
+    immediate = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def new_log_name(connection: Connection) -> str:
+    """Return a random name for a new log, drawn by the database."""
+    return str(connection.exec_driver_sql("SELECT lower(hex(randomblob(16)))").scalar_one())
+
+
+def translate(error: SQLAlchemyError, database: str, patience: float) -> StoreError:
+    """Return what a database error means to somebody who can do something about it."""
+    original = error.orig if isinstance(error, DBAPIError) else None
+    name = getattr(original, "sqlite_errorname", "") or ""
+    words = str(original if original is not None else error).splitlines()[0]
+    if REFUSAL + ":" in words:
+        return TamperedError(f"the database refused a change of what is append-only ({words}); nothing was stored")
+    for prefix, make, message in _MEANINGS:
+        if name.startswith(prefix):
+            return make(message.format(database=database, patience=f"{patience:g}"))
+    if isinstance(error, DatabaseError):
+        return StoreUnavailableError(f"the database `{database}` could not do it: {words}; nothing was stored")
+    return StoreUnavailableError(f"the database `{database}` could not be reached: {words}; nothing was stored")
+
+
+_MEANINGS: tuple[tuple[str, type[StoreError], str], ...] = (
+    (
+        "SQLITE_BUSY",
+        StoreUnavailableError,
+        (
+            "the database `{database}` was locked by another process for more than {patience} s; nothing was "
+            "stored; end the other transaction and try again"
+        ),
+    ),
+    ("SQLITE_LOCKED", StoreUnavailableError, "the database `{database}` is locked; nothing was stored; try again"),
+    (
+        "SQLITE_READONLY",
+        StoreUnavailableError,
+        "the database `{database}` is read-only; nothing was stored; let this user write the file and its folder",
+    ),
+    (
+        "SQLITE_CANTOPEN",
+        StoreUnavailableError,
+        "the database `{database}` cannot be opened; make its folder, and let this user write there",
+    ),
+    (
+        "SQLITE_FULL",
+        StoreUnavailableError,
+        "the disk under the database `{database}` is full; nothing was stored; free some space and try again",
+    ),
+    (
+        "SQLITE_IOERR",
+        StoreUnavailableError,
+        "the disk under the database `{database}` failed; nothing was stored; look at the disk and its free space",
+    ),
+    (
+        "SQLITE_NOTADB",
+        StoreSchemaError,
+        "expected a SQLite database in `{database}`, got another kind of file; name another file",
+    ),
+    (
+        "SQLITE_CORRUPT",
+        TamperedError,
+        "the database `{database}` is damaged; nothing was stored; keep a copy of it and restore a backup",
+    ),
+    (
+        "SQLITE_CONSTRAINT",
+        TamperedError,
+        (
+            "the database `{database}` refused what would contradict itself; nothing was stored; run "
+            "`agentguard audit verify`"
+        ),
+    ),
+)

@@ -1,0 +1,277 @@
+"""What is at rest: one SQLModel class a table, the same on every database.
+
+Amounts are whole numbers of minor units (or counts), times are microseconds since 1970 UTC, JSON is canonical text or
+bytes, digests are hex. The rows never leave the store: `records` do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+SCHEMA_VERSION = 1
+
+# SQLite gives a dense key of its own only to `INTEGER`, which holds 64 bits there.
+Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+# A hidden rowid is a second unique key, through which `INSERT OR REPLACE` could push out a row of an append-only table.
+WITHOUT_HIDDEN_KEY = {"sqlite_with_rowid": False}
+
+
+# The registry is our own, so that a host's SQLModel.metadata never sees these tables.
+class Row(SQLModel, registry=registry()):
+    """A row of one of the tables below."""
+
+    __table__: ClassVar[Table]
+
+
+def _column(kind: Any, *, key: bool = False, null: bool = False) -> Any:
+    return Field(sa_column=Column(kind, primary_key=key, nullable=null, autoincrement=False))
+
+
+class LogRow(Row, table=True):
+    """The log's name, its head and the ledger's clock: one row."""
+
+    __tablename__ = "agentguard_log"
+
+    id: int = _column(Whole, key=True)
+    log: str = _column(Text)
+    schema_version: int = _column(Integer)
+    size: int = _column(Whole)
+    leaf: str = _column(Text)
+    last_us: int = _column(Whole)
+    created_us: int = _column(Whole)
+
+
+class EntryRow(Row, table=True):
+    """One line of the audit log; `body` is the truth, the other columns find it."""
+
+    __tablename__ = "agentguard_entry"
+    # No unique index beside the key: it would be a second way for `INSERT OR REPLACE` to push out an entry.
+    __table_args__ = (
+        Index("agentguard_entry_stream", "stream", "seq"),
+        Index("agentguard_entry_action", "action_id", "pos"),
+        Index("agentguard_entry_kind", "kind", "pos"),
+        Index("agentguard_entry_time", "ts_us"),
+    )
+
+    pos: int = _column(Whole, key=True)
+    stream: str = _column(Text)
+    seq: int = _column(Whole)
+    ts_us: int = _column(Whole)
+    kind: str = _column(Text)
+    action_id: str | None = _column(Text, null=True)
+    leaf: str = _column(Text)
+    body: bytes = _column(LargeBinary)
+
+
+class ActionRow(Row, table=True):
+    """One action on its walk: the row that is moved by guarded updates."""
+
+    __tablename__ = "agentguard_action"
+    __table_args__ = (
+        UniqueConstraint("tenant", "agent", "conversation", "key"),
+        Index("agentguard_action_state", "state", "id"),
+        Index("agentguard_action_tenant", "tenant", "id"),
+    )
+
+    id: str = _column(Text, key=True)
+    tenant: str = _column(Text)
+    agent: str = _column(Text)
+    conversation: str = _column(Text)
+    key: str = _column(Text)
+    action: str = _column(Text)
+    request_digest: str = _column(Text)
+    request: str = _column(Text)
+    arguments: str = _column(Text)
+    on_behalf_of: str = _column(Text)
+    state: str = _column(Text)
+    fence: int = _column(Whole)
+    attempt: int = _column(Integer)
+    effect: str = _column(Text)
+    bundle: str | None = _column(Text, null=True)
+    escalation: str | None = _column(Text, null=True)
+    decision_entry: int | None = _column(Whole, null=True)
+    relates_to: str | None = _column(Text, null=True)
+    external_reference: str | None = _column(Text, null=True)
+    answer: str | None = _column(Text, null=True)
+    asked_us: int = _column(Whole)
+    began_us: int | None = _column(Whole, null=True)
+    deadline_us: int | None = _column(Whole, null=True)
+    lease_us: int | None = _column(Whole, null=True)
+    updated_us: int = _column(Whole)
+
+
+class AccountRow(Row, table=True):
+    """What one account says now; `id` is a keyed digest, so that the row tells nobody whose it is."""
+
+    __tablename__ = "agentguard_account"
+    __table_args__ = (CheckConstraint("pending >= 0", name="agentguard_account_pending"),)
+
+    id: str = _column(Text, key=True)
+    unit: str = _column(Text)
+    pending: int = _column(Whole)
+    posted: int = _column(Whole)
+    n: int = _column(Whole)
+    last_us: int = _column(Whole)
+    last_position: int = _column(Whole)
+
+
+class PostingRow(Row, table=True):
+    """One movement that really happened, with the account's total after it."""
+
+    __tablename__ = "agentguard_posting"
+    __table_args__ = (
+        Index("agentguard_posting_time", "account", "ts_us", "n", "cum"),
+        Index("agentguard_posting_action", "action_id"),
+        WITHOUT_HIDDEN_KEY,
+    )
+
+    account: str = _column(Text, key=True)
+    n: int = _column(Whole, key=True)
+    ts_us: int = _column(Whole)
+    amount: int = _column(Whole)
+    cum: int = _column(Whole)
+    action_id: str = _column(Text)
+    position: int = _column(Whole)
+
+
+class HoldRow(Row, table=True):
+    """Money or capacity set aside by one action on one account: `open`, `settled` or `released`."""
+
+    __tablename__ = "agentguard_hold"
+    __table_args__ = (Index("agentguard_hold_account", "account", "state"),)
+
+    action_id: str = _column(Text, key=True)
+    account: str = _column(Text, key=True)
+    unit: str = _column(Text)
+    amount: int = _column(Whole)
+    state: str = _column(Text)
+    opened_us: int = _column(Whole)
+    closed_us: int | None = _column(Whole, null=True)
+
+
+class ActionValueRow(Row, table=True):
+    """A value of a settled action that later requirements ask for; the value is a keyed digest."""
+
+    __tablename__ = "agentguard_action_value"
+    __table_args__ = (
+        Index("agentguard_action_value_found", "tenant", "action", "name", "value", "at_us", "entry"),
+        WITHOUT_HIDDEN_KEY,
+    )
+
+    action_id: str = _column(Text, key=True)
+    name: str = _column(Text, key=True)
+    tenant: str = _column(Text)
+    action: str = _column(Text)
+    value: str = _column(Text)
+    entry: int = _column(Whole)
+    at_us: int = _column(Whole)
+
+
+class PolicyTextRow(Row, table=True):
+    """The exact text of one policy file."""
+
+    __tablename__ = "agentguard_policy_text"
+    __table_args__ = (Index("agentguard_policy_text_name", "name", "version"), WITHOUT_HIDDEN_KEY)
+
+    digest: str = _column(Text, key=True)
+    name: str = _column(Text)
+    version: int = _column(Whole)
+    text: str = _column(Text)
+    stored_us: int = _column(Whole)
+
+
+class BundleRow(Row, table=True):
+    """Which policy texts make a bundle; `policies` is a JSON list of their digests."""
+
+    __tablename__ = "agentguard_bundle"
+    __table_args__ = (WITHOUT_HIDDEN_KEY,)
+
+    digest: str = _column(Text, key=True)
+    policies: str = _column(Text)
+    stored_us: int = _column(Whole)
+
+
+class ActivationRow(Row, table=True):
+    """One putting into force of a bundle; the last one counts."""
+
+    __tablename__ = "agentguard_activation"
+
+    n: int = _column(Whole, key=True)
+    bundle: str = _column(Text)
+    by: str = _column(Text)
+    why: str = _column(Text)
+    at_us: int = _column(Whole)
+
+
+class HaltRow(Row, table=True):
+    """What a person stopped and did not let go on again; the history is in the entries."""
+
+    __tablename__ = "agentguard_halt"
+
+    target: str = _column(Text, key=True)
+    by: str = _column(Text)
+    why: str = _column(Text)
+    at_us: int = _column(Whole)
+
+
+class EscalationRow(Row, table=True):
+    """What waits, or waited, for people."""
+
+    __tablename__ = "agentguard_escalation"
+    __table_args__ = (
+        Index("agentguard_escalation_state", "state", "due_us"),
+        Index("agentguard_escalation_action", "action_id"),
+    )
+
+    id: str = _column(Text, key=True)
+    tenant: str = _column(Text)
+    action_id: str = _column(Text)
+    state: str = _column(Text)
+    routes: str = _column(Text)
+    request_digest: str = _column(Text)
+    reasons: str = _column(Text)
+    shown: str = _column(Text)
+    opened_us: int = _column(Whole)
+    due_us: int | None = _column(Whole, null=True)
+    closed_us: int | None = _column(Whole, null=True)
+
+
+class VoteRow(Row, table=True):
+    """One person's vote on one escalation, once; `document` is the whole vote as canonical JSON."""
+
+    __tablename__ = "agentguard_vote"
+    __table_args__ = (WITHOUT_HIDDEN_KEY,)
+
+    escalation: str = _column(Text, key=True)
+    voter: str = _column(Text, key=True)
+    approve: int = _column(Integer)
+    document: str = _column(Text)
+    voted_us: int = _column(Whole)
+
+
+class SealedRow(Row, table=True):
+    """A personal value under its subject's key; entries name it by digest. It may be deleted, never changed."""
+
+    __tablename__ = "agentguard_sealed"
+    __table_args__ = (WITHOUT_HIDDEN_KEY,)
+
+    digest: str = _column(Text, key=True)
+    sealed: bytes = _column(LargeBinary)
+
+
+class ResultRow(Row, table=True):
+    """What a tool gave back, sealed. It may be deleted, never changed."""
+
+    __tablename__ = "agentguard_result"
+    __table_args__ = (WITHOUT_HIDDEN_KEY,)
+
+    action_id: str = _column(Text, key=True)
+    sealed: bytes = _column(LargeBinary)
+
+
+metadata = LogRow.__table__.metadata
