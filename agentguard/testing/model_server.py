@@ -1,7 +1,7 @@
 """A scripted model behind a real HTTP server on this machine, for the real `openai` client: no key, no network.
 
-It serves `POST /v1/chat/completions` and `POST /v1/responses`, plain and streamed. The request's `model` names the script
-to play, and the conversation that is sent says how far it has come, so several conversations can run at once.
+It serves `POST /v1/chat/completions` and `POST /v1/responses`, plain and streamed. The request's `model` names the
+script to play, and the conversation that is sent says how far it has come, so several conversations can run at once.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class ModelServer:
             raise RefusedRequestError(f"The model `{model}` does not exist.")
         if position >= len(script):
             raise RefusedRequestError(
-                f"The script `{model}` has {len(script)} turns, and turn {position + 1} was asked for."
+                f"The script `{model}` has {len(script)} turns; turn {position + 1} was asked for."
             )
         turn = script[position]
         return turn if isinstance(turn, Turn) else turn(heard)

@@ -90,7 +90,7 @@ def responses_position(items: list[dict[str, Any]]) -> int:
     turns = 0
     speaking = False
     for item in items:
-        by_model = item.get("type") in _MODELS_ITEMS or item.get("role") == "assistant"
+        by_model = _by_model(item)
         turns += by_model and not speaking
         speaking = by_model
     asked = [item["call_id"] for item in items if item.get("type") in {"function_call", "custom_tool_call"}]
@@ -106,10 +106,7 @@ def responses_position(items: list[dict[str, Any]]) -> int:
 def responses_heard(items: list[dict[str, Any]]) -> Heard:
     """Return what the model has heard."""
     everything = [(at, _parsed(item["output"])) for at, item in enumerate(items) if item.get("type") in _TOOLS_ITEMS]
-    spoken = max(
-        (at for at, item in enumerate(items) if item.get("type") in _MODELS_ITEMS or item.get("role") == "assistant"),
-        default=-1,
-    )
+    spoken = max((at for at, item in enumerate(items) if _by_model(item)), default=-1)
     users = [str(item["content"]) for item in items if item.get("role") == "user"]
     return Heard(
         users[-1] if users else "",
@@ -161,10 +158,8 @@ def responses_events(body: dict[str, Any]) -> Iterator[str]:
         if item["type"] == "function_call":
             begun = {**item, "arguments": "", "status": "in_progress"}
             events.append(("response.output_item.added", {"output_index": index, "item": begun}))
-            events += [
-                ("response.function_call_arguments.delta", {**place, "delta": piece})
-                for piece in _pieces(item["arguments"])
-            ]
+            written_so_far = [{**place, "delta": piece} for piece in _pieces(item["arguments"])]
+            events += [("response.function_call_arguments.delta", fields) for fields in written_so_far]
             written = {"arguments": item["arguments"], "name": item["name"]}
             events.append(("response.function_call_arguments.done", {**place, **written}))
         else:
@@ -225,9 +220,13 @@ def _refuse_unanswered(messages: list[dict[str, Any]]) -> None:
             open_calls = [item["id"] for item in message.get("tool_calls") or []]
     if open_calls:
         raise RefusedRequestError(
-            "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
-            f"The following tool_call_ids did not have response messages: {', '.join(open_calls)}"
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(open_calls)}"
         )
+
+
+def _by_model(item: Mapping[str, Any]) -> bool:
+    return item.get("type") in _MODELS_ITEMS or item.get("role") == "assistant"
 
 
 def _chat_call(item: ToolCall) -> dict[str, Any]:

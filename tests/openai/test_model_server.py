@@ -43,8 +43,8 @@ def test_a_chat_goes_through_its_turns_and_hears_the_tools(client):
         ("call_ana_1_2", '{"id": "A-18"}'),
     ]
     messages.append(first.message.model_dump(exclude_none=True))
-    for one in first.message.tool_calls:
-        messages.append({"role": "tool", "tool_call_id": one.id, "content": '{"say_to_customer": "soon"}'})
+    heard = '{"say_to_customer": "soon"}'
+    messages += [{"role": "tool", "tool_call_id": one.id, "content": heard} for one in first.message.tool_calls]
     assert client.chat.completions.create(model="ana", messages=messages).choices[0].message.content == "soon"
 
 
@@ -84,10 +84,9 @@ def test_a_call_without_its_answer_is_refused_as_the_service_does(client):
     answer = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "{}"}
     with pytest.raises(openai.BadRequestError, match="call_ana_1_2"):
         client.chat.completions.create(model="ana", messages=[*messages, first.model_dump(exclude_none=True), answer])
+    first_call = client.responses.create(model="ana", input="hi").output[0].model_dump()
     with pytest.raises(openai.BadRequestError, match="No tool output found"):
-        client.responses.create(
-            model="ana", input=[client.responses.create(model="ana", input="hi").output[0].model_dump()]
-        )
+        client.responses.create(model="ana", input=[first_call])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,312 @@
+"""The door to OpenAI: tools for a model from the guard's actions, and an answer to each call that the model makes.
+
+It speaks chat completions and Responses. A call goes to the guard as the raw text that the model wrote, with the call's
+own id as key, so a turn that is played twice acts once. Tools that OpenAI runs itself (web search, hosted MCP servers,
+code) never pass here and are not governed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import re
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from agentguard.adapters.openai_calls import Asked, read_call, read_turn
+from agentguard.adapters.tool_result import shown
+from agentguard.adapters.tool_schema import arguments_schema
+from agentguard.core.decision import Reason
+from agentguard.core.policy import Verdict
+from agentguard.core.request import Actor
+from agentguard.engine.answers import Answer, Denied, Done
+from agentguard.engine.guard import Guard
+from agentguard.errors import ConfigurationError, KeyConflictError
+
+MAX_TURNS: Final = 10
+MAX_WORKERS: Final = 8
+NOT_OFFERED: Final = "not_offered/"
+"""Leads the name under which a call of a tool that was not offered is refused and recorded; no action has a `/`."""
+
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
+_MAX_NAME = 64
+
+Message: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a complete run of a model came to.
+
+    Attributes:
+        text: The model's last words; empty if it was still calling tools when its turns were used up.
+        messages: The whole conversation, to go on with.
+        answers: What the guard answered, in the order of the calls.
+        finished: False where the turns were used up.
+    """
+
+    text: str
+    messages: list[Message]
+    answers: tuple[Answer, ...]
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A step of a run: ask the model."""
+
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """A step of a run: answer these calls, all at once."""
+
+    calls: list[Asked]
+
+
+_Steps: TypeAlias = Generator[_Ask | _Act, Any, Run]
+
+
+class OpenAITools:
+    """The guard's actions as tools for one agent in one conversation with one customer.
+
+    Args:
+        guard: Where the calls go.
+        agent: Who acts; a name, or an `Actor` with its version and model.
+        on_behalf_of: The customer acted for, as the application knows them, never as the model says.
+        context: What the application says about the situation; its `conversation` keeps the keys of two apart.
+        actions: Only these are offered, and only these can be called; left out: every action that has a tool.
+
+    Raises:
+        ConfigurationError: Two actions would have the same function name, or an action is not there.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        agent: str | Actor,
+        on_behalf_of: str,
+        context: Mapping[str, Any],
+        tenant: str = "default",
+        actions: Iterable[str] | None = None,
+    ) -> None:
+        self._guard = guard
+        self._caller: dict[str, Any] = {
+            "agent": agent,
+            "on_behalf_of": on_behalf_of,
+            "context": context,
+            "tenant": tenant,
+        }
+        guard.start()
+        self._actions = _function_names(guard, actions)
+
+    @property
+    def chat_tools(self) -> list[Message]:
+        """The `tools` of a chat completion."""
+        return [{"type": "function", "function": function} for function in self._functions()]
+
+    @property
+    def response_tools(self) -> list[Message]:
+        """The `tools` of a response."""
+        return [{"type": "function", **function} for function in self._functions()]
+
+    def handle(self, call: Any) -> Message:
+        """Return the message that answers one tool call of either interface."""
+        asked = read_call(call)
+        return asked.answered(_content(self._answer(asked)))
+
+    def handle_all(self, turn: Any) -> list[Message]:
+        """Return the messages that answer a turn's calls, in their order; the calls run together.
+
+        Args:
+            turn: A chat completion, its message, a response, or a list of calls.
+        """
+        return [message for message, _ in self._act(read_turn(turn))]
+
+    async def ahandle(self, call: Any) -> Message:
+        """Return the message that answers one tool call of either interface."""
+        asked = read_call(call)
+        return asked.answered(_content(await self._aanswer(asked)))
+
+    async def ahandle_all(self, turn: Any) -> list[Message]:
+        """Return the messages that answer a turn's calls, in their order; the calls run together."""
+        return [message for message, _ in await self._aact(read_turn(turn))]
+
+    def run(
+        self, client: Any, model: str, messages: Iterable[Message], *, max_turns: int = MAX_TURNS, **options: Any
+    ) -> Run:
+        """Let the model talk and call tools until it has only words left, by chat completions.
+
+        Args:
+            client: An `openai.OpenAI`, or anything that has its `chat.completions.create`.
+            model: As the client knows it.
+            messages: The conversation so far; it is not changed.
+            max_turns: The model is asked at most this often.
+            options: Passed on with every request, `temperature` and the like.
+        """
+        return self._drive(self._chat_steps(model, messages, max_turns, options), client.chat.completions.create)
+
+    def run_responses(
+        self, client: Any, model: str, input: str | Iterable[Message], *, max_turns: int = MAX_TURNS, **options: Any
+    ) -> Run:
+        """Let the model talk and call tools until it has only words left, by Responses; `options` as for `run`."""
+        return self._drive(self._response_steps(model, input, max_turns, options), client.responses.create)
+
+    async def arun(
+        self, client: Any, model: str, messages: Iterable[Message], *, max_turns: int = MAX_TURNS, **options: Any
+    ) -> Run:
+        """Do what `run` does, with an `openai.AsyncOpenAI`."""
+        return await self._adrive(self._chat_steps(model, messages, max_turns, options), client.chat.completions.create)
+
+    async def arun_responses(
+        self, client: Any, model: str, input: str | Iterable[Message], *, max_turns: int = MAX_TURNS, **options: Any
+    ) -> Run:
+        """Do what `run_responses` does, with an `openai.AsyncOpenAI`."""
+        return await self._adrive(self._response_steps(model, input, max_turns, options), client.responses.create)
+
+    def _functions(self) -> list[Message]:
+        described = []
+        for name, action in self._actions.items():
+            tool = self._guard.registry.tools[action]
+            described.append(
+                {
+                    "name": name,
+                    "description": tool.description,
+                    "parameters": arguments_schema(self._guard.plans[action].arguments, tool.signature.defaults()),
+                    "strict": True,
+                }
+            )
+        return described
+
+    def _answer(self, asked: Asked) -> Answer:
+        action = self._action(asked)
+        try:
+            return self._guard.run(action, asked.arguments, key=asked.id or None, **self._caller)
+        except KeyConflictError as conflict:
+            return _refused(action, conflict)
+
+    async def _aanswer(self, asked: Asked) -> Answer:
+        action = self._action(asked)
+        try:
+            return await self._guard.arun(action, asked.arguments, key=asked.id or None, **self._caller)
+        except KeyConflictError as conflict:
+            return _refused(action, conflict)
+
+    def _action(self, asked: Asked) -> str:
+        if asked.type in {"function", "function_call"} and asked.name in self._actions:
+            return self._actions[asked.name]
+        return NOT_OFFERED + _UNUSUAL.sub("_", asked.name)[:_MAX_NAME]
+
+    def _act(self, calls: list[Asked]) -> list[tuple[Message, Answer]]:
+        if not calls:
+            return []
+        with ThreadPoolExecutor(min(len(calls), MAX_WORKERS), thread_name_prefix="agentguard-call") as pool:
+            # Each call keeps the caller's context variables, so that traces of the calls hang together.
+            begun = [pool.submit(contextvars.copy_context().run, self._answer, asked) for asked in calls]
+        return [(asked.answered(_content(one.result())), one.result()) for asked, one in zip(calls, begun, strict=True)]
+
+    async def _aact(self, calls: list[Asked]) -> list[tuple[Message, Answer]]:
+        answers = await asyncio.gather(*(self._aanswer(asked) for asked in calls), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer  # only now: every other call has come to its end
+        return [
+            (asked.answered(_content(answer)), answer)
+            for asked, answer in zip(calls, answers, strict=True)
+            if isinstance(answer, Answer)
+        ]
+
+    def _drive(self, steps: _Steps, ask: Callable[..., Any]) -> Run:
+        heard: Any = None
+        while True:
+            try:
+                step = steps.send(heard)
+            except StopIteration as end:
+                return _run_of(end)
+            heard = ask(**step.options) if isinstance(step, _Ask) else self._act(step.calls)
+
+    async def _adrive(self, steps: _Steps, ask: Callable[..., Awaitable[Any]]) -> Run:
+        heard: Any = None
+        while True:
+            try:
+                step = steps.send(heard)
+            except StopIteration as end:
+                return _run_of(end)
+            heard = await ask(**step.options) if isinstance(step, _Ask) else await self._aact(step.calls)
+
+    def _chat_steps(
+        self, model: str, messages: Iterable[Message], max_turns: int, options: Mapping[str, Any]
+    ) -> _Steps:
+        history = list(messages)
+        answers: list[Answer] = []
+        offered = {"tools": self.chat_tools} if self._actions else {}
+        for _ in range(max_turns):
+            completion = yield _Ask({**options, **offered, "model": model, "messages": list(history)})
+            message = completion.choices[0].message
+            history.append(message.to_dict(exclude_none=True))
+            calls = read_turn(message)
+            if not calls:
+                return Run(message.content or "", history, tuple(answers), finished=True)
+            for reply, answer in (yield _Act(calls)):
+                history.append(reply)
+                answers.append(answer)
+        return Run("", history, tuple(answers), finished=False)
+
+    def _response_steps(
+        self, model: str, input: str | Iterable[Message], max_turns: int, options: Mapping[str, Any]
+    ) -> _Steps:
+        history = [{"role": "user", "content": input}] if isinstance(input, str) else list(input)
+        answers: list[Answer] = []
+        offered = {"tools": self.response_tools} if self._actions else {}
+        for _ in range(max_turns):
+            response = yield _Ask({**options, **offered, "model": model, "input": list(history)})
+            history += [item.to_dict(exclude_none=True) for item in response.output]
+            calls = read_turn(response)
+            if not calls:
+                return Run(response.output_text, history, tuple(answers), finished=True)
+            for reply, answer in (yield _Act(calls)):
+                history.append(reply)
+                answers.append(answer)
+        return Run("", history, tuple(answers), finished=False)
+
+
+def _run_of(end: StopIteration) -> Run:
+    run: Run = end.value
+    return run
+
+
+def _function_names(guard: Guard, actions: Iterable[str] | None) -> dict[str, str]:
+    chosen = sorted(guard.registry.tools) if actions is None else list(actions)
+    missing = [
+        f"action `{action}` has no tool; register it or do not offer it"
+        for action in chosen
+        if action not in guard.registry.tools
+    ]
+    if missing:
+        raise ConfigurationError(missing)
+    names: dict[str, str] = {}
+    clashes = []
+    for action in chosen:
+        name = action.replace(".", "_")[:_MAX_NAME]
+        if names.setdefault(name, action) != action:
+            clashes.append(f"actions `{names[name]}` and `{action}` would both be the function `{name}`; rename one")
+    if clashes:
+        raise ConfigurationError(clashes)
+    return names
+
+
+def _refused(action: str, conflict: KeyConflictError) -> Denied:
+    reason = Reason(conflict.code, "guard", Verdict.DENY, detail=str(conflict))
+    return Denied(decision_id="", action=action, reasons=(reason,))
+
+
+def _content(answer: Answer) -> str:
+    heard = answer.for_model()
+    if isinstance(answer, Done) and answer.result is not None:
+        heard["result"] = shown(answer.result)
+    return json.dumps(heard, ensure_ascii=False)
