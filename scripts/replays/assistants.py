@@ -32,7 +32,8 @@ SLACK_ACTIONS = {
 }
 CURRENCY = "EUR"
 ABOUT_PROFILE = re.compile(
-    r"\b(address|account (information|details)|profile|moved|moving|my (\w+ )?(name|street|city))\b", re.IGNORECASE
+    r"\b(address|account (information|details)|profile|mov(ed|ing)|apartment|relocat\w+|my \w* ?(name|street|city))\b",
+    re.IGNORECASE,
 )
 INVITE = "invit|add|join|welcom|onboard"
 REMOVE = "remov|kick|exclud|delet|offboard|fire"

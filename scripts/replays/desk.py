@@ -53,6 +53,14 @@ def policies(folder: Path) -> dict[str, str]:
     return {f"{word(flow['subflow'])}.yaml": _policy(flow) for flow in read_lines(folder, "flows.jsonl")}
 
 
+def actions(folder: Path) -> list[str]:
+    """Return every action of every flow."""
+    flows = read_lines(folder, "flows.jsonl")
+    return [
+        f"{word(flow['subflow'])}.{word(step)}" for flow in flows for step in dict.fromkeys(flow["required_actions"])
+    ]
+
+
 def _policy(flow: Mapping[str, Any]) -> str:
     name, steps = word(flow["subflow"]), list(dict.fromkeys(flow["required_actions"]))
     title = re.sub(r"[^\w ,.-]", "", str(flow.get("guideline_title", name)))

@@ -60,7 +60,7 @@ def _conversation(world: str, steps: list[dict[str, Any]]) -> Iterator[Call]:
             on_behalf_of=customer or "nobody-identified",
             context=context,
             facts={
-                "session": {"customer": customer, "customers": list(customers)},
+                "session": known_only({"customer": customer, "customers": list(customers)}),
                 "order": order(snapshot.get("order")),
                 "change": change(snapshot, arguments),
                 "profile": profile(snapshot.get("user")),
@@ -80,18 +80,20 @@ def order(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if record is None:
         return None
     payments = [entry for entry in record["payment_history"] if entry["transaction_type"] == "payment"]
-    return {
-        "id": record["order_id"],
-        "customer": record["user_id"],
-        "status": record["status"],
-        "total": money(payments[0]["amount"], CURRENCY) if payments else None,
-        "paid_with": payments[0]["payment_method_id"] if payments else None,
-        "payments": len(payments),
-        "items": [
-            {"item": line["item_id"], "product": line["product_id"], "price": money(line["price"], CURRENCY)}
-            for line in record["items"]
-        ],
-    }
+    return known_only(
+        {
+            "id": record["order_id"],
+            "customer": record["user_id"],
+            "status": record["status"],
+            "total": money(payments[0]["amount"], CURRENCY) if payments else None,
+            "paid_with": payments[0]["payment_method_id"] if payments else None,
+            "payments": len(payments),
+            "items": [
+                {"item": line["item_id"], "product": line["product_id"], "price": money(line["price"], CURRENCY)}
+                for line in record["items"]
+            ],
+        }
+    )
 
 
 def change(snapshot: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -107,17 +109,24 @@ def change(snapshot: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[st
         line, variant = ordered.get(item), catalogue.get(new_item)
         known = known and line is not None and variant is not None
         swaps.append(
-            {
-                "item": item,
-                "new_item": new_item,
-                "product": line and line["product_id"],
-                "new_product": variant and variant["product_id"],
-                "available": variant and variant["available"],
-            }
+            known_only(
+                {
+                    "item": item,
+                    "new_item": new_item,
+                    "product": line and line["product_id"],
+                    "new_product": variant and variant["product_id"],
+                    "available": variant and variant["available"],
+                }
+            )
         )
         if line is not None and variant is not None:
             difference += money(variant["price"], CURRENCY) - money(line["price"], CURRENCY)
-    return {"swaps": swaps, "price_difference": difference if known else None}
+    return known_only({"swaps": swaps, "price_difference": difference if known else None})
+
+
+def known_only(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record without what is not known."""
+    return {name: value for name, value in record.items() if value is not None}
 
 
 def profile(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -125,11 +134,13 @@ def profile(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if record is None:
         return None
     methods = [
-        {
-            "id": method["id"],
-            "kind": method["source"],
-            "balance": money(method["balance"], CURRENCY) if "balance" in method else None,
-        }
+        known_only(
+            {
+                "id": method["id"],
+                "kind": method["source"],
+                "balance": money(method["balance"], CURRENCY) if "balance" in method else None,
+            }
+        )
         for method in record["payment_methods"].values()
     ]
     return {"customer": record["user_id"], "payment_methods": methods}
