@@ -1,0 +1,10 @@
+"""What can be learned from policies without running anything: their own cases, and later proofs and replays.
+
+Takes policies, cases and recorded requests as values; knows no file, no store and no YAML.
+"""
+
+from agentguard.analysis.casetest import run_cases
+from agentguard.analysis.coverage import Coverage, Spoke
+from agentguard.analysis.report import CaseReport, CaseResult
+
+__all__ = ["CaseReport", "CaseResult", "Coverage", "Spoke", "run_cases"]

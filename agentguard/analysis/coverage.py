@@ -1,0 +1,109 @@
+"""Which rules, limits and requirements a set of cases has made speak, be silent, and meet their boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from agentguard.core.decision import Decision
+from agentguard.core.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """How often one rule, limit or requirement spoke in the cases.
+
+    Attributes:
+        id: Qualified id; a file's `otherwise` and `on_error` are here too.
+        kind: `rule`, `limit`, `requirement`, `otherwise` or `on_error`.
+        conditional: False if it always speaks, so that no case can show it silent.
+        decided: Cases that it decided, alone or with others.
+        silent: Cases of its actions in which it said nothing.
+        at_max: For a limit: cases that used it up exactly.
+        past_max: For a limit: cases that passed it by one minor unit, or by one.
+    """
+
+    id: str
+    kind: str
+    conditional: bool = True
+    decided: int = 0
+    silent: int = 0
+    at_max: int = 0
+    past_max: int = 0
+
+    @property
+    def covered(self) -> bool:
+        """True if some case was decided by it and, where that can be, some case was not."""
+        return self.decided > 0 and (self.silent > 0 or not self.conditional)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the cases of a test file covered, in the order of the policy file."""
+
+    items: tuple[Spoke, ...]
+
+    @property
+    def uncovered(self) -> tuple[Spoke, ...]:
+        """Rules, limits and requirements that no case decides, or that no case shows silent."""
+        return tuple(item for item in self.items if item.kind not in ("otherwise", "on_error") and not item.covered)
+
+    @property
+    def without_boundary(self) -> tuple[Spoke, ...]:
+        """Limits that no case uses up exactly, or none passes by the least that is possible."""
+        return tuple(item for item in self.items if item.kind == "limit" and not (item.at_max and item.past_max))
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """How many rules, limits and requirements are covered, and how many there are."""
+        counted = [item for item in self.items if item.kind not in ("otherwise", "on_error")]
+        return len(counted) - len(self.uncovered), len(counted)
+
+
+def measure(policies: Iterable[Policy], decisions: Iterable[tuple[str, Decision]]) -> Coverage:
+    """Return what decisions, each with its action, have covered of the policies."""
+    found: dict[str, Spoke] = {}
+    actions: dict[str, frozenset[str]] = {}
+    for policy in policies:
+        for kind, item in (
+            *(("rule", rule) for rule in policy.rules),
+            *(("limit", limit) for limit in policy.limits),
+            *(("requirement", requirement) for requirement in policy.requires),
+        ):
+            name = policy.qualified(item.id)
+            found[name] = Spoke(name, kind, conditional=kind != "rule" or item.when is not None)
+            actions[name] = item.on
+        for kind in ("otherwise", "on_error"):
+            name = policy.qualified(kind)
+            found[name] = Spoke(name, kind)
+            actions[name] = frozenset(policy.actions)
+    for action, decision in decisions:
+        spoke = {reason.source for reason in decision.reasons}
+        decided = set(deciding(decision))
+        for name, item in found.items():
+            if action in actions[name]:
+                found[name] = replace(
+                    item, decided=item.decided + (name in decided), silent=item.silent + (name not in spoke)
+                )
+        _count_boundaries(found, decision)
+    return Coverage(tuple(found.values()))
+
+
+def _count_boundaries(found: dict[str, Spoke], decision: Decision) -> None:
+    for check in decision.limits:
+        item = found.get(check.limit)
+        if item is not None and check.max is not None:
+            past = check.used + check.amount - check.max
+            found[check.limit] = replace(item, at_max=item.at_max + (past == 0), past_max=item.past_max + (past == 1))
+
+
+def deciding(decision: Decision) -> tuple[str, ...]:
+    """Return the qualified ids of what decided: what asked for the verdict and, where it escalates, for its route."""
+    routes = {asked.id for asked in decision.routes}
+    return tuple(
+        dict.fromkeys(
+            reason.source
+            for reason in decision.reasons
+            if reason.verdict is decision.verdict and (not routes or reason.route in routes)
+        )
+    )
