@@ -122,7 +122,7 @@ class Staging:
         if name in self.situation.without:
             self.invalid.append(f"argument `{name}` is missing")
         else:
-            self.mistakes.append(f"the case needs a value for the argument `{name}` under `given` or `with`")
+            self.mistakes.append(f"the case needs the argument `{name}`: give it a value, or name it under `without`")
 
     def _context(self) -> dict[str, Value]:
         made: dict[str, Value] = {}
