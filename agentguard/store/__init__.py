@@ -3,5 +3,6 @@
 from agentguard.store.database import Store
 from agentguard.store.reading import Reading
 from agentguard.store.transaction import Transaction
+from agentguard.store.vault import Vault
 
-__all__ = ["Reading", "Store", "Transaction"]
+__all__ = ["Reading", "Store", "Transaction", "Vault"]

@@ -105,6 +105,22 @@ class Store:
         with self._connected(writes=False) as connection:
             return query(Reading(connection, self._clock))
 
+    def bind(self, fingerprint: str) -> None:
+        """Bind the database to its vault, for good, or find that it is bound to it.
+
+        A lost keys file is made anew in silence, and under its secret every account would begin empty.
+
+        Raises:
+            StoreUnavailableError: The database is bound to another vault.
+        """
+        if self.read(lambda reading: reading.vault()) is None:
+            self.transact(lambda transaction: transaction.bind_vault(fingerprint))
+        elif self.read(lambda reading: reading.vault()) != fingerprint:
+            raise StoreUnavailableError(
+                f"expected the keys file that `{self.url}` was made with, got another one, under which every limit "
+                f"would begin empty; restore the keys file from its backup"
+            )
+
     def close(self) -> None:
         """Close every connection; the store opens new ones if it is used again."""
         self._engine.dispose()

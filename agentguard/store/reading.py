@@ -102,6 +102,11 @@ class Reading:
         """Return the log's random name, which stands in each of its entries."""
         return self._head.log
 
+    def vault(self) -> str | None:
+        """Return the fingerprint of the vault that the accounts are counted under, or None before the first."""
+        found = self._connection.execute(select(_log.c.vault)).scalar_one()
+        return None if found is None else str(found)
+
     def position(self) -> int:
         """Return how many entries the log has; read before facts are gathered, it is what `posted_since` takes."""
         return self._head.size
@@ -307,6 +312,14 @@ class Reading:
         """Return where a stream's last entry stands."""
         row = self._connection.execute(_STREAM_HEAD, {"stream": stream}).one_or_none()
         return None if row is None else EntryRef(int(row.pos), row.stream, int(row.seq), row.leaf)
+
+    def head_leaf(self) -> str:
+        """Return the leaf of the log's last entry as the head keeps it; empty before the first."""
+        return self._head.leaf
+
+    def rows(self, query: Select[Any]) -> Iterator[RowMapping]:
+        """Yield the rows of a query of this package, holding one page of them at a time."""
+        yield from self._connection.execute(query.execution_options(yield_per=500)).mappings()
 
     def result(self, action_id: str) -> bytes | None:
         """Return the sealed result of an action, or None if there is none or it was erased."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
@@ -77,7 +77,8 @@ def triggers() -> Iterator[str]:
     yield _trigger("agentguard_log_stays", "BEFORE DELETE ON agentguard_log", "the head of the log stays")
     yield _trigger(
         "agentguard_log_grows",
-        "BEFORE UPDATE ON agentguard_log WHEN NEW.size < OLD.size OR NEW.last_us < OLD.last_us OR NEW.log <> OLD.log",
+        "BEFORE UPDATE ON agentguard_log WHEN NEW.size < OLD.size OR NEW.last_us < OLD.last_us OR NEW.log <> OLD.log"
+        " OR NEW.vault <> OLD.vault",
         "the head of the log only grows",
     )
 
@@ -106,6 +107,12 @@ def make_engine(url: URL, patience: float) -> Engine:
 def in_memory(url: URL) -> bool:
     """Return whether the database lives in this process's memory alone."""
     return url.database in {None, "", ":memory:"} or url.query.get("mode") == "memory"
+
+
+def database_path(url: str) -> str | None:
+    """Return the file of a database's address, or None if it is in memory."""
+    address = make_url(url)
+    return None if in_memory(address) else str(address.database).removeprefix("file:")
 
 
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:

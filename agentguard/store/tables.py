@@ -43,6 +43,7 @@ class LogRow(Row, table=True):
     size: int = _column(Whole)
     leaf: str = _column(Text)
     last_us: int = _column(Whole)
+    vault: str | None = _column(Text, null=True)
     created_us: int = _column(Whole)
 
 

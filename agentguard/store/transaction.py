@@ -322,6 +322,11 @@ class Transaction(Reading):
         self._needs_entry = f"voted on escalation `{vote.escalation}`"
         self._connection.execute(insert(VoteRow.__table__), rows.vote_values(vote))
 
+    def bind_vault(self, fingerprint: str) -> None:
+        """Remember which vault the accounts are counted under; the first one stays."""
+        table = LogRow.__table__
+        self._connection.execute(update(table).where(table.c.vault.is_(None)).values(vault=fingerprint))
+
     def store_result(self, action_id: str, sealed: bytes) -> None:
         """Store the sealed result of an action, once."""
         self._connection.execute(insert(ResultRow.__table__), {"action_id": action_id, "sealed": sealed})

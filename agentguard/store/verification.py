@@ -1,0 +1,294 @@
+"""Whether the log still says what it said: every entry, every chain, and every row that entries speak about.
+
+It finds what was changed, removed, inserted or reordered by somebody who did not rewrite everything after it. Whoever
+owns the database can rewrite all of it consistently; only a copy of the head kept elsewhere shows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import func, select
+
+from agentguard.core.digest import digest
+from agentguard.store.moment import to_microseconds
+from agentguard.store.reading import Reading
+from agentguard.store.records import Entry
+from agentguard.store.tables import AccountRow, ActionRow, EntryRow, HoldRow, PolicyTextRow, PostingRow
+from agentguard.store.transaction import leaf_of
+
+MOST_FINDINGS = 100
+_EVERY = 1000
+_MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        pos: The entry, or None where it is about a row that is not an entry.
+        code: `gap`, `sequence`, `chain`, `leaf`, `body`, `column`, `time`, `policy`, `sealed`, `action`, `account` or
+            `head`.
+    """
+
+    pos: int | None
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message if self.pos is None else f"entry {self.pos}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        entries: How many were read.
+        intact: Entries 1 to this one join from the first on; what is said after it may be somebody else's.
+        erased: Sealed values whose ciphertext was deleted, as a person's right to be forgotten asks.
+        findings: At most 100; `truncated` says if there were more.
+    """
+
+    entries: int
+    streams: int
+    intact: int
+    erased: int
+    findings: tuple[Finding, ...]
+    truncated: bool
+    head: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Where the check is: the last entry of each stream, and what was found so far."""
+
+    log: str
+    expected: int = 1
+    last_us: int = 0
+    leaf: str = ""
+    read: int = 0
+    intact: int = 0
+    erased: int = 0
+    truncated: bool = False
+    streams: dict[str, tuple[int, str | None]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+
+    def report(self, pos: int | None, code: str, message: str) -> None:
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(Finding(pos, code, message))
+        else:
+            self.truncated = True
+
+
+def verify(reading: Reading, progress: Callable[[int, int], None] | None = None) -> Verification:
+    """Check the whole log against itself, a page at a time.
+
+    Args:
+        reading: One consistent view.
+        progress: Told (entries read, entries in all) now and then.
+    """
+    walk = _Walk(reading.log_name())
+    total = reading.position()
+    for entry in reading.all_entries():
+        sound_before = not walk.findings
+        _check_entry(reading, walk, entry)
+        walk.read += 1
+        if sound_before and not walk.findings:
+            walk.intact = entry.pos
+        if progress is not None and walk.read % _EVERY == 0:
+            progress(walk.read, total)
+    _check_head(reading, walk)
+    _check_policies(reading, walk)
+    _check_actions(reading, walk)
+    _check_accounts(reading, walk)
+    if progress is not None:
+        progress(walk.read, total)
+    return Verification(
+        entries=walk.read,
+        streams=len(walk.streams),
+        intact=walk.intact,
+        erased=walk.erased,
+        findings=tuple(walk.findings),
+        truncated=walk.truncated,
+        head=walk.leaf,
+    )
+
+
+def _check_entry(reading: Reading, walk: _Walk, entry: Entry) -> None:
+    if entry.pos != walk.expected:
+        walk.report(entry.pos, "gap", f"expected position {walk.expected} next, got {entry.pos}: entries are missing")
+    walk.expected = entry.pos + 1
+    if leaf_of(entry.body) != entry.leaf:
+        walk.report(entry.pos, "leaf", "expected the body that the leaf was made of, got another: it was changed")
+    body = _body(entry)
+    if body is None:
+        walk.report(entry.pos, "body", "expected a canonical JSON object as the body, got something else")
+    else:
+        _check_columns(walk, entry, body)
+        _check_chain(walk, entry, body)
+        _check_references(reading, walk, entry, body)
+    walk.streams[entry.stream] = entry.seq, leaf_of(entry.body)
+    walk.leaf = entry.leaf
+
+
+def _body(entry: Entry) -> dict[str, Any] | None:
+    try:
+        body = orjson.loads(entry.body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(body, dict) or orjson.dumps(body, option=orjson.OPT_SORT_KEYS) != entry.body:
+        return None
+    return body
+
+
+def _check_columns(walk: _Walk, entry: Entry, body: dict[str, Any]) -> None:
+    columns = {
+        "log": walk.log,
+        "stream": entry.stream,
+        "seq": entry.seq,
+        "ts_us": to_microseconds(entry.at),
+        "kind": entry.kind,
+        "action_id": entry.action_id,
+    }
+    for name, column in columns.items():
+        if body.get(name) != column:
+            walk.report(entry.pos, "column", f"expected `{name}` as the body says, `{body.get(name)}`, got `{column}`")
+
+
+def _check_chain(walk: _Walk, entry: Entry, body: dict[str, Any]) -> None:
+    seq, leaf = walk.streams.get(entry.stream, (0, None))
+    if entry.seq != seq + 1:
+        walk.report(
+            entry.pos, "sequence", f"expected number {seq + 1} of stream `{entry.stream}` next, got {entry.seq}"
+        )
+    if body.get("prev") != leaf:
+        walk.report(entry.pos, "chain", f"expected to follow `{leaf}` in its stream, got `{body.get('prev')}`")
+    moment = body.get("ts_us")
+    if not isinstance(moment, int) or moment < walk.last_us:
+        walk.report(entry.pos, "time", f"expected a time of {walk.last_us} µs or later, got `{moment}`: time went back")
+    else:
+        walk.last_us = moment
+
+
+def _check_references(reading: Reading, walk: _Walk, entry: Entry, body: dict[str, Any]) -> None:
+    named = body.get("policies")
+    policies = named.values() if isinstance(named, dict) else named if isinstance(named, list) else []
+    digests = [item.get("digest") if isinstance(item, dict) else item for item in policies]
+    for name in digests:
+        if not _is_stored(walk, str(name), reading.policy_text):
+            walk.report(entry.pos, "policy", f"expected the text of policy `{name}`, got none stored")
+    bundle = body.get("bundle")
+    if bundle and not _is_stored(walk, str(bundle), reading.bundle):
+        walk.report(entry.pos, "policy", f"expected bundle `{bundle}`, got none stored")
+    for name in _sealed_names(body):
+        packed = reading.sealed(name)
+        if packed is None:
+            walk.erased += 1
+        elif digest(packed) != name:
+            walk.report(entry.pos, "sealed", f"expected the sealed value `{name}`, got other bytes: it was changed")
+
+
+def _is_stored(walk: _Walk, name: str, find: Callable[[str], object]) -> bool:
+    if name in walk.known:
+        return True
+    if find(name) is None:
+        return False
+    if len(walk.known) < _MOST_REMEMBERED:
+        walk.known.add(name)
+    return True
+
+
+def _sealed_names(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if len(value) == 1 and isinstance(value.get("sealed"), str):
+            yield value["sealed"]
+        else:
+            for item in value.values():
+                yield from _sealed_names(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _sealed_names(item)
+
+
+def _check_head(reading: Reading, walk: _Walk) -> None:
+    size = reading.position()
+    if size != walk.expected - 1:
+        walk.report(
+            None, "head", f"expected {size} entries as the head says, got {walk.expected - 1}: the end was cut off"
+        )
+    elif walk.leaf != reading.head_leaf():
+        walk.report(None, "head", f"expected the last entry to be `{reading.head_leaf()}`, got `{walk.leaf}`")
+
+
+def _check_policies(reading: Reading, walk: _Walk) -> None:
+    table = PolicyTextRow.__table__
+    for row in reading.rows(select(table.c.digest, table.c.name, table.c.version, table.c.text)):
+        if digest(row["text"].encode()) != row["digest"]:
+            walk.report(
+                None, "policy", f"expected the text of policy `{row['name']}` {row['version']} as stored, got another"
+            )
+
+
+def _check_actions(reading: Reading, walk: _Walk) -> None:
+    table = ActionRow.__table__
+    for row in reading.rows(select(table.c.id, table.c.state, table.c.fence).order_by(table.c.id)):
+        said = next(
+            (body for body in map(_body, reversed(reading.entries_of(row["id"]))) if body and "state" in body), None
+        )
+        if said is None:
+            walk.report(None, "action", f"expected an entry about action `{row['id']}`, got none")
+        elif said["state"] != row["state"] or said.get("fence", row["fence"]) != row["fence"]:
+            walk.report(
+                None,
+                "action",
+                f"expected action `{row['id']}` {said['state']} with fence {said.get('fence')} as its last entry says, "
+                f"got {row['state']} with fence {row['fence']}",
+            )
+    entry = EntryRow.__table__
+    gone = select(entry.c.pos, entry.c.action_id, entry.c.body).where(
+        entry.c.action_id.is_not(None), entry.c.action_id.not_in(select(table.c.id))
+    )
+    for row in reading.rows(gone.order_by(entry.c.pos)):
+        if b'"state":' in bytes(row["body"]):
+            walk.report(row["pos"], "action", f"expected action `{row['action_id']}`, got no such row: it was removed")
+
+
+def _check_accounts(reading: Reading, walk: _Walk) -> None:
+    posting, hold, account = PostingRow.__table__, HoldRow.__table__, AccountRow.__table__
+    last: tuple[str, int, int, int] = ("", 0, 0, 0)
+    ordered = select(posting.c.account, posting.c.n, posting.c.amount, posting.c.cum, posting.c.ts_us)
+    for row in reading.rows(ordered.order_by(posting.c.account, posting.c.n)):
+        number, total, moment = last[1:] if row["account"] == last[0] else (0, 0, 0)
+        if row["n"] != number + 1 or row["cum"] != total + row["amount"] or row["ts_us"] < moment:
+            walk.report(
+                None, "account", f"expected posting {number + 1} of account `{row['account']}` to add up, it does not"
+            )
+        last = row["account"], row["n"], row["cum"], row["ts_us"]
+    held = (
+        select(func.coalesce(func.sum(hold.c.amount), 0))
+        .where(hold.c.account == account.c.id, hold.c.state == "open")
+        .scalar_subquery()
+    )
+    posted = (
+        select(func.coalesce(func.max(posting.c.cum), 0)).where(posting.c.account == account.c.id).scalar_subquery()
+    )
+    sums = select(account.c.id, account.c.pending, account.c.posted, held.label("held"), posted.label("total"))
+    for row in reading.rows(sums.order_by(account.c.id)):
+        if row["pending"] != row["held"] or row["posted"] != row["total"]:
+            walk.report(
+                None,
+                "account",
+                f"expected account `{row['id']}` to hold {row['held']} and have {row['total']} posted as its movements "
+                f"say, got {row['pending']} and {row['posted']}",
+            )
