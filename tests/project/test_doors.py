@@ -33,8 +33,9 @@ def imported(path):
             yield node.module.partition(".")[0], node.lineno
 
 
+@pytest.mark.law(13)
 @pytest.mark.parametrize("vendor", sorted(DOORS))
-def test_law_13_a_vendor_is_imported_only_behind_its_door(vendor):
+def test_a_vendor_is_imported_only_behind_its_door(vendor):
     elsewhere = [
         f"{shown(path)}:{line}"
         for path in modules()

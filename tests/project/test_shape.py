@@ -72,7 +72,8 @@ def test_every_error_is_named_error_and_has_a_stable_code_of_its_own():
         assert kind.__name__ in errors.__doc__ or kind is errors.AgentGuardError, f"{kind} is not in the drawn tree"
 
 
-def test_law_1_the_core_calls_nothing_that_looks_outside():
+@pytest.mark.law(1)
+def test_the_core_calls_nothing_that_looks_outside():
     found = [
         f"{shown(path)}:{node.lineno} {node.func.id}"
         for path in MODULES
