@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from agentguard.core import language, money
+from agentguard.core.calendar import to_instant
 from agentguard.core.cases import Written
 from agentguard.core.language import Type, Value, conform
 from agentguard.core.language.notation import parse_duration
 from agentguard.errors import ConformError, MoneyError
 
 YES = {"yes": True, "true": True, "no": False, "false": False}
+WHOLE = re.compile(r"-?[0-9]+")
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def value_of(kind: Type, written: Written, zone: tzinfo) -> Value:
@@ -42,9 +46,7 @@ def moment_of(text: str, zone: tzinfo) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConformError("not_a_time", f"expected {_example(language.TIME)}, got `{text}`") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    return moment.astimezone(UTC)
+    return to_instant(moment, zone) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def amount_in(text: str, unit: str) -> int:
@@ -55,6 +57,8 @@ def amount_in(text: str, unit: str) -> int:
     """
     try:
         if unit == "#":
+            if not WHOLE.fullmatch(text):
+                raise ValueError(text)
             return int(text)
         amount = money.Money.parse(text) if " " in text.strip() else money.Money.of(text, unit)
     except (ValueError, MoneyError) as error:
@@ -66,7 +70,7 @@ def amount_in(text: str, unit: str) -> int:
 
 
 def _typed(kind: Type, written: Written, zone: tzinfo) -> object:
-    """Return the Python value that `conform` expects; what has another shape goes there as it is and is refused."""
+    """Return the Python value that `conform` expects of what was written, or raise a ValueError."""
     if isinstance(kind, language.Record) and isinstance(written, Mapping):
         return {
             name: value_of(kind.fields[name].type, item, zone) if name in kind.fields else item
@@ -74,21 +78,26 @@ def _typed(kind: Type, written: Written, zone: tzinfo) -> object:
         }
     if isinstance(kind, language.ListOf) and isinstance(written, tuple):
         return tuple(value_of(kind.item, item, zone) for item in written)
-    return _scalar(kind, written, zone) if isinstance(written, str) else written
+    if isinstance(kind, language.Record | language.ListOf) or not isinstance(written, str):
+        raise ValueError(kind)
+    typed = _scalar(kind, written, zone)
+    if typed is None:
+        raise ValueError(written)
+    return typed
 
 
 def _scalar(kind: Type, text: str, zone: tzinfo) -> object:
     match kind:
         case language.Integer():
-            return int(text) if text.isascii() and "_" not in text else text
+            return int(text) if WHOLE.fullmatch(text) else None
         case language.Decimal_():
-            return _decimal(text)
+            return Decimal(text) if NUMBER.fullmatch(text) else None
         case language.Money(currencies=(only,)) if " " not in text.strip():
             return money.Money.of(text, only)
         case language.Money():
             return money.Money.parse(text)
         case language.YesNo():
-            return YES.get(text, text)
+            return YES.get(text)
         case language.Date():
             return date.fromisoformat(text)
         case language.Time():
@@ -97,13 +106,6 @@ def _scalar(kind: Type, text: str, zone: tzinfo) -> object:
             return parse_duration(text)
         case _:
             return text
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError(text) from error
 
 
 def _example(kind: Type) -> str:
@@ -122,8 +124,12 @@ def _example(kind: Type) -> str:
             return "a time like `2026-11-20 10:00`"
         case language.Duration():
             return "a length of time like `3 days`"
+        case language.YesNo():
+            return "`yes` or `no`"
+        case language.Record(fields=fields):
+            return f"{kind} with {', '.join(f'`{name}`' for name in fields)}"
         case _:
-            return f"a value of type {kind}"
+            return f"a {kind}"
 
 
 def _shown(written: Written) -> str:
