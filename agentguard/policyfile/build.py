@@ -1,0 +1,123 @@
+"""A policy file's text to a checked policy, or every problem that it has."""
+
+from __future__ import annotations
+
+import hashlib
+import zoneinfo
+from collections.abc import Sequence
+from datetime import UTC
+
+from agentguard.core.policy import Policy, Then, Verdict
+from agentguard.policyfile.calendars import read_calendars
+from agentguard.policyfile.declarations import action_specs, check_names, declare, read_names
+from agentguard.policyfile.limits import draft_limits, read_limits
+from agentguard.policyfile.model import MODES, PolicyModel
+from agentguard.policyfile.node import Scalar, shortened
+from agentguard.policyfile.outline import Outline
+from agentguard.policyfile.problems import Problems
+from agentguard.policyfile.read import read
+from agentguard.policyfile.requirements import read_requirements
+from agentguard.policyfile.routes import read_routes
+from agentguard.policyfile.rules import Ids, read_guarantees, read_rules
+from agentguard.policyfile.spelling import currencies, day, identifier, sentence, verdict, whole_number, word, zone
+from agentguard.policyfile.structure import checked
+from agentguard.policyfile.tables import read_tables
+from agentguard.policyfile.torn import mended
+from agentguard.policyfile.words import read_say
+
+FORMAT = 1
+DENY = Then(Verdict.DENY)
+
+
+def load_text(text: str, file: str) -> Policy:
+    """Return the policy that a text says.
+
+    Raises:
+        PolicyError: With every problem of the text, each with its line and column.
+    """
+    problems = Problems(file)
+    model = read_model(text, problems)
+    problems_of_model = bool(problems)
+    policy = _built(model, text, problems) if model is not None else None
+    problems.raise_if_any()
+    if policy is None or problems_of_model:
+        raise AssertionError("a file without problems gives a policy")
+    return policy
+
+
+def read_model(text: str, problems: Problems) -> PolicyModel | None:
+    """Return the structure of a text without its wrong parts, or None if there is nothing to look at."""
+    root = read(text, problems)
+    if root is None:
+        return None
+    version = root.items.get("agentguard")
+    if isinstance(version, Scalar) and version.text != str(FORMAT):
+        message = (
+            f"expected `agentguard: {FORMAT}`, got `{shortened(version.text)}`: this version reads format {FORMAT}"
+        )
+        problems.add(version.place, "format_unknown", message)
+        return None
+    whole = mended(root, problems)
+    return checked(PolicyModel, whole, problems) if not isinstance(whole, Scalar) else None
+
+
+def _built(model: PolicyModel, text: str, problems: Problems) -> Policy:
+    """Return the policy of a model; where something is wrong it is left out, and the problems say so."""
+    name = identifier(model.policy, problems, "the name of a policy") or "unnamed"
+    outline = Outline(problems, policy=name, currencies=currencies(model.currency, problems))
+    zone_found = zone(model.timezone, problems) if model.timezone is not None else None
+    outline.zone = zone_found or UTC
+    read_calendars(model, outline, problems)
+    read_tables(model, outline, problems)
+    declare(model, outline, problems)
+    read_names(model, outline, problems)
+    read_routes(model, outline, problems)
+    drafts = draft_limits(model, outline, problems)
+    names = check_names(model, outline, problems)
+    ids = Ids(problems)
+    everywhere = outline.scope(outline.actions) if outline.actions else outline.scope(frozenset())
+    rules = read_rules(model, outline, ids, problems)
+    limits = read_limits(drafts, outline, ids, problems)
+    requires = read_requirements(model, outline, ids, problems)
+    return Policy(
+        name=name,
+        version=whole_number(model.version, problems, "`version`") or 1,
+        owner=_text(model.owner, problems, "`owner`"),
+        description=_text(model.description, problems, "`description`"),
+        zone_name=zone_found.key if isinstance(zone_found, zoneinfo.ZoneInfo) else "UTC",
+        zone=outline.zone,
+        currencies=outline.currencies,
+        shadow=model.mode is not None and word(model.mode, problems, "`mode`", MODES) == "shadow",
+        otherwise=_verdict(model.otherwise, outline, problems, "`otherwise`", ()),
+        on_error=_verdict(model.on_error, outline, problems, "`on_error`", ("allow", "abstain")),
+        say_otherwise=read_say(model.say_otherwise, everywhere, problems, "`say_otherwise`"),
+        say_on_error=read_say(model.say_on_error, everywhere, problems, "`say_on_error`"),
+        records=outline.records,
+        actions=action_specs(model, outline, problems),
+        facts=outline.facts,
+        context=outline.context,
+        segments=outline.segments,
+        names=names,
+        tables=outline.tables,
+        calendars=outline.calendars,
+        routes=outline.routes,
+        rules=rules,
+        limits=limits,
+        requires=requires,
+        guarantees=read_guarantees(model, outline, ids, problems),
+        expires=day(model.expires, problems, "`expires`") if model.expires else None,
+        review_by=day(model.review_by, problems, "`review_by`") if model.review_by else None,
+        text=text,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        file=problems.file,
+    )
+
+
+def _text(scalar: Scalar | None, problems: Problems, what: str) -> str:
+    return (sentence(scalar, problems, what) or "") if scalar is not None else ""
+
+
+def _verdict(scalar: Scalar | None, outline: Outline, problems: Problems, what: str, refused: Sequence[str]) -> Then:
+    if scalar is None:
+        return DENY
+    return verdict(scalar, problems, what, routes=outline.routes, refused=refused) or DENY

@@ -1,0 +1,92 @@
+"""Every code that a message about a policy, people or test file can carry, with what it says in a line.
+
+`docs/policy-file.md` holds the same table; a test keeps the two equal. Codes of conditions come from the language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CODES: Mapping[str, str] = {
+    # the file as text and as YAML
+    "unreadable": "the file cannot be read, or is not UTF-8",
+    "file_too_large": "the file is larger than allowed",
+    "file_empty": "the file is empty",
+    "byte_order_mark": "the file starts with a byte-order mark",
+    "control_character": "a control character, or a line break that editors do not show",
+    "tab": "a tab where blanks are expected",
+    "several_documents": "more than one document in a file",
+    "directive": "a `%` directive",
+    "not_yaml": "the text is not YAML",
+    "duplicate_key": "a key is written twice",
+    "tag": "a `!` tag",
+    "anchor": "an anchor or an alias",
+    "nested_too_deep": "nested too deeply",
+    "key_not_text": "a key that is not a text",
+    "comment_cuts_text": "an unquoted ` #` cuts the text",
+    "torn_apart": "YAML tore a condition apart",
+    "swallowed_list": "a list item where a text goes on",
+    # the structure
+    "unknown_key": "an unknown key",
+    "missing_key": "a key is missing",
+    "wrong_shape": "another shape is expected: a text, a list or a mapping",
+    "reserved": "a word that is reserved for a later version",
+    "keys_conflict": "keys that exclude each other, or one of several that is needed",
+    "too_many": "too many entries, or none",
+    "text_length": "a text that is empty or too long",
+    # single values
+    "format_unknown": "not a format that this version reads",
+    "name_malformed": "not a name",
+    "number_malformed": "not a whole number, or out of range",
+    "word_unknown": "not one of the words accepted here",
+    "date_malformed": "not a date or a time of day",
+    "duration_malformed": "not a length of time",
+    "zone_unknown": "an unknown time zone",
+    "currency_unknown": "an unknown currency",
+    "language_malformed": "not a language tag",
+    "yes_no_expected": "not `yes` or `no`",
+    "placeholder_malformed": "a placeholder that cannot be read",
+    "value_malformed": "not a value of the declared type",
+    # what refers to something else
+    "duplicate_id": "an id is used twice",
+    "name_taken": "a name that is taken or reserved",
+    "action_unknown": "an unknown action",
+    "route_unknown": "an unknown route",
+    "route_cycle": "routes that wait for each other",
+    "calendar_unknown": "an unknown calendar",
+    "fact_unknown": "an unknown fact or context value",
+    "verdict_refused": "a verdict that is not accepted here",
+    "name_cycle": "names that are made of each other",
+    "name_unreadable": "a name that this cannot read",
+    "limit_uncountable": "a limit that cannot be counted",
+    "table_uneven": "a table with holes or uneven entries",
+    "measure_missing": "a measure that does not cover the limit's actions",
+    "currency_mismatch": "currencies that do not match",
+    "segment_read": "a condition reads a segment",
+    "requirement_unmatched": "a requirement compares what one of the actions does not have",
+    # files together
+    "policy_twice": "two policies with the same name",
+    "action_differs": "files declare the same action differently",
+    "no_policy": "no policy file",
+    # people.yaml
+    "person_unknown": "an unknown person or group",
+    "login_shared": "a login that two people share",
+    # test files
+    "case_unknown": "a test names something that the policy does not have",
+    "case_incomplete": "a test case without what it needs",
+}
+
+WARNINGS: Mapping[str, str] = {
+    "allow_on_arguments": "an allow rests on arguments alone",
+    "amount_unsummed": "a threshold on an amount that no limit sums",
+    "limit_keyed_by_argument": "a limit is keyed by an argument",
+    "deny_without_held": "a deny on a fact that the action itself changes, without `held`",
+    "deny_without_say": "a deny without words for the customer",
+    "no_owner": "no owner",
+    "review_due": "a review date has passed",
+    "expired": "an expiry date has passed",
+    "route_without_people": "a route without people",
+    "personal_in_words": "words show personal data",
+    "unused": "something declared is never used",
+    "nothing_allows": "an action that nothing can allow",
+}

@@ -1,0 +1,131 @@
+"""The single values of a policy file as the models see them: a node that keeps its place, with a schema for editors.
+
+The models say only of which shape a value is; what the text in it means is read later, where its place is at hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from agentguard.policyfile.node import Mapping, Node, Scalar, Sequence, shape
+
+T = TypeVar("T")
+Schema: TypeAlias = dict[str, Any]
+
+TEXT: Schema = {"type": ["string", "number", "boolean"]}
+CONDITION: Schema = {"type": ["string", "boolean"], "minLength": 1}
+AMOUNT: Schema = {"type": ["string", "number"]}
+VERDICT: Schema = {"type": "string", "pattern": "^(allow|deny|abstain|escalate to [A-Za-z][A-Za-z0-9_-]*)$"}
+IDENTIFIER: Schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}
+DAY: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+SPAN: Schema = {"type": "string", "pattern": "^[0-9]+ (minute|hour|day|week)s?( of [A-Za-z0-9_-]+)?$"}
+LANGUAGE: Schema = {"type": "object", "additionalProperties": TEXT}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaf:
+    """Accepts nodes of some shapes as they are, and tells editors what stands there."""
+
+    schema: Schema
+    shapes: tuple[type[Scalar | Mapping | Sequence], ...] = (Scalar,)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate by shape alone."""
+        return core_schema.no_info_plain_validator_function(self.accept)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return what editors check."""
+        return dict(self.schema)
+
+    def accept(self, node: Node) -> Node:
+        """Return the node if its shape is one of those accepted."""
+        if not isinstance(node, self.shapes) or (isinstance(node, Scalar) and not node.text and not node.style):
+            raise wrong_shape(self.expected, node)
+        return node
+
+    @property
+    def expected(self) -> str:
+        """The accepted shapes in words."""
+        names = {Scalar: "a text", Sequence: "a list", Mapping: "`key: value` pairs"}
+        return " or ".join(names[kind] for kind in self.shapes)
+
+
+def wrong_shape(expected: str, node: object) -> PydanticCustomError:
+    """Return the error for a value of another shape."""
+    got = shape(node) if isinstance(node, Scalar | Mapping | Sequence) else "something else"
+    return PydanticCustomError("wrong_shape", "expected {expected}, got {got}", {"expected": expected, "got": got})
+
+
+def _items(node: Any) -> tuple[Node, ...]:
+    if not isinstance(node, Sequence):
+        raise wrong_shape("a list", node)
+    return tuple(node.items)
+
+
+def _entries(node: Any) -> dict[str, Node]:
+    if not isinstance(node, Mapping):
+        raise wrong_shape("`key: value` pairs", node)
+    return dict(node.items)
+
+
+def either(*schemas: Schema) -> Schema:
+    """Return the schema of a value that may be written in several ways."""
+    return {"anyOf": [dict(schema) for schema in schemas]}
+
+
+def list_of(schema: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": dict(schema)}
+
+
+def map_of(schema: Schema) -> Schema:
+    """Return the schema of pairs."""
+    return {"type": "object", "additionalProperties": dict(schema)}
+
+
+_WHEN_LIST: Schema = list_of({"anyOf": [CONDITION, {"type": "object"}]})
+
+Items = Annotated[tuple[T, ...], BeforeValidator(_items)]
+Entries = Annotated[dict[str, T], BeforeValidator(_entries)]
+Text: TypeAlias = Annotated[Scalar, Leaf(TEXT)]
+Identifier: TypeAlias = Annotated[Scalar, Leaf(IDENTIFIER)]
+Number: TypeAlias = Annotated[Scalar, Leaf({"type": "integer", "minimum": 1})]
+Day: TypeAlias = Annotated[Scalar, Leaf(DAY)]
+Span: TypeAlias = Annotated[Scalar, Leaf(SPAN)]
+Verdict: TypeAlias = Annotated[Scalar, Leaf(VERDICT)]
+Condition: TypeAlias = Annotated[Scalar, Leaf(CONDITION)]
+TypeNotation: TypeAlias = Annotated[
+    Scalar | Sequence, Leaf(either({"type": "string"}, list_of(TEXT)), (Scalar, Sequence))
+]
+Words: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(TEXT, LANGUAGE), (Scalar, Mapping))]
+When: TypeAlias = Annotated[
+    Node,
+    Leaf(
+        either(
+            CONDITION,
+            _WHEN_LIST,
+            {
+                "type": "object",
+                "properties": {"all": _WHEN_LIST, "any": _WHEN_LIST, "none": _WHEN_LIST},
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
+        ),
+        (Scalar, Sequence, Mapping),
+    ),
+]
+Actions: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(TEXT, list_of(TEXT)), (Scalar, Sequence))]
+OneOrMore: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(CONDITION, list_of(CONDITION)), (Scalar, Sequence))]
+Measure: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(CONDITION, map_of(CONDITION)), (Scalar, Mapping))]
+Most: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(AMOUNT, map_of(AMOUNT)), (Scalar, Mapping))]
+Table: TypeAlias = Annotated[Mapping, Leaf({"type": "object"}, (Mapping,))]
+
+
+def word_of(*words: str) -> Leaf:
+    """Return the leaf for one of a few words."""
+    return Leaf({"type": "string", "enum": list(words)})

@@ -1,0 +1,244 @@
+"""Limits as a file writes them: what is counted, for whom, over which window, and how much of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from agentguard.core.language import Expression, Integer, ListOf, Money, Record, Type, parse_duration
+from agentguard.core.policy import Limit, Window, WindowKind
+from agentguard.policyfile import bounds
+from agentguard.policyfile.condition import check_condition, read_text
+from agentguard.policyfile.model import STARTS, LimitModel, PolicyModel
+from agentguard.policyfile.node import Mapping, Scalar, shape, shortened
+from agentguard.policyfile.outline import Countable, Outline, counted_type
+from agentguard.policyfile.problems import Problems, one_of, suggestion
+from agentguard.policyfile.rules import Ids, read_actions, read_when
+from agentguard.policyfile.spelling import texts, verdict, word
+from agentguard.policyfile.words import read_words
+
+UNITS = ("day", "week", "month", "year")
+_WINDOW = re.compile(r"[0-9]+ +(minute|hour|day)s?")
+
+
+class LimitDraft:
+    """A limit after its measure is read, before the rest of it: its type is needed by everything that reads `used`."""
+
+    def __init__(self, model: LimitModel, outline: Outline, problems: Problems) -> None:
+        self.model = model
+        self.what = f"limit `{shortened(model.id.text)}`"
+        self.on = read_actions(model.on, outline, problems, self.what)
+        self.measure: dict[str, Expression | None] = {}
+        self.type: Type | None = None
+        if (model.sum is None) == (model.count is None):
+            message = f"{self.what} must say either `sum` or `count: actions`"
+            problems.add(
+                model.id.place, "keys_conflict", f"{message}, got {'neither' if model.sum is None else 'both'}"
+            )
+        elif model.count is not None:
+            if word(model.count, problems, f"{self.what}: `count`", ("actions",)):
+                self.type = Integer()
+                self.measure = dict.fromkeys(self.on)
+        elif model.sum is not None:
+            self._read_sum(model.sum, outline, problems)
+
+    def _read_sum(self, node: Scalar | Mapping, outline: Outline, problems: Problems) -> None:
+        """Read one expression, or one for each action."""
+        if isinstance(node, Scalar):
+            expression = self._expression(node, self.on, outline, problems)
+            if expression is not None:
+                self.measure = dict.fromkeys(self.on, expression)
+                self.type = expression.type
+            return
+        for action, item in node.items.items():
+            if action not in outline.actions:
+                near = suggestion(action, outline.actions) or ": declare it under `actions`"
+                message = f"{self.what}: `sum` names no action of this file, got `{shortened(action)}`{near}"
+                problems.add(node.keys[action].place, "action_unknown", message)
+            elif not isinstance(item, Scalar):
+                problems.add(item.place, "wrong_shape", f"{self.what}: `sum` must be a text, got {shape(item)}")
+            else:
+                self._add_action(action, item, outline, problems)
+        self._check_cover(node, problems)
+
+    def _add_action(self, action: str, item: Scalar, outline: Outline, problems: Problems) -> None:
+        expression = self._expression(item, frozenset({action}), outline, problems)
+        self.measure[action] = expression
+        if expression is None:
+            return
+        if self.type is not None and counted_type(self.type, ()) != counted_type(expression.type, ()):
+            message = f"{self.what}: `sum` must be of one type for all actions, got {self.type} and {expression.type}"
+            problems.add(item.place, "limit_uncountable", message)
+        self.type = expression.type
+
+    def _check_cover(self, node: Mapping, problems: Problems) -> None:
+        """A sum by action says for itself which actions the limit is for, or covers those that `on` names."""
+        if self.model.on is None:
+            self.on = frozenset(self.measure)
+        missing = sorted(self.on - set(self.measure))
+        if missing:
+            message = f"{self.what}: `sum` says nothing for {one_of(missing)}: add it, or say `on`"
+            problems.add(node.place, "measure_missing", message)
+            self.type = None
+        extra = sorted(set(self.measure) - self.on)
+        if extra:
+            message = f"{self.what}: `sum` has {one_of(extra)}, and `on` does not: add it there, or remove it here"
+            problems.add(node.keys[extra[0]].place, "measure_missing", message)
+            self.type = None
+        if any(expression is None for expression in self.measure.values()):
+            self.type = None
+
+    def _expression(self, node: Scalar, on: frozenset[str], outline: Outline, problems: Problems) -> Expression | None:
+        condition = read_text(node, problems)
+        if condition is None or not on:
+            return None
+        expression = check_condition(condition, outline.scope(on, "counting"), problems, None)
+        if expression is None:
+            return None
+        kind = expression.type
+        if isinstance(kind, Money) and not kind.rounded:
+            message = (
+                f'{self.what}: `sum` must be whole minor units: write `rounded({shortened(node.text)}, "half_up")`'
+            )
+        elif isinstance(kind, Money | Integer):
+            return expression
+        else:
+            message = (
+                f"{self.what}: `sum` must be money or a whole number, got {kind}: write `rounded(…)` or measure another"
+            )
+        problems.add(node.place, "limit_uncountable", message)
+        return None
+
+
+def draft_limits(model: PolicyModel, outline: Outline, problems: Problems) -> list[LimitDraft]:
+    """Read what each limit measures, so that `used` and `held` of it have a type."""
+    drafts = []
+    for item in model.limits or ():
+        draft = LimitDraft(item, outline, problems)
+        drafts.append(draft)
+        kind = counted_type(draft.type, outline.currencies) if draft.type is not None else None
+        outline.limits.setdefault(item.id.text, Countable(draft.on, kind))
+    return drafts
+
+
+def read_limits(drafts: list[LimitDraft], outline: Outline, ids: Ids, problems: Problems) -> tuple[Limit, ...]:
+    """Return the limits of a file."""
+    return tuple(limit for draft in drafts if (limit := _limit(draft, outline, ids, problems)) is not None)
+
+
+def _limit(draft: LimitDraft, outline: Outline, ids: Ids, problems: Problems) -> Limit | None:
+    model, what, on = draft.model, draft.what, draft.on
+    name = ids.take(model.id, "limit")
+    over = verdict(model.over, problems, f"{what}: `over`", routes=outline.routes, refused=("allow", "abstain"))
+    window = _window(model.in_, outline, problems, what)
+    when, sound = read_when(model.when, on, outline, problems, what, "counting")
+    per = _per(draft, outline, problems)
+    most = _most(draft, outline, problems)
+    starts = model.starts is None or word(model.starts, problems, f"{what}: `starts`", STARTS) is not None
+    words = read_words(model, outline.scope(on), problems, what, [when] if when else []) if on and sound else None
+    if name is None or over is None or window is None or per is None or most is None or words is None or not starts:
+        return None
+    currencies = draft.type.currencies if isinstance(draft.type, Money) else ()
+    return Limit(
+        id=name,
+        on=on,
+        measure=draft.measure,
+        currencies=currencies,
+        per=per,
+        window=window,
+        max=most,
+        when=when,
+        over=over,
+        words=words,
+        starts_now=model.starts is not None,
+        place=model.id.place,
+    )
+
+
+def _window(scalar: Scalar, outline: Outline, problems: Problems, what: str) -> Window | None:
+    """Return the window that text such as `30 days` or `calendar month` says."""
+    text = " ".join(scalar.text.split())
+    if text == "forever":
+        return Window(WindowKind.FOREVER)
+    if text == "conversation":
+        if "context.conversation" not in outline.context:
+            message = f"{what}: `in: conversation` needs `conversation: text` under `context`: add it"
+            problems.add(scalar.place, "fact_unknown", message)
+            return None
+        return Window(WindowKind.CONVERSATION)
+    if text.startswith("calendar ") and text.removeprefix("calendar ") in UNITS:
+        return Window(WindowKind.CALENDAR, unit=text.removeprefix("calendar "))
+    size = parse_duration(text) if _WINDOW.fullmatch(text) else None
+    if size is None or not timedelta(0) < size <= timedelta(days=bounds.DAYS):
+        known = ["30 days", "1 hour", *(f"calendar {unit}" for unit in UNITS), "conversation", "forever"]
+        near = suggestion(text, known) or f": expected {one_of(known)}"
+        message = f"{what}: `in` must be a window of minutes, hours or days, or a calendar one, got `{shortened(text)}`"
+        problems.add(scalar.place, "duration_malformed", f"{message}{near}")
+        return None
+    return Window(WindowKind.SLIDING, size=size)
+
+
+def _per(draft: LimitDraft, outline: Outline, problems: Problems) -> tuple[Expression, ...] | None:
+    node = draft.model.per
+    if node is None:
+        return ()
+    scalars = texts(node, problems, f"{draft.what}: `per`")
+    if not scalars or len(scalars) > bounds.PER:
+        problems.add(node.place, "too_many", f"{draft.what}: `per` must be 1 to {bounds.PER} names, got {len(scalars)}")
+    found: list[Expression] = []
+    for scalar in scalars:
+        condition = read_text(scalar, problems)
+        if condition is None or not draft.on:
+            return None
+        expression = check_condition(condition, outline.scope(draft.on, "counting"), problems, None)
+        if expression is None:
+            return None
+        if isinstance(expression.type, Record | ListOf):
+            message = f"{draft.what}: `per` must be a single value, got a {expression.type}: name a part of it"
+            problems.add(scalar.place, "limit_uncountable", message)
+            return None
+        found.append(expression)
+    return tuple(found)
+
+
+def _most(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, Expression] | None:
+    """Return the maxima by currency, or one under the empty key."""
+    node, what = draft.model.max, draft.what
+    if draft.type is None:
+        if isinstance(node, Scalar):
+            read_text(node, problems)
+        return None
+    currencies = draft.type.currencies if isinstance(draft.type, Money) else ()
+    if isinstance(node, Scalar):
+        if len(currencies) > 1:
+            shown = ", ".join(f"{currency}: …" for currency in currencies)
+            message = f"{what}: `max` must name each currency: write `{{{shown}}}`, got `{shortened(node.text)}`"
+            problems.add(node.place, "currency_mismatch", message)
+            return None
+        expression = _bound(draft, node, currencies, outline, problems)
+        return {"": expression} if expression is not None else None
+    if set(node.items) != set(currencies):
+        expected = one_of(currencies) if currencies else "a number"
+        message = f"{what}: `max` must have exactly {expected}, got {one_of(node.items) if node.items else 'nothing'}"
+        problems.add(node.place, "currency_mismatch", message)
+        return None
+    found: dict[str, Expression] = {}
+    for currency, item in node.items.items():
+        if not isinstance(item, Scalar):
+            problems.add(item.place, "wrong_shape", f"{what}: `max` must be a text, got {shape(item)}")
+            return None
+        expression = _bound(draft, item, (currency,), outline, problems)
+        if expression is None:
+            return None
+        found[currency] = expression
+    return found
+
+
+def _bound(
+    draft: LimitDraft, node: Scalar, currencies: tuple[str, ...], outline: Outline, problems: Problems
+) -> Expression | None:
+    condition = read_text(node, problems)
+    if condition is None or not draft.on:
+        return None
+    kind: Type = Money(currencies, any_sign=True) if isinstance(draft.type, Money) else Integer()
+    return check_condition(condition, outline.scope(draft.on, "bounding"), problems, kind)

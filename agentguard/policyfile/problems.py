@@ -1,0 +1,61 @@
+"""The problems of a file, collected so that all of them are told at once.
+
+A mistake gets one message. What a broken entry would have declared is remembered in `broken`, so that what refers to it
+is not reported again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agentguard.core.language.suggest import did_you_mean
+from agentguard.core.policy import Place
+from agentguard.errors import PolicyError, Problem
+
+MOST_PROBLEMS = 200
+
+
+class Problems:
+    """What is wrong so far in one file.
+
+    Attributes:
+        broken: Names of entries that were dropped because they are wrong, as (section, name).
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.broken: set[tuple[str, str]] = set()
+        self._found: dict[tuple[int, int, str], Problem] = {}
+
+    def add(self, place: Place, code: str, message: str) -> None:
+        """Remember a problem; a second one with the same code at the same place is the same mistake."""
+        known = place.line, place.column, code
+        if known not in self._found and len(self._found) < MOST_PROBLEMS:
+            self._found[known] = Problem(place.file, place.line, place.column, code, " ".join(message.split()))
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def sorted(self) -> tuple[Problem, ...]:
+        """Return the problems in the order of their places."""
+        return tuple(sorted(self._found.values()))
+
+    def raise_if_any(self) -> None:
+        """Raise the policy error when something is wrong.
+
+        Raises:
+            PolicyError: With every problem found so far.
+        """
+        if self._found:
+            raise PolicyError(self.sorted())
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean …?` for the nearest known word, or nothing."""
+    return did_you_mean(word, [name for name in known if name != word])
+
+
+def one_of(words: Iterable[str]) -> str:
+    """Return words as a reader would list them: `a`, `b` or `c`."""
+    quoted = [f"`{word}`" for word in words]
+    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]
