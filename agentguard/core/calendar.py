@@ -1,7 +1,7 @@
 """Civil time: calendars of opening hours, and where civil days, weeks, months and years begin.
 
-Time zones come in as arguments. An instant is inside a calendar when a clock on the wall shows a time inside it, so both
-passings of a doubled hour are read alike. A day whose midnight comes twice begins at the first one: the longer day
+Time zones come in as arguments. An instant is inside a calendar when a clock on the wall shows a time inside it, so
+both passings of a doubled hour are read alike. A day whose midnight comes twice begins at the first one: the longer day
 counts more, which is the stricter reading for a limit.
 """
 
@@ -106,9 +106,8 @@ class Calendar:
     def _open_on(self, day: date, zone: tzinfo, *, begun: bool) -> list[tuple[datetime, datetime]]:
         """Return the intervals that begin on a day as instants in UTC, in order; spans of earlier days if `begun`."""
         found = list(self._hours_of(day))
-        for span in self.spans:
-            if span.start.date() == day or (begun and span.start.date() < day):
-                found.append((span.start, span.end))
+        starting = [span for span in self.spans if span.start.date() == day or (begun and span.start.date() < day)]
+        found.extend((span.start, span.end) for span in starting)
         return sorted((to_instant(opens, zone), to_instant(closes, zone)) for opens, closes in found)
 
 

@@ -104,7 +104,11 @@ def format_minor(minor: int | Decimal, currency: str) -> str:
         whole, part = divmod(units, 10**digits)
         return f"{sign}{whole}.{part:0{digits}d} {currency}"
     major = EXACT.scaleb(minor, -digits)
-    shown = EXACT.quantize(major, Decimal(1).scaleb(-digits)) if minor == minor.to_integral_value() else major.normalize(EXACT)
+    shown = (
+        EXACT.quantize(major, Decimal(1).scaleb(-digits))
+        if minor == minor.to_integral_value()
+        else major.normalize(EXACT)
+    )
     return f"{shown:f} {currency}"
 
 

@@ -32,7 +32,7 @@ def none_of(expressions: Sequence[Expression]) -> Expression:
     return finished(source, terms.Not(part, types.YES_NO, 0, len(source)))
 
 
-def _joined(kind: type[terms.And] | type[terms.Or], word: str, expressions: Sequence[Expression]) -> Expression:
+def _joined(kind: type[terms.And | terms.Or], word: str, expressions: Sequence[Expression]) -> Expression:
     """Join conditions; each stays a part with its own source, so that explanations quote what was written."""
     if not expressions:
         raise LanguageError([(0, "syntax", "a list of conditions needs at least one")])

@@ -7,11 +7,11 @@ How a term becomes code is in `generate.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from agentguard.core.language.evaluate import Walker
-from agentguard.core.language.generate import Generator
+from agentguard.core.language.generate import SUPPORT, Generator
 from agentguard.core.language.scope import MAX_CHARGES
 from agentguard.core.language.terms import Expression
 from agentguard.core.language.types import Environment, Value
@@ -40,7 +40,7 @@ def compile_conditions(expressions: Sequence[Expression]) -> Conditions:
     names = {f"w{place}": walk for place, walk in enumerate(walked)} | {"slow": slow}
     body = [line for answer in answers for line in answer.splitlines()]
     body.append(f"return [{', '.join(f'r{place}' for place in range(len(expressions)))}]")
-    return generator.function(body, names)
+    return _made(generator, body, names)
 
 
 def compile_expression(expression: Expression) -> Callable[[Environment], Value]:
@@ -54,7 +54,16 @@ def compile_expression(expression: Expression) -> Callable[[Environment], Value]
     generator = Generator()
     value = generator.boxed(expression.tree)
     body = ["try:", f"    return {value}", "except Exception:", "    return slow(environment)"]
-    return generator.function(body, {"slow": walk})
+    return _made(generator, body, {"slow": walk})
+
+
+def _made(generator: Generator, body: list[str], names: Mapping[str, Any]) -> Callable[[Environment], Any]:
+    """Make the function whose body is given; its source holds no word that a user wrote."""
+    source = generator.source(body)
+    scope: dict[str, Any] = {**SUPPORT, **generator.constants, **names}
+    exec(compile(source, "<generated from a policy>", "exec"), scope)  # noqa: S102
+    made: Callable[[Environment], Any] = scope["generated"]
+    return made
 
 
 def _is_simple(expression: Expression) -> bool:

@@ -20,7 +20,7 @@ _INTEGER_BOUND = 10**money.MAX_INTEGER_DIGITS
 _MISSING = object()
 
 
-def conform(kind: Type, value: object, *, exact_fields: bool = False) -> Value:
+def conform(kind: Type, value: object, *, exact_fields: bool = False) -> Value:  # noqa: C901 - one case for each type
     """Return a value in the normal form of its type.
 
     Args:
@@ -90,7 +90,9 @@ def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _unfit("not_a_number", "expected a whole number (int)", value)
     if abs(value) >= _INTEGER_BOUND:
-        raise ConformError("too_many_digits", f"a number has at most {money.MAX_INTEGER_DIGITS} digits before the point")
+        raise ConformError(
+            "too_many_digits", f"a number has at most {money.MAX_INTEGER_DIGITS} digits before the point"
+        )
     return int(value)
 
 
@@ -105,7 +107,8 @@ def _decimal(value: object) -> Decimal:
     if abs(value) >= _INTEGER_BOUND or (isinstance(exponent, int) and -exponent > money.MAX_FRACTION_DIGITS):
         raise ConformError(
             "too_many_digits",
-            f"a number has at most {money.MAX_INTEGER_DIGITS} digits before the point and {money.MAX_FRACTION_DIGITS} after",
+            f"a number has at most {money.MAX_INTEGER_DIGITS} digits before the point "
+            f"and {money.MAX_FRACTION_DIGITS} after",
         )
     return value
 
@@ -121,7 +124,9 @@ def _money(kind: types.Money, value: object) -> money.Money:
     if value.currency not in kind.currencies:
         raise ConformError("wrong_currency", f"expected {' or '.join(kind.currencies)}, got {value.currency}")
     if abs(value.minor) >= _INTEGER_BOUND * 10 ** money.EXPONENTS[value.currency]:
-        raise ConformError("too_many_digits", f"an amount has at most {money.MAX_INTEGER_DIGITS} digits before the point")
+        raise ConformError(
+            "too_many_digits", f"an amount has at most {money.MAX_INTEGER_DIGITS} digits before the point"
+        )
     if value.minor <= 0 and not kind.any_sign:
         raise ConformError("not_positive", f"expected an amount above zero, got {value}")
     return value

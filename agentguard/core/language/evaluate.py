@@ -23,7 +23,8 @@ def evaluate(expression: Expression, environment: Environment) -> Value:
     Raises:
         EvaluationError: It has none here; `name` says which value could not be read, if that was it.
     """
-    return Walker(environment).value(expression.tree)
+    value: Value = Walker(environment).value(expression.tree)
+    return value
 
 
 class Walker:
@@ -52,7 +53,9 @@ class Walker:
         """Return a list after charging one step for each of its items."""
         self.steps += len(items)
         if self.steps > operations.MAX_STEPS:
-            raise EvaluationError("bound", f"the condition takes more than {operations.MAX_STEPS:,} steps on these lists")
+            raise EvaluationError(
+                "bound", f"the condition takes more than {operations.MAX_STEPS:,} steps on these lists"
+            )
         return items
 
     def read(self, term: terms.Read) -> Any:
@@ -83,7 +86,9 @@ class Walker:
         """Return yes or no; nothing else is taken for one."""
         value = self.value(term)
         if value is not True and value is not False:
-            raise EvaluationError("ill_typed", f"expected yes or no, got {type(value).__name__}", None, term.start, term.end)
+            raise EvaluationError(
+                "ill_typed", f"expected yes or no, got {type(value).__name__}", None, term.start, term.end
+            )
         return value
 
     def junction(self, term: terms.And | terms.Or) -> bool:
@@ -175,7 +180,7 @@ class Walker:
 
 
 _RULES: dict[type, Callable[[Walker, Any], Any]] = {
-    terms.Constant: lambda walker, term: term.value,
+    terms.Constant: lambda _, term: term.value,
     terms.Read: Walker.read,
     terms.Local: lambda walker, term: walker.locals[term.name],
     terms.Field: Walker.field,

@@ -1,7 +1,11 @@
-"""Functions, methods and macros: what each takes, what it gives, and how its misuse is explained.
+"""Functions: what each takes, what it gives, and how its misuse is explained.
 
-One entry in a table for each name of the language; what they compute is in `operations.py`.
+One entry in a table for each name of the language; what comes after a point is in `methods.py`, what they compute is in
+`operations.py`.
 """
+
+# mypy: disable-error-code="func-returns-value"
+# A handler that reports a problem has no term to return, and says both in one line.
 
 from __future__ import annotations
 
@@ -58,7 +62,7 @@ MACROS = ("all", "exists", "filter", "map")
 TEXT_METHODS = ("startsWith", "endsWith", "contains")
 _ADDABLE = (types.Integer, types.Decimal_, types.Money, types.Duration)
 _ORDERED = (*_ADDABLE, types.Date, types.Time)
-_INSTEAD = {
+INSTEAD = {
     "len": "write `size(x)`",
     "count": "write `size(list.filter(i, ...))`",
     "any": "write `list.exists(i, ...)`",
@@ -85,33 +89,18 @@ _INSTEAD = {
 def call(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
     """Check `function(arguments)`."""
     name = node.function
-    handler = _FUNCTIONS.get(name)
+    handler = FUNCTIONS.get(name)
     if handler is not None:
         return handler(checker, node, known)
     if name.upper() in money.EXPONENTS and name.islower():
         return _currency_literal(checker, node, known)
     if name in (*TEXT_METHODS, *MACROS):
         return checker.problem(node, "unknown_function", f"`{name}` comes after a point: `x.{name}(...)`")
-    hint = f"; {_INSTEAD[name]}" if name in _INSTEAD else did_you_mean(name, [*_FUNCTIONS, *TEXT_METHODS, *MACROS])
+    hint = f"; {INSTEAD[name]}" if name in INSTEAD else did_you_mean(name, [*FUNCTIONS, *TEXT_METHODS, *MACROS])
     return checker.problem(node, "unknown_function", f"there is no function `{name}`{hint}")
 
 
-def method(checker: Checking, node: tree.MethodCall, known: Paths) -> Term | None:
-    """Check `of.method(arguments)`, macros among them."""
-    if node.method in MACROS:
-        return _macro(checker, node, known)
-    if node.method in TEXT_METHODS:
-        return _text_method(checker, node, known)
-    if node.method == "size":
-        return _size(checker, tree.Call("size", (node.of, *node.arguments), node.start, node.end), known)
-    if node.method in _FUNCTIONS:
-        return checker.problem(node, "unknown_function", f"`{node.method}` comes first: `{node.method}(x)`")
-    known_methods = [*TEXT_METHODS, *MACROS, "size"]
-    hint = f"; {_INSTEAD[node.method]}" if node.method in _INSTEAD else did_you_mean(node.method, known_methods)
-    return checker.problem(node, "unknown_function", f"there is no `.{node.method}(...)`{hint}")
-
-
-def _arguments(checker: Checking, node: tree.Call, known: Paths, count: int, usage: str) -> list[Term] | None:
+def taken(checker: Checking, node: tree.Call, known: Paths, count: int, usage: str) -> list[Term] | None:
     """Check that a call has so many arguments, and them."""
     if len(node.arguments) != count:
         word = "argument" if count == 1 else "arguments"
@@ -132,17 +121,22 @@ def _literal(checker: Checking, node: tree.Call, usage: str) -> str | None:
 
 def _has(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
     if len(node.arguments) != 1 or not isinstance(node.arguments[0], tree.Name | tree.Member):
-        return checker.problem(node, "arguments", "`has` asks for one value by its name, as in `has(order.delivered_at)`")
+        return checker.problem(
+            node, "arguments", "`has` asks for one value by its name, as in `has(order.delivered_at)`"
+        )
     found = checker.resolve(node.arguments[0], known)
     if found is None:
         return None
     if not isinstance(found, terms.Read | terms.Field) or path_of(found) is None:
-        return checker.problem(node, "arguments", "`has` asks for a fact, argument, context value or field, nothing else")
+        return checker.problem(
+            node, "arguments", "`has` asks for a fact, argument, context value or field, nothing else"
+        )
     return terms.Has(found, types.YES_NO, node.start, node.end)
 
 
-def _size(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
-    arguments = _arguments(checker, node, known, 1, "size(order.items)")
+def size(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
+    """Check `size(x)`."""
+    arguments = taken(checker, node, known, 1, "size(order.items)")
     if arguments is None:
         return None
     if not isinstance(arguments[0].type, types.Text | types.OneOf | types.ListOf):
@@ -151,13 +145,15 @@ def _size(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
 
 
 def _sum(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
-    arguments = _arguments(checker, node, known, 1, "sum(order.items.map(i, i.price))")
+    arguments = taken(checker, node, known, 1, "sum(order.items.map(i, i.price))")
     if arguments is None:
         return None
     kind = arguments[0].type
     if not isinstance(kind, types.ListOf) or not isinstance(kind.item, _ADDABLE):
         hint = "; pick the field, as in `sum(list.map(i, i.price))`" if _is_records(kind) else ""
-        return checker.problem(arguments[0], "wrong_type", f"`sum` needs a list of numbers, money or durations, got {kind}{hint}")
+        return checker.problem(
+            arguments[0], "wrong_type", f"`sum` needs a list of numbers, money or durations, got {kind}{hint}"
+        )
     item = replace(kind.item, any_sign=True) if isinstance(kind.item, types.Money) else kind.item
     return terms.Apply("sum", tuple(arguments), item, node.start, node.end)
 
@@ -187,12 +183,14 @@ def _extreme(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
             return None
         checked, kind = adopted, checker.joint_type(adopted)
     if not isinstance(kind, _ORDERED):
-        return checker.problem(node, "wrong_type", f"`{node.function}` needs numbers, money, dates or times, got {kind}")
+        return checker.problem(
+            node, "wrong_type", f"`{node.function}` needs numbers, money, dates or times, got {kind}"
+        )
     return terms.Apply(node.function, tuple(checked), kind, node.start, node.end)
 
 
 def _duration(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
-    arguments = _arguments(checker, node, known, 1, f"{node.function}(customer.notice)")
+    arguments = taken(checker, node, known, 1, f"{node.function}(customer.notice)")
     if arguments is None:
         return None
     whole = checker.expected(arguments[0], types.INTEGER)
@@ -200,23 +198,25 @@ def _duration(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
 
 
 def _day_of(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
-    arguments = _arguments(checker, node, known, 1, "day_of(now)")
+    arguments = taken(checker, node, known, 1, "day_of(now)")
     instant = None if arguments is None else checker.expected(arguments[0], types.TIME)
     return None if instant is None else terms.DayOf(instant, checker.scope.zone, types.DATE, node.start, node.end)
 
 
-def _date(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
+def _date(checker: Checking, node: tree.Call, _: Paths) -> Term | None:
     written = _literal(checker, node, 'date("2026-12-24")')
     if written is None:
         return None
     try:
         day = date.fromisoformat(written if len(written) == 10 else "")
     except ValueError:
-        return checker.problem(node.arguments[0], "date", f'expected a day like `date("2026-12-24")`, got `{written[:40]}`')
+        return checker.problem(
+            node.arguments[0], "date", f'expected a day like `date("2026-12-24")`, got `{written[:40]}`'
+        )
     return terms.Constant(day, types.DATE, node.start, node.end)
 
 
-def _time(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
+def _time(checker: Checking, node: tree.Call, _: Paths) -> Term | None:
     usage = 'time("2026-12-24T18:00:00+01:00")'
     written = _literal(checker, node, usage)
     if written is None:
@@ -232,7 +232,7 @@ def _time(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
 
 
 def _during(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
-    arguments = _arguments(checker, node, known, 2, 'during(now, "opening_hours")')
+    arguments = taken(checker, node, known, 2, 'during(now, "opening_hours")')
     if arguments is None:
         return None
     instant, name = checker.expected(arguments[0], types.TIME), arguments[1]
@@ -251,7 +251,7 @@ def _during(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
     return terms.During(instant, name, scope.calendars, scope.zone, types.YES_NO, node.start, node.end)
 
 
-def _usage(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
+def _usage(checker: Checking, node: tree.Call, _: Paths) -> Term | None:
     """Check `used("limit")` and `held("limit")`."""
     short = _literal(checker, node, f'{node.function}("customer-30-days")')
     if short is None:
@@ -267,12 +267,14 @@ def _usage(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
 
 
 def _percent(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
-    arguments = _arguments(checker, node, known, 2, "percent(order.total, 10)")
+    arguments = taken(checker, node, known, 2, "percent(order.total, 10)")
     if arguments is None:
         return None
     of, share = arguments
     if not types.is_number(share.type):
-        return checker.problem(share, "wrong_type", f"the share must be a number, as in `percent(x, 10)`, got {share.type}")
+        return checker.problem(
+            share, "wrong_type", f"the share must be a number, as in `percent(x, 10)`, got {share.type}"
+        )
     kind: Type = types.DECIMAL
     if isinstance(of.type, types.Money):
         kind = replace(of.type, any_sign=True, rounded=False)
@@ -282,7 +284,7 @@ def _percent(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
 
 
 def _rounded(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
-    arguments = _arguments(checker, node, known, 2, 'rounded(x, "half_up")')
+    arguments = taken(checker, node, known, 2, 'rounded(x, "half_up")')
     if arguments is None:
         return None
     of, mode = arguments
@@ -299,7 +301,7 @@ def _rounded(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
 
 def _currency(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
     """Check `currency(amount)`: the code, to tell amounts apart in a file with several currencies."""
-    arguments = _arguments(checker, node, known, 1, "currency(amount)")
+    arguments = taken(checker, node, known, 1, "currency(amount)")
     if arguments is None:
         return None
     kind = arguments[0].type
@@ -314,7 +316,7 @@ def _currency_literal(checker: Checking, node: tree.Call, known: Paths) -> Term 
     if code not in checker.scope.currencies:
         shown = ", ".join(checker.scope.currencies) or "none"
         return checker.problem(node, "currency", f"{code} is not a currency of this file, which has {shown}")
-    arguments = _arguments(checker, node, known, 1, f"{node.function}(50)")
+    arguments = taken(checker, node, known, 1, f"{node.function}(50)")
     if arguments is None:
         return None
     if not types.is_number(arguments[0].type):
@@ -323,58 +325,9 @@ def _currency_literal(checker: Checking, node: tree.Call, known: Paths) -> Term 
     return None if converted is None else replace(converted, start=node.start, end=node.end)
 
 
-def _text_method(checker: Checking, node: tree.MethodCall, known: Paths) -> Term | None:
-    of = checker.term(node.of, known)
-    as_call = tree.Call(node.method, node.arguments, node.start, node.end)
-    arguments = _arguments(checker, as_call, known, 1, f'order.id.{node.method}("A-")')
-    if of is None or arguments is None:
-        return None
-    if isinstance(of.type, types.ListOf):
-        return checker.problem(of, "wrong_type", "to look into a list write `x in list` or `list.exists(i, ...)`")
-    for term in (of, arguments[0]):
-        if not types.is_textual(term.type):
-            return checker.problem(term, "wrong_type", f"`{node.method}` needs text, got {term.type}")
-    return terms.Apply(node.method, (of, arguments[0]), types.YES_NO, node.start, node.end)
-
-
-def _macro(checker: Checking, node: tree.MethodCall, known: Paths) -> Term | None:
-    over = checker.term(node.of, known)
-    usage = f"order.items.{node.method}(i, i.price > 50)"
-    if len(node.arguments) != 2 or not isinstance(node.arguments[0], tree.Name):
-        return checker.problem(node, "arguments", f"`{node.method}` takes a new name and what to ask of it, as in `{usage}`")
-    variable = node.arguments[0].name
-    if over is None or not _is_free(checker, node.arguments[0]):
-        return None
-    if not isinstance(over.type, types.ListOf):
-        return checker.problem(over, "wrong_type", f"`{node.method}` needs a list, got {over.type}")
-    checker.locals[variable] = over.type.item
-    body = checker.term(node.arguments[1], known) if node.method == "map" else checker.condition(node.arguments[1], known)
-    del checker.locals[variable]
-    if body is None:
-        return None
-    kind: Type = types.YES_NO
-    if node.method == "filter":
-        kind = over.type
-    elif node.method == "map":
-        if isinstance(body.type, types.ListOf):
-            return checker.problem(body, "wrong_type", "`map` to a list would make a list of lists; map to one value")
-        kind = types.ListOf(body.type)
-    return terms.Macro(node.method, over, variable, body, kind, node.start, node.end)
-
-
-def _is_free(checker: Checking, node: tree.Name) -> bool:
-    """Return whether a macro's variable hides nothing; report what it would hide."""
-    scope, name = checker.scope, node.name
-    groups = {full.partition(".")[0] for full in scope.values}
-    if name in groups or name in scope.names or name in scope.tables or name in checker.locals:
-        checker.problem(node, "name_taken", f"`{name}` already means something here; choose another name for the item")
-        return False
-    return True
-
-
-_FUNCTIONS: dict[str, Handler] = {
+FUNCTIONS: dict[str, Handler] = {
     "has": _has,
-    "size": _size,
+    "size": size,
     "sum": _sum,
     "min": _extreme,
     "max": _extreme,
@@ -389,6 +342,4 @@ _FUNCTIONS: dict[str, Handler] = {
     "rounded": _rounded,
     "currency": _currency,
 }
-
-FUNCTIONS = tuple(_FUNCTIONS)
 """Every function that is called by name, currencies aside."""

@@ -6,9 +6,7 @@ user wrote is pasted into the source: written values stand in a table of constan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any, Final
 
 from agentguard.core.language import operations, terms, types
@@ -17,6 +15,7 @@ from agentguard.core.language.terms import Term
 from agentguard.core.language.types import UNKNOWN, Type
 from agentguard.core.money import EXACT, round_number
 from agentguard.errors import EvaluationError
+
 
 class _Absent:
     """A value that is not there: whatever the generated code does with it, but for `is`, raises."""
@@ -27,7 +26,7 @@ class _Absent:
         raise EvaluationError("missing", "an absent value was read")
 
     __eq__ = __ne__ = __bool__ = __str__ = __len__ = __contains__ = __iter__ = __getitem__ = _refuse
-    __hash__ = _refuse  # type: ignore[assignment]
+    __hash__ = _refuse
 
 
 ABSENT: Final = _Absent()
@@ -47,7 +46,7 @@ def _minor(amount: Any, currency: str) -> Any:
     return amount.minor
 
 
-_SUPPORT: dict[str, Any] = {
+SUPPORT: dict[str, Any] = {
     "ABSENT": ABSENT,
     "UNKNOWN": UNKNOWN,
     "add": EXACT.add,
@@ -94,12 +93,14 @@ class Generator:
         self.locals: dict[str, str] = {}
         self.made = 0
 
-    def function(self, body: list[str], names: Mapping[str, Any]) -> Callable[[Any], Any]:
-        """Compile a body into a function of the environment; `slow` answers for values that are not what they should be."""
+    def source(self, body: list[str]) -> str:
+        """Return the text of a function of the environment; `slow` answers where values are not what they should be."""
         lines = ["def generated(environment):"]
         if self.reads:
             lines += ["    get = environment.get", "    try:"]
-            lines += [f"        {variable} = get({self.constant(name)}, ABSENT)" for name, variable in self.reads.items()]
+            lines += [
+                f"        {variable} = get({self.constant(name)}, ABSENT)" for name, variable in self.reads.items()
+            ]
             doubts = [f"{variable} is UNKNOWN" for variable in self.reads.values()]
             doubts += [
                 f"({variable} is not ABSENT and {variable}.currency != {self.constant(currency)})"
@@ -108,16 +109,16 @@ class Generator:
             lines += [f"        if {' or '.join(doubts)}:", "            return slow(environment)"]
             lines += ["    except Exception:", "        return slow(environment)"]
         lines += [f"    {line}" for line in body]
-        scope: dict[str, Any] = {**_SUPPORT, **self.constants, **names}
-        exec(compile("\n".join(lines), "<generated from a policy>", "exec"), scope)  # noqa: S102 - see the module's docstring
-        made: Callable[[Any], Any] = scope["generated"]
-        return made
+        return "\n".join(lines)
 
     def root(self, term: Term, place: int) -> str:
         """Return lines that put a condition's answer into `r<place>`; `w<place>` is its walker."""
         lines = ["try:", f"    r{place} = {self.code(term)}"]
         if not _is_plain(term):
-            lines += [f"    if r{place} is not True and r{place} is not False:", f"        r{place} = w{place}(environment)"]
+            lines += [
+                f"    if r{place} is not True and r{place} is not False:",
+                f"        r{place} = w{place}(environment)",
+            ]
         return "\n".join([*lines, "except Exception:", f"    r{place} = w{place}(environment)"])
 
     def constant(self, value: Any) -> str:
@@ -182,7 +183,8 @@ class Generator:
         if isinstance(term, terms.Field):
             return f"{self.code(term.of)}[{self.constant(term.name)}]"
         keys = [
-            f"[{self.code(key)}]" if types.is_textual(key.type) else f"[key_text({self.boxed(key)})]" for key in term.keys
+            f"[{self.code(key)}]" if types.is_textual(key.type) else f"[key_text({self.boxed(key)})]"
+            for key in term.keys
         ]
         return self.constant(term.table.entries) + "".join(keys)
 
@@ -206,9 +208,9 @@ class Generator:
 
     def member(self, term: terms.In) -> str:
         """Return code for `in`; a list of written values is a set."""
-        if isinstance(term.items, terms.Items) and all(isinstance(item, terms.Constant) for item in term.items.items):
-            if not isinstance(term.item.type, types.Money):
-                values = frozenset(item.value for item in term.items.items if isinstance(item, terms.Constant))
+        if isinstance(term.items, terms.Items) and not isinstance(term.item.type, types.Money):
+            values = frozenset(item.value for item in term.items.items if isinstance(item, terms.Constant))
+            if all(isinstance(item, terms.Constant) for item in term.items.items):
                 return f"({self.code(term.item)} in {self.constant(values)})"
         return f"is_in({self.boxed(term.item)}, {self.boxed(term.items)})"
 

@@ -120,7 +120,9 @@ def _parse_head(text: str, offset: int, records: Mapping[str, Record], currencie
 def _parse_kind(text: str, offset: int, records: Mapping[str, Record], currencies: tuple[str, ...]) -> Type:
     if text.startswith("["):
         if not text.endswith("]"):
-            raise _wrong(offset, "type_malformed", f"the list of values is not closed: expected `]` at the end of `{text}`")
+            raise _wrong(
+                offset, "type_malformed", f"the list of values is not closed: expected `]` at the end of `{text}`"
+            )
         return _one_of([value.strip() for value in text[1:-1].split(",")] if text[1:-1].strip() else [], offset)
     if text == "list" or text.startswith("list "):
         inner = re.match(r"list +of +", text)
@@ -128,10 +130,14 @@ def _parse_kind(text: str, offset: int, records: Mapping[str, Record], currencie
             raise _wrong(offset, "type_malformed", f"a list says what is in it, like `list of text`, got `{text}`")
         item = text[inner.end() :]
         if item.endswith("?"):
-            raise _wrong(offset, "type_malformed", "items of a list cannot be missing; write the `?` after the type of a field")
+            raise _wrong(
+                offset, "type_malformed", "items of a list cannot be missing; write the `?` after the type of a field"
+            )
         kind = _parse_kind(item, offset + inner.end(), records, currencies)
         if isinstance(kind, types.ListOf):
-            raise _wrong(offset, "type_malformed", "a list of lists is not a type; make a record that holds the inner list")
+            raise _wrong(
+                offset, "type_malformed", "a list of lists is not a type; make a record that holds the inner list"
+            )
         return types.ListOf(kind)
     if text == "money":
         if not currencies:
@@ -147,7 +153,9 @@ def _parse_kind(text: str, offset: int, records: Mapping[str, Record], currencie
 def _unknown_type(text: str, offset: int, records: Mapping[str, Record]) -> LanguageError:
     known = [*_SIMPLE, "money", *records]
     if not text:
-        return _wrong(offset, "type_malformed", f"expected a type such as {', '.join(f'`{name}`' for name in known[:4])}")
+        return _wrong(
+            offset, "type_malformed", f"expected a type such as {', '.join(f'`{name}`' for name in known[:4])}"
+        )
     if text.lower() in _FOREIGN:
         hint = f"; here it is called `{_FOREIGN[text.lower()]}`"
     elif (option := re.match(r"(\S+) +(.+)", text)) and (option[1] in known or option[1].rstrip("?") in known):
@@ -163,7 +171,7 @@ def _one_of(values: list[str], offset: int) -> types.OneOf:
     if len(values) > MAX_VALUES:
         raise _wrong(offset, "type_malformed", f"a list of values has at most {MAX_VALUES}, got {len(values)}")
     for place, value in enumerate(values):
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        if not _VALUE.fullmatch(value):
             raise _wrong(offset, "type_malformed", f"a value of a list must be plain words, got `{value}`")
         if value in values[:place]:
             raise _wrong(offset, "type_malformed", f"the value `{value}` stands twice in the list")

@@ -3,6 +3,9 @@
 The part of the checker that looks at terms only, not at the written tree.
 """
 
+# mypy: disable-error-code="func-returns-value"
+# A problem leaves no term to return, and one line says both.
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -42,9 +45,18 @@ class Operands:
         if isinstance(kind, types.OneOf) and isinstance(term, terms.Constant) and types.is_textual(term.type):
             return term if self.possible(term, kind) else None
         if isinstance(kind, types.YesNo):
-            self.problem(term, "wrong_type", f"expected a condition (yes or no), got {term.type}; compare it with something")
-        elif isinstance(kind, types.Money) and isinstance(term.type, types.Money) and kind.rounded and not term.type.rounded:
-            self.problem(term, "unrounded", 'this amount may have parts of a cent; write `rounded(..., "half_up")` around it')
+            self.problem(
+                term, "wrong_type", f"expected a condition (yes or no), got {term.type}; compare it with something"
+            )
+        elif (
+            isinstance(kind, types.Money)
+            and isinstance(term.type, types.Money)
+            and kind.rounded
+            and not term.type.rounded
+        ):
+            self.problem(
+                term, "unrounded", 'this amount may have parts of a cent; write `rounded(..., "half_up")` around it'
+            )
         else:
             self.problem(term, "wrong_type", f"expected {kind}, got {term.type}")
         return None
@@ -58,22 +70,30 @@ class Operands:
         if isinstance(left.type, types.Record | types.ListOf):
             return self.problem(left, "wrong_type", f"`{operator}` does not compare {left.type}; compare its parts")
         if operator not in {"==", "!="} and not isinstance(left.type, _ORDERED):
-            return self.problem(left, "wrong_type", f"`{operator}` needs numbers, money, dates or times, got {left.type}")
+            return self.problem(
+                left, "wrong_type", f"`{operator}` needs numbers, money, dates or times, got {left.type}"
+            )
         return terms.Compare(operator, left, right, types.YES_NO, start, end)
 
     def membership(self, item: Term, items: Term, start: int, end: int) -> Term | None:
         """Check `item in items` (SPEC L4.3)."""
-        if not isinstance(items.type, types.ListOf):
+        listed = items.type
+        if not isinstance(listed, types.ListOf):
             if types.is_textual(items.type):
-                return self.problem(items, "wrong_type", "`in` needs a list; for a part of a text write `text.contains(part)`")
-            return self.problem(items, "wrong_type", f"`in` needs a list such as `[\"a\", \"b\"]`, got {items.type}")
+                return self.problem(
+                    items, "wrong_type", "`in` needs a list; for a part of a text write `text.contains(part)`"
+                )
+            return self.problem(items, "wrong_type", f'`in` needs a list such as `["a", "b"]`, got {items.type}')
         if isinstance(items, terms.Items):
             adopted = self.same_type([item, *items.items], "`in`")
             if adopted is None:
                 return None
-            item, items = adopted[0], replace(items, items=tuple(adopted[1:]), type=types.ListOf(self.joint_type(adopted[1:])))
+            item, items = (
+                adopted[0],
+                replace(items, items=tuple(adopted[1:]), type=types.ListOf(self.joint_type(adopted[1:]))),
+            )
         else:
-            sample = terms.Local("item", items.type.item, items.start, items.end)
+            sample = terms.Local("item", listed.item, items.start, items.end)
             pair = self.same_type([item, sample], "`in`")
             if pair is None:
                 return None
@@ -116,7 +136,11 @@ class Operands:
             return self.possible(first, right) and self.possible(other, left)
         if (types.is_number(left) and types.is_number(right)) or left == right:
             return True
-        self.problem(other, "wrong_type", f"{where} needs two of the same type, got {left} and {right}{_conversion(first, other)}")
+        self.problem(
+            other,
+            "wrong_type",
+            f"{where} needs two of the same type, got {left} and {right}{_conversion(first, other)}",
+        )
         return False
 
     def possible(self, term: Term, kind: Type) -> bool:
@@ -255,11 +279,11 @@ def _sum(operator: str, left: Type, right: Type) -> Type | None:
     match left, right:
         case types.Duration(), types.Duration():
             return types.DURATION
-        case (types.Time() | types.Date()), types.Duration():
+        case ((types.Time() | types.Date()), types.Duration()):
             return left
         case types.Duration(), (types.Time() | types.Date()) if operator == "+":
             return right
-        case (types.Time() | types.Date()), _ if left == right and operator == "-":
+        case ((types.Time() | types.Date()), _) if left == right and operator == "-":
             return types.DURATION
         case _:
             return None
@@ -291,7 +315,9 @@ def _arithmetic_hint(operator: str, left: Type, right: Type) -> str:
 def _conversion(first: Term, other: Term) -> str:
     """Return how two terms of different types could be made to meet."""
     kinds = {type(first.type), type(other.type)}
-    text = next((term for term in (first, other) if isinstance(term, terms.Constant) and isinstance(term.value, str)), None)
+    text = next(
+        (term for term in (first, other) if isinstance(term, terms.Constant) and isinstance(term.value, str)), None
+    )
     if kinds == {types.Time, types.Date}:
         return "; write `day_of(...)` to make a time a date"
     if kinds & {types.Duration} and kinds & {types.Integer, types.Decimal_}:

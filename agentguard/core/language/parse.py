@@ -8,9 +8,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from agentguard.core.language import tree
-from agentguard.core.language.notation import MAX_DAYS, duration_of, plural
+from agentguard.core.language.notation import MAX_DAYS, UNITS, duration_of, plural
 from agentguard.core.language.tokens import KEYWORDS, Token, tokenize, wrong
 from agentguard.core.language.tree import Node
+from agentguard.core.money import EXPONENTS
 from agentguard.errors import LanguageError
 
 MAX_NESTING = 64
@@ -81,7 +82,9 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def _too_deep(offset: int) -> LanguageError:
-    return wrong(offset, "too_deep", f"a condition nests at most {MAX_NESTING} deep; give parts of it a name under `names`")
+    return wrong(
+        offset, "too_deep", f"a condition nests at most {MAX_NESTING} deep; give parts of it a name under `names`"
+    )
 
 
 class _Parser:
@@ -142,7 +145,8 @@ class _Parser:
         return wrong(
             token.start,
             "chained_comparison",
-            f"comparisons are not chained; write `{written_left} {first} {written_right} and {written_right} {second} ...`",
+            "comparisons are not chained; "
+            f"write `{written_left} {first} {written_right} and {written_right} {second} ...`",
         )
 
     def prefix(self, depth: int) -> Node:
@@ -174,9 +178,9 @@ class _Parser:
             return tree.ListLiteral(items, token.start, end)
         if token.kind == "end":
             raise wrong(token.start, "syntax", "the condition ends too early; expected a value, a name or `(`")
-        raise wrong(token.start, "syntax", f"expected a value, a name or `(`, got `{token.value}`{self.doubled(token)}")
+        raise wrong(token.start, "syntax", f"expected a value, a name or `(`, got `{token.value}`{self.doubled()}")
 
-    def doubled(self, token: Token) -> str:
+    def doubled(self) -> str:
         """Return a hint for `! =` and the like."""
         before = self.tokens[self.place - 2] if self.place >= 2 else None
         return f" after `{before.value}`" if before is not None and before.kind == "symbol" else ""
@@ -192,7 +196,9 @@ class _Parser:
             return tree.NumberLiteral(token.value, token.start, token.end)
         self.place += 1
         if isinstance(token.value, Decimal):
-            raise wrong(token.start, "duration", f"a duration counts whole {unit}, got `{token.value}`; use a smaller unit")
+            raise wrong(
+                token.start, "duration", f"a duration counts whole {unit}, got `{token.value}`; use a smaller unit"
+            )
         if duration_of(token.value, unit) is None:
             raise wrong(token.start, "duration", f"a duration is at most {MAX_DAYS:,} days")
         return tree.DurationLiteral(token.value, unit, token.start, following.end)
@@ -204,14 +210,15 @@ class _Parser:
             message = f"a duration has no `{name}`, since they differ in length; write days, as in `30 days`"
         elif name.lower() in {"percent", "pct"}:
             message = f"write `percent(x, {number.value})` for a share of x"
-        elif len(name) == 3 and name.isupper():
-            message = f"money is written `{name.lower()}({number.value})`, or as the number alone where the file has one currency"
-        elif name in _INSTEAD:
-            message = f"`{name}` has no meaning here; {_INSTEAD[name]}"
         elif name.lower() in KEYWORDS:
             message = f"write `{name.lower()}` in small letters"
+        elif name.upper() in EXPONENTS:
+            message = f"write `{name.lower()}({number.value})`, or the number alone where the file has one currency"
+        elif name in _INSTEAD:
+            message = f"`{name}` has no meaning here; {_INSTEAD[name]}"
         else:
-            message = f"expected an operator after `{number.value}`, got `{name}`; units are seconds, minutes, hours, days, weeks"
+            units = ", ".join(UNITS)
+            message = f"expected an operator after `{number.value}`, got `{name}`; units of time are {units}"
         return wrong(word.start, "syntax", message)
 
     def word(self, token: Token, depth: int) -> Node:
@@ -265,7 +272,9 @@ class _Parser:
                 return tuple(items), self.close(closing, opened)
             self.place += 1
             if self.at(closing):
-                raise wrong(self.tokens[self.place].start, "syntax", f"expected another item after `,`, got `{closing}`")
+                raise wrong(
+                    self.tokens[self.place].start, "syntax", f"expected another item after `,`, got `{closing}`"
+                )
 
     def at(self, symbol: str) -> bool:
         """Return whether this symbol comes next."""
@@ -278,7 +287,9 @@ class _Parser:
         if not self.at(symbol):
             if token.kind == "end":
                 raise wrong(opened.start, "syntax", f"the `{opened.value}` is never closed; expected `{symbol}`")
-            raise wrong(token.start, "syntax", f"expected `{symbol}` or an operator, got {self.shown(token)}{self.hint(token)}")
+            raise wrong(
+                token.start, "syntax", f"expected `{symbol}` or an operator, got {self.shown(token)}{self.hint(token)}"
+            )
         self.place += 1
         return token.end
 
@@ -288,10 +299,16 @@ class _Parser:
         if token.kind == "end":
             return
         if token.value == ",":
-            raise wrong(token.start, "syntax", "`,` has no meaning between conditions; write `and`, or a list of conditions")
+            raise wrong(
+                token.start, "syntax", "`,` has no meaning between conditions; write `and`, or a list of conditions"
+            )
         if token.value in {")", "]"}:
             raise wrong(token.start, "syntax", f"`{token.value}` closes nothing")
-        raise wrong(token.start, "syntax", f"expected `and`, `or` or another operator, got {self.shown(token)}{self.hint(token)}")
+        raise wrong(
+            token.start,
+            "syntax",
+            f"expected `and`, `or` or another operator, got {self.shown(token)}{self.hint(token)}",
+        )
 
     def shown(self, token: Token) -> str:
         """Return a token as it was written."""

@@ -8,7 +8,7 @@ from datetime import UTC, tzinfo
 
 from agentguard.core import money
 from agentguard.core.calendar import Calendar
-from agentguard.core.language import terms, types
+from agentguard.core.language import terms
 from agentguard.core.language.table import Table
 from agentguard.core.language.terms import Expression, Term
 from agentguard.core.language.types import Declared, Type

@@ -1,4 +1,4 @@
-"""Conditions as words: cuts the text of a condition into tokens, or says what cannot be one and what to write instead."""
+"""Conditions as words: cuts a text into tokens, or says what cannot be one and what to write instead."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def tokenize(text: str) -> list[Token]:
         LanguageError: Something in it is not a token; one problem with its offset.
     """
     if len(text) > MAX_CHARACTERS:
-        raise wrong(MAX_CHARACTERS, "too_long", f"a condition has at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
+        raise wrong(
+            MAX_CHARACTERS, "too_long", f"a condition has at most {MAX_CHARACTERS:,} characters, got {len(text):,}"
+        )
     tokens: list[Token] = []
     place = 0
     length = len(text.rstrip())
@@ -140,7 +142,11 @@ def _unescape(quoted: str, start: int) -> str:
                 return character
         elif escape in _ESCAPES:
             return _ESCAPES[escape]
-        raise wrong(start + 1 + match.start(), "text", f"`\\{escape}` is not an escape; known are \\n \\t \\r \\\\ \\\" \\' \\uXXXX")
+        raise wrong(
+            start + 1 + match.start(),
+            "text",
+            f"`\\{escape}` is not an escape; known are \\n \\t \\r \\\\ \\\" \\' \\uXXXX",
+        )
 
     return _ESCAPE.sub(resolve, quoted[1:-1])
 

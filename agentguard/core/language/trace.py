@@ -105,7 +105,8 @@ def _leaves(walker: Walker, term: Term, place: _Place) -> Iterator[Comparison]:
 
 def _leaf(walker: Walker, term: Term, place: _Place) -> Comparison:
     result, error = _result(walker, term)
-    operator, sides = "", (term,)
+    operator = ""
+    sides: tuple[Term, ...] = (term,)
     if isinstance(term, terms.Compare):
         operator, sides = term.operator, (term.left, term.right)
     elif isinstance(term, terms.In):

@@ -30,7 +30,7 @@ Value: TypeAlias = (
 
 
 class Unknown:
-    """The class of `UNKNOWN`, the mark of a lookup that failed: neither a value nor the knowledge that there is none."""
+    """The class of `UNKNOWN`, the mark of a failed lookup: neither a value nor the knowledge that there is none."""
 
     __slots__ = ()
 
@@ -152,9 +152,7 @@ class ListOf:
         return f"list of {self.item}"
 
 
-Type: TypeAlias = (
-    Text | Integer | Decimal_ | Money | YesNo | Date | Time | Duration | OneOf | Record | ListOf
-)
+Type: TypeAlias = Text | Integer | Decimal_ | Money | YesNo | Date | Time | Duration | OneOf | Record | ListOf
 
 TEXT: Final = Text()
 INTEGER: Final = Integer()

@@ -54,7 +54,7 @@ def _text(node: Node | Term) -> tuple[str, int]:
             return _operand(node), _POSTFIX
 
 
-def _operand(node: Node | Term) -> str:
+def _operand(node: Node | Term) -> str:  # noqa: C901, PLR0912 - one case for each kind of node
     """Return the text of a node that never needs brackets."""
     match node:
         case tree.TextLiteral(value):
