@@ -2,5 +2,17 @@
 
 from agentguard.policyfile.build import load_text
 from agentguard.policyfile.bundle import bundle_of, load, load_files, policy_paths
+from agentguard.policyfile.cases import load_cases, load_cases_text
+from agentguard.policyfile.people import load_people, load_people_text
 
-__all__ = ["bundle_of", "load", "load_files", "load_text", "policy_paths"]
+__all__ = [
+    "bundle_of",
+    "load",
+    "load_cases",
+    "load_cases_text",
+    "load_files",
+    "load_people",
+    "load_people_text",
+    "load_text",
+    "policy_paths",
+]

@@ -73,7 +73,7 @@ def _built(model: PolicyModel, text: str, problems: Problems) -> Policy:
     read_names(model, outline, problems)
     read_routes(model, outline, problems)
     drafts = draft_limits(model, outline, problems)
-    names = check_names(model, outline, problems)
+    names = check_names(outline, problems)
     ids = Ids(problems)
     everywhere = outline.scope(outline.actions) if outline.actions else outline.scope(frozenset())
     rules = read_rules(model, outline, ids, problems)

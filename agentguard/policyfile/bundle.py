@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def bundle_of(policies: Iterable[Policy]) -> Bundle:
 
 
 def _same_names(policies: Sequence[Policy]) -> Iterable[Problem]:
-    for before, policy in zip(policies, policies[1:], strict=False):
+    for before, policy in itertools.pairwise(policies):
         if before.name == policy.name:
             message = f"policy `{policy.name}` is also in {before.file}: give one of them another name"
             yield Problem(policy.file, 1, 1, "policy_twice", message)

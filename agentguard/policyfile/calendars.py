@@ -107,7 +107,7 @@ def _hours(node: Node, problems: Problems, what: str) -> list[Hours]:
     for scalar in texts(node, problems, what):
         match = _HOURS.fullmatch(scalar.text.strip())
         start, end = (clock(match[1]), clock(match[2])) if match else (None, None)
-        if start is None or end is None or start == time.max or start == end:
+        if start is None or end is None or start in (time.max, end):
             message = (
                 f"{what} must be hours like `08:00-18:00` or `from 22:00 to 06:00`, got `{shortened(scalar.text)}`"
             )

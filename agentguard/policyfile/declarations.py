@@ -281,7 +281,7 @@ def _cycle(needs: Mapping[str, set[str]], node: Block, problems: Problems) -> No
     problems.broken.update(("names", name) for name in needs)
 
 
-def check_names(model: PolicyModel, outline: Outline, problems: Problems) -> dict[str, Expression]:
+def check_names(outline: Outline, problems: Problems) -> dict[str, Expression]:
     """Return the names as the first action sees them that has what they read; tell about those that none can use."""
     found: dict[str, Expression] = {}
     actions = sorted(outline.actions)

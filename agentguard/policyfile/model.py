@@ -63,7 +63,7 @@ class Closed(BaseModel):
         if not isinstance(node, Mapping):
             raise wrong_shape("`key: value` pairs", node)
         made = handler(dict(node.items))
-        made._node = node
+        made._node = node  # noqa: SLF001 - it is our own
         return made
 
     @property

@@ -86,7 +86,7 @@ def shortened(text: str, most: int = 60) -> str:
 
 
 def _raw_offset(scalar: Scalar, offset: int) -> int:
-    """Walk text and raw characters side by side; blanks may differ, since YAML folds lines, everything else is equal."""
+    """Walk text and raw characters side by side; only blanks may differ, since YAML folds lines."""
     text, raw = scalar.text, scalar.raw
     position = 0
     if scalar.style in ("|", ">"):

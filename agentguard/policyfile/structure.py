@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agentguard.core.policy import Place
 from agentguard.policyfile.model import RESERVED, Closed
 from agentguard.policyfile.node import Mapping, Node, Scalar, Sequence, shortened
 from agentguard.policyfile.problems import Problems, one_of, suggestion
@@ -51,7 +50,7 @@ def _report(
     """Add the problem of one validation error."""
     if kind == "missing":
         holder, subject = _at(root, location[:-1]), _subject(root, location[:-1])
-        problems.add(_start(holder), "missing_key", f"{subject}key `{location[-1]}` is missing: add it")
+        problems.add(holder.place, "missing_key", f"{subject}key `{location[-1]}` is missing: add it")
         return
     subject = _subject(root, location[:-1] if kind == "extra_forbidden" else location)
     if kind == "extra_forbidden":
@@ -72,7 +71,7 @@ def _report(
     empty = isinstance(node, Scalar) and not node.text
     fix = ": write a value or remove the key" if empty else ""
     expected, got = details.get("expected", "another value"), details.get("got", "something else")
-    problems.add(_start(node), "wrong_shape", f"{subject}{key}must be {expected}, got {got}{fix}")
+    problems.add(node.place, "wrong_shape", f"{subject}{key}must be {expected}, got {got}{fix}")
 
 
 def _keys(model: type[BaseModel], location: Location) -> Iterable[str]:
@@ -110,10 +109,6 @@ def _at(root: Node, location: Location) -> Node:
         else:
             break
     return node
-
-
-def _start(node: Node) -> Place:
-    return node.place
 
 
 def _subject(root: Mapping, location: Location) -> str:
@@ -158,7 +153,7 @@ def _without(root: Mapping, locations: list[Location], kinds: list[str], problem
 def _placeholder(key: str, items: dict[str, Node], keys: dict[str, Scalar], root: Mapping) -> None:
     """Stand in for a key that the file needs, so that the rest can be looked at."""
     place = root.keys[key].place if key in root.keys else root.place
-    if key in ("actions",):
+    if key == "actions":
         items[key] = Mapping({}, {}, place)
     else:
         items[key] = Scalar(_PLACEHOLDERS.get(key, "unnamed"), place)

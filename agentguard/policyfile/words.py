@@ -1,4 +1,4 @@
-"""What a rule says for itself: templates with `{placeholders}`, one text or one per language, and what the model hears."""
+"""What a rule says for itself: templates with `{placeholders}`, one text or one per language."""
 
 from __future__ import annotations
 
