@@ -19,6 +19,7 @@ from agentguard.errors import ConformError
 SETTABLE = BUILT_IN - {"now"}
 DEFAULT_NOW = "2026-01-01 12:00"
 SOURCE = "test file"
+NEEDED = "the case needs `{name}`: give it a value, or name it under `without`"
 
 
 def layered(*layers: Situation) -> Situation:
@@ -121,8 +122,8 @@ class Staging:
     def _argument_missing(self, name: str) -> None:
         if name in self.situation.without:
             self.invalid.append(f"argument `{name}` is missing")
-        else:
-            self.mistakes.append(f"the case needs the argument `{name}`: give it a value, or name it under `without`")
+        elif name not in self.situation.failed:
+            self.mistakes.append(NEEDED.format(name=name))
 
     def _context(self) -> dict[str, Value]:
         made: dict[str, Value] = {}
@@ -145,9 +146,7 @@ class Staging:
             else:
                 made[name] = Fact(FactStatus.ABSENT, source=SOURCE, read_at=now)
                 if not declared.optional and name not in segments and name not in self.situation.without:
-                    self.mistakes.append(
-                        f"the case needs a value for `{name}` under `given` or `with`, or `without` it"
-                    )
+                    self.mistakes.append(NEEDED.format(name=name))
         return made
 
     def _usage(self, wanted: Needs) -> dict[str, Usage]:

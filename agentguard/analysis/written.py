@@ -45,7 +45,7 @@ def moment_of(text: str, zone: tzinfo) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConformError("not_a_time", f"expected {_example(language.TIME)}, got `{text}`") from error
+        raise ConformError("not_a_time", f"expected {_example(language.Time())}, got `{text}`") from error
     return to_instant(moment, zone) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
