@@ -106,9 +106,9 @@ def _expectation_mistakes(expected: Expectation, policies: tuple[Policy, ...]) -
             mistakes.append(f"there is no route called `{unknown[0]}`{hint}")
     known = {"otherwise", "on_error", ARGUMENTS_INVALID}
     for policy in policies:
-        items = (*policy.rules, *policy.limits, *policy.requires)
-        known |= {name for item in items for name in (item.id, policy.qualified(item.id))}
-        known |= {policy.qualified("otherwise"), policy.qualified("on_error"), *policy.actions}
+        ids = [rule.id for rule in policy.rules] + [limit.id for limit in policy.limits]
+        ids += [requirement.id for requirement in policy.requires] + ["otherwise", "on_error"]
+        known |= {*ids, *map(policy.qualified, ids), *policy.actions}
     return mistakes + [
         f"no rule, limit or requirement is called `{name}`{did_you_mean(name, sorted(known))}"
         for name in expected.by or ()

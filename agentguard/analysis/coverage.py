@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from agentguard.core.decision import Decision
@@ -65,28 +65,31 @@ def measure(policies: Iterable[Policy], decisions: Iterable[tuple[str, Decision]
     found: dict[str, Spoke] = {}
     actions: dict[str, frozenset[str]] = {}
     for policy in policies:
-        for kind, item in (
-            *(("rule", rule) for rule in policy.rules),
-            *(("limit", limit) for limit in policy.limits),
-            *(("requirement", requirement) for requirement in policy.requires),
-        ):
-            name = policy.qualified(item.id)
-            found[name] = Spoke(name, kind, conditional=kind != "rule" or item.when is not None)
-            actions[name] = item.on
-        for kind in ("otherwise", "on_error"):
-            name = policy.qualified(kind)
-            found[name] = Spoke(name, kind)
-            actions[name] = frozenset(policy.actions)
+        for spoke, on in _listed(policy):
+            found[spoke.id] = spoke
+            actions[spoke.id] = on
     for action, decision in decisions:
-        spoke = {reason.source for reason in decision.reasons}
+        heard = {reason.source for reason in decision.reasons}
         decided = set(deciding(decision))
         for name, item in found.items():
             if action in actions[name]:
                 found[name] = replace(
-                    item, decided=item.decided + (name in decided), silent=item.silent + (name not in spoke)
+                    item, decided=item.decided + (name in decided), silent=item.silent + (name not in heard)
                 )
         _count_boundaries(found, decision)
     return Coverage(tuple(found.values()))
+
+
+def _listed(policy: Policy) -> Iterator[tuple[Spoke, frozenset[str]]]:
+    """Everything in a file that can speak, with its actions, in the order of the file."""
+    for rule in policy.rules:
+        yield Spoke(policy.qualified(rule.id), "rule", conditional=rule.when is not None), rule.on
+    for limit in policy.limits:
+        yield Spoke(policy.qualified(limit.id), "limit"), limit.on
+    for requirement in policy.requires:
+        yield Spoke(policy.qualified(requirement.id), "requirement"), requirement.on
+    for kind in ("otherwise", "on_error"):
+        yield Spoke(policy.qualified(kind), kind), frozenset(policy.actions)
 
 
 def _count_boundaries(found: dict[str, Spoke], decision: Decision) -> None:

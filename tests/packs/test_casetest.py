@@ -212,7 +212,7 @@ def test_what_is_not_given_must_be_given_or_named_as_missing(bundle):
         for name in ("waiter.name", "waiter.on_shift", "waiter.since", "waiter.scores")
     }
     no_amount = result_of(bundle, expecting("deny"), given=Situation())
-    assert "the case needs the argument `amount`: give it a value, or name it under `without`" in no_amount.failures
+    assert "the case needs `amount`: give it a value, or name it under `without`" in no_amount.failures
 
 
 def test_arguments_that_make_no_sense_are_refused_and_the_case_says_that_it_means_that(bundle):
