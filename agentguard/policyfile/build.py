@@ -12,7 +12,7 @@ from agentguard.policyfile.calendars import read_calendars
 from agentguard.policyfile.declarations import action_specs, check_names, declare, read_names
 from agentguard.policyfile.limits import draft_limits, read_limits
 from agentguard.policyfile.model import MODES, PolicyModel
-from agentguard.policyfile.node import Scalar, shortened
+from agentguard.policyfile.node import Mapping, Scalar, shortened
 from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
@@ -58,7 +58,7 @@ def read_model(text: str, problems: Problems) -> PolicyModel | None:
         problems.add(version.place, "format_unknown", message)
         return None
     whole = mended(root, problems)
-    return checked(PolicyModel, whole, problems) if not isinstance(whole, Scalar) else None
+    return checked(PolicyModel, whole, problems) if isinstance(whole, Mapping) else None
 
 
 def _built(model: PolicyModel, text: str, problems: Problems) -> Policy:

@@ -32,9 +32,7 @@ class _Draft:
 
 def read_calendars(model: PolicyModel, outline: Outline, problems: Problems) -> None:
     """Read the calendars of a file into the outline."""
-    section = model.node.items.get("calendars")
-    if not isinstance(section, Mapping):
-        return
+    section = model.node.section("calendars")
     for name, node in section.items.items():
         if identifier(section.keys[name], problems, "the name of a calendar") is None or not isinstance(node, Mapping):
             problems.broken.add(("calendars", name))

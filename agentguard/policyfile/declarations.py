@@ -39,19 +39,15 @@ def declare(model: PolicyModel, outline: Outline, problems: Problems) -> None:
     arguments: dict[str, Scalar] = {}
     for action, entries in model.actions.items():
         outline.arguments[action] = _arguments(action, entries, model, outline, problems)
-        section = model.node.items["actions"]
-        block = section.items[action] if isinstance(section, Block) else None
-        if isinstance(block, Block):
-            for name in entries:
-                arguments.setdefault(name, block.keys[name])
+        block = model.node.section("actions").section(action)
+        for name in entries:
+            arguments.setdefault(name, block.keys[name])
     for name, key in arguments.items():
         taken.take(name, key, "an argument")
     _bound(model, outline, problems)
-    for section, what in (("tables", "a table"), ("names", "a name")):
-        node = model.node.items.get(section)
-        if isinstance(node, Block):
-            for name, key in node.keys.items():
-                taken.take(name, key, what)
+    for kind, what in (("tables", "a table"), ("names", "a name")):
+        for name, key in model.node.section(kind).keys.items():
+            taken.take(name, key, what)
     outline.segments = _segments(model, outline, problems)
 
 
@@ -76,9 +72,7 @@ class _Taken:
 
     def take_fact(self, name: str, model: PolicyModel) -> None:
         """Take the first word of a dotted fact; facts may share it, but none may be inside another."""
-        section = model.node.items["facts"]
-        assert isinstance(section, Block)  # noqa: S101 - the model has checked it
-        key = section.keys[name]
+        key = model.node.section("facts").keys[name]
         first = name.split(".", maxsplit=1)[0]
         if first in RESERVED:
             message = f"`{first}` is a word of the language: call the fact `{name}` something else"
@@ -94,11 +88,9 @@ class _Taken:
 
 
 def _records(model: PolicyModel, outline: Outline, problems: Problems) -> None:
-    section = model.node.items.get("types")
+    section = model.node.section("types")
     for name, entries in (model.types or {}).items():
-        assert isinstance(section, Block)  # noqa: S101 - the model has checked it
-        key, block = section.keys[name], section.items[name]
-        assert isinstance(block, Block)  # noqa: S101 - the model has checked it
+        key, block = section.keys[name], section.section(name)
         if simple_name(key, problems, "the name of a type") is None:
             problems.broken.add(("types", name))
             continue
@@ -144,9 +136,8 @@ def _broken_type(text: str, problems: Problems) -> bool:
 def _declared_values(model: PolicyModel, section: str, outline: Outline, problems: Problems) -> dict[str, Declared]:
     """Return the facts of a file by their full names."""
     found: dict[str, Declared] = {}
-    node = model.node.items.get(section)
+    node = model.node.section(section)
     for name, notation in (model.facts or {}).items():
-        assert isinstance(node, Block)  # noqa: S101 - the model has checked it
         key = node.keys[name]
         declared = read_type(notation, outline, problems)
         if dotted_name(key, problems, "the name of a fact", "order.total") is None or declared is None:
@@ -160,9 +151,8 @@ def _declared_values(model: PolicyModel, section: str, outline: Outline, problem
 
 def _context(model: PolicyModel, outline: Outline, problems: Problems) -> dict[str, Declared]:
     found: dict[str, Declared] = {}
-    node = model.node.items.get("context")
+    node = model.node.section("context")
     for name, notation in (model.context or {}).items():
-        assert isinstance(node, Block)  # noqa: S101 - the model has checked it
         declared = read_type(notation, outline, problems)
         if simple_name(node.keys[name], problems, "the name of a context value") is None or declared is None:
             problems.broken.add(("context", name))
@@ -176,10 +166,8 @@ def _context(model: PolicyModel, outline: Outline, problems: Problems) -> dict[s
 def _arguments(
     action: str, entries: Mapping[str, Scalar | Node], model: PolicyModel, outline: Outline, problems: Problems
 ) -> dict[str, Declared]:
-    section = model.node.items["actions"]
-    assert isinstance(section, Block)  # noqa: S101 - the model has checked it
-    block = section.items[action]
-    assert isinstance(block, Block)  # noqa: S101 - the model has checked it
+    section = model.node.section("actions")
+    block = section.section(action)
     dotted_name(section.keys[action], problems, "the name of an action", _ACTION_EXAMPLE)
     found: dict[str, Declared] = {}
     for name, notation in entries.items():
@@ -243,9 +231,7 @@ def _segments(model: PolicyModel, outline: Outline, problems: Problems) -> tuple
 
 def read_names(model: PolicyModel, outline: Outline, problems: Problems) -> None:
     """Read the named expressions into the outline, each after those it is made of."""
-    node = model.node.items.get("names")
-    if not isinstance(node, Block):
-        return
+    node = model.node.section("names")
     written = {}
     for name, scalar in (model.names or {}).items():
         if (
@@ -269,12 +255,11 @@ def read_names(model: PolicyModel, outline: Outline, problems: Problems) -> None
 def _cycle(needs: Mapping[str, set[str]], node: Block, problems: Problems) -> None:
     """Report one circle of names; whatever rests on it is broken."""
     path = [next(iter(needs))]
-    while True:
+    following = path[0]
+    while following not in path[:-1]:
         following = next(name for name in sorted(needs[path[-1]]) if name in needs)
-        if following in path:
-            circle = path[path.index(following) :]
-            break
         path.append(following)
+    circle = path[path.index(following) : -1]
     shown = " -> ".join([*circle, circle[0]])
     first = min(circle, key=lambda name: node.keys[name].place.line)
     problems.add(node.keys[first].place, "name_cycle", f"names are made of each other: {shown}: write one of them out")
@@ -300,14 +285,13 @@ def check_names(outline: Outline, problems: Problems) -> dict[str, Expression]:
 
 def action_specs(model: PolicyModel, outline: Outline, problems: Problems) -> dict[str, ActionSpec]:
     """Return the actions with the expressions of their computed arguments."""
-    section = model.node.items["actions"]
+    section = model.node.section("actions")
     specs: dict[str, ActionSpec] = {}
     for action, arguments in outline.arguments.items():
-        assert isinstance(section, Block)  # noqa: S101 - the model has checked it
-        block = section.items[action]
+        block = section.section(action)
         computed: dict[str, Expression] = {}
         for name, declared in arguments.items():
-            if declared.computed and isinstance(block, Block):
+            if declared.computed:
                 expression = _computed(action, name, declared, block.items[name], outline, problems)
                 if expression is not None:
                     computed[name] = expression

@@ -50,6 +50,11 @@ class Mapping:
     place: Place
     flow: bool = False
 
+    def section(self, name: str) -> Mapping:
+        """Return the mapping under a key; an empty one where there is none."""
+        item = self.items.get(name)
+        return item if isinstance(item, Mapping) else Mapping({}, {}, self.place)
+
 
 @dataclass(frozen=True, slots=True)
 class Sequence:

@@ -82,9 +82,8 @@ def _people(model: PeopleModel, problems: Problems) -> People:
         problems.add(model.key("users").place, "too_many", message)
     users = _users(model, problems)
     groups: dict[str, frozenset[str]] = {}
-    section = model.node.items.get("groups")
+    section = model.node.section("groups")
     for name, members in (model.groups or {}).items():
-        assert isinstance(section, Mapping)  # noqa: S101 - the model has checked it
         if _named(section.keys[name], problems, "the name of a group"):
             groups[name] = frozenset(_known(members, users, problems, f"group `{name}`"))
     operators: set[str] = set()
@@ -103,11 +102,10 @@ def _people(model: PeopleModel, problems: Problems) -> People:
 
 
 def _users(model: PeopleModel, problems: Problems) -> dict[str, User]:
-    section = model.node.items["users"]
+    section = model.node.section("users")
     users: dict[str, User] = {}
     owners: dict[str, str] = {}
     for name, user in model.users.items():
-        assert isinstance(section, Mapping)  # noqa: S101 - the model has checked it
         key = section.keys[name]
         if not _named(key, problems, "the id of a person"):
             continue

@@ -101,7 +101,7 @@ def read(text: str, problems: Problems) -> Mapping | None:
     return root
 
 
-class _TooDeepError(YAMLError):  # type: ignore[misc]
+class _TooDeepError(YAMLError):
     """Stops the reading at the bound on nesting."""
 
 

@@ -7,7 +7,7 @@ import re
 from agentguard.core.policy import Route, Within
 from agentguard.policyfile import bounds
 from agentguard.policyfile.model import PolicyModel, RouteModel
-from agentguard.policyfile.node import Mapping, Scalar, shortened
+from agentguard.policyfile.node import Scalar, shortened
 from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems, suggestion
 from agentguard.policyfile.spelling import identifier, span, texts, whole_number
@@ -17,9 +17,8 @@ _WHO = re.compile(r"(group|user):[A-Za-z0-9][A-Za-z0-9._@-]*")
 
 def read_routes(model: PolicyModel, outline: Outline, problems: Problems) -> None:
     """Read the routes of a file into the outline."""
-    section = model.node.items.get("escalations")
+    section = model.node.section("escalations")
     for strength, (name, route) in enumerate((model.escalations or {}).items()):
-        assert isinstance(section, Mapping)  # noqa: S101 - the model has checked it
         key = section.keys[name]
         made = None
         if name == "deny":

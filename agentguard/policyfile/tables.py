@@ -18,9 +18,7 @@ MAX_LEVELS = 4
 
 def read_tables(model: PolicyModel, outline: Outline, problems: Problems) -> None:
     """Read the tables of a file into the outline."""
-    section = model.node.items.get("tables")
-    if not isinstance(section, Mapping):
-        return
+    section = model.node.section("tables")
     for name, node in section.items.items():
         if simple_name(section.keys[name], problems, "the name of a table") is None or not isinstance(node, Mapping):
             problems.broken.add(("tables", name))
