@@ -1,0 +1,62 @@
+"""Declarative policy, spending limits, escalation and an append-only audit log around what an LLM agent does.
+
+`Guard` is where to begin; everything public is here by name, and the modules inside are free to move.
+"""
+
+from agentguard.core.decision import Decision, Reason
+from agentguard.core.money import Money
+from agentguard.core.policy import Verdict
+from agentguard.core.request import Actor
+from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting
+from agentguard.engine.considering import Considered
+from agentguard.engine.effect import Idempotent, Queryable, Read, Retry, Unprotected
+from agentguard.engine.gather import Observed
+from agentguard.engine.guard import Guard
+from agentguard.engine.parts import Waits
+from agentguard.errors import (
+    AgentGuardError,
+    ConfigurationError,
+    KeyConflictError,
+    NotAllowedError,
+    NotDoneError,
+    NotFoundError,
+    PolicyError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
+
+__all__ = [
+    "Actor",
+    "AgentGuardError",
+    "Answer",
+    "ConfigurationError",
+    "Considered",
+    "Decision",
+    "Denied",
+    "Done",
+    "Guard",
+    "Idempotent",
+    "InDoubt",
+    "KeyConflictError",
+    "Money",
+    "NotAllowedError",
+    "NotDone",
+    "NotDoneError",
+    "NotFoundError",
+    "Observed",
+    "PolicyError",
+    "Queryable",
+    "Read",
+    "Ready",
+    "Reason",
+    "Retry",
+    "StoreError",
+    "StoreUnavailableError",
+    "Unavailable",
+    "Unprotected",
+    "UsageError",
+    "Verdict",
+    "Waiting",
+    "Waits",
+]

@@ -1,0 +1,371 @@
+"""Bodies of audit entries, version 1: everything a decision looked at, so that it can be computed again (law 8).
+
+What is not recorded now can never be added. The store adds `v`, `log`, `stream`, `seq`, `prev` and `ts_us`. Personal
+values stand as `{"sealed": digest}`; accounts and other values that could be guessed stand as keyed digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason
+from agentguard.core.digest import decode, encode, time_text
+from agentguard.core.language import Declared, Value
+from agentguard.core.language import Time as TimeType
+from agentguard.core.plan import Plan
+from agentguard.core.policy import Place
+from agentguard.core.request import Actor, ActorKind, Evidence, Fact, FactStatus, Request, Usage, Vote
+
+FORMAT = 1
+NO_PLACE = Place("", 0, 0)
+"""The place of what stands in a record and in no file."""
+
+Keyed = Callable[[str], str]
+"""From a text that could be guessed to its keyed digest."""
+
+SealedDigests = Mapping[str, str]
+"""By place (`arguments.email`, `facts.customer.email`, `context.phone`): the digest of the sealed value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What decided: the engine's and the time zone data's versions."""
+
+    engine: str
+    tzdata: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an action stands after an entry: its state, fence, attempt and, where it was or will be sent, the deadline."""
+
+    state: str
+    fence: int
+    attempt: int
+    deadline: datetime | None = None
+
+
+def decided(
+    action_id: str,
+    request: Request,
+    pseudonym: str,
+    plan: Plan,
+    evidence: Evidence,
+    decision: Decision,
+    *,
+    standing: Standing,
+    sealed: SealedDigests,
+    keyed: Keyed,
+    versions: Versions,
+    relates_to: str | None = None,
+) -> dict[str, Any]:
+    """Return the body of an entry that records one decision and what follows from it."""
+    return {
+        **about(action_id, request, pseudonym, standing),
+        "kind": "decided",
+        "relates_to": relates_to,
+        "context": _values("context", request.context, sealed),
+        "asked_at": time_text(request.asked_at),
+        "arguments": _values("arguments", request.arguments, sealed),
+        "facts": {name: _fact(name, fact, sealed) for name, fact in evidence.facts.items()},
+        "bundle": plan.bundle_digest,
+        "policies": {
+            file.policy.name: {
+                "digest": file.policy.digest,
+                "version": file.policy.version,
+                "mode": "shadow" if file.policy.shadow else "enforce",
+            }
+            for file in plan.files
+        },
+        "mode": "enforce" if plan.enforced else "shadow",
+        "format": FORMAT,
+        "engine": versions.engine,
+        "tzdata": versions.tzdata,
+        "canary": None,
+        "now": time_text(evidence.now),
+        "usage": {name: {"held": item.held, "settled": item.settled} for name, item in evidence.usage.items()},
+        "history": dict(evidence.history),
+        "votes": [vote(item) for item in evidence.votes],
+        "segments": _segments(plan, evidence.facts, sealed),
+        **verdict(decision, keyed),
+        "shadow": None if decision.shadow is None else verdict(decision.shadow, keyed),
+        "outcome": None,
+        "external_reference": None,
+        "settled": None,
+    }
+
+
+def about(action_id: str, request: Request, pseudonym: str, standing: Standing) -> dict[str, Any]:
+    """Return what every entry of an action says: whose it is, and where the action stands after it."""
+    return {
+        "tenant": request.tenant,
+        "action_id": action_id,
+        "action": request.action,
+        "key": request.key,
+        "actor": actor(request.actor),
+        "on_behalf_of": pseudonym,
+        **stands(standing),
+    }
+
+
+def stands(standing: Standing) -> dict[str, Any]:
+    """Return where an action stands, as entries say it."""
+    return {
+        "state": str(standing.state),
+        "fence": standing.fence,
+        "attempt": standing.attempt,
+        "deadline": None if standing.deadline is None else time_text(standing.deadline),
+    }
+
+
+def actor(who: Actor) -> dict[str, Any]:
+    """Return who acts, as entries say it."""
+    return {
+        "kind": str(who.kind),
+        "id": who.id,
+        "version": who.version,
+        "model": who.model,
+        "prompt_digest": who.prompt_digest,
+        "tools_digest": who.tools_digest,
+    }
+
+
+def verdict(decision: Decision, keyed: Keyed) -> dict[str, Any]:
+    """Return what was decided, as entries say it; two equal decisions give equal JSON."""
+    return {
+        "verdict": str(decision.verdict),
+        "approved": decision.approved,
+        "reasons": [_reason(reason) for reason in decision.reasons],
+        "matched": list(decision.matched),
+        "routes": [route(asked) for asked in decision.routes],
+        "limits": [_limit(check, keyed) for check in decision.limits],
+        "requirements": {check.requirement: check.entry for check in decision.requirements},
+        "say": decision.say,
+        "language": decision.language,
+    }
+
+
+def route(asked: AskedRoute) -> dict[str, Any]:
+    """Return a route as entries and escalations carry it."""
+    within = asked.route.within
+    return {
+        "id": asked.id,
+        "who": list(asked.route.who),
+        "people": asked.route.people,
+        "within_seconds": int(within.duration.total_seconds()),
+        "calendar": within.calendar,
+        "if_late": asked.route.if_late,
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "code": reason.code,
+        "source": reason.source,
+        "verdict": str(reason.verdict),
+        "route": reason.route,
+        "because": reason.because,
+        "detail": reason.detail,
+        "disclose": str(reason.disclose),
+    }
+
+
+def _limit(check: LimitCheck, keyed: Keyed) -> dict[str, Any]:
+    return {
+        "limit": check.limit,
+        "account": keyed(check.account) if check.account else None,
+        "unit": check.unit,
+        "window_start": None if check.window_start is None else time_text(check.window_start),
+        "used": encode(check.used),
+        "held": encode(check.held),
+        "amount": encode(check.amount),
+        "max": None if check.max is None else encode(check.max),
+        "fits": check.fits,
+    }
+
+
+def _values(place: str, values: Mapping[str, Value], sealed: SealedDigests) -> dict[str, Any]:
+    return {name: _value(_place(place, name), value, sealed) for name, value in values.items()}
+
+
+def _place(place: str, name: str) -> str:
+    return name if name.startswith(f"{place}.") else f"{place}.{name}"
+
+
+def _value(place: str, value: Value, sealed: SealedDigests) -> Any:
+    return {"sealed": sealed[place]} if place in sealed else encode(value)
+
+
+def _fact(name: str, fact: Fact, sealed: SealedDigests) -> dict[str, Any]:
+    recorded: dict[str, Any] = {
+        "status": str(fact.status),
+        "source": fact.source,
+        "read_at": None if fact.read_at is None else time_text(fact.read_at),
+    }
+    if fact.status is FactStatus.VALUE and fact.value is not None:
+        recorded["value"] = _value(f"facts.{name}", fact.value, sealed)
+    return recorded
+
+
+def _segments(plan: Plan, facts: Mapping[str, Fact], sealed: SealedDigests) -> dict[str, Any]:
+    names = sorted({name for file in plan.files for name in file.policy.segments})
+    return {
+        name: _value(f"facts.{name}", facts[name].value, sealed)  # type: ignore[arg-type]
+        for name in names
+        if name in facts and facts[name].status is FactStatus.VALUE
+    }
+
+
+def vote(given: Vote) -> dict[str, Any]:
+    """Return a vote as entries say it, without its words."""
+    return {
+        "escalation": given.escalation,
+        "voter": given.voter,
+        "approve": given.approve,
+        "groups": sorted(given.groups),
+        "authenticated": given.authenticated,
+        "request_digest": given.request_digest,
+        "reasons": sorted(given.reasons),
+        "reason_code": given.reason_code,
+        "viewed_at": None if given.viewed_at is None else time_text(given.viewed_at),
+        "voted_at": time_text(given.voted_at),
+    }
+
+
+Unseal = Callable[[str, str], Value | None]
+"""From a place and the digest of a sealed value to its JSON, or None where its key is destroyed."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads requests and evidence back out of a `decided` entry; `erased` names what could not be read any more."""
+
+    body: Mapping[str, Any]
+    plan: Plan
+    unseal: Unseal
+    erased: list[str]
+
+    def request(self, on_behalf_of: str | None) -> Request:
+        """Return the request; an erased customer stands as the pseudonym, and is named as erased."""
+        if on_behalf_of is None:
+            self.erased.append("on_behalf_of")
+            on_behalf_of = self.body["on_behalf_of"]
+        who = self.body["actor"]
+        return Request(
+            tenant=self.body["tenant"],
+            actor=Actor(
+                id=who["id"],
+                version=who["version"],
+                model=who["model"],
+                prompt_digest=who["prompt_digest"],
+                tools_digest=who["tools_digest"],
+                kind=ActorKind(who["kind"]),
+            ),
+            on_behalf_of=on_behalf_of,
+            action=self.body["action"],
+            arguments=self._read("arguments", self.body["arguments"], self.plan.arguments),
+            context=self._read("context", self.body["context"], self.plan.context),
+            key=self.body["key"],
+            asked_at=_time(self.body["asked_at"]),
+        )
+
+    def evidence(self) -> Evidence:
+        """Return everything the decision rested on beside the request."""
+        return Evidence(
+            facts={name: self._fact(name, recorded) for name, recorded in self.body["facts"].items()},
+            usage={name: Usage(item["held"], item["settled"]) for name, item in self.body["usage"].items()},
+            history=dict(self.body["history"]),
+            votes=tuple(_read_vote(vote) for vote in self.body["votes"]),
+            now=_time(self.body["now"]),
+        )
+
+    def _read(self, place: str, recorded: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Value]:
+        values: dict[str, Value] = {}
+        for name, item in recorded.items():
+            found = self._unsealed(_place(place, name), item)
+            if found is None:
+                continue
+            values[name] = decode(declared[name].type, found) if name in declared else found
+        return values
+
+    def _fact(self, name: str, recorded: Mapping[str, Any]) -> Fact:
+        status = FactStatus(recorded["status"])
+        read_at = None if recorded["read_at"] is None else _time(recorded["read_at"])
+        if status is not FactStatus.VALUE:
+            return Fact(status, None, recorded["source"], read_at)
+        found = self._unsealed(f"facts.{name}", recorded["value"])
+        if found is None:
+            return Fact(FactStatus.FAILED, None, recorded["source"], read_at)
+        return Fact(status, decode(self.plan.facts[name].type, found), recorded["source"], read_at)
+
+    def _unsealed(self, place: str, item: Any) -> Any:
+        if not (isinstance(item, Mapping) and set(item) == {"sealed"}):
+            return item
+        found = self.unseal(place, item["sealed"])
+        if found is None:
+            self.erased.append(place)
+        return found
+
+
+def _time(text: str) -> datetime:
+    moment = decode(TimeType(), text)
+    assert isinstance(moment, datetime)  # noqa: S101 - the type says so
+    return moment
+
+
+def _read_vote(recorded: Mapping[str, Any]) -> Vote:
+    return Vote(
+        escalation=recorded["escalation"],
+        voter=recorded["voter"],
+        approve=recorded["approve"],
+        groups=frozenset(recorded["groups"]),
+        authenticated=recorded["authenticated"],
+        request_digest=recorded["request_digest"],
+        reasons=frozenset(recorded["reasons"]),
+        reason_code=recorded["reason_code"],
+        voted_at=_time(recorded["voted_at"]),
+        viewed_at=None if recorded["viewed_at"] is None else _time(recorded["viewed_at"]),
+    )
+
+
+def refused(
+    action_id: str,
+    request: Request,
+    pseudonym: str,
+    reasons: Sequence[Reason],
+    *,
+    standing: Standing,
+    bundle: str,
+    versions: Versions,
+    input_digest: str,
+    say: str,
+    language: str,
+) -> dict[str, Any]:
+    """Return the body for a request that was refused before any rule: bad arguments, no policy, halted.
+
+    What the model sent is recorded only as a keyed digest, since what is personal in it is not known.
+    """
+    return {
+        **about(action_id, request, pseudonym, standing),
+        "kind": "refused",
+        "context": {name: value for name, value in request.context.items() if name == "context.conversation"},
+        "asked_at": time_text(request.asked_at),
+        "input": input_digest,
+        "bundle": bundle,
+        "format": FORMAT,
+        "engine": versions.engine,
+        "tzdata": versions.tzdata,
+        "verdict": "deny",
+        "approved": False,
+        "reasons": [_reason(reason) for reason in reasons],
+        "say": say,
+        "language": language,
+    }
+
+
+def moved(kind: str, about_it: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the body for any other step of an action: begun, settled, released, in doubt, voted, passed on."""
+    return {**about_it, "kind": kind, **more}

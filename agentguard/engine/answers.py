@@ -1,0 +1,205 @@
+"""What `guard.run` returns: one of six answers (and `Ready` from `propose`), each with words for the model.
+
+Law 15: the words for the model hold no threshold, rule text or rest of a budget, unless a rule says `disclose: threshold`.
+`executed` is explicit, so that a model cannot claim what was not done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from agentguard.core.decision import Reason
+from agentguard.core.policy import Disclose, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What a waiting action waits for: an escalation, who decides it, and by when."""
+
+    id: str
+    route: str
+    who: tuple[str, ...]
+    people: int
+    due: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What every answer says.
+
+    Attributes:
+        decision_id: Id of the action, under which the record finds it; empty where nothing was stored.
+        action: What was asked for.
+        say: Words for the customer from the policy, in `language`; empty if the policy has none.
+        reasons: Why, the deciding ones first.
+        entry: Position in the audit log of the last entry about it, or None where nothing was stored.
+        replayed: True where the same key had been answered before.
+    """
+
+    decision_id: str
+    action: str
+    say: str = ""
+    language: str = ""
+    reasons: tuple[Reason, ...] = ()
+    entry: int | None = None
+    replayed: bool = False
+
+    status: ClassVar[str] = ""
+    executed: ClassVar[bool | None] = False
+    retryable: ClassVar[bool] = False
+    next_step: ClassVar[str] = ""
+
+    @property
+    def reason_code(self) -> str:
+        """The code of the first deciding reason, or empty."""
+        return self.reasons[0].code if self.reasons else ""
+
+    def for_model(self) -> dict[str, Any]:
+        """Return what a model may hear, with the same keys in every framework."""
+        heard: dict[str, Any] = {
+            "status": self.status,
+            "executed": self.executed,
+            "retryable": self.retryable,
+            "decision_id": self.decision_id,
+            "reason_code": self.reason_code,
+            "say_to_customer": self.say,
+            "next_step": self.next_step,
+        }
+        disclosed = [
+            reason.because for reason in self.reasons if reason.disclose is Disclose.THRESHOLD and reason.because
+        ]
+        if disclosed and not self.executed:
+            heard["reason"] = disclosed[0]
+        return heard
+
+    def __str__(self) -> str:
+        codes = ", ".join(
+            f"{reason.code} ({reason.source})" for reason in self.reasons if reason.verdict > Verdict.ALLOW
+        )
+        return f"{self.action}: {self.status}{f': {codes}' if codes else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done(Answer):
+    """The tool did it.
+
+    Attributes:
+        result: What the tool returned; on a repeated key what was kept of it, or None where it could not be kept.
+        result_kept: False where the result could not be stored for a repeated key.
+    """
+
+    result: Any = None
+    result_kept: bool = True
+
+    executed: ClassVar[bool | None] = True
+
+    def for_model(self) -> dict[str, Any]:
+        """Return what a model may hear; `status` says `already_done` where the same key had been done before."""
+        heard = Answer.for_model(self)
+        heard["status"] = "already_done" if self.replayed else "done"
+        heard["next_step"] = (
+            "It was done before, under this same request. Do not call this tool again for it." if self.replayed else ""
+        )
+        return heard
+
+    def __str__(self) -> str:
+        return f"{self.action}: {'already_done' if self.replayed else 'done'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Answer):
+    """People have to decide first; nothing was done. Where several routes were asked for, all are in `escalations`."""
+
+    escalations: tuple[Waits, ...] = ()
+
+    status: ClassVar[str] = "waiting"
+    next_step: ClassVar[str] = (
+        "A person has to decide. Do not call this tool again for this request, and do not say that it was done."
+    )
+
+    @property
+    def escalation(self) -> Waits:
+        """The first escalation it waits for."""
+        return self.escalations[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied(Answer):
+    """The policy refused it; nothing was done.
+
+    Attributes:
+        may_retry: True only where a lookup failed: asking again under the same key decides again.
+        problems: What is wrong with the arguments, in words a model may hear.
+    """
+
+    may_retry: bool = False
+    problems: tuple[str, ...] = ()
+
+    status: ClassVar[str] = "denied"
+
+    def for_model(self) -> dict[str, Any]:
+        """Return what a model may hear; wrong arguments are named, so that it can send right ones."""
+        heard = Answer.for_model(self)
+        heard["retryable"] = self.may_retry or bool(self.problems)
+        heard["next_step"] = (
+            "Do not try again with other values to get around this. Tell the customer what was said here."
+        )
+        if self.problems:
+            heard["problems"] = list(self.problems)
+            heard["next_step"] = "Correct the arguments named in `problems` and call the tool again with a new call."
+        elif self.may_retry:
+            heard["next_step"] = "Something could not be looked up. You may try the same request again in a moment."
+        return heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotDone(Answer):
+    """The policy allowed it, and the tool says that definitely nothing happened; what was held is given back."""
+
+    error: str = ""
+
+    status: ClassVar[str] = "not_done"
+    next_step: ClassVar[str] = "It was not done. Say so; a new request may be made."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt(Answer):
+    """Nobody knows yet whether it happened; what was held stays held until somebody does."""
+
+    error: str = ""
+
+    status: ClassVar[str] = "in_doubt"
+    executed: ClassVar[bool | None] = None
+    next_step: ClassVar[str] = (
+        "It is not known whether it was done. Do not call it again and do not say that it was or was not."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable(Answer):
+    """The guard could not decide or record; nothing ran and nothing was stored under this key by this call."""
+
+    cause: str = ""
+
+    status: ClassVar[str] = "unavailable"
+    retryable: ClassVar[bool] = True
+    next_step: ClassVar[str] = (
+        "It was not done because a system is not available. You may try the same request again later."
+    )
+
+    @property
+    def reason_code(self) -> str:
+        """Why the guard is unavailable: `store`, `stale_facts`, `in_progress`, `halted`, `bundle`."""
+        return self.cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready(Answer):
+    """Allowed and held, not begun: the answer of `propose`. `guard.execute(decision_id)` begins it until `until`."""
+
+    until: datetime
+
+    status: ClassVar[str] = "ready"
+    next_step: ClassVar[str] = "It is allowed and has not been done yet."

@@ -1,0 +1,279 @@
+"""Steps 3 and 4 in one transaction: decide with what is held and settled now, hold, and write the entry (laws 2, 4, 5)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agentguard.core import entry
+from agentguard.core.decide import decide
+from agentguard.core.decision import Decision, Reason
+from agentguard.core.lifecycle import State
+from agentguard.core.needs import Needs, needs
+from agentguard.core.policy import Verdict
+from agentguard.core.request import Evidence, Fact, FactStatus, Vote
+from agentguard.engine import escalating, recorded
+from agentguard.engine.answers import Answer, Denied
+from agentguard.engine.asking import Ask
+from agentguard.engine.effect import name_of
+from agentguard.engine.parts import Parts
+from agentguard.engine.undertaking import Undertaking, undertaking
+from agentguard.store import Reading, Transaction
+from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, Sealed
+
+
+class Again(enum.Enum):
+    """Why a decision was not made: what it rested on has changed meanwhile."""
+
+    LOOK = "look"
+    GATHER = "gather"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that was committed: an answer, or an undertaking that may begin now."""
+
+    answer: Answer | None = None
+    undertaking: Undertaking | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """One attempt to decide, as a unit of work that may be run again.
+
+    Attributes:
+        before: The action's row as it was looked up, or None for a new one.
+        position: How long the log was before the facts were gathered.
+        begin: False to stop at `ready`.
+    """
+
+    parts: Parts
+    ask: Ask
+    before: ActionRecord | None
+    facts: Mapping[str, Fact]
+    sealed: Mapping[str, Sealed]
+    position: int
+    begin: bool
+
+    def __call__(self, transaction: Transaction) -> Decided | Again:
+        """Decide, hold and record, or say what to do again first."""
+        if self._overtaken(transaction):
+            return Again.LOOK
+        stopped = halted(transaction, self.ask.request.action, self.ask.request.actor.id)
+        if stopped is not None:
+            return Decided(answer=self._halted(transaction, stopped))
+        now = transaction.now()
+        wanted = needs(self.ask.plan, self.ask.request, self.facts, now)
+        accounts = [self.parts.keyed(need.account) for need in wanted.accounts.values()]
+        if self.facts and transaction.posted_since(accounts, self.position):
+            return Again.GATHER
+        votes = escalating.votes_that_count(self.parts, transaction, self.before, now)
+        evidence = collect(self.parts, transaction, self.ask, self.facts, wanted, votes)
+        decision = decide(self.ask.plan, self.ask.request, evidence)
+        failed = any(fact.status is FactStatus.FAILED for fact in self.facts.values())
+        if failed and self.before is not None and not decision.permits:
+            return Decided(answer=recorded.not_now(self.ask.action_id, self.ask.request.action, "lookup_failed"))
+        if decision.permits and self._is_ready() and not self._holds_the_same(transaction, decision):
+            decision = _withdrawn(decision, self.ask.action_id)
+        if decision.permits:
+            return self._permitted(transaction, evidence, decision)
+        if decision.verdict is Verdict.ESCALATE and not self._is_ready():
+            return Decided(answer=self._escalated(transaction, evidence, decision))
+        return Decided(answer=self._denied(transaction, evidence, decision))
+
+    def _overtaken(self, transaction: Transaction) -> bool:
+        request = self.ask.request
+        current = transaction.action_by_key(request.tenant, request.actor.id, self.ask.conversation, request.key)
+        moved = (current and (current.state, current.fence, current.escalation)) != (
+            self.before and (self.before.state, self.before.fence, self.before.escalation)
+        )
+        return moved or _digest_in_force(transaction) != self.ask.plan.bundle_digest
+
+    def _is_ready(self) -> bool:
+        return self.before is not None and self.before.state is State.READY
+
+    def _permitted(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Decided:
+        now, attempt, fence = evidence.now, 0, 0 if self.before is None else self.before.fence
+        tool = self.parts.registry.tools.get(self.ask.request.action)
+        deadline = None
+        if self.begin and tool is not None:
+            attempt, fence = 1, fence + 1
+            deadline = now + (tool.timeout or recorded.UNBOUNDED)
+        state = State.EXECUTING if self.begin else State.READY
+        lease = deadline + self.parts.waits.grace if deadline else now + self.parts.waits.ready
+        standing = entry.Standing(state, fence, attempt, deadline)
+        written = self._record(
+            transaction,
+            evidence,
+            decision,
+            standing,
+            lease_until=lease,
+            deadline=deadline,
+            began_at=now if self.begin else None,
+            escalation=None if self.before is None else self.before.escalation,
+        )
+        self._hold(transaction, decision)
+        if not self.begin:
+            return Decided(answer=recorded.ready(self.ask, decision, written.pos, lease))
+        begun = undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written.pos)
+        return Decided(undertaking=begun)
+
+    def _amounts(self, decision: Decision) -> dict[str, tuple[str, int]]:
+        return {
+            self.parts.keyed(check.account): (check.unit, check.amount)
+            for check in decision.limits
+            if check.account and check.amount > 0
+        }
+
+    def _hold(self, transaction: Transaction, decision: Decision) -> None:
+        for account, (unit, amount) in self._amounts(decision).items():
+            transaction.hold(self.ask.action_id, account, unit, amount)
+
+    def _holds_the_same(self, transaction: Transaction, decision: Decision) -> bool:
+        held = {item.account: (item.unit, item.amount) for item in transaction.holds(self.ask.action_id)}
+        return held == self._amounts(decision)
+
+    def _escalated(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer:
+        fence = 0 if self.before is None else self.before.fence
+        opened = escalating.escalation(self.parts, self.ask, decision, evidence.now)
+        standing = entry.Standing(State.WAITING, fence, 0)
+        written = self._record(
+            transaction, evidence, decision, standing, escalation=opened.id, extra={"escalation": opened.id}
+        )
+        if self.before is not None and self.before.escalation is not None:
+            escalating.close_if_open(transaction, self.before.escalation, "withdrawn")
+        transaction.open_escalation(opened)
+        return escalating.waiting(self.ask.action_id, self.ask.request.action, decision, opened, written.pos)
+
+    def _denied(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer:
+        fence = 0 if self.before is None else self.before.fence
+        failed = self.before is None and any(fact.status is FactStatus.FAILED for fact in self.facts.values())
+        answer = Denied(
+            decision_id=self.ask.action_id,
+            action=self.ask.request.action,
+            say=decision.say,
+            language=decision.language,
+            reasons=decision.reasons,
+            may_retry=failed,
+        )
+        if self._is_ready():
+            transaction.release(self.ask.action_id)
+        if self.before is not None and self.before.escalation is not None:
+            escalating.close_if_open(transaction, self.before.escalation, "withdrawn")
+        # A lookup that failed may be tried again under the same key: the denial is recorded, the key stays free (law 3).
+        written = self._record(
+            transaction, evidence, decision, entry.Standing(State.DENIED, fence, 0), answer=answer, keep=not failed
+        )
+        return replace(answer, entry=written.pos)
+
+    def _record(
+        self,
+        transaction: Transaction,
+        evidence: Evidence,
+        decision: Decision,
+        standing: entry.Standing,
+        *,
+        answer: Answer | None = None,
+        keep: bool = True,
+        extra: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> EntryRef:
+        ask = self.ask
+        sealed = {place: transaction.store_sealed(item.packed) for place, item in {**ask.sealed, **self.sealed}.items()}
+        body = entry.decided(
+            ask.action_id,
+            ask.request,
+            ask.pseudonym,
+            ask.plan,
+            evidence,
+            decision,
+            standing=standing,
+            sealed=sealed,
+            keyed=self.parts.keyed,
+            versions=self.parts.versions,
+            relates_to=ask.relates_to,
+        )
+        written = transaction.append({**body, **(extra or {}), "request_digest": ask.digest})
+        if keep:
+            moves: ActionChanges = {
+                "new_fence": standing.fence,
+                "attempt": standing.attempt,
+                "bundle": ask.plan.bundle_digest,
+                "decision_entry": written.pos,
+                "answer": recorded.answer_text(decision, answer, written.pos),
+                **changes,  # type: ignore[typeddict-item]
+            }
+            self._move(transaction, State(standing.state), moves)
+        return written
+
+    def _move(self, transaction: Transaction, state: State, changes: ActionChanges) -> None:
+        if self.before is not None:
+            transaction.move(self.ask.action_id, self.before.state, self.before.fence, state, **changes)
+            return
+        tool = self.parts.registry.tools.get(self.ask.request.action)
+        opened = recorded.new_record(self.ask, name_of(tool.effect) if tool else "unprotected")
+        fence = changes.pop("new_fence", 0)
+        transaction.open_action(replace(opened, state=state, fence=fence, **changes))
+
+    def _halted(self, transaction: Transaction, target: str) -> Answer:
+        reason = Reason("halted", target, Verdict.DENY)
+        written = transaction.append(recorded.refused_entry(self.parts, self.ask, (reason,), self.before))
+        return Denied(
+            decision_id=self.ask.action_id,
+            action=self.ask.request.action,
+            reasons=(reason,),
+            entry=written.pos,
+            may_retry=True,
+        )
+
+
+def _digest_in_force(reading: Reading) -> str | None:
+    record = reading.bundle_in_force()
+    return None if record is None else record.digest
+
+
+def _withdrawn(decision: Decision, action_id: str) -> Decision:
+    reason = Reason("withdrawn", action_id, Verdict.DENY, detail="what it would use has changed since it was allowed")
+    return replace(decision, verdict=Verdict.DENY, approved=False, reasons=(reason, *decision.reasons), routes=())
+
+
+def halted(reading: Reading, action: str, agent: str) -> str | None:
+    """Return the stop that a person pressed for this action or agent, or None."""
+    stopped = {halt.target for halt in reading.halts()}
+    for target in ("all", f"action:{action}", f"agent:{agent}"):
+        if target in stopped:
+            return target
+    return None
+
+
+def collect(
+    parts: Parts, reading: Reading, asked: Ask, facts: Mapping[str, Fact], wanted: Needs, votes: tuple[Vote, ...]
+) -> Evidence:
+    """Return the evidence of one moment: usage and history as the store has them in this transaction."""
+    usage = {
+        limit: reading.usage(
+            parts.keyed(need.account), need.window_start, inclusive=need.inclusive, exclude_action=asked.action_id
+        )
+        for limit, need in wanted.accounts.items()
+    }
+    history = {
+        name: reading.settled(
+            asked.request.tenant,
+            need.action,
+            {key: parts.keyed_value(value) for key, value in need.values.items()},
+            need.since,
+        )
+        for name, need in wanted.requirements.items()
+    }
+    return Evidence(facts=facts, usage=usage, history=history, votes=votes, now=reading.now())
+
+
+def decide_now(parts: Parts, reading: Reading, asked: Ask, facts: Mapping[str, Fact]) -> tuple[Decision, Evidence]:
+    """Return a decision without storing anything: what `guard.decide` shows."""
+    now: datetime = reading.now()
+    wanted = needs(asked.plan, asked.request, facts, now)
+    evidence = collect(parts, reading, asked, facts, wanted, ())
+    return decide(asked.plan, asked.request, evidence), evidence

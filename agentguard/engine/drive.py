@@ -1,0 +1,268 @@
+"""The two drivers of a walk, one for threads and one for an event loop; the walk itself knows neither."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Any
+
+from tenacity import AsyncRetrying, Retrying, retry_if_not_exception_type, stop_after_attempt, stop_before_delay
+from tenacity.wait import wait_exponential
+
+from agentguard.core.request import Fact
+from agentguard.engine import worker
+from agentguard.engine.answers import Answer
+from agentguard.engine.effect import Outcome, OutcomeKind
+from agentguard.engine.finishing import Finishing, report
+from agentguard.engine.gather import Asking, Facts, Failure, gather
+from agentguard.engine.machine import sleep
+from agentguard.engine.parts import Parts
+from agentguard.engine.registry import Tool
+from agentguard.engine.steps import Call, Commit, Gather, Look, Pause, Step, Walk
+from agentguard.errors import AgentGuardError, NotDoneError
+from agentguard.log import get_logger
+
+log = get_logger("drive")
+
+TOO_LATE = Outcome(OutcomeKind.UNKNOWN, error="TimeoutError")
+"""The tool was given up on; it may still be running."""
+
+
+def drive(parts: Parts, walk: Walk) -> Answer:
+    """Take a walk to its answer in this thread."""
+    try:
+        step = next(walk)
+        while True:
+            try:
+                given = _perform(parts, step)
+            except Exception as error:  # noqa: BLE001 - the walk decides what each failure means
+                step = walk.throw(error)
+            else:
+                step = walk.send(given)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+async def adrive(parts: Parts, walk: Walk) -> Answer:
+    """Take a walk to its answer in this event loop; whatever blocks goes to a thread."""
+    try:
+        step = next(walk)
+        while True:
+            try:
+                given = await _aperform(parts, step)
+            except Exception as error:  # noqa: BLE001 - the walk decides what each failure means
+                step = walk.throw(error)
+            else:
+                step = walk.send(given)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+def _perform(parts: Parts, step: Step) -> Any:
+    match step:
+        case Look():
+            return parts.store.read(step.query)
+        case Commit():
+            return parts.store.transact(step.work)
+        case Gather():
+            return gathered(parts, step)
+        case Call():
+            return _called(parts, step)
+        case Pause():
+            return sleep(step.seconds)
+
+
+async def _aperform(parts: Parts, step: Step) -> Any:
+    match step:
+        case Look():
+            return await asyncio.to_thread(parts.store.read, step.query)
+        case Commit():
+            return await asyncio.to_thread(parts.store.transact, step.work)
+        case Gather():
+            return await _agathered(parts, step)
+        case Call():
+            return await _acalled(parts, step)
+        case Pause():
+            return await asyncio.sleep(step.seconds)
+
+
+def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:
+    """Call the lookups in a thread, within the time they have; what is not there by then has failed."""
+    found: Facts = {}
+    limit = parts.waits.lookups
+    if not step.plan.facts:
+        return found
+
+    def look_up_all() -> None:
+        asking = gather(step.plan, step.request, parts.registry.lookups, parts.clock, found)
+        answer = None
+        try:
+            while True:
+                answer = _looked_up(asking.send(answer))
+        except StopIteration:
+            return
+
+    if limit is None:
+        look_up_all()
+        return found
+    future = worker.start(look_up_all, "facts")
+    try:
+        future.result(limit.total_seconds())
+    except TimeoutError:
+        log.warning("facts.too_late", action=step.request.action)
+    return dict(found)  # a lookup that ends later must not change what was decided on
+
+
+def _looked_up(asking: Asking) -> Any:
+    lookup = asking.lookup
+    try:
+        return worker.call(lookup.function, dict(asking.parameters), is_async=lookup.signature.is_async)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the facts are failed
+        return Failure(type(error).__name__)
+
+
+async def _agathered(parts: Parts, step: Gather) -> dict[str, Fact]:
+    found: Facts = {}
+    limit = parts.waits.lookups
+    if not step.plan.facts:
+        return found
+
+    async def look_up_all() -> None:
+        asking = gather(step.plan, step.request, parts.registry.lookups, parts.clock, found)
+        question = next(asking, None)
+        while question is not None:
+            lookup = question.lookup
+            answer: Any
+            try:
+                if lookup.signature.is_async:
+                    answer = await lookup.function(**question.parameters)
+                else:
+                    future = worker.start(lambda q=question: _looked_up(q), "fact")  # type: ignore[misc]
+                    answer = await asyncio.wrap_future(future)
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the facts are failed
+                answer = Failure(type(error).__name__)
+            try:
+                question = asking.send(answer)
+            except StopIteration:
+                question = None
+
+    try:
+        await asyncio.wait_for(look_up_all(), None if limit is None else limit.total_seconds())
+    except TimeoutError:
+        log.warning("facts.too_late", action=step.request.action)
+    return dict(found)
+
+
+def _called(parts: Parts, step: Call) -> Outcome:
+    parameters = step.begun.parameters()
+
+    def attempts() -> Any:
+        return _attempts(step.tool, parameters, step.seconds)
+
+    if step.seconds is None:
+        return _outcome_of(attempts)
+    future = worker.start(attempts, "tool")
+    try:
+        wait([future], step.seconds)
+    except BaseException:
+        future.add_done_callback(_late_reporter(parts, step))
+        raise
+    if not future.done():
+        future.add_done_callback(_late_reporter(parts, step))
+        return TOO_LATE
+    return _outcome_of(future.result)
+
+
+async def _acalled(parts: Parts, step: Call) -> Outcome:
+    parameters = step.begun.parameters()
+    if not step.tool.signature.is_async:
+        return await _acalled_in_thread(parts, step, parameters)
+    task = asyncio.ensure_future(_aattempts(step.tool, parameters, step.seconds))
+    try:
+        await asyncio.wait({task}, timeout=step.seconds)
+    except asyncio.CancelledError:
+        # Whoever waited has gone; the tool goes on, and what becomes of it is still written down.
+        task.add_done_callback(_late_areporter(parts, step))
+        raise
+    if not task.done():
+        task.add_done_callback(_late_areporter(parts, step))
+        return TOO_LATE
+    return _outcome_of(task.result)
+
+
+async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any]) -> Outcome:
+    future = worker.start(lambda: _attempts(step.tool, parameters, step.seconds), "tool")
+    try:
+        await asyncio.wait({asyncio.wrap_future(future)}, timeout=step.seconds)
+    except asyncio.CancelledError:
+        future.add_done_callback(_late_reporter(parts, step))
+        raise
+    if not future.done():
+        future.add_done_callback(_late_reporter(parts, step))
+        return TOO_LATE
+    return _outcome_of(future.result)
+
+
+def _outcome_of(ended: Callable[[], Any]) -> Outcome:
+    """Return the outcome of a call: only `NotDoneError` means that nothing happened (law 6)."""
+    try:
+        return Outcome(OutcomeKind.DONE, ended())
+    except NotDoneError as error:
+        return Outcome(OutcomeKind.NOT_DONE, error=type(error).__name__)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - every other end is an unknown outcome, SystemExit included
+        return Outcome(OutcomeKind.UNKNOWN, error=type(error).__name__)
+
+
+def _late_reporter(parts: Parts, step: Call) -> Callable[[Future[Any]], None]:
+    def write_down(future: Future[Any]) -> None:
+        _write_late(parts, step, _outcome_of(future.result))
+
+    return write_down
+
+
+def _late_areporter(parts: Parts, step: Call) -> Callable[[asyncio.Future[Any]], None]:
+    def write_down(future: asyncio.Future[Any]) -> None:
+        outcome = _outcome_of(future.result)
+        worker.start(lambda: _write_late(parts, step, outcome), "late")
+
+    return write_down
+
+
+def _write_late(parts: Parts, step: Call, outcome: Outcome) -> None:
+    """Write down what a call came to after it was given up on; what is still unknown adds nothing."""
+    if outcome.kind is OutcomeKind.UNKNOWN or step.tool is not step.begun.tool:
+        return
+    try:
+        parts.store.transact(Finishing(parts, step.begun, report(parts, step.begun, outcome, why="late")))
+    except AgentGuardError as error:
+        log.error("action.late_report_lost", action_id=step.begun.action_id, error=error.code)
+
+
+def _policy(tool: Tool, seconds: float | None) -> dict[str, Any]:
+    attempts = tool.retry.attempts if tool.retry is not None and tool.may_repeat else 1
+    stop = stop_after_attempt(attempts)
+    pause = tool.retry.wait.total_seconds() if tool.retry is not None else 0
+    return {
+        "stop": stop if seconds is None else stop | stop_before_delay(seconds),
+        "wait": wait_exponential(multiplier=pause),
+        "retry": retry_if_not_exception_type((NotDoneError, KeyboardInterrupt, SystemExit)),
+        "reraise": True,
+    }
+
+
+def _attempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> Any:
+    if tool.retry is None:
+        return worker.call(tool.function, parameters, is_async=tool.signature.is_async)
+    again = Retrying(**_policy(tool, seconds))
+    return again(lambda: worker.call(tool.function, parameters, is_async=tool.signature.is_async))
+
+
+async def _aattempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> Any:
+    if tool.retry is None:
+        return await tool.function(**parameters)
+    return await AsyncRetrying(**_policy(tool, seconds))(tool.function, **parameters)

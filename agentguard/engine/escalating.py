@@ -1,0 +1,177 @@
+"""What waits for people: opening, answering, running late, and which votes count when an action is decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from agentguard.core import entry
+from agentguard.core.calendar import Calendar
+from agentguard.core.decision import AskedRoute, Decision, Reason
+from agentguard.core.digest import canonical_bytes, encode, time_text
+from agentguard.core.policy import Bundle, Policy, Route, Verdict, Within
+from agentguard.core.request import Vote
+from agentguard.engine import recorded
+from agentguard.engine.answers import Waiting, Waits
+from agentguard.engine.asking import Ask
+from agentguard.engine.parts import Parts
+from agentguard.store import Reading, Transaction
+from agentguard.store.records import ActionRecord, EscalationRecord
+
+OPEN = "open"
+APPROVED = "approved"
+REJECTED = "rejected"
+EXPIRED = "expired"
+WITHDRAWN = "withdrawn"
+PASSED_ON = "passed_on"
+
+
+def escalation(parts: Parts, asked: Ask, decision: Decision, now: datetime) -> EscalationRecord:
+    """Return the escalation that a decision asks for, with what is shown to whoever decides it."""
+    policies = {file.policy.name: file.policy for file in asked.plan.files}
+    routes = [_opened(item, policies[item.id.partition("/")[0]], now) for item in decision.routes]
+    asking = [reason for reason in decision.reasons if reason.verdict is Verdict.ESCALATE]
+    shown = {
+        "action": asked.request.action,
+        "arguments": {
+            name: "personal" if f"arguments.{name}" in asked.sealed else encode(value)
+            for name, value in asked.request.arguments.items()
+        },
+        "agent": asked.request.actor.id,
+        "on_behalf_of": asked.pseudonym,
+        "reasons": [{"source": reason.source, "code": reason.code, "because": reason.because} for reason in asking],
+        "limits": [
+            {"limit": check.limit, "unit": check.unit, "used": check.used, "amount": check.amount, "max": check.max}
+            for check in decision.limits
+        ],
+        "say": decision.say,
+    }
+    return EscalationRecord(
+        id=parts.new_id("esc", now),
+        tenant=asked.request.tenant,
+        action_id=asked.action_id,
+        routes=canonical_bytes(routes).decode(),
+        request_digest=asked.digest,
+        reasons=tuple(sorted({reason.identity for reason in asking})),
+        shown=canonical_bytes(shown).decode(),
+        opened_at=now,
+        due_at=_earliest(routes),
+    )
+
+
+def _opened(asked: AskedRoute, policy: Policy, now: datetime) -> dict[str, Any]:
+    due = due_at(asked.route.within, policy, now)
+    return {**entry.route(asked), "due": time_text(due), "stands_for": []}
+
+
+def due_at(within: Within, policy: Policy, start: datetime) -> datetime:
+    """Return when a route is late: after plain time, or after so much of a calendar's open time."""
+    calendar: Calendar | None = policy.calendars[within.calendar] if within.calendar else None
+    if calendar is None:
+        return start + within.duration
+    # Where the calendar's hours never suffice, the plain time is the earlier bound, and early is the safe side.
+    return calendar.add_working_time(start, within.duration, policy.zone) or start + within.duration
+
+
+def routes_of(record: EscalationRecord) -> list[dict[str, Any]]:
+    """Return the routes of an escalation: who, how many, by when, and the late routes that they stand for."""
+    routes = orjson.loads(record.routes)
+    return routes if isinstance(routes, list) else []
+
+
+def _earliest(routes: list[dict[str, Any]]) -> datetime | None:
+    dues = [datetime.fromisoformat(route["due"]) for route in routes]
+    return min(dues, default=None)
+
+
+def waiting(action_id: str, action: str, decision: Decision, record: EscalationRecord, position: int) -> Waiting:
+    """Return the answer of an action that has just begun to wait."""
+    return Waiting(
+        decision_id=action_id,
+        action=action,
+        say=decision.say,
+        language=decision.language,
+        reasons=decision.reasons,
+        entry=position,
+        escalations=waits(record),
+    )
+
+
+def still_waiting(record: ActionRecord, escalated: EscalationRecord) -> Waiting:
+    """Return the answer of an action that waited before and still does."""
+    return Waiting(**recorded.common(record), replayed=True, escalations=waits(escalated))
+
+
+def waits(record: EscalationRecord) -> tuple[Waits, ...]:
+    """Return what an escalation waits for, one a route."""
+    return tuple(
+        Waits(record.id, route["id"], tuple(route["who"]), route["people"], datetime.fromisoformat(route["due"]))
+        for route in routes_of(record)
+    )
+
+
+def votes_that_count(parts: Parts, reading: Reading, before: ActionRecord | None, now: datetime) -> tuple[Vote, ...]:
+    """Return the votes on the action's present escalation, if it was approved and not too long ago.
+
+    A later route that took over from a late one speaks for it: its voters count as those of the late route too.
+    """
+    if before is None or before.escalation is None:
+        return ()
+    record = reading.escalation(before.escalation)
+    if record is None or record.state != APPROVED or record.request_digest != before.request_digest:
+        return ()
+    votes = []
+    for vote in reading.votes(record.id):
+        if now - vote.voted_at > parts.waits.approval:
+            continue
+        spoken_for = {
+            who
+            for route in routes_of(record)
+            if not vote.groups.isdisjoint(route["who"]) or f"user:{vote.voter}" in route["who"]
+            for who in route["stands_for"]
+        }
+        votes.append(replace(vote, groups=vote.groups | spoken_for))
+    return tuple(votes)
+
+
+def close_if_open(transaction: Transaction, escalation_id: str, state: str) -> None:
+    """Close an escalation that nobody has to answer any more."""
+    record = transaction.escalation(escalation_id)
+    if record is not None and record.state == OPEN:
+        transaction.close_escalation(escalation_id, OPEN, state)
+
+
+def pass_on(parts: Parts, bundle: Bundle, record: EscalationRecord, now: datetime) -> EscalationRecord | None:
+    """Return the escalation that takes over from one whose time is over, or None where late means no."""
+    policies: Mapping[str, Policy] = {policy.name: policy for policy in bundle.policies}
+    routes: list[dict[str, Any]] = []
+    for route in routes_of(record):
+        if datetime.fromisoformat(route["due"]) > now:
+            routes.append(route)
+            continue
+        name = route["id"].partition("/")[0]
+        following: Route | None = None
+        if name in policies and route["if_late"] is not None:
+            following = policies[name].routes.get(route["if_late"])
+        if following is None:
+            return None
+        opened = _opened(AskedRoute(policies[name].qualified(following.id), following), policies[name], now)
+        routes.append({**opened, "stands_for": sorted({*route["stands_for"], *route["who"]})})
+    return replace(
+        record,
+        id=parts.new_id("esc", now),
+        routes=canonical_bytes(routes).decode(),
+        opened_at=now,
+        due_at=_earliest(routes),
+        state=OPEN,
+        closed_at=None,
+    )
+
+
+def ended_reason(record: EscalationRecord, code: str, because: str = "") -> Reason:
+    """Return the reason that an escalation which ended without approval gives."""
+    return Reason(code, record.id, Verdict.DENY, because=because)

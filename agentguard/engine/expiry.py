@@ -1,0 +1,87 @@
+"""What happens when a time is over: a route that nobody answered, an action that was allowed and never begun."""
+
+from __future__ import annotations
+
+from agentguard.core import entry
+from agentguard.core.decision import Reason
+from agentguard.core.lifecycle import State
+from agentguard.core.policy import Verdict
+from agentguard.engine import escalating, recorded
+from agentguard.engine.answers import Answer, Waiting
+from agentguard.engine.parts import Parts
+from agentguard.store import Transaction
+from agentguard.store.records import ActionRecord, EscalationRecord
+
+
+def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> Answer | None:
+    """Pass a late escalation on to its next route, or deny; None if somebody moved the action meanwhile."""
+    current = transaction.action(record.id)
+    escalated = transaction.escalation(record.escalation or "")
+    if current is None or current.state is not State.WAITING or current.escalation != record.escalation:
+        return None
+    if escalated is None or escalated.state != escalating.OPEN:
+        return None
+    following = escalating.pass_on(parts, parts.force.in_force(transaction), escalated, transaction.now())
+    if following is None:
+        transaction.close_escalation(escalated.id, escalating.OPEN, escalating.EXPIRED)
+        return end_waiting(transaction, current, escalating.ended_reason(escalated, "expired"), by=None)
+    transaction.close_escalation(escalated.id, escalating.OPEN, escalating.PASSED_ON)
+    transaction.open_escalation(following)
+    return _passed_on(transaction, current, escalated, following)
+
+
+def _passed_on(
+    transaction: Transaction, record: ActionRecord, late: EscalationRecord, following: EscalationRecord
+) -> Waiting:
+    standing = entry.Standing(State.WAITING, record.fence, record.attempt)
+    body = entry.moved(
+        "passed_on",
+        recorded.about(record, standing),
+        escalation=following.id,
+        late=late.id,
+        routes=escalating.routes_of(following),
+    )
+    written = transaction.append(body)
+    answer = recorded.changed_text(record, written.pos)
+    transaction.move(record.id, State.WAITING, record.fence, State.WAITING, escalation=following.id, answer=answer)
+    waiting = escalating.still_waiting(record, following)
+    return waiting
+
+
+def end_waiting(
+    transaction: Transaction, record: ActionRecord, reason: Reason, *, by: str | None, authenticated: str | None = None
+) -> Answer:
+    """Deny an action whose escalation ended without approval, in the transaction that ended it."""
+    return _deny(transaction, record, reason, by=by, authenticated=authenticated)
+
+
+def expire(record: ActionRecord, transaction: Transaction) -> Answer | None:
+    """Give back what an action holds that was allowed and not begun in time; None if it moved meanwhile."""
+    current = transaction.action(record.id)
+    if current is None or current.state is not State.READY or current.fence != record.fence:
+        return None
+    transaction.release(record.id)
+    reason = Reason("expired", record.id, Verdict.DENY, detail="it was allowed and not begun in time")
+    return _deny(transaction, current, reason, by=None)
+
+
+def _deny(
+    transaction: Transaction, record: ActionRecord, reason: Reason, *, by: str | None, authenticated: str | None = None
+) -> Answer:
+    body = entry.moved(
+        reason.code,
+        recorded.about(record, entry.Standing(State.DENIED, record.fence, record.attempt)),
+        decision_entry=record.decision_entry,
+        escalation=record.escalation,
+        by=by,
+        authenticated=authenticated,
+    )
+    written = transaction.append(body)
+    reasons = (reason, *recorded.reasons_of(recorded.kept(record)))
+    document = recorded.kept(record)
+    answer = recorded.document_text(
+        say=document.get("say", ""), language=document.get("language", ""), reasons=reasons, entry_position=written.pos
+    )
+    transaction.move(record.id, record.state, record.fence, State.DENIED, answer=answer)
+    ended = transaction.action(record.id)
+    return recorded.ended(ended or record, replayed=False)

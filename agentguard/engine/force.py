@@ -1,0 +1,72 @@
+"""The bundle in force as this process knows it: policies by digest, and plans made of them once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from agentguard import policyfile
+from agentguard.core.plan import Plan, plan_action
+from agentguard.core.policy import Bundle
+from agentguard.errors import ConfigurationError, TamperedError
+from agentguard.store import Reading
+
+NO_BUNDLE = (
+    "no policies are in force in this store; run `agentguard policy activate`, "
+    "or pass `activate=True` to `Guard` in development"
+)
+
+
+@dataclass(slots=True)
+class Force:
+    """Bundles that this process has parsed; which of them is in force is a row in the store."""
+
+    bundles: dict[str, Bundle] = field(default_factory=dict)
+    plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def know(self, bundle: Bundle) -> None:
+        """Keep a bundle that was parsed already."""
+        with self.lock:
+            self.bundles[bundle.digest] = bundle
+
+    def in_force(self, reading: Reading) -> Bundle:
+        """Return the bundle in force.
+
+        Raises:
+            ConfigurationError: None was ever activated.
+        """
+        record = reading.bundle_in_force()
+        if record is None:
+            raise ConfigurationError([NO_BUNDLE])
+        return self.bundle(reading, record.digest)
+
+    def known_context(self, bundle: Bundle) -> frozenset[str]:
+        """Return the full names of the context that some file of a bundle declares."""
+        return frozenset(name for policy in bundle.policies for name in policy.context)
+
+    def bundle(self, reading: Reading, digest: str) -> Bundle:
+        """Return a bundle by its digest, from the texts in the store if this process does not have it yet.
+
+        Raises:
+            TamperedError: The store does not have its texts, or they make another bundle.
+        """
+        known = self.bundles.get(digest)
+        if known is not None:
+            return known
+        record = reading.bundle(digest)
+        texts = [reading.policy_text(item) for item in record.policies] if record is not None else []
+        if record is None or any(text is None for text in texts):
+            raise TamperedError(f"expected the policy texts of bundle `{digest}` in the store, got none")
+        bundle = policyfile.bundle_of([policyfile.load_text(text.text, f"{text.name}.yaml") for text in texts if text])
+        if bundle.digest != digest:
+            raise TamperedError(f"expected the stored policy texts to make bundle `{digest}`, got `{bundle.digest}`")
+        self.know(bundle)
+        return bundle
+
+    def plan(self, bundle: Bundle, action: str) -> Plan:
+        """Return the plan of one action, prepared once for each bundle."""
+        found = self.plans.get((bundle.digest, action))
+        if found is None:
+            found = self.plans[(bundle.digest, action)] = plan_action(bundle, action)
+        return found

@@ -1,0 +1,148 @@
+"""Facts for one decision: which lookups to call, in which order, and what each fact then is.
+
+A lookup that raises, is too late, or gives a value of another type makes its facts `failed`, which is not the same as
+`absent` (law 9). What is older than a fact's `max_age` counts as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from agentguard.core.language import Declared, conform
+from agentguard.core.plan import Plan
+from agentguard.core.request import Fact, FactStatus, Request
+from agentguard.engine.machine import Clock
+from agentguard.engine.matching import roots
+from agentguard.engine.registry import Lookup
+from agentguard.errors import ConformError
+from agentguard.log import get_logger
+
+log = get_logger("gather")
+
+FAILED = Fact(FactStatus.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a lookup may return to say more than a value: when it was true, and where it came from."""
+
+    value: Any
+    read_at: datetime | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One call of a lookup, with its arguments by name."""
+
+    lookup: Lookup
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Sent back into the generator where a lookup raised or was too late."""
+
+    error: str
+
+
+Facts = dict[str, Fact]
+
+
+def gather(
+    plan: Plan, request: Request, lookups: Mapping[str, Lookup], clock: Clock, found: Facts
+) -> Generator[Asking, Any, None]:
+    """Yield each lookup to call and fill `found` with every fact the plan reads, as they come.
+
+    `found` starts with every fact failed, so that whoever stops this early has facts that count against the request.
+    """
+    found.update(dict.fromkeys(plan.facts, FAILED))
+    results: dict[str, Any] = {}
+    for root in sorted(roots(plan)):
+        yield from _look_up(root, request, lookups, results, clock)
+        _read_facts(root, plan, results[root], clock(), found)
+
+
+def _look_up(
+    root: str, request: Request, lookups: Mapping[str, Lookup], results: dict[str, Any], clock: Clock
+) -> Generator[Asking, Any, None]:
+    if root in results:
+        return
+    lookup = lookups.get(root)
+    if lookup is None:
+        results[root] = Failure("no_lookup")
+        return
+    results[root] = Failure("circle")
+    for name in lookup.signature.parameters:
+        if name in lookups and name != root:
+            yield from _look_up(name, request, lookups, results, clock)
+    parameters = _parameters(lookup, request, lookups, results, clock())
+    if isinstance(parameters, Failure):
+        results[root] = parameters
+        return
+    results[root] = yield Asking(lookup, parameters)
+    if isinstance(results[root], Failure):
+        log.warning("fact.failed", fact=root, error=results[root].error)
+
+
+def _parameters(
+    lookup: Lookup, request: Request, lookups: Mapping[str, Lookup], results: Mapping[str, Any], now: datetime
+) -> Mapping[str, Any] | Failure:
+    offered: dict[str, Any] = {
+        "on_behalf_of": request.on_behalf_of,
+        "tenant": request.tenant,
+        "agent": request.actor.id,
+        "action": request.action,
+        "context": {name.removeprefix("context."): value for name, value in request.context.items()},
+        "now": now,
+        **{name.removeprefix("context."): value for name, value in request.context.items()},
+    }
+    parameters: dict[str, Any] = {}
+    for name in lookup.signature.parameters:
+        if name in request.arguments:
+            parameters[name] = request.arguments[name]
+        elif name in lookups and name != lookup.root:
+            value = results[name]
+            if isinstance(value, Failure):
+                return Failure(f"needs_{name}")
+            parameters[name] = value.value if isinstance(value, Observed) else value
+        elif name in offered:
+            parameters[name] = offered[name]
+        elif name in lookup.signature.required:
+            parameters[name] = None
+    return parameters
+
+
+def _read_facts(root: str, plan: Plan, result: Any, now: datetime, found: Facts) -> None:
+    if isinstance(result, Failure):
+        return
+    observed = result if isinstance(result, Observed) else Observed(result)
+    read_at = observed.read_at or now
+    for name, declared in plan.facts.items():
+        first, _, path = name.partition(".")
+        if first != root:
+            continue
+        found[name] = _fact(name, declared, _attribute(observed.value, path), observed.source or root, read_at, now)
+
+
+def _attribute(value: Any, path: str) -> Any:
+    for part in path.split(".") if path else ():
+        if value is None:
+            return None
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    return value
+
+
+def _fact(name: str, declared: Declared, value: Any, source: str, read_at: datetime, now: datetime) -> Fact:
+    moment = read_at.astimezone(UTC)
+    too_old = declared.max_age is not None and now - moment > declared.max_age
+    if value is None or too_old:
+        return Fact(FactStatus.ABSENT, None, source, moment)
+    try:
+        return Fact(FactStatus.VALUE, conform(declared.type, value), source, moment)
+    except ConformError as error:
+        log.warning("fact.wrong_type", fact=name, reason=error.reason)
+        return Fact(FactStatus.FAILED, None, source, moment)

@@ -1,0 +1,389 @@
+"""The guard: what an application registers its tools and facts with, and runs its agents' actions through."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agentguard import policyfile
+from agentguard.core.entry import Versions
+from agentguard.core.people import People
+from agentguard.core.policy import Bundle
+from agentguard.core.request import Actor
+from agentguard.engine import activation, machine, stopping
+from agentguard.engine.answers import Answer, Done
+from agentguard.engine.asking import Proposal
+from agentguard.engine.audit import Audit
+from agentguard.engine.considering import Considered, consider
+from agentguard.engine.continuing import again, recover_all, resolve
+from agentguard.engine.drive import adrive, drive
+from agentguard.engine.effect import Effect, Retry, Unprotected
+from agentguard.engine.escalations import Escalations
+from agentguard.engine.force import Force
+from agentguard.engine.matching import mismatches
+from agentguard.engine.parts import Parts, Waits
+from agentguard.engine.registry import Lookup, Registry, Tool, signature_of
+from agentguard.engine.walk import walk
+from agentguard.errors import ConfigurationError, NotAllowedError, UsageError
+from agentguard.log import get_logger
+from agentguard.store import Store, Vault
+
+log = get_logger("guard")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Policies = str | Path | Sequence[str | Path] | Bundle
+
+DEFAULT_TIMEOUT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class _Acting:
+    agent: str | Actor
+    on_behalf_of: str
+    context: Mapping[str, Any]
+    key: str | None
+    tenant: str | None
+
+
+class Guard:
+    """Enforces policies on the actions of agents.
+
+    Args:
+        policies: A folder, a file, several of them, or a bundle that is loaded already.
+        store: Address of the database (`sqlite:///shop.db`, `sqlite://` for memory), or an open store.
+        people: Who may decide escalations: a `people.yaml`; beside the policies by default.
+        clock: Gives the present; the machine's clock by default.
+        activate: Put the loaded policies into force at the start. Else what `agentguard policy activate` put there counts.
+        tenant: Whose records these are, where a call does not say.
+        waits: How long lookups, repeated keys and held actions may take.
+    """
+
+    def __init__(
+        self,
+        policies: Policies,
+        *,
+        store: str | Store = "sqlite:///agentguard.db",
+        people: str | Path | People | None = None,
+        clock: machine.Clock | None = None,
+        activate: bool = False,
+        tenant: str = "default",
+        waits: Waits | None = None,
+    ) -> None:
+        self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
+        self._clock = clock or machine.wall_clock
+        opened = Store.open(store, self._clock) if isinstance(store, str) else store
+        self.tenant = tenant
+        self._activate = activate
+        self._parts = Parts(
+            store=opened,
+            vault=Vault.beside(opened.url, machine.random_bytes),
+            clock=self._clock,
+            registry=Registry(),
+            force=Force(),
+            versions=Versions(*machine.library_versions()),
+            people=_people(people, policies),
+            waits=waits or Waits(),
+        )
+        self._parts.force.know(self._bundle)
+        self._started = False
+        self._starting = threading.RLock()
+        self._acting: ContextVar[_Acting | None] = ContextVar("agentguard_acting", default=None)
+        self.escalations = Escalations(self._parts)
+        self.audit = Audit(self._parts)
+
+    @property
+    def store(self) -> Store:
+        """The store behind this guard, for reading."""
+        return self._parts.store
+
+    @property
+    def bundle(self) -> Bundle:
+        """The policies that this guard loaded; what is in force is a row in the store."""
+        return self._bundle
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The registered tools by action."""
+        return dict(self._parts.registry.tools)
+
+    def fact(self, root: str, *, source: str | None = None) -> Callable[[Function], Function]:
+        """Register a lookup of the facts under a first name; what it takes is injected by name, as pytest does.
+
+        It may take the action's arguments, `on_behalf_of`, `tenant`, `agent`, `context`, context values by short name,
+        and other facts by their first name. It returns a mapping, an object with attributes, a plain value, or None for
+        "there is none". What it raises makes its facts `failed`.
+        """
+
+        def register(function: Function) -> Function:
+            name = source or getattr(function, "__qualname__", root)
+            self._parts.registry.add_lookup(Lookup(root, function, signature_of(function), name))
+            return function
+
+        return register
+
+    def action(
+        self,
+        name: str,
+        *,
+        effect: Effect | None = None,
+        timeout: timedelta | None = DEFAULT_TIMEOUT,
+        settles: Callable[[Any], Mapping[str, Any]] | None = None,
+        reference: Callable[[Any], str] | None = None,
+        retry: Retry | None = None,
+    ) -> Callable[[Function], Function]:
+        """Register the tool of an action.
+
+        The decorated function is a guarded one: called directly, inside `with guard.acting(...)`, it takes the walk and
+        returns what the tool returned, or raises `NotAllowedError` with the answer.
+
+        Args:
+            name: The action, as policies name it.
+            effect: What kind of deed it is; `Unprotected` (at most once, then a person) by default.
+            timeout: After it the outcome is unknown. None: no bound, and in the caller's own thread.
+            settles: From its result to the real amounts, by argument name.
+            reference: From its result to the other system's name for the deed.
+            retry: Call again after an error; only where the effect allows it.
+        """
+
+        def register(function: Function) -> Function:
+            signature = signature_of(function)
+            tool = Tool(name, function, signature, effect or Unprotected(), timeout, settles, reference, retry)
+            self._parts.registry.add_tool(tool)
+            return self._guarded(name, function, is_async=signature.is_async)
+
+        return register
+
+    def _guarded(self, name: str, function: Function, *, is_async: bool) -> Function:
+        @functools.wraps(function)
+        def guarded(**arguments: Any) -> Any:
+            return _result(self.run(name, arguments, **self._as_whom()))
+
+        @functools.wraps(function)
+        async def aguarded(**arguments: Any) -> Any:
+            return _result(await self.arun(name, arguments, **self._as_whom()))
+
+        return aguarded if is_async else guarded  # type: ignore[return-value]
+
+    @contextmanager
+    def acting(
+        self,
+        *,
+        agent: str | Actor,
+        on_behalf_of: str = "",
+        context: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        tenant: str | None = None,
+    ) -> Iterator[None]:
+        """Say who acts for whom in this block, for guarded functions that are called directly."""
+        token = self._acting.set(_Acting(agent, on_behalf_of, context or {}, key, tenant))
+        try:
+            yield
+        finally:
+            self._acting.reset(token)
+
+    def _as_whom(self) -> dict[str, Any]:
+        acting = self._acting.get()
+        if acting is None:
+            raise UsageError(
+                "a guarded function was called outside `with guard.acting(agent=…)`; say who acts for whom"
+            )
+        return {
+            "agent": acting.agent,
+            "on_behalf_of": acting.on_behalf_of,
+            "context": acting.context,
+            "key": acting.key,
+            "tenant": acting.tenant,
+        }
+
+    def start(self) -> None:
+        """Freeze registration, check that everything fits the policies in force, and recover what was abandoned.
+
+        Called by itself before the first action.
+
+        Raises:
+            ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
+        """
+        with self._starting:
+            if self._started:
+                return
+            if self._activate:
+                activation.activate(
+                    self._parts.store, self._bundle, by="guard", why="activate=True", tenant=self.tenant
+                )
+            force, registry = self._parts.force, self._parts.registry
+            bundle = self._parts.store.read(force.in_force)
+            if bundle.digest != self._bundle.digest:
+                log.warning("guard.other_bundle", in_force=bundle.digest, loaded=self._bundle.digest)
+            plans = {name: force.plan(bundle, name) for name in registry.tools if bundle.governing(name)}
+            problems = mismatches(registry, bundle, plans)
+            if problems:
+                raise ConfigurationError(problems)
+            registry.frozen = True
+            self._started = True
+        self.recover()
+
+    def run(
+        self,
+        action: str,
+        arguments: Mapping[str, Any] | str | bytes,
+        *,
+        agent: str | Actor,
+        on_behalf_of: str = "",
+        context: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        tenant: str | None = None,
+        relates_to: str | None = None,
+    ) -> Answer:
+        """Take one action its whole way and return the answer; a refusal is an answer, not an error.
+
+        Args:
+            action: What is asked for.
+            arguments: What the model gave, untrusted: a mapping, or raw JSON text.
+            agent: Who acts: an id, or an `Actor` with version and model.
+            on_behalf_of: The customer acted for.
+            context: What the host knows of the situation, by short name (`conversation`, `channel`, …).
+            key: Names this one action: the same key never acts twice. Derived from the request where a conversation is given.
+            tenant: Whose records; the guard's own by default.
+            relates_to: Id of an earlier action that this one belongs to.
+
+        Raises:
+            UsageError: The host called wrongly; `KeyConflictError` where the key was used for another request.
+            ConfigurationError: No policies are in force, or no tool is registered for the action.
+        """
+        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, key, tenant, relates_to)
+        self.start()
+        return drive(self._parts, walk(self._parts, proposal))
+
+    async def arun(
+        self,
+        action: str,
+        arguments: Mapping[str, Any] | str | bytes,
+        *,
+        agent: str | Actor,
+        on_behalf_of: str = "",
+        context: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        tenant: str | None = None,
+        relates_to: str | None = None,
+    ) -> Answer:
+        """Do as `run` does, in an event loop."""
+        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, key, tenant, relates_to)
+        await self._astart()
+        return await adrive(self._parts, walk(self._parts, proposal))
+
+    def propose(
+        self,
+        action: str,
+        arguments: Mapping[str, Any] | str | bytes,
+        *,
+        agent: str | Actor,
+        on_behalf_of: str = "",
+        context: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        tenant: str | None = None,
+        relates_to: str | None = None,
+    ) -> Answer:
+        """Do as `run` does, but stop where it is allowed and held: `Ready`, until `execute` or the end of its lease."""
+        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, key, tenant, relates_to)
+        self.start()
+        return drive(self._parts, walk(self._parts, proposal, begin=False))
+
+    def execute(self, action_id: str) -> Answer:
+        """Go on with an action that is ready, or waits and was approved; decided again with the facts of now.
+
+        Raises:
+            NotFoundError: No action has this id.
+        """
+        self.start()
+        return drive(self._parts, walk(self._parts, again(self._parts, action_id)))
+
+    async def aexecute(self, action_id: str) -> Answer:
+        """Do as `execute` does, in an event loop."""
+        await self._astart()
+        return await adrive(self._parts, walk(self._parts, again(self._parts, action_id)))
+
+    def decide(
+        self,
+        action: str,
+        arguments: Mapping[str, Any] | str | bytes,
+        *,
+        agent: str | Actor,
+        on_behalf_of: str = "",
+        context: Mapping[str, Any] | None = None,
+        tenant: str | None = None,
+    ) -> Considered:
+        """Return what would be decided now, with everything it rests on; stores nothing, calls no tool."""
+        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, "dry-run", tenant, None)
+        self.start()
+        return consider(self._parts, proposal)
+
+    def recover(self) -> list[Answer]:
+        """Find out what became of actions that were abandoned or whose time is over; returns what they came to."""
+        return recover_all(self._parts)
+
+    def resolve(self, action_id: str, *, done: bool, by: str, why: str, result: Any = None) -> Answer:
+        """Say what a person found out about an action in doubt: it was done, or it was not.
+
+        Raises:
+            NotFoundError: No action has this id.
+            UsageError: The action is not in doubt, or nobody is named.
+        """
+        self.start()
+        return resolve(self._parts, action_id, done=done, by=by, why=why, result=result)
+
+    def halt(self, target: str = "all", *, by: str, why: str) -> None:
+        """Stop `all`, one `action:refund.issue` or one `agent:support-bot`, at once and until `resume`."""
+        stopping.halt(self._parts.store, target, by=by, why=why, tenant=self.tenant)
+
+    def resume(self, target: str = "all", *, by: str, why: str) -> bool:
+        """Let go on what was stopped; False if it was not."""
+        return stopping.resume(self._parts.store, target, by=by, why=why, tenant=self.tenant)
+
+    def activate(self, *, by: str, why: str) -> bool:
+        """Put the policies that this guard loaded into force; False if they were already."""
+        return activation.activate(self._parts.store, self._bundle, by=by, why=why, tenant=self.tenant)
+
+    def close(self) -> None:
+        """Close the database and the keys file."""
+        self._parts.store.close()
+        self._parts.vault.close()
+
+    async def _astart(self) -> None:
+        if not self._started:
+            await machine.in_thread(self.start)
+
+    def _proposal(
+        self,
+        action: str,
+        arguments: Mapping[str, Any] | str | bytes,
+        agent: str | Actor,
+        on_behalf_of: str,
+        context: Mapping[str, Any] | None,
+        key: str | None,
+        tenant: str | None,
+        relates_to: str | None,
+    ) -> Proposal:
+        who = agent if isinstance(agent, Actor) else Actor(agent)
+        return Proposal(action, arguments, who, on_behalf_of, context or {}, key, tenant or self.tenant, relates_to)
+
+
+def _result(answer: Answer) -> Any:
+    if isinstance(answer, Done):
+        return answer.result
+    raise NotAllowedError(answer)
+
+
+def _people(people: str | Path | People | None, policies: Policies) -> People | None:
+    if isinstance(people, People):
+        return people
+    if people is None and isinstance(policies, str | Path):
+        beside = Path(policies) / "people.yaml"
+        people = beside if beside.is_file() else None
+    return None if people is None else policyfile.load_people(people)

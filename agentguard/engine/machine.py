@@ -1,0 +1,56 @@
+"""The one module that asks the machine: for the time, for ids, for how long something took."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+
+Clock = Callable[[], datetime]
+"""Returns the present as an aware time in UTC."""
+
+
+def wall_clock() -> datetime:
+    """Return the machine's time in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id(prefix: str, now: datetime) -> str:
+    """Return an id that sorts by time: a prefix, 48 bits of milliseconds, 80 random bits."""
+    milliseconds = int(now.timestamp() * 1000) & (2**48 - 1)
+    return f"{prefix}_{milliseconds:012x}{os.urandom(10).hex()}"
+
+
+def monotonic() -> float:
+    """Return seconds that never go backwards, to measure waiting by."""
+    return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Wait in this thread."""
+    time.sleep(seconds)
+
+
+def random_bytes(count: int) -> bytes:
+    """Return bytes that nobody can guess."""
+    return os.urandom(count)
+
+
+def library_versions() -> tuple[str, str]:
+    """Return the versions of agentguard and of the time zone data, for the record."""
+    return _version("agentguard"), _version("tzdata")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+async def in_thread(function: Callable[[], None]) -> None:
+    """Run a function that blocks in a thread, so that an event loop goes on."""
+    await asyncio.to_thread(function)

@@ -1,0 +1,222 @@
+"""Rows of actions and the answers kept in them, so that the same key gets the first outcome again (law 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from agentguard.core import entry
+from agentguard.core.decision import Decision, Reason
+from agentguard.core.digest import canonical_bytes, encode
+from agentguard.core.lifecycle import State
+from agentguard.core.policy import Disclose, Verdict
+from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable
+from agentguard.engine.asking import Ask
+from agentguard.engine.parts import Parts
+from agentguard.store.records import ActionRecord
+
+UNBOUNDED = timedelta(hours=1)
+"""The deadline of a tool that is run without a timeout: after it, a process that has died is found out."""
+
+VERDICTS = {str(verdict): verdict for verdict in Verdict}
+
+
+def new_record(asked: Ask, effect: str) -> ActionRecord:
+    """Return the row of an action that was not seen before."""
+    request = asked.request
+    sealed = {place.removeprefix("arguments."): item.digest for place, item in asked.sealed.items()}
+    arguments = {
+        name: {"sealed": sealed[name]} if name in sealed else encode(value) for name, value in request.arguments.items()
+    }
+    return ActionRecord(
+        id=asked.action_id,
+        tenant=request.tenant,
+        agent=request.actor.id,
+        conversation=asked.conversation,
+        key=request.key,
+        action=request.action,
+        request_digest=asked.digest,
+        request=canonical_bytes(entry.actor(request.actor)).decode(),
+        arguments=canonical_bytes(arguments).decode(),
+        on_behalf_of=asked.pseudonym,
+        asked_at=request.asked_at,
+        effect=effect,
+        relates_to=asked.relates_to,
+    )
+
+
+def answer_text(decision: Decision, answer: Answer | None, position: int) -> str:
+    """Return what to answer again under the same key, as canonical JSON."""
+    return document_text(
+        say=decision.say,
+        language=decision.language,
+        reasons=decision.reasons,
+        entry_position=position,
+        problems=answer.problems if isinstance(answer, Denied) else (),
+    )
+
+
+def document_text(
+    *,
+    say: str,
+    language: str,
+    reasons: Sequence[Reason],
+    entry_position: int,
+    problems: Sequence[str] = (),
+    error: str = "",
+    result_kept: bool = True,
+) -> str:
+    """Return the kept part of an answer as canonical JSON."""
+    document = {
+        "say": say,
+        "language": language,
+        "reasons": [
+            {
+                "code": reason.code,
+                "source": reason.source,
+                "verdict": str(reason.verdict),
+                "route": reason.route,
+                "because": reason.because,
+                "disclose": str(reason.disclose),
+                "detail": reason.detail,
+            }
+            for reason in reasons
+        ],
+        "entry": entry_position,
+        "problems": list(problems),
+        "error": error,
+        "result_kept": result_kept,
+    }
+    return canonical_bytes(document).decode()
+
+
+def changed_text(record: ActionRecord, position: int, **changes: Any) -> str:
+    """Return a kept answer after one more entry."""
+    return canonical_bytes({**kept(record), "entry": position, **changes}).decode()
+
+
+def kept(record: ActionRecord) -> dict[str, Any]:
+    """Return the kept part of a row's answer."""
+    document = orjson.loads(record.answer) if record.answer else {}
+    return document if isinstance(document, dict) else {}
+
+
+def reasons_of(document: dict[str, Any]) -> tuple[Reason, ...]:
+    """Return the reasons that a kept answer or an entry holds."""
+    return tuple(
+        Reason(
+            code=item["code"],
+            source=item["source"],
+            verdict=VERDICTS[item["verdict"]],
+            route=item["route"],
+            because=item["because"],
+            disclose=Disclose(item["disclose"]),
+            detail=item["detail"],
+        )
+        for item in document.get("reasons", ())
+    )
+
+
+def common(record: ActionRecord) -> dict[str, Any]:
+    """Return what every answer about a row says."""
+    document = kept(record)
+    return {
+        "decision_id": record.id,
+        "action": record.action,
+        "say": document.get("say", ""),
+        "language": document.get("language", ""),
+        "reasons": reasons_of(document),
+        "entry": document.get("entry"),
+    }
+
+
+def ended(record: ActionRecord, result: Any = None, *, replayed: bool) -> Answer:
+    """Return the answer of an action whose effect came to an end, or is in doubt.
+
+    Raises:
+        ValueError: The action is not there yet.
+    """
+    document, shared = kept(record), {**common(record), "replayed": replayed}
+    match record.state:
+        case State.SETTLED:
+            return Done(result=result, result_kept=document.get("result_kept", True), **shared)
+        case State.RELEASED:
+            return NotDone(error=document.get("error", ""), **shared)
+        case State.IN_DOUBT:
+            return InDoubt(error=document.get("error", ""), **shared)
+        case State.DENIED:
+            return Denied(problems=tuple(document.get("problems", ())), **shared)
+        case _:
+            raise ValueError(record.state)
+
+
+def ready(asked: Ask, decision: Decision, position: int, until: datetime) -> Ready:
+    """Return the answer of an action that is allowed and held, not begun."""
+    return Ready(
+        decision_id=asked.action_id,
+        action=asked.request.action,
+        say=decision.say,
+        language=decision.language,
+        reasons=decision.reasons,
+        entry=position,
+        until=until,
+    )
+
+
+def refused_entry(
+    parts: Parts,
+    asked: Ask,
+    reasons: tuple[Reason, ...],
+    before: ActionRecord | None,
+    *,
+    say: str = "",
+    language: str = "",
+) -> dict[str, Any]:
+    """Return the entry of a request that was refused before any rule looked at it."""
+    fence = 0 if before is None else before.fence
+    state = State.DENIED if before is None else before.state
+    attempt = 0 if before is None else before.attempt
+    return entry.refused(
+        asked.action_id,
+        asked.request,
+        asked.pseudonym,
+        reasons,
+        standing=entry.Standing(state, fence, attempt),
+        bundle=asked.plan.bundle_digest,
+        versions=parts.versions,
+        input_digest=asked.input_digest,
+        say=say,
+        language=language,
+    )
+
+
+def with_entry(answer: Answer, position: int) -> Answer:
+    """Return an answer that names its entry."""
+    return replace(answer, entry=position)
+
+
+def not_now(action_id: str, action: str, cause: str) -> Unavailable:
+    """Return the answer of an action about which nothing could be decided or stored now."""
+    return Unavailable(decision_id=action_id, action=action, cause=cause)
+
+
+def ready_again(record: ActionRecord) -> Ready:
+    """Return the answer of an action that was allowed before and still is held."""
+    return Ready(**common(record), replayed=True, until=record.lease_until or record.asked_at)
+
+
+def about(record: ActionRecord, standing: entry.Standing) -> dict[str, Any]:
+    """Return what every entry of an action says, from its row."""
+    return {
+        "tenant": record.tenant,
+        "action_id": record.id,
+        "action": record.action,
+        "key": record.key,
+        "actor": orjson.loads(record.request),
+        "on_behalf_of": record.on_behalf_of,
+        **entry.stands(standing),
+    }

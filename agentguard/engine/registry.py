@@ -1,0 +1,162 @@
+"""What an application registers: tools that act, and lookups of facts; checked against the policies once, at the start."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, get_type_hints
+
+from agentguard.engine.effect import Effect, Idempotent, Read, Retry
+from agentguard.errors import ConfigurationError, UsageError
+
+INJECTED = frozenset({"key", "deadline", "on_behalf_of", "tenant"})
+"""Parameters that a tool may have beside the action's arguments; the guard fills them in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The parameters of a registered callable, as the guard calls it: by name.
+
+    Attributes:
+        hints: Annotations that could be resolved, `return` too.
+        takes_any: It has `**parameters`.
+        problem: Why it cannot be called by name, or empty.
+    """
+
+    parameters: Mapping[str, inspect.Parameter]
+    hints: Mapping[str, Any]
+    takes_any: bool
+    is_async: bool
+    problem: str
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Names without a default."""
+        return frozenset(name for name, item in self.parameters.items() if item.default is inspect.Parameter.empty)
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults by name."""
+        return {
+            name: item.default for name, item in self.parameters.items() if item.default is not inspect.Parameter.empty
+        }
+
+    def accepts(self, name: str) -> bool:
+        """Return whether a keyword of this name can be passed."""
+        return self.takes_any or name in self.parameters
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """Return the signature of a function, a bound method or an object with `__call__`."""
+    declared = inspect.signature(function)
+    try:
+        hints = get_type_hints(function if inspect.isroutine(function) else type(function).__call__)
+    except (NameError, TypeError, AttributeError):
+        hints = {}  # annotations that name what only a type checker sees; they are not checked then
+    kinds = inspect.Parameter
+    by_name = {
+        name: item
+        for name, item in declared.parameters.items()
+        if item.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    }
+    positional = [name for name, item in declared.parameters.items() if item.kind is kinds.POSITIONAL_ONLY]
+    return Signature(
+        parameters=by_name,
+        hints=hints,
+        takes_any=any(item.kind is kinds.VAR_KEYWORD for item in declared.parameters.values()),
+        is_async=inspect.iscoroutinefunction(function)
+        or inspect.iscoroutinefunction(getattr(function, "__call__", None)),
+        problem=f"takes `{positional[0]}` by position only; the guard calls by name" if positional else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A callable that acts, and what the guard must know of it.
+
+    Attributes:
+        timeout: How long its effect may take; after it the outcome is unknown. None runs it in the caller's thread, unbounded.
+        settles: From what it returned to the real amounts, by argument name.
+        reference: From what it returned to the other system's own name for the deed (a refund's id).
+        retry: Only for tools that may be sent again.
+    """
+
+    action: str
+    function: Callable[..., Any]
+    signature: Signature
+    effect: Effect
+    timeout: timedelta | None
+    settles: Callable[[Any], Mapping[str, Any]] | None = None
+    reference: Callable[[Any], str] | None = None
+    retry: Retry | None = None
+
+    @property
+    def description(self) -> str:
+        """The first paragraph of the function's docstring: what a model is told the tool does."""
+        return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def may_repeat(self) -> bool:
+        """True if calling it again with the same key does nothing new."""
+        return isinstance(self.effect, Read | Idempotent)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A callable that reads facts: everything under one first name, `order` for `order.total` and `order.refunded`."""
+
+    root: str
+    function: Callable[..., Any]
+    signature: Signature
+    source: str
+
+
+@dataclass(slots=True)
+class Registry:
+    """The tools and lookups of one guard; frozen when the guard starts."""
+
+    tools: dict[str, Tool] = field(default_factory=dict)
+    lookups: dict[str, Lookup] = field(default_factory=dict)
+    frozen: bool = False
+
+    def add_tool(self, tool: Tool) -> None:
+        """Register a tool.
+
+        Raises:
+            UsageError: The guard has started, or the action has a tool already.
+            ConfigurationError: The tool's own settings contradict each other.
+        """
+        self._still_open(tool.action)
+        if tool.action in self.tools:
+            raise UsageError(f"action `{tool.action}` has a tool already; register each action once")
+        problems = [tool.signature.problem] if tool.signature.problem else []
+        if tool.retry is not None and not tool.may_repeat:
+            problems.append(
+                "has `retry` but its effect is neither `Read` nor `Idempotent`; a repeated call could act twice"
+            )
+        if isinstance(tool.effect, Idempotent) and not tool.signature.accepts("key"):
+            problems.append("is `Idempotent` but takes no `key`; add the parameter `key: str` and send it along")
+        if problems:
+            raise ConfigurationError([f"tool of `{tool.action}` {problem}" for problem in problems])
+        self.tools[tool.action] = tool
+
+    def add_lookup(self, lookup: Lookup) -> None:
+        """Register a lookup.
+
+        Raises:
+            UsageError: The guard has started, or the name has a lookup already, or is not a fact's first name.
+        """
+        self._still_open(lookup.root)
+        if lookup.root in self.lookups:
+            raise UsageError(f"fact `{lookup.root}` has a lookup already; register each one once")
+        if "." in lookup.root or not lookup.root.isidentifier():
+            first = lookup.root.partition(".")[0]
+            raise UsageError(f"expected the first name of facts, like `{first}`, got `{lookup.root}`")
+        if lookup.signature.problem:
+            raise ConfigurationError([f"lookup of `{lookup.root}` {lookup.signature.problem}"])
+        self.lookups[lookup.root] = lookup
+
+    def _still_open(self, name: str) -> None:
+        if self.frozen:
+            raise UsageError(f"`{name}` comes after the guard has started; register everything before the first action")

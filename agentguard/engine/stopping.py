@@ -1,0 +1,48 @@
+"""The stop button: a row in the store that is read before every decision and before every beginning."""
+
+from __future__ import annotations
+
+from agentguard.errors import UsageError
+from agentguard.store import Store, Transaction
+
+
+def halt(store: Store, target: str, *, by: str, why: str, tenant: str = "default") -> None:
+    """Stop `all`, one `action:…` or one `agent:…`.
+
+    Raises:
+        UsageError: The target is none of these, or nobody and no reason is named.
+    """
+    _checked(target, by, why)
+
+    def work(transaction: Transaction) -> None:
+        transaction.halt(target, by, why)
+        transaction.append({"tenant": tenant, "kind": "halted", "target": target, "by": by, "why": why})
+
+    store.transact(work)
+
+
+def resume(store: Store, target: str, *, by: str, why: str, tenant: str = "default") -> bool:
+    """Let go on what was stopped; False if it was not.
+
+    Raises:
+        UsageError: The target is none of these, or nobody and no reason is named.
+    """
+    _checked(target, by, why)
+
+    def work(transaction: Transaction) -> bool:
+        resumed = transaction.resume(target)
+        body = {"tenant": tenant, "kind": "resumed", "target": target, "by": by, "why": why, "was_halted": resumed}
+        transaction.append(body)
+        return resumed
+
+    return store.transact(work)
+
+
+def _checked(target: str, by: str, why: str) -> None:
+    kind, _, name = target.partition(":")
+    if target != "all" and not (kind in ("action", "agent") and name):
+        raise UsageError(f"expected `all`, `action:refund.issue` or `agent:support-bot`, got `{target[:100]}`")
+    if not by or not why:
+        raise UsageError(
+            "expected who stops or resumes (`by`) and a reason (`why`), got nothing; both go into the record"
+        )

@@ -1,0 +1,144 @@
+"""An action that has begun: what the tool is called with, and what its outcome will settle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agentguard.core import entry
+from agentguard.core.decision import Decision
+from agentguard.core.digest import encode
+from agentguard.core.language import Value, conform
+from agentguard.core.needs import needs
+from agentguard.core.plan import Plan, computed_arguments, environment
+from agentguard.core.request import Fact, Request
+from agentguard.engine.asking import Ask
+from agentguard.engine.parts import Parts
+from agentguard.engine.registry import Tool
+from agentguard.errors import ConfigurationError, ConformError
+
+
+@dataclass(frozen=True, slots=True)
+class Undertaking:
+    """What was decided and begun, as far as its end needs it.
+
+    Attributes:
+        holds: By limit: the account's keyed digest and what is held on it.
+        decided_at: The ledger's time of the decision.
+        entry: Position of the entry that says it is about to happen.
+        say, language: Words for the customer, from the decision.
+    """
+
+    action_id: str
+    request: Request
+    pseudonym: str
+    plan: Plan
+    facts: Mapping[str, Fact]
+    holds: Mapping[str, tuple[str, int]]
+    decided_at: datetime
+    standing: entry.Standing
+    entry: int
+    tool: Tool
+    say: str
+    language: str
+
+    @property
+    def deadline(self) -> datetime | None:
+        """Until when the tool may act."""
+        return self.standing.deadline
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what the tool is called with, by name: canonical arguments, computed ones, `key` and `deadline`."""
+        values = environment(self.plan, self.request, self.facts, self.decided_at)
+        arguments: dict[str, Any] = {**self.request.arguments, **computed_arguments(self.plan, values)}
+        signature = self.tool.signature
+        given = {name: value for name, value in arguments.items() if signature.accepts(name)}
+        for name in self.plan.arguments:
+            if name not in given and name in signature.required:
+                given[name] = None
+        injected = {
+            "key": self.action_id,
+            "deadline": self.deadline,
+            "on_behalf_of": self.request.on_behalf_of,
+            "tenant": self.request.tenant,
+        }
+        return {**given, **{name: value for name, value in injected.items() if name in signature.parameters}}
+
+    def settled_amounts(self, real: Mapping[str, Any]) -> dict[str, int]:
+        """Return what really happened by account, where real values of arguments differ from what was asked.
+
+        Raises:
+            ConformError: A real value does not fit its argument's declared type, or is of no argument.
+        """
+        values: dict[str, Value] = dict(self.request.arguments)
+        for name, value in real.items():
+            if name not in self.plan.arguments:
+                raise ConformError(
+                    "unknown", f"`settles` gave `{name}`, which is no argument of `{self.request.action}`"
+                )
+            values[name] = conform(self.plan.arguments[name].type, value)
+        plan = replace(self.plan, computed={name: how for name, how in self.plan.computed.items() if name not in real})
+        wanted = needs(plan, replace(self.request, arguments=values), self.facts, self.decided_at)
+        return {
+            account: wanted.accounts[limit].amount
+            for limit, (account, _) in self.holds.items()
+            if limit in wanted.accounts
+        }
+
+    def about(self, standing: entry.Standing) -> dict[str, Any]:
+        """Return what every entry of this action says, with where it stands after it."""
+        return entry.about(self.action_id, self.request, self.pseudonym, standing)
+
+    def remembered(self, parts: Parts) -> dict[str, str]:
+        """Return keyed digests of the values that later requirements may ask for, by name."""
+        values: dict[str, Value] = {
+            **self.request.arguments,
+            **self.request.context,
+            "on_behalf_of": self.request.on_behalf_of,
+            "agent.id": self.request.actor.id,
+        }
+        return {name: parts.keyed_value(encode(value)) for name, value in values.items()}
+
+
+def undertaking(
+    parts: Parts,
+    asked: Ask,
+    facts: Mapping[str, Fact],
+    decided_at: datetime,
+    decision: Decision,
+    standing: entry.Standing,
+    position: int,
+) -> Undertaking:
+    """Return what begins with a decision that permits it."""
+    return Undertaking(
+        action_id=asked.action_id,
+        request=asked.request,
+        pseudonym=asked.pseudonym,
+        plan=asked.plan,
+        facts=facts,
+        holds={
+            check.limit: (parts.keyed(check.account), check.amount)
+            for check in decision.limits
+            if check.account and check.amount > 0
+        },
+        decided_at=decided_at,
+        standing=standing,
+        entry=position,
+        tool=tool_of(parts, asked.request.action),
+        say=decision.say,
+        language=decision.language,
+    )
+
+
+def tool_of(parts: Parts, action: str) -> Tool:
+    """Return an action's tool.
+
+    Raises:
+        ConfigurationError: None is registered in this process.
+    """
+    tool = parts.registry.tools.get(action)
+    if tool is None:
+        raise ConfigurationError([f'no tool is registered for `{action}`; add `@guard.action("{action}")`'])
+    return tool

@@ -1,0 +1,167 @@
+"""The walk of one action, written once: it yields what it needs, and a driver (sync or async) gets it.
+
+    propose ─► look ─► gather ─► decide + hold ─► execute ─► settle ─► answer
+
+Every stop on the way is an answer. A walk that is driven again under the same key goes on where the action stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from agentguard.core.decision import Reason
+from agentguard.core.lifecycle import State
+from agentguard.core.policy import Verdict
+from agentguard.core.request import Fact
+from agentguard.engine import escalating, recorded
+from agentguard.engine.answers import Answer, Denied
+from agentguard.engine.asking import Ask, Proposal, ask, seal_facts
+from agentguard.engine.carrying import carry_out
+from agentguard.engine.deciding import Again, Decided, Deciding
+from agentguard.engine.expiry import expire, run_late
+from agentguard.engine.parts import Parts
+from agentguard.engine.recovery import recovering
+from agentguard.engine.results import read_result
+from agentguard.engine.steps import Commit, Gather, Look, Pause, Step, Walk
+from agentguard.engine.undertaking import tool_of
+from agentguard.errors import KeyConflictError, StoreUnavailableError
+from agentguard.store import Reading, Transaction
+from agentguard.store.records import ActionRecord, EscalationRecord
+
+MAX_GATHERINGS = 3
+MAX_LOOKS = 20
+PAUSE_SECONDS = 0.05
+MAX_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was there when a walk looked: the canonical request, the action under its key, how long the log was."""
+
+    ask: Ask
+    record: ActionRecord | None
+    escalated: EscalationRecord | None
+    result: Any
+    position: int
+    now: datetime
+
+
+def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
+    """Take one action as far as its policy says; `begin=False` stops where it is allowed and held."""
+    try:
+        decided = yield from _decide(parts, proposal, begin=begin)
+    except StoreUnavailableError:
+        return recorded.not_now("", proposal.action, "store")
+    if decided.undertaking is None:
+        return decided.answer
+    return (yield from carry_out(parts, decided.undertaking))
+
+
+def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step, Any, Decided]:
+    """Look, gather and decide, again where something moved meanwhile, until there is an answer or a beginning."""
+    gatherings = 0
+    patience = max(1, int(parts.waits.in_progress.total_seconds() / PAUSE_SECONDS))
+    for _ in range(MAX_LOOKS + patience):
+        seen: Seen = yield Look(lambda reading: look(parts, proposal, reading))
+        earlier = seen.record
+        if earlier is not None and earlier.state is State.EXECUTING and seen.now <= (earlier.lease_until or seen.now):
+            patience -= 1
+            if patience < 0:
+                return Decided(answer=recorded.not_now(earlier.id, earlier.action, "in_progress"))
+            yield Pause(PAUSE_SECONDS)
+            continue
+        answer = yield from _settled_before(parts, seen, begin=begin)
+        if answer is not None:
+            return Decided(answer=answer)
+        if begin:
+            tool_of(parts, proposal.action)
+        if gatherings == MAX_GATHERINGS:
+            return Decided(answer=recorded.not_now("", proposal.action, "stale_facts"))
+        gatherings += 1
+        facts: Mapping[str, Fact] = yield Gather(seen.ask.plan, seen.ask.request)
+        sealed = seal_facts(parts, seen.ask, facts)
+        decided: Decided | Again = yield Commit(
+            Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, begin=begin)
+        )
+        if isinstance(decided, Decided):
+            return decided
+        gatherings -= decided is Again.LOOK
+    return Decided(answer=recorded.not_now("", proposal.action, "in_progress"))
+
+
+def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
+    """Return what stands under a proposal's key, and the proposal made canonical under the bundle in force.
+
+    Raises:
+        KeyConflictError: The key was used for another request (law 3).
+        UsageError: The host's own part of the proposal is wrong.
+    """
+    bundle = parts.force.in_force(reading)
+    plan = parts.force.plan(bundle, proposal.action)
+    known = parts.force.known_context(bundle)
+    now = reading.now()
+    asked = ask(parts, proposal, plan, known, now=now)
+    record = reading.action_by_key(asked.request.tenant, asked.request.actor.id, asked.conversation, asked.request.key)
+    if record is None:
+        return Seen(asked, None, None, None, reading.position(), now)
+    asked = ask(parts, proposal, plan, known, now=now, action_id=record.id, asked_at=record.asked_at)
+    if asked.digest != record.request_digest:
+        raise KeyConflictError(
+            f"expected the same request again under the key `{asked.request.key}`, got another one for "
+            f"`{proposal.action}`; use a new key for a new action"
+        )
+    escalated = reading.escalation(record.escalation) if record.escalation else None
+    packed = reading.result(record.id) if record.state is State.SETTLED else None
+    result = read_result(parts, parts.registry.tools.get(record.action), packed, record.id)
+    return Seen(asked, record, escalated, result, reading.position(), now)
+
+
+def _settled_before(parts: Parts, seen: Seen, *, begin: bool) -> Generator[Step, Any, Answer | None]:
+    """Return the answer that the action has already, or None if it is to be decided (again) now."""
+    record = seen.record
+    if record is None:
+        if not seen.ask.plan.files or seen.ask.faults:
+            return (yield Commit(lambda transaction: refuse(parts, seen.ask, transaction)))
+        return None
+    match record.state:
+        case State.SETTLED | State.RELEASED | State.DENIED:
+            return recorded.ended(record, seen.result, replayed=True)
+        case State.EXECUTING | State.IN_DOUBT:
+            return (yield from recovering(parts, record))
+        case State.WAITING if seen.escalated is not None and seen.escalated.state == escalating.OPEN:
+            if seen.escalated.due_at is None or seen.now < seen.escalated.due_at:
+                return escalating.still_waiting(record, seen.escalated)
+            return (yield Commit(lambda transaction: run_late(parts, record, transaction)))
+        case State.READY if not begin and seen.now <= (record.lease_until or seen.now):
+            return recorded.ready_again(record)
+        case State.READY if seen.now > (record.lease_until or seen.now):
+            return (yield Commit(lambda transaction: expire(record, transaction)))
+        case _:
+            return None
+
+
+def refuse(parts: Parts, asked: Ask, transaction: Transaction) -> Answer | None:
+    """Deny a request that no rule needs to look at: nothing governs its action, or its arguments are wrong."""
+    request = asked.request
+    if transaction.action_by_key(request.tenant, request.actor.id, asked.conversation, request.key) is not None:
+        return None
+    if asked.plan.files:
+        reasons = tuple(
+            Reason("arguments_invalid", request.action, Verdict.DENY, detail=f"{fault.argument or '-'}: {fault.code}")
+            for fault in asked.faults[:MAX_FAULTS]
+        )
+    else:
+        reasons = (Reason("action_unknown", request.action, Verdict.DENY),)
+    written = transaction.append(recorded.refused_entry(parts, asked, reasons, None))
+    problems = tuple(str(fault) for fault in asked.faults[:MAX_FAULTS]) if asked.plan.files else ()
+    kept = recorded.document_text(say="", language="", reasons=reasons, entry_position=written.pos, problems=problems)
+    record = recorded.new_record(asked, "unprotected")
+    transaction.open_action(
+        replace(record, state=State.DENIED, answer=kept, decision_entry=written.pos, bundle=asked.plan.bundle_digest)
+    )
+    return Denied(
+        decision_id=asked.action_id, action=request.action, reasons=reasons, entry=written.pos, problems=problems
+    )
