@@ -145,6 +145,8 @@ class Generator:
                 return self.over_list(term, items)
             case _:
                 code = self.code(term)
+                if isinstance(term.type, types.YesNo) and not _is_plain(term):
+                    return f"solid({code})"
                 return code if currency is None else f"box({code}, {self.constant(currency)})"
 
     def code(self, term: Term) -> str:
