@@ -1,0 +1,166 @@
+"""What happens when the database is not what it should be: a clear word, and nothing stored."""
+
+import sqlite3
+
+import pytest
+
+from agentguard.errors import StoreSchemaError, StoreUnavailableError, UsageError
+from agentguard.store import Store
+from agentguard.store.tables import metadata
+from tests.store.given import HandClock, begin, usage
+
+
+def open_store(path, **options):
+    return Store.open(f"sqlite:///{path}", HandClock(), **options)
+
+
+def test_a_database_is_made_once_and_found_again(path):
+    store = open_store(path)
+    begin(store, "a1", [("customer", 100)])
+    name = store.read(lambda r: r.log_name())
+    store.close()
+    again = open_store(path)
+    assert again.read(lambda r: r.log_name()) == name
+    assert usage(again, "customer") == (100, 0)
+    again.close()
+
+
+def test_two_logs_have_different_names():
+    names = {Store.open("sqlite://", HandClock()).read(lambda r: r.log_name()) for _ in range(2)}
+    assert len(names) == 2
+
+
+def test_the_database_is_durable_and_shared(path, store):
+    def pragmas(reading):
+        names = ("journal_mode", "synchronous", "recursive_triggers", "busy_timeout")
+        return [reading._connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    assert store.read(pragmas) == ["wal", 2, 1, 10000]
+
+
+def test_a_database_in_memory_works_and_dies_with_its_store():
+    store = Store.open("sqlite://", HandClock())
+    assert store.in_memory
+    begin(store, "a1", [("customer", 100)])
+    assert usage(store, "customer") == (100, 0)
+    store.close()
+
+
+def test_a_hosts_own_tables_stay_apart():
+    from sqlmodel import SQLModel
+
+    assert metadata is not SQLModel.metadata
+    assert all(name.startswith("agentguard_") for name in metadata.tables)
+    assert not any(name.startswith("agentguard_") for name in SQLModel.metadata.tables)
+
+
+def test_a_database_that_already_has_tables_of_its_host_is_used(path):
+    host = sqlite3.connect(path)
+    host.execute("CREATE TABLE orders (id TEXT)")
+    host.commit()
+    host.close()
+    store = open_store(path)
+    begin(store, "a1")
+    store.close()
+
+
+@pytest.mark.parametrize("version", [0, 2, 99])
+def test_a_database_of_another_version_is_refused_and_left_as_it_is(path, version):
+    open_store(path).close()
+    raw = sqlite3.connect(path)
+    raw.execute("UPDATE agentguard_log SET schema_version = ?", (version,))
+    raw.commit()
+    raw.close()
+    with pytest.raises(StoreSchemaError, match=f"expected a database of schema 1 in .*, got schema {version}"):
+        open_store(path)
+
+
+def test_a_text_file_is_not_a_database(path):
+    path.write_text("this is a text file, longer than the header of a database " * 20)
+    with pytest.raises(StoreSchemaError, match="expected a SQLite database in .*, got another kind of file"):
+        open_store(path)
+    assert path.read_text().startswith("this is a text file")
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(StoreUnavailableError, match="cannot be opened; make its folder"):
+        open_store(tmp_path / "nowhere" / "guard.db")
+
+
+@pytest.mark.parametrize("url", ["guard.db", "", "nonsense://", "sqlite"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(UsageError, match="expected a database like `sqlite:///agentguard.db`"):
+        Store.open(url, HandClock())
+
+
+def test_another_kind_of_database_is_not_supported_yet():
+    with pytest.raises(UsageError, match="got one of `postgresql`"):
+        Store.open("postgresql+psycopg://localhost/x", HandClock())
+
+
+def test_a_clock_without_a_zone_is_refused(path):
+    from datetime import datetime
+
+    with pytest.raises(UsageError, match="expected an instant with a time zone"):
+        Store.open(f"sqlite:///{path}", lambda: datetime(2026, 11, 22))
+
+
+def test_a_database_locked_by_another_process_is_unavailable_after_a_bounded_wait(path):
+    store = open_store(path, patience=0.2)
+    begin(store, "a1", [("customer", 100)])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailableError, match="locked by another process for more than 0.2 s; nothing was stored"):
+        begin(store, "a2", [("customer", 100)])
+    assert usage(store, "customer") == (100, 0)
+    other.execute("ROLLBACK")
+    other.close()
+    begin(store, "a2", [("customer", 100)])
+    assert usage(store, "customer") == (200, 0)
+    store.close()
+
+
+def test_a_read_only_database_can_be_read_and_not_written(path, store):
+    begin(store, "a1", [("customer", 100)])
+    reader = Store.open(f"sqlite:///file:{path}?mode=ro&uri=true", HandClock())
+    assert usage(reader, "customer") == (100, 0)
+    with pytest.raises(StoreUnavailableError, match="is read-only; nothing was stored"):
+        begin(reader, "a2")
+    assert usage(reader, "customer") == (100, 0)
+    reader.close()
+
+
+def test_a_full_disk_is_said_and_nothing_is_stored(path):
+    store = open_store(path)
+    begin(store, "a1", [("customer", 100)])
+
+    def fill(transaction):
+        connection = transaction._connection
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        transaction.post("a1", "customer", "USD", 1)
+        transaction.append({"tenant": "acme", "kind": "x", "words": "w" * 500_000})
+
+    with pytest.raises(StoreUnavailableError, match="is full; nothing was stored"):
+        store.transact(fill)
+    assert usage(store, "customer") == (100, 0)
+    store.close()
+
+
+def test_a_damaged_database_is_said(path):
+    store = open_store(path)
+    begin(store, "a1")
+    store.close()
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(bytes(data))
+    with pytest.raises(Exception, match="damaged|does not exist|expected") as caught:
+        open_store(path).read(lambda r: r.position())
+    assert caught.type.__module__ == "agentguard.errors"
+
+
+def test_a_store_is_bound_to_its_vault_for_good(store):
+    store.bind("fingerprint-1")
+    store.bind("fingerprint-1")
+    with pytest.raises(StoreUnavailableError, match="restore the keys file from its backup"):
+        store.bind("fingerprint-2")
