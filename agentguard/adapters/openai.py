@@ -13,13 +13,14 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from agentguard.adapters.openai_calls import Asked, read_call, read_turn
 from agentguard.adapters.tool_result import shown
 from agentguard.adapters.tool_schema import arguments_schema
 from agentguard.core.decision import Reason
+from agentguard.core.digest import digest
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done
@@ -33,6 +34,7 @@ NOT_OFFERED: Final = "not_offered/"
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
 _MAX_NAME = 64
+_MAX_KEY = 200
 
 Message: TypeAlias = dict[str, Any]
 
@@ -63,9 +65,10 @@ class _Ask:
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """A step of a run: answer these calls, all at once."""
+    """A step of a run: answer these calls, all at once, as this actor's."""
 
     calls: list[Asked]
+    actor: Actor
 
 
 _Steps: TypeAlias = Generator[_Ask | _Act, Any, Run]
@@ -92,17 +95,13 @@ class OpenAITools:
         agent: str | Actor,
         on_behalf_of: str,
         context: Mapping[str, Any],
-        tenant: str = "default",
+        tenant: str | None = None,
         actions: Iterable[str] | None = None,
     ) -> None:
-        self._guard = guard
-        self._caller: dict[str, Any] = {
-            "agent": agent,
-            "on_behalf_of": on_behalf_of,
-            "context": context,
-            "tenant": tenant,
-        }
         guard.start()
+        self._guard = guard
+        self._actor = agent if isinstance(agent, Actor) else Actor(agent)
+        self._caller: dict[str, Any] = {"on_behalf_of": on_behalf_of, "context": context, "tenant": tenant}
         self._actions = _function_names(guard, actions)
 
     @property
@@ -118,7 +117,7 @@ class OpenAITools:
     def handle(self, call: Any) -> Message:
         """Return the message that answers one tool call of either interface."""
         asked = read_call(call)
-        return asked.answered(_content(self._answer(asked)))
+        return asked.answered(_content(self._answer(asked, self._actor)))
 
     def handle_all(self, turn: Any) -> list[Message]:
         """Return the messages that answer a turn's calls, in their order; the calls run together.
@@ -126,16 +125,16 @@ class OpenAITools:
         Args:
             turn: A chat completion, its message, a response, or a list of calls.
         """
-        return [message for message, _ in self._act(read_turn(turn))]
+        return [message for message, _ in self._act(_Act(read_turn(turn), self._actor))]
 
     async def ahandle(self, call: Any) -> Message:
         """Return the message that answers one tool call of either interface."""
         asked = read_call(call)
-        return asked.answered(_content(await self._aanswer(asked)))
+        return asked.answered(_content(await self._aanswer(asked, self._actor)))
 
     async def ahandle_all(self, turn: Any) -> list[Message]:
         """Return the messages that answer a turn's calls, in their order; the calls run together."""
-        return [message for message, _ in await self._aact(read_turn(turn))]
+        return [message for message, _ in await self._aact(_Act(read_turn(turn), self._actor))]
 
     def run(
         self, client: Any, model: str, messages: Iterable[Message], *, max_turns: int = MAX_TURNS, **options: Any
@@ -170,30 +169,28 @@ class OpenAITools:
         return await self._adrive(self._response_steps(model, input, max_turns, options), client.responses.create)
 
     def _functions(self) -> list[Message]:
+        tools, bundle = self._guard.tools, self._guard.bundle
         described = []
         for name, action in self._actions.items():
-            tool = self._guard.registry.tools[action]
+            # Every file that governs an action declares the same arguments for it, so the first one speaks for all.
+            declared = [policy.actions[action].arguments for policy in bundle.governing(action)][:1]
+            schema = arguments_schema(declared[0] if declared else {}, tools[action].signature.defaults())
             described.append(
-                {
-                    "name": name,
-                    "description": tool.description,
-                    "parameters": arguments_schema(self._guard.plans[action].arguments, tool.signature.defaults()),
-                    "strict": True,
-                }
+                {"name": name, "description": tools[action].description, "parameters": schema, "strict": True}
             )
         return described
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: Asked, actor: Actor) -> Answer:
         action = self._action(asked)
         try:
-            return self._guard.run(action, asked.arguments, key=asked.id or None, **self._caller)
+            return self._guard.run(action, asked.arguments, key=_key(asked.id), agent=actor, **self._caller)
         except KeyConflictError as conflict:
             return _refused(action, conflict)
 
-    async def _aanswer(self, asked: Asked) -> Answer:
+    async def _aanswer(self, asked: Asked, actor: Actor) -> Answer:
         action = self._action(asked)
         try:
-            return await self._guard.arun(action, asked.arguments, key=asked.id or None, **self._caller)
+            return await self._guard.arun(action, asked.arguments, key=_key(asked.id), agent=actor, **self._caller)
         except KeyConflictError as conflict:
             return _refused(action, conflict)
 
@@ -202,16 +199,28 @@ class OpenAITools:
             return self._actions[asked.name]
         return NOT_OFFERED + _UNUSUAL.sub("_", asked.name)[:_MAX_NAME]
 
-    def _act(self, calls: list[Asked]) -> list[tuple[Message, Answer]]:
+    def _acting(self, model: str, instructions: list[str], offered: Mapping[str, Any]) -> Actor:
+        """Return the actor with what is known of its make in this run, for the record."""
+        return replace(
+            self._actor,
+            model=self._actor.model or model,
+            prompt_digest=self._actor.prompt_digest
+            or digest("\n".join(instructions).encode(errors="backslashreplace")),
+            tools_digest=self._actor.tools_digest or digest(json.dumps(offered, sort_keys=True).encode()),
+        )
+
+    def _act(self, step: _Act) -> list[tuple[Message, Answer]]:
+        calls = step.calls
         if not calls:
             return []
         with ThreadPoolExecutor(min(len(calls), MAX_WORKERS), thread_name_prefix="agentguard-call") as pool:
             # Each call keeps the caller's context variables, so that traces of the calls hang together.
-            begun = [pool.submit(contextvars.copy_context().run, self._answer, asked) for asked in calls]
+            begun = [pool.submit(contextvars.copy_context().run, self._answer, asked, step.actor) for asked in calls]
         return [(asked.answered(_content(one.result())), one.result()) for asked, one in zip(calls, begun, strict=True)]
 
-    async def _aact(self, calls: list[Asked]) -> list[tuple[Message, Answer]]:
-        answers = await asyncio.gather(*(self._aanswer(asked) for asked in calls), return_exceptions=True)
+    async def _aact(self, step: _Act) -> list[tuple[Message, Answer]]:
+        calls = step.calls
+        answers = await asyncio.gather(*(self._aanswer(asked, step.actor) for asked in calls), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer  # only now: every other call has come to its end
@@ -228,7 +237,7 @@ class OpenAITools:
                 step = steps.send(heard)
             except StopIteration as end:
                 return _run_of(end)
-            heard = ask(**step.options) if isinstance(step, _Ask) else self._act(step.calls)
+            heard = ask(**step.options) if isinstance(step, _Ask) else self._act(step)
 
     async def _adrive(self, steps: _Steps, ask: Callable[..., Awaitable[Any]]) -> Run:
         heard: Any = None
@@ -237,7 +246,7 @@ class OpenAITools:
                 step = steps.send(heard)
             except StopIteration as end:
                 return _run_of(end)
-            heard = await ask(**step.options) if isinstance(step, _Ask) else await self._aact(step.calls)
+            heard = await ask(**step.options) if isinstance(step, _Ask) else await self._aact(step)
 
     def _chat_steps(
         self, model: str, messages: Iterable[Message], max_turns: int, options: Mapping[str, Any]
@@ -245,6 +254,7 @@ class OpenAITools:
         history = list(messages)
         answers: list[Answer] = []
         offered = {"tools": self.chat_tools} if self._actions else {}
+        actor = self._acting(model, _instructions(history), offered)
         for _ in range(max_turns):
             completion = yield _Ask({**options, **offered, "model": model, "messages": list(history)})
             message = completion.choices[0].message
@@ -252,7 +262,7 @@ class OpenAITools:
             calls = read_turn(message)
             if not calls:
                 return Run(message.content or "", history, tuple(answers), finished=True)
-            for reply, answer in (yield _Act(calls)):
+            for reply, answer in (yield _Act(calls, actor)):
                 history.append(reply)
                 answers.append(answer)
         return Run("", history, tuple(answers), finished=False)
@@ -263,13 +273,14 @@ class OpenAITools:
         history = [{"role": "user", "content": input}] if isinstance(input, str) else list(input)
         answers: list[Answer] = []
         offered = {"tools": self.response_tools} if self._actions else {}
+        actor = self._acting(model, [str(options.get("instructions") or ""), *_instructions(history)], offered)
         for _ in range(max_turns):
             response = yield _Ask({**options, **offered, "model": model, "input": list(history)})
             history += [item.to_dict(exclude_none=True) for item in response.output]
             calls = read_turn(response)
             if not calls:
                 return Run(response.output_text, history, tuple(answers), finished=True)
-            for reply, answer in (yield _Act(calls)):
+            for reply, answer in (yield _Act(calls, actor)):
                 history.append(reply)
                 answers.append(answer)
         return Run("", history, tuple(answers), finished=False)
@@ -281,11 +292,11 @@ def _run_of(end: StopIteration) -> Run:
 
 
 def _function_names(guard: Guard, actions: Iterable[str] | None) -> dict[str, str]:
-    chosen = sorted(guard.registry.tools) if actions is None else list(actions)
+    chosen = sorted(guard.tools) if actions is None else list(actions)
     missing = [
         f"action `{action}` has no tool; register it or do not offer it"
         for action in chosen
-        if action not in guard.registry.tools
+        if action not in guard.tools
     ]
     if missing:
         raise ConfigurationError(missing)
@@ -298,6 +309,17 @@ def _function_names(guard: Guard, actions: Iterable[str] | None) -> dict[str, st
     if clashes:
         raise ConfigurationError(clashes)
     return names
+
+
+def _key(call_id: str) -> str | None:
+    """Return the key of a call: its id, or a digest of an id that no key can be; None has the guard derive one."""
+    if len(call_id) <= _MAX_KEY and call_id.isprintable():
+        return call_id or None
+    return f"call:{digest(call_id.encode(errors='backslashreplace'))}"
+
+
+def _instructions(messages: Iterable[Message]) -> list[str]:
+    return [str(item.get("content", "")) for item in messages if item.get("role") in {"system", "developer"}]
 
 
 def _refused(action: str, conflict: KeyConflictError) -> Denied:

@@ -10,25 +10,25 @@ from agentguard.core import language
 from agentguard.core.language import Declared
 
 USD = language.Money(("USD",))
-ITEM = language.Record("item", {"sku": Declared(language.TEXT), "price": Declared(USD, optional=True)})
+ITEM = language.Record("item", {"sku": Declared(language.Text()), "price": Declared(USD, optional=True)})
 
 
 def test_every_field_is_required_and_nothing_else_is_taken():
-    schema = arguments_schema({"order_id": Declared(language.TEXT), "amount": Declared(USD)})
+    schema = arguments_schema({"order_id": Declared(language.Text()), "amount": Declared(USD)})
     assert schema["required"] == ["order_id", "amount"]
     assert schema["additionalProperties"] is False
 
 
 def test_what_the_policy_computes_is_not_asked_for():
-    schema = arguments_schema({"order_id": Declared(language.TEXT), "amount": Declared(USD, computed="refund_due")})
+    schema = arguments_schema({"order_id": Declared(language.Text()), "amount": Declared(USD, computed="refund_due")})
     assert list(schema["properties"]) == ["order_id"]
 
 
 def test_what_may_be_missing_is_null_and_still_required():
     kinds = {
-        "note": Declared(language.TEXT, optional=True),
+        "note": Declared(language.Text(), optional=True),
         "item": Declared(ITEM, optional=True),
-        "n": Declared(language.INTEGER),
+        "n": Declared(language.Integer()),
     }
     schema = arguments_schema({**kinds, "why": Declared(language.OneOf(("late", "lost")), optional=True)}, {"n"})
     assert schema["required"] == ["note", "item", "n", "why"]
@@ -80,12 +80,12 @@ def test_yen_have_no_decimals():
 @pytest.mark.parametrize(
     "kind, good, bad",
     [
-        (language.DECIMAL, "-2.5", "2,5"),
-        (language.DURATION, "30 minutes", "half an hour"),
+        (language.Decimal_(), "-2.5", "2,5"),
+        (language.Duration(), "30 minutes", "half an hour"),
         (language.OneOf(("a", "b")), "a", "c"),
-        (language.ListOf(language.TEXT), ["x"], "x"),
-        (language.YES_NO, True, "yes"),
-        (language.INTEGER, 3, 3.5),
+        (language.ListOf(language.Text()), ["x"], "x"),
+        (language.YesNo(), True, "yes"),
+        (language.Integer(), 3, 3.5),
     ],
 )
 def test_each_type_takes_its_own_values_only(kind, good, bad):
@@ -95,6 +95,6 @@ def test_each_type_takes_its_own_values_only(kind, good, bad):
         jsonschema.validate({"a": bad}, schema)
 
 
-@pytest.mark.parametrize("kind", [language.DATE, language.TIME])
+@pytest.mark.parametrize("kind", [language.Date(), language.Time()])
 def test_days_and_instants_are_text_in_a_named_format(kind):
     assert arguments_schema({"a": Declared(kind)})["properties"]["a"]["format"].startswith("date")

@@ -1,0 +1,102 @@
+"""Every probe of several calls, through every door: replays, edits after approval, limits under threads, the stop button."""
+
+from collections import Counter
+
+import pytest
+
+from agentguard import AgentGuardError, Money
+from tests.conformance.corpus import named, probes
+from tests.conformance.doors import DOORS, Caller, Knock
+from tests.conformance.world import World
+
+PROBES = probes("walks")
+MANY = {
+    "twenty of the same": [{"call": '"50.00"', "key": "same"}] * 20,
+    "twenty different": [{"call": '"50.00"', "key": f"many-{number}"} for number in range(20)],
+    "eleven of fifty": [{"call": '"50.00"', "key": f"few-{number}"} for number in range(11)],
+}
+AMOUNTS = {'"40.0 USD"': "40.0 USD"}
+
+
+@pytest.mark.parametrize("name", list(DOORS))
+@pytest.mark.parametrize("probe", PROBES, ids=named)
+def test_each_walk_ends_as_it_must(name, probe, tmp_path):
+    world = World(tmp_path)
+    door = DOORS[name](world.guard, world.functions)
+    try:
+        for step in probe["steps"]:
+            take(world, door, step)
+        assert_what_happened(world, probe)
+    finally:
+        door.close()
+        world.guard.close()
+
+
+def take(world, door, step):
+    world.tool = step.get("tool", world.tool)
+    if "later" in step:
+        world.later(step["later"])
+    if "halt" in step:
+        world.guard.halt(step["halt"], by="lena", why="a drill")
+    if "resume" in step:
+        world.guard.resume(step["resume"], by="lena", why="the drill is over")
+    if "vote" in step:
+        vote(world, step)
+    if "together" in step:
+        turn = MANY.get(step["together"], step["together"]) if isinstance(step["together"], str) else step["together"]
+        heard = door.call(caller(turn[0]), [knock(door, item) for item in turn])
+        assert Counter(item["status"] for item in heard) == step["answers"]
+    if "call" in step:
+        heard = door.call(caller(step), [knock(door, step)])[0]
+        status, _, code = step["answer"].partition("/")
+        assert heard["status"] == status, heard
+        assert heard["executed"] is {"done": True, "already_done": True, "in_doubt": None}.get(status, False)
+        assert not code or heard["reason_code"] == code
+
+
+def caller(item):
+    return Caller(
+        agent=item.get("agent", "support-bot"),
+        on_behalf_of=item.get("customer", "cus_1"),
+        conversation=item.get("conversation", "c-1"),
+    )
+
+
+def knock(door, item):
+    amount, order = item["call"], item.get("order", "A-17")
+    text = f'{{"order_id": "{order}", "amount": {amount}, "reason": "late"}}'
+    plain = amount.strip('"')
+    values = {"order_id": order, "amount": float(plain) if plain == "NaN" else plain, "reason": "late"}
+    return Knock("refund.issue", text, values, item["key"])
+
+
+def vote(world, step):
+    escalation = world.guard.escalations.list()
+    try:
+        decide = getattr(world.guard.escalations, step["vote"])
+        decide(escalation[0].id if escalation else world.last, step["by"], reason_code="checked")
+    except AgentGuardError:
+        assert step.get("refused") or step.get("may_fail")
+    else:
+        assert not step.get("refused"), f"the vote of {step['by']} was taken"
+
+
+def assert_what_happened(world, probe):
+    happened = [what for _, what, _ in world.paid]
+    if "effects" in probe:
+        assert len(happened) == probe["effects"]
+    else:
+        assert happened == probe.get("paid", [])
+    mine = sum((amount for who, _, amount in world.paid if who == "cus_1"), Money(0, "USD"))
+    assert mine.minor <= 60_000
+    if "spent_at_most" in probe:
+        assert mine <= Money.parse(probe["spent_at_most"])
+    if "spent" in probe:
+        considered = world.guard.decide(
+            "refund.issue",
+            {"order_id": "A-17", "amount": "0.01", "reason": "late"},
+            agent="auditor",
+            on_behalf_of="cus_1",
+            context={"conversation": "audit"},
+        )
+        assert considered.decision.limits[0].used == Money.parse(probe["spent"]).minor
