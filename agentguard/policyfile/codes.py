@@ -89,4 +89,6 @@ WARNINGS: Mapping[str, str] = {
     "personal_in_words": "words show personal data",
     "unused": "something declared is never used",
     "nothing_allows": "an action that nothing can allow",
+    "action_undeclared": "a requirement for an action that no file declares",
+    "otherwise_allows": "what no rule matches is allowed",
 }

@@ -1,0 +1,139 @@
+"""Warnings about policies that load: what is probably not meant, what is forgotten, what an agent could get around."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from agentguard.core.people import People
+from agentguard.core.policy import Bundle, Place, Policy, Verdict
+from agentguard.errors import Problem
+from agentguard.policyfile.problems import Problems
+from agentguard.policyfile.read import read
+from agentguard.policyfile.reading import everything_said, expressions_of, templates_of, used_names
+from agentguard.policyfile.trust import check_trust
+
+Found = Iterator[tuple[Place, str, str]]
+
+
+def lint(bundle: Bundle, people: People | None = None, today: date | None = None) -> tuple[Problem, ...]:
+    """Return the warnings about a bundle, in the order of their places.
+
+    Args:
+        bundle: The policies as they are in force together.
+        people: Who may decide; routes are checked against them where they are given.
+        today: The civil day on which dates are looked at; not looked at without it.
+    """
+    found: list[tuple[Place, str, str]] = []
+    for policy in bundle.policies:
+        found += check_trust(policy)
+        found += _words(policy)
+        found += _unused(policy)
+        found += _routes(policy, people) if people is not None else ()
+        found += _dates(policy, today) if today is not None else ()
+    found += _actions(bundle)
+    problems = [Problem(place.file, place.line, place.column, code, message) for place, code, message in found]
+    return tuple(sorted(set(problems)))
+
+
+def _top(policy: Policy) -> Place:
+    return Place(policy.file, 1, 1)
+
+
+def _words(policy: Policy) -> Found:
+    if not policy.owner:
+        yield _top(policy), "no_owner", f"policy `{policy.name}` has no `owner`: say who answers for it"
+    if policy.otherwise.verdict is Verdict.ALLOW:
+        yield (
+            _top(policy),
+            "otherwise_allows",
+            "`otherwise: allow` lets through what nobody thought of: use rules",
+        )
+    personal = {name for name, declared in policy.facts.items() if declared.personal}
+    for rule in policy.rules:
+        if rule.then.verdict is Verdict.DENY and not rule.words.say:
+            message = f"rule `{rule.id}` denies without words for the customer: add `say`"
+            yield rule.place, "deny_without_say", message
+    for said in everything_said(policy):
+        arguments = {
+            name
+            for action in said.on
+            for name, declared in policy.actions[action].arguments.items()
+            if declared.personal
+        }
+        for template in templates_of(said.words):
+            shown = {name for part in template.parts if not isinstance(part, str) for name in part.reads}
+            for name in sorted(shown & (personal | arguments)):
+                message = f"the words of `{said.id}` show `{name}`, which is personal: leave it out"
+                yield said.place, "personal_in_words", message
+
+
+def _unused(policy: Policy) -> Found:
+    names, tables, calendars = used_names(list(expressions_of(policy)))
+    calendars |= {route.within.calendar for route in policy.routes.values() if route.within.calendar}
+    names |= {declared.computed for spec in policy.actions.values() for declared in spec.arguments.values()}
+    unused = [("name", "names", name) for name in policy.names if name not in names]
+    unused += [("table", "tables", name) for name in policy.tables if name not in tables]
+    if "*" not in calendars:
+        unused += [("calendar", "calendars", name) for name in policy.calendars if name not in calendars]
+    root = read(policy.text, Problems(policy.file)) if unused else None
+    for kind, section, name in unused:
+        key = root.section(section).keys.get(name) if root is not None else None
+        yield key.place if key else _top(policy), "unused", f"{kind} `{name}` is never used: remove it"
+    asked = {policy.otherwise.route, policy.on_error.route}
+    asked |= {rule.then.route for rule in policy.rules} | {limit.over.route for limit in policy.limits}
+    asked |= {item.otherwise.route for item in policy.requires} | {route.if_late for route in policy.routes.values()}
+    for name, route in policy.routes.items():
+        if name not in asked:
+            yield route.place, "unused", f"route `{name}` is never asked for: remove it"
+
+
+def _routes(policy: Policy, people: People) -> Found:
+    for route in policy.routes.values():
+        admitted = people.admitted(route.who)
+        for entry in route.who:
+            if not people.admitted((entry,)):
+                message = f"route `{route.id}`: nobody in people.yaml is `{entry}`: add them"
+                yield route.place, "route_without_people", message
+        if admitted and len(admitted) < route.people:
+            message = f"route `{route.id}` needs {route.people} people, and people.yaml has {len(admitted)} for it"
+            yield route.place, "route_without_people", message
+
+
+def _dates(policy: Policy, today: date) -> Found:
+    dated: Sequence[tuple[str, Place, date | None, date | None]] = [
+        (f"policy `{policy.name}`", _top(policy), policy.expires, policy.review_by),
+        *((f"rule `{rule.id}`", rule.place, rule.expires, rule.review_by) for rule in policy.rules),
+    ]
+    for what, place, expires, review_by in dated:
+        if review_by is not None and review_by <= today:
+            yield place, "review_due", f"{what} was to be reviewed by {review_by}: review it and set another day"
+        if expires is not None and expires <= today:
+            yield (
+                place,
+                "expired",
+                f"{what} has expired on {expires}: its allow is silent",
+            )
+
+
+def _actions(bundle: Bundle) -> Iterable[tuple[Place, str, str]]:
+    """Actions that nothing can allow, and required actions that no file declares."""
+    for action in bundle.actions():
+        files = bundle.governing(action)
+        allowing = [file for file in files if _may_allow(file, action)]
+        place = files[0].actions[action].place
+        if not allowing:
+            yield place, "nothing_allows", f"nothing can allow `{action}`: write an allow rule, or remove the action"
+    for policy in bundle.policies:
+        for requirement in policy.requires:
+            if len(bundle.policies) > 1 and not bundle.governing(requirement.action):
+                message = (
+                    f"requirement `{requirement.id}`: no file declares `{requirement.action}`, so it may never happen"
+                )
+                yield requirement.place, "action_undeclared", message
+
+
+def _may_allow(policy: Policy, action: str) -> bool:
+    verdicts = {rule.then.verdict for rule in policy.rules if action in rule.on}
+    verdicts.add(policy.otherwise.verdict)
+    return bool(verdicts & {Verdict.ALLOW, Verdict.ESCALATE})
