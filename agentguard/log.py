@@ -1,7 +1,7 @@
 """The operational log: structlog, never configured by this library.
 
-An event is a name and keys. Arguments, facts and customers never go in. This log is a courtesy and may be lost; the audit
-log is not and may not.
+An event is a name and keys. Arguments, facts and customers never go in. This log is a courtesy and may be lost; the
+audit log is not and may not.
 """
 
 from __future__ import annotations

@@ -207,8 +207,8 @@ def _digits(raw: Any, pattern: re.Pattern[str], kind: Type, *, from_text: bool) 
         written = raw.text
     elif isinstance(raw, str) and from_text:
         written = raw
-    elif (isinstance(raw, int) and not isinstance(raw, bool)) or isinstance(raw, Decimal):
-        if not Decimal(raw).is_finite():
+    elif isinstance(raw, int | Decimal) and not isinstance(raw, bool):
+        if isinstance(raw, Decimal) and not raw.is_finite():
             raise _FaultError("not_a_number", f"expected {_kind(kind)}, got a number that is not finite")
         if abs(raw) >= 10**18:
             raise _FaultError("too_large", "expected at most 18 digits before the point")
@@ -218,7 +218,7 @@ def _digits(raw: Any, pattern: re.Pattern[str], kind: Type, *, from_text: bool) 
     if not pattern.fullmatch(written):
         raise _FaultError(
             "not_a_number",
-            f"expected {_kind(kind)}: plain digits with a point for decimals, no grouping, sign of a currency or exponent",
+            f"expected {_kind(kind)}: digits with a point for decimals; no grouping, currency sign or exponent",
         )
     return written
 
@@ -263,6 +263,10 @@ def _text(kind: Type, raw: Any) -> str:
         if unicodedata.category(character) in {"Cc", "Cs"} or character in _DIRECTION_CHARACTERS:
             raise _FaultError("control_character", f"expected plain text, got the character U+{ord(character):04X}")
     return unicodedata.normalize("NFC", text)
+
+
+def _one_of(kind: language.OneOf, raw: Any) -> str:
+    return raw if type(raw) is str and raw in kind.values else _text(kind, raw)
 
 
 def _date(_: Type, raw: Any) -> date:
@@ -341,7 +345,7 @@ def _kind(kind: Type) -> str:
 
 _READERS: Mapping[type, Callable[[Any, Any], Any]] = {
     language.Text: _text,
-    language.OneOf: _text,
+    language.OneOf: _one_of,
     language.Integer: _integer,
     language.Decimal_: _decimal,
     language.Money: _money,

@@ -40,7 +40,7 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an action stands after an entry: its state, fence, attempt and, where it was or will be sent, the deadline."""
+    """Where an action stands after an entry: state, fence, attempt and, where it was or will be sent, the deadline."""
 
     state: str
     fence: int

@@ -1,7 +1,7 @@
 """What `guard.run` returns: one of six answers (and `Ready` from `propose`), each with words for the model.
 
-Law 15: the words for the model hold no threshold, rule text or rest of a budget, unless a rule says `disclose: threshold`.
-`executed` is explicit, so that a model cannot claim what was not done.
+Law 15: the words for the model hold no threshold, rule text or rest of a budget, unless a rule says
+`disclose: threshold`. `executed` is explicit, so that a model cannot claim what was not done.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Proposal:
     relates_to: str | None = None
 
     def __post_init__(self) -> None:
-        named = {
+        named: dict[str, object] = {
             "action": self.action,
             "agent": self.actor.id,
             "on_behalf_of": self.on_behalf_of,
@@ -43,7 +43,7 @@ class Proposal:
             "key": self.key or "",
         }
         for name, value in named.items():
-            if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS or not (value.isprintable() or not value):
+            if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS or not value.isprintable():
                 raise UsageError(f"expected `{name}` as printable text of at most {MAX_NAME_CHARACTERS} characters")
         for name in ("action", "agent", "tenant"):
             if not named[name]:
@@ -151,13 +151,9 @@ def ask(
 
 def seal_request(parts: Parts, plan: Plan, request: Request, pseudonym: str, action_id: str) -> dict[str, Sealed]:
     """Return the personal arguments and context of a request, encrypted under the customer's key, by place."""
-    personal: dict[str, Value] = {}
-    for name, value in request.arguments.items():
-        if plan.arguments[name].personal:
-            personal[f"arguments.{name}"] = value
-    for name, value in request.context.items():
-        if name in plan.context and plan.context[name].personal:
-            personal[name] = value
+    given = {f"arguments.{name}": value for name, value in request.arguments.items() if plan.arguments[name].personal}
+    known = {name for name, declared in plan.context.items() if declared.personal}
+    personal = given | {name: value for name, value in request.context.items() if name in known}
     return {place: _seal(parts, pseudonym, place, value, action_id) for place, value in personal.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentguard.core.lifecycle import State
-from agentguard.engine.answers import InDoubt
+from agentguard.engine.answers import Answer, InDoubt
 from agentguard.engine.deciding import halted
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
@@ -26,10 +26,11 @@ def carry_out(parts: Parts, begun: Undertaking) -> Walk:
         outcome = yield Call(begun.tool, begun, seconds if begun.tool.timeout is not None else None)
     told = report(parts, begun, outcome)
     try:
-        return (yield Commit(Finishing(parts, begun, told)))
+        answer: Answer = yield Commit(Finishing(parts, begun, told))
     except StoreUnavailableError:
         # The effect may have happened and the record could not be written: the hold stays, and recovery finds it.
         return InDoubt(decision_id=begun.action_id, action=begun.request.action, error="store_unavailable")
+    return answer
 
 
 def seconds_left(begun: Undertaking, reading: Reading) -> float | None:

@@ -1,4 +1,4 @@
-"""Steps 3 and 4 in one transaction: decide with what is held and settled now, hold, and write the entry (laws 2, 4, 5)."""
+"""Steps 3 and 4 in one transaction: decide with what is held and settled now, hold, record (laws 2, 4 and 5)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,6 @@ class Again(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision that was committed: an answer, or an undertaking that may begin now."""
-
-    answer: Answer | None = None
-    undertaking: Undertaking | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Deciding:
     """One attempt to decide, as a unit of work that may be run again.
 
@@ -58,13 +50,13 @@ class Deciding:
     position: int
     begin: bool
 
-    def __call__(self, transaction: Transaction) -> Decided | Again:
+    def __call__(self, transaction: Transaction) -> Answer | Undertaking | Again:
         """Decide, hold and record, or say what to do again first."""
         if self._overtaken(transaction):
             return Again.LOOK
         stopped = halted(transaction, self.ask.request.action, self.ask.request.actor.id)
         if stopped is not None:
-            return Decided(answer=self._halted(transaction, stopped))
+            return self._halted(transaction, stopped)
         now = transaction.now()
         wanted = needs(self.ask.plan, self.ask.request, self.facts, now)
         accounts = [self.parts.keyed(need.account) for need in wanted.accounts.values()]
@@ -75,14 +67,14 @@ class Deciding:
         decision = decide(self.ask.plan, self.ask.request, evidence)
         failed = any(fact.status is FactStatus.FAILED for fact in self.facts.values())
         if failed and self.before is not None and not decision.permits:
-            return Decided(answer=recorded.not_now(self.ask.action_id, self.ask.request.action, "lookup_failed"))
+            return recorded.not_now(self.ask.action_id, self.ask.request.action, "lookup_failed")
         if decision.permits and self._is_ready() and not self._holds_the_same(transaction, decision):
             decision = _withdrawn(decision, self.ask.action_id)
         if decision.permits:
             return self._permitted(transaction, evidence, decision)
         if decision.verdict is Verdict.ESCALATE and not self._is_ready():
-            return Decided(answer=self._escalated(transaction, evidence, decision))
-        return Decided(answer=self._denied(transaction, evidence, decision))
+            return self._escalated(transaction, evidence, decision)
+        return self._denied(transaction, evidence, decision)
 
     def _overtaken(self, transaction: Transaction) -> bool:
         request = self.ask.request
@@ -95,7 +87,7 @@ class Deciding:
     def _is_ready(self) -> bool:
         return self.before is not None and self.before.state is State.READY
 
-    def _permitted(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Decided:
+    def _permitted(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer | Undertaking:
         now, attempt, fence = evidence.now, 0, 0 if self.before is None else self.before.fence
         tool = self.parts.registry.tools.get(self.ask.request.action)
         deadline = None
@@ -117,9 +109,9 @@ class Deciding:
         )
         self._hold(transaction, decision)
         if not self.begin:
-            return Decided(answer=recorded.ready(self.ask, decision, written.pos, lease))
+            return recorded.ready(self.ask, decision, written.pos, lease)
         begun = undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written.pos)
-        return Decided(undertaking=begun)
+        return begun
 
     def _amounts(self, decision: Decision) -> dict[str, tuple[str, int]]:
         return {
@@ -163,7 +155,7 @@ class Deciding:
             transaction.release(self.ask.action_id)
         if self.before is not None and self.before.escalation is not None:
             escalating.close_if_open(transaction, self.before.escalation, "withdrawn")
-        # A lookup that failed may be tried again under the same key: the denial is recorded, the key stays free (law 3).
+        # A lookup that failed may be tried again: the denial is recorded, the key stays free (law 3).
         written = self._record(
             transaction, evidence, decision, entry.Standing(State.DENIED, fence, 0), answer=answer, keep=not failed
         )
@@ -215,8 +207,8 @@ class Deciding:
             return
         tool = self.parts.registry.tools.get(self.ask.request.action)
         opened = recorded.new_record(self.ask, name_of(tool.effect) if tool else "unprotected")
-        fence = changes.pop("new_fence", 0)
-        transaction.open_action(replace(opened, state=state, fence=fence, **changes))
+        rest: dict[str, Any] = dict(changes)
+        transaction.open_action(replace(opened, state=state, fence=rest.pop("new_fence", 0), **rest))
 
     def _halted(self, transaction: Transaction, target: str) -> Answer:
         reason = Reason("halted", target, Verdict.DENY)

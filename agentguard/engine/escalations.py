@@ -222,7 +222,7 @@ class Escalations:
             )
         if authenticated == UNVERIFIED and not people.allow_unverified:
             raise UsageError(
-                "nobody checked who votes, and `people.yaml` does not say `allow_unverified: yes`; log in, or allow it there"
+                "nobody checked who votes, and `people.yaml` lacks `allow_unverified: yes`; log in, or allow it there"
             )
         return people
 

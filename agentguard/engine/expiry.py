@@ -44,8 +44,7 @@ def _passed_on(
     written = transaction.append(body)
     answer = recorded.changed_text(record, written.pos)
     transaction.move(record.id, State.WAITING, record.fence, State.WAITING, escalation=following.id, answer=answer)
-    waiting = escalating.still_waiting(record, following)
-    return waiting
+    return escalating.still_waiting(record, following)
 
 
 def end_waiting(

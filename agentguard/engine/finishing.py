@@ -94,7 +94,7 @@ class Finishing:
         alarm = record.state is State.RELEASED
         if alarm:
             log.error("action.done_after_release", action=record.action, action_id=record.id)
-        amounts = {account: amount for account, amount in self.begun.holds.values()}
+        amounts = dict(self.begun.holds.values())
         amounts.update(self.report.amounts)
         written = transaction.append(
             self._entry(
@@ -165,6 +165,6 @@ class Finishing:
             error=self.report.outcome.error,
             by=self.report.by,
             why=self.report.why,
-            decision_entry=self.begun.entry,
+            decision_entry=self.begun.position,
             **more,
         )

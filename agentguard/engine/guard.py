@@ -60,7 +60,7 @@ class Guard:
         store: Address of the database (`sqlite:///shop.db`, `sqlite://` for memory), or an open store.
         people: Who may decide escalations: a `people.yaml`; beside the policies by default.
         clock: Gives the present; the machine's clock by default.
-        activate: Put the loaded policies into force at the start. Else what `agentguard policy activate` put there counts.
+        activate: Put the loaded policies into force at the start; else what `agentguard policy activate` did counts.
         tenant: Whose records these are, where a call does not say.
         waits: How long lookups, repeated keys and held actions may take.
     """
@@ -122,7 +122,7 @@ class Guard:
         """
 
         def register(function: Function) -> Function:
-            name = source or getattr(function, "__qualname__", root)
+            name = source or str(getattr(function, "__qualname__", root))
             self._parts.registry.add_lookup(Lookup(root, function, signature_of(function), name))
             return function
 
@@ -249,7 +249,7 @@ class Guard:
             agent: Who acts: an id, or an `Actor` with version and model.
             on_behalf_of: The customer acted for.
             context: What the host knows of the situation, by short name (`conversation`, `channel`, …).
-            key: Names this one action: the same key never acts twice. Derived from the request where a conversation is given.
+            key: Names this one action: the same key never acts twice. Derived from request and conversation if None.
             tenant: Whose records; the guard's own by default.
             relates_to: Id of an earlier action that this one belongs to.
 

@@ -90,7 +90,7 @@ def _parameter_mismatches(lookup: Lookup, registry: Registry, plan: Plan) -> Ite
     known = {*plan.arguments, *ALWAYS_KNOWN, *context, *registry.lookups} - {lookup.root}
     for name in sorted(lookup.signature.required - known):
         yield (
-            f"fact `{lookup.root}` needs `{name}` for `{plan.action}`, which is no argument, context or other fact there; "
+            f"fact `{lookup.root}` needs `{name}` for `{plan.action}`, which is no argument, context or fact there; "
             "give the parameter a default"
         )
 

@@ -56,7 +56,7 @@ def recovering(parts: Parts, record: ActionRecord) -> Generator[Step, Any, Answe
         if found.record.state is State.EXECUTING:
             if found.now <= (found.record.lease_until or found.now):
                 return recorded.not_now(record.id, record.action, "in_progress")
-            answer = yield Commit(Finishing(parts, found.begun, report(parts, found.begun, LOST)))
+            answer: Answer = yield Commit(Finishing(parts, found.begun, report(parts, found.begun, LOST)))
             found = replace(found, record=replace(found.record, state=State.IN_DOUBT))
         elif found.record.state is State.IN_DOUBT:
             answer = recorded.ended(found.record, replayed=True)
@@ -67,9 +67,9 @@ def recovering(parts: Parts, record: ActionRecord) -> Generator[Step, Any, Answe
         effect = found.begun.tool.effect
         if _may_send_again(effect, found) and found.record.attempt < MAX_ATTEMPTS:
             begun: Undertaking = yield Commit(SendingAgain(parts, found.begun, found.record))
-            return (yield from carry_out(parts, begun))
-        if isinstance(effect, Queryable):
-            return (yield from _ask(parts, found, effect, answer))
+            answer = yield from carry_out(parts, begun)
+        elif isinstance(effect, Queryable):
+            answer = yield from _ask(parts, found, effect, answer)
         return answer
     except StoreUnavailableError:
         return recorded.not_now(record.id, record.action, "store")
@@ -97,7 +97,8 @@ def _ask(parts: Parts, found: Found, effect: Queryable, answer: Answer) -> Gener
         if found.now <= deadline + effect.settle_lag:
             return answer
         outcome = Outcome(OutcomeKind.NOT_DONE, error="not_found")
-    return (yield Commit(Finishing(parts, begun, report(parts, begun, outcome, why="lookup"))))
+    known: Answer = yield Commit(Finishing(parts, begun, report(parts, begun, outcome, why="lookup")))
+    return known
 
 
 def _seconds(tool: Tool) -> float | None:
@@ -130,7 +131,7 @@ class SendingAgain:
             deadline=deadline,
             lease_until=deadline + self.parts.waits.grace,
         )
-        return replace(self.begun, standing=standing, entry=written.pos)
+        return replace(self.begun, standing=standing, position=written.pos)
 
 
 def find(parts: Parts, action_id: str, reading: Reading) -> Found | None:
@@ -164,7 +165,7 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> Undertaking
         holds={item["limit"]: (item["account"], int(item["amount"])) for item in body["limits"] if item["account"]},
         decided_at=evidence.now,
         standing=entry.Standing(record.state, record.fence, record.attempt, record.deadline),
-        entry=decision_entry.pos,
+        position=decision_entry.pos,
         tool=parts.registry.tools[record.action],
         say=body["say"],
         language=body["language"],

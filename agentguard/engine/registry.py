@@ -1,4 +1,4 @@
-"""What an application registers: tools that act, and lookups of facts; checked against the policies once, at the start."""
+"""What an application registers: tools that act, and lookups of facts; frozen when the guard starts."""
 
 from __future__ import annotations
 
@@ -65,8 +65,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         parameters=by_name,
         hints=hints,
         takes_any=any(item.kind is kinds.VAR_KEYWORD for item in declared.parameters.values()),
-        is_async=inspect.iscoroutinefunction(function)
-        or inspect.iscoroutinefunction(getattr(function, "__call__", None)),
+        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
         problem=f"takes `{positional[0]}` by position only; the guard calls by name" if positional else "",
     )
 
@@ -76,7 +75,7 @@ class Tool:
     """A callable that acts, and what the guard must know of it.
 
     Attributes:
-        timeout: How long its effect may take; after it the outcome is unknown. None runs it in the caller's thread, unbounded.
+        timeout: How long it may take; after it the outcome is unknown. None: in the caller's thread, without a bound.
         settles: From what it returned to the real amounts, by argument name.
         reference: From what it returned to the other system's own name for the deed (a refund's id).
         retry: Only for tools that may be sent again.

@@ -27,7 +27,7 @@ class Undertaking:
     Attributes:
         holds: By limit: the account's keyed digest and what is held on it.
         decided_at: The ledger's time of the decision.
-        entry: Position of the entry that says it is about to happen.
+        position: Position of the entry that says it is about to happen.
         say, language: Words for the customer, from the decision.
     """
 
@@ -39,7 +39,7 @@ class Undertaking:
     holds: Mapping[str, tuple[str, int]]
     decided_at: datetime
     standing: entry.Standing
-    entry: int
+    position: int
     tool: Tool
     say: str
     language: str
@@ -125,7 +125,7 @@ def undertaking(
         },
         decided_at=decided_at,
         standing=standing,
-        entry=position,
+        position=position,
         tool=tool_of(parts, asked.request.action),
         say=decision.say,
         language=decision.language,

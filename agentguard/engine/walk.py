@@ -20,13 +20,13 @@ from agentguard.engine import escalating, recorded
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask, Proposal, ask, seal_facts
 from agentguard.engine.carrying import carry_out
-from agentguard.engine.deciding import Again, Decided, Deciding
+from agentguard.engine.deciding import Again, Deciding
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
 from agentguard.engine.results import read_result
 from agentguard.engine.steps import Commit, Gather, Look, Pause, Step, Walk
-from agentguard.engine.undertaking import tool_of
+from agentguard.engine.undertaking import Undertaking, tool_of
 from agentguard.errors import KeyConflictError, StoreUnavailableError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
@@ -55,12 +55,12 @@ def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
         decided = yield from _decide(parts, proposal, begin=begin)
     except StoreUnavailableError:
         return recorded.not_now("", proposal.action, "store")
-    if decided.undertaking is None:
-        return decided.answer
-    return (yield from carry_out(parts, decided.undertaking))
+    if isinstance(decided, Answer):
+        return decided
+    return (yield from carry_out(parts, decided))
 
 
-def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step, Any, Decided]:
+def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step, Any, Answer | Undertaking]:
     """Look, gather and decide, again where something moved meanwhile, until there is an answer or a beginning."""
     gatherings = 0
     patience = max(1, int(parts.waits.in_progress.total_seconds() / PAUSE_SECONDS))
@@ -70,26 +70,26 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
         if earlier is not None and earlier.state is State.EXECUTING and seen.now <= (earlier.lease_until or seen.now):
             patience -= 1
             if patience < 0:
-                return Decided(answer=recorded.not_now(earlier.id, earlier.action, "in_progress"))
+                return recorded.not_now(earlier.id, earlier.action, "in_progress")
             yield Pause(PAUSE_SECONDS)
             continue
         answer = yield from _settled_before(parts, seen, begin=begin)
         if answer is not None:
-            return Decided(answer=answer)
+            return answer
         if begin:
             tool_of(parts, proposal.action)
         if gatherings == MAX_GATHERINGS:
-            return Decided(answer=recorded.not_now("", proposal.action, "stale_facts"))
+            return recorded.not_now("", proposal.action, "stale_facts")
         gatherings += 1
         facts: Mapping[str, Fact] = yield Gather(seen.ask.plan, seen.ask.request)
         sealed = seal_facts(parts, seen.ask, facts)
-        decided: Decided | Again = yield Commit(
+        decided: Answer | Undertaking | Again = yield Commit(
             Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, begin=begin)
         )
-        if isinstance(decided, Decided):
+        if not isinstance(decided, Again):
             return decided
         gatherings -= decided is Again.LOOK
-    return Decided(answer=recorded.not_now("", proposal.action, "in_progress"))
+    return recorded.not_now("", proposal.action, "in_progress")
 
 
 def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
@@ -124,7 +124,8 @@ def _settled_before(parts: Parts, seen: Seen, *, begin: bool) -> Generator[Step,
     record = seen.record
     if record is None:
         if not seen.ask.plan.files or seen.ask.faults:
-            return (yield Commit(lambda transaction: refuse(parts, seen.ask, transaction)))
+            refusal: Answer | None = yield Commit(lambda transaction: refuse(parts, seen.ask, transaction))
+            return refusal
         return None
     match record.state:
         case State.SETTLED | State.RELEASED | State.DENIED:
@@ -134,11 +135,13 @@ def _settled_before(parts: Parts, seen: Seen, *, begin: bool) -> Generator[Step,
         case State.WAITING if seen.escalated is not None and seen.escalated.state == escalating.OPEN:
             if seen.escalated.due_at is None or seen.now < seen.escalated.due_at:
                 return escalating.still_waiting(record, seen.escalated)
-            return (yield Commit(lambda transaction: run_late(parts, record, transaction)))
+            late: Answer | None = yield Commit(lambda transaction: run_late(parts, record, transaction))
+            return late
         case State.READY if not begin and seen.now <= (record.lease_until or seen.now):
             return recorded.ready_again(record)
         case State.READY if seen.now > (record.lease_until or seen.now):
-            return (yield Commit(lambda transaction: expire(record, transaction)))
+            expired: Answer | None = yield Commit(lambda transaction: expire(record, transaction))
+            return expired
         case _:
             return None
 
