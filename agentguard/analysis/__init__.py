@@ -5,6 +5,8 @@ Takes policies, cases and recorded requests as values; knows no file, no store a
 
 from agentguard.analysis.casetest import run_cases
 from agentguard.analysis.coverage import Coverage, Spoke
-from agentguard.analysis.report import CaseReport, CaseResult
+from agentguard.analysis.promises import Promise
+from agentguard.analysis.report import CaseReport
+from agentguard.analysis.result import CaseResult
 
-__all__ = ["CaseReport", "CaseResult", "Coverage", "Spoke", "run_cases"]
+__all__ = ["CaseReport", "CaseResult", "Coverage", "Promise", "Spoke", "run_cases"]

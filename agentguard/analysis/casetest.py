@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agentguard.analysis.coverage import deciding, measure
-from agentguard.analysis.report import CaseReport, CaseResult
+from agentguard.analysis.promises import promises
+from agentguard.analysis.report import CaseReport
+from agentguard.analysis.result import CaseResult
 from agentguard.analysis.situation import Staging, layered
 from agentguard.core.cases import Case, CaseFile, Expectation, Row, Situation
 from agentguard.core.decide import decide
@@ -35,8 +37,7 @@ def run_cases(bundle: Bundle, cases: CaseFile) -> CaseReport:
         for case in cases.cases
         for row in (case.rows or (Row(Situation(), Expectation(), case.place),))
     ]
-    decisions = [(result.action, result.decision) for result in results if result.decision is not None]
-    return CaseReport(cases.file, tuple(results), measure(policies, decisions))
+    return CaseReport(cases.file, tuple(results), measure(policies, results))
 
 
 def _under_test(bundle: Bundle, cases: CaseFile) -> tuple[Policy, ...]:
@@ -73,7 +74,11 @@ def _run(policies: tuple[Policy, ...], plans: dict[str, Plan], cases: CaseFile, 
     verdict = _verdict_text(decision, policies)
     by = tuple(_short(source, policies) for source in deciding(decision))
     failures = _failures(expected, verdict, by, decision)
-    return CaseResult(name, case.action, place, verdict, by, decision.say, tuple(failures), decision)
+    promised = promises(plan, *staged, decision)
+    for promise in promised:
+        if not promise.kept:
+            failures.append(f"breaks the guarantee `{_short(promise.id, policies)}` ({promise.text}): got {verdict}")
+    return CaseResult(name, case.action, place, verdict, by, decision.say, tuple(failures), decision, promised)
 
 
 def _broken(name: str, case: Case, place: Place, mistakes: Sequence[str]) -> CaseResult:

@@ -1,10 +1,11 @@
-"""Which rules, limits and requirements a set of cases has made speak, be silent, and meet their boundary."""
+"""Which rules, limits, requirements and guarantees a set of cases has made speak, keep silent, meet their boundary."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from agentguard.analysis.result import CaseResult
 from agentguard.core.decision import Decision
 from agentguard.core.policy import Policy
 
@@ -15,9 +16,9 @@ class Spoke:
 
     Attributes:
         id: Qualified id; a file's `otherwise` and `on_error` are here too.
-        kind: `rule`, `limit`, `requirement`, `otherwise` or `on_error`.
+        kind: `rule`, `limit`, `requirement`, `guarantee`, `otherwise` or `on_error`.
         conditional: False if it always speaks, so that no case can show it silent.
-        decided: Cases that it decided, alone or with others.
+        decided: Cases that it decided, alone or with others; for a guarantee, cases that are examples of it.
         silent: Cases of its actions in which it said nothing.
         at_max: For a limit: cases that used it up exactly.
         past_max: For a limit: cases that passed it by one minor unit, or by one.
@@ -37,6 +38,10 @@ class Spoke:
         return self.decided > 0 and (self.silent > 0 or not self.conditional)
 
 
+MUST_DECIDE = ("rule", "limit", "requirement")
+"""The kinds that a full set of cases makes decide; the others are told beside them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What the cases of a test file covered, in the order of the policy file."""
@@ -46,7 +51,7 @@ class Coverage:
     @property
     def uncovered(self) -> tuple[Spoke, ...]:
         """Rules, limits and requirements that no case decides, or that no case shows silent."""
-        return tuple(item for item in self.items if item.kind not in ("otherwise", "on_error") and not item.covered)
+        return tuple(item for item in self.items if item.kind in MUST_DECIDE and not item.covered)
 
     @property
     def without_boundary(self) -> tuple[Spoke, ...]:
@@ -54,25 +59,33 @@ class Coverage:
         return tuple(item for item in self.items if item.kind == "limit" and not (item.at_max and item.past_max))
 
     @property
+    def without_example(self) -> tuple[Spoke, ...]:
+        """Guarantees of which no case is an example."""
+        return tuple(item for item in self.items if item.kind == "guarantee" and not item.decided)
+
+    @property
     def share(self) -> tuple[int, int]:
         """How many rules, limits and requirements are covered, and how many there are."""
-        counted = [item for item in self.items if item.kind not in ("otherwise", "on_error")]
+        counted = [item for item in self.items if item.kind in MUST_DECIDE]
         return len(counted) - len(self.uncovered), len(counted)
 
 
-def measure(policies: Iterable[Policy], decisions: Iterable[tuple[str, Decision]]) -> Coverage:
-    """Return what decisions, each with its action, have covered of the policies."""
+def measure(policies: Iterable[Policy], results: Iterable[CaseResult]) -> Coverage:
+    """Return what the cases that could be run have covered of the policies."""
     found: dict[str, Spoke] = {}
     actions: dict[str, frozenset[str]] = {}
     for policy in policies:
         for spoke, on in _listed(policy):
             found[spoke.id] = spoke
             actions[spoke.id] = on
-    for action, decision in decisions:
-        heard = {reason.source for reason in decision.reasons}
-        decided = set(deciding(decision))
+    for result in results:
+        decision = result.decision
+        if decision is None:
+            continue
+        heard = {reason.source for reason in decision.reasons} | {promise.id for promise in result.promises}
+        decided = {*deciding(decision), *(promise.id for promise in result.promises if promise.shown)}
         for name, item in found.items():
-            if action in actions[name]:
+            if result.action in actions[name]:
                 found[name] = replace(
                     item, decided=item.decided + (name in decided), silent=item.silent + (name not in heard)
                 )
@@ -88,6 +101,8 @@ def _listed(policy: Policy) -> Iterator[tuple[Spoke, frozenset[str]]]:
         yield Spoke(policy.qualified(limit.id), "limit"), limit.on
     for requirement in policy.requires:
         yield Spoke(policy.qualified(requirement.id), "requirement"), requirement.on
+    for guarantee in policy.guarantees:
+        yield Spoke(policy.qualified(guarantee.id), "guarantee"), guarantee.on
     for kind in ("otherwise", "on_error"):
         yield Spoke(policy.qualified(kind), kind), frozenset(policy.actions)
 

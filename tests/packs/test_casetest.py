@@ -56,6 +56,13 @@ limits:
   - {id: often, on: [tip.give], count: actions, per: waiter.name, in: 1 hours, max: 3, over: escalate to lead}
 requires:
   - {id: asked, on: [tip.give], action: tip.ask, same: [on_behalf_of], else: deny}
+guarantees:
+  - {id: modest, on: [tip.give], never: allow, when: used("a-day") + amount > 50}
+  - {id: generous, on: [tip.give], possible: allow, when: amount == 10}
+  - id: kind
+    on: [tip.give]
+    never: [deny]
+    when: waiter.scores.exists(s, s > 8)
 """
 
 GIVEN = Situation(
@@ -222,6 +229,33 @@ def test_arguments_that_make_no_sense_are_refused_and_the_case_says_that_it_mean
         assert result_of(bundle, expecting("deny", "arguments_invalid"), with_values(amount=amount)).passed
         assert not result_of(bundle, expecting("allow", "small"), with_values(amount=amount)).passed
     assert result_of(bundle, expecting("deny", "arguments_invalid"), Situation(without=("amount",))).passed
+
+
+def test_a_case_that_breaks_a_guarantee_fails_even_if_it_expects_to(bundle):
+    scores = {"waiter.scores": ("1", "9")}
+    result = result_of(bundle, expecting("deny", "bad-scores"), Situation(values=scores))
+    assert result.failures == ("breaks the guarantee `kind` (never: deny): got deny",)
+    assert [(promise.id, promise.kept) for promise in result.promises] == [("tips/kind", False)]
+    unknown = result_of(bundle, expecting("deny", "bad-scores"), Situation(failed=("waiter.scores",)))
+    assert unknown.passed
+    assert unknown.promises == ()
+
+
+def test_a_guarantee_has_an_example_once_its_condition_holds_and_what_is_possible_came_out(bundle):
+    def without_example(*situations):
+        cases = tuple(
+            Case(f"case {number}", "tip.give", situation, Expectation(by=()), (), PLACE)
+            for number, situation in enumerate(situations)
+        )
+        coverage = run_cases(bundle, CaseFile(("tips",), GIVEN, cases, "tips_test.yaml")).coverage
+        return [item.id for item in coverage.without_example]
+
+    ten = with_values(amount="10")
+    too_new = Situation(values={"amount": "10", "waiter.since": "2026-11-19 10:00"})
+    full = Situation(used={"a-day": "45.01"})
+    assert without_example(Situation()) == ["tips/modest", "tips/generous", "tips/kind"]
+    assert without_example(ten, full) == ["tips/kind"]
+    assert without_example(too_new, full) == ["tips/generous", "tips/kind"]
 
 
 def test_an_action_that_is_not_there_is_told(bundle):
