@@ -7,7 +7,7 @@ from pathlib import Path
 
 import agentguard
 
-HEAVY = ["openai", "httpx2", "fastapi", "starlette", "uvicorn", "jinja2", "typer", "rich", "z3", "alembic", "psycopg"]
+HEAVY = ["openai", "httpx2", "fastapi", "starlette", "uvicorn", "jinja2", "typer", "z3", "alembic", "psycopg"]
 
 
 def run(code):
