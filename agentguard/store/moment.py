@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from agentguard.errors import UsageError
+from agentguard.errors import TamperedError, UsageError
 
 Clock = Callable[[], datetime]
 
@@ -25,8 +25,15 @@ def to_microseconds(moment: datetime) -> int:
 
 
 def from_microseconds(microseconds: int) -> datetime:
-    """Return the instant in UTC."""
-    return _EPOCH + microseconds * _MICROSECOND
+    """Return the instant in UTC.
+
+    Raises:
+        TamperedError: No calendar has such an instant, so nobody stored it as one.
+    """
+    try:
+        return _EPOCH + microseconds * _MICROSECOND
+    except OverflowError as error:
+        raise TamperedError(f"expected an instant in microseconds since 1970, got `{microseconds}`") from error
 
 
 def optional_to_microseconds(moment: datetime | None) -> int | None:

@@ -14,6 +14,7 @@ import orjson
 
 from agentguard.core.lifecycle import State
 from agentguard.errors import TamperedError
+from agentguard.store.moment import from_microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,16 @@ class Entry:
     pos: int
     stream: str
     seq: int
-    at: datetime
+    ts_us: int
     kind: str
     action_id: str | None
     leaf: str
     body: bytes
+
+    @property
+    def at(self) -> datetime:
+        """The ledger's time when it was written."""
+        return from_microseconds(self.ts_us)
 
     @property
     def document(self) -> dict[str, Any]:

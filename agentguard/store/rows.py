@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 from agentguard.core.digest import canonical_bytes, time_text
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Vote
+from agentguard.errors import TamperedError
 from agentguard.store.moment import (
     from_microseconds,
     optional_from_microseconds,
@@ -46,7 +47,10 @@ def action_record(row: RowMapping) -> ActionRecord:
     values = dict(row)
     for name, column in _ACTION_TIMES.items():
         values[name] = optional_from_microseconds(values.pop(column))
-    values["state"] = State(values["state"])
+    try:
+        values["state"] = State(values["state"])
+    except ValueError as error:
+        raise TamperedError(f"expected a state of action `{row['id']}`, got `{row['state']}`") from error
     return ActionRecord(**values)
 
 
@@ -56,7 +60,7 @@ def entry_record(row: RowMapping) -> Entry:
         row["pos"],
         row["stream"],
         row["seq"],
-        from_microseconds(row["ts_us"]),
+        row["ts_us"],
         row["kind"],
         row["action_id"],
         row["leaf"],

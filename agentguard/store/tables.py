@@ -17,8 +17,10 @@ SCHEMA_VERSION = 1
 # SQLite gives a dense key of its own only to `INTEGER`, which holds 64 bits there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 
+# SQLite keeps any value in any column unless told not to.
+TYPED = {"sqlite_strict": True}
 # A hidden rowid is a second unique key, through which `INSERT OR REPLACE` could push out a row of an append-only table.
-WITHOUT_HIDDEN_KEY = {"sqlite_with_rowid": False}
+WITHOUT_HIDDEN_KEY = TYPED | {"sqlite_with_rowid": False}
 
 
 # The registry is our own, so that a host's SQLModel.metadata never sees these tables.
@@ -36,6 +38,7 @@ class LogRow(Row, table=True):
     """The log's name, its head and the ledger's clock: one row."""
 
     __tablename__ = "agentguard_log"
+    __table_args__ = (TYPED,)
 
     id: int = _column(Whole, key=True)
     log: str = _column(Text)
@@ -57,6 +60,7 @@ class EntryRow(Row, table=True):
         Index("agentguard_entry_action", "action_id", "pos"),
         Index("agentguard_entry_kind", "kind", "pos"),
         Index("agentguard_entry_time", "ts_us"),
+        TYPED,
     )
 
     pos: int = _column(Whole, key=True)
@@ -77,6 +81,7 @@ class ActionRow(Row, table=True):
         UniqueConstraint("tenant", "agent", "conversation", "key"),
         Index("agentguard_action_state", "state", "id"),
         Index("agentguard_action_tenant", "tenant", "id"),
+        TYPED,
     )
 
     id: str = _column(Text, key=True)
@@ -110,7 +115,7 @@ class AccountRow(Row, table=True):
     """What one account says now; `id` is a keyed digest, so that the row tells nobody whose it is."""
 
     __tablename__ = "agentguard_account"
-    __table_args__ = (CheckConstraint("pending >= 0", name="agentguard_account_pending"),)
+    __table_args__ = (CheckConstraint("pending >= 0", name="agentguard_account_pending"), TYPED)
 
     id: str = _column(Text, key=True)
     unit: str = _column(Text)
@@ -144,7 +149,7 @@ class HoldRow(Row, table=True):
     """Money or capacity set aside by one action on one account: `open`, `settled` or `released`."""
 
     __tablename__ = "agentguard_hold"
-    __table_args__ = (Index("agentguard_hold_account", "account", "state"),)
+    __table_args__ = (Index("agentguard_hold_account", "account", "state"), TYPED)
 
     action_id: str = _column(Text, key=True)
     account: str = _column(Text, key=True)
@@ -201,6 +206,7 @@ class ActivationRow(Row, table=True):
     """One putting into force of a bundle; the last one counts."""
 
     __tablename__ = "agentguard_activation"
+    __table_args__ = (TYPED,)
 
     n: int = _column(Whole, key=True)
     bundle: str = _column(Text)
@@ -213,6 +219,7 @@ class HaltRow(Row, table=True):
     """What a person stopped and did not let go on again; the history is in the entries."""
 
     __tablename__ = "agentguard_halt"
+    __table_args__ = (TYPED,)
 
     target: str = _column(Text, key=True)
     by: str = _column(Text)
@@ -227,6 +234,7 @@ class EscalationRow(Row, table=True):
     __table_args__ = (
         Index("agentguard_escalation_state", "state", "due_us"),
         Index("agentguard_escalation_action", "action_id"),
+        TYPED,
     )
 
     id: str = _column(Text, key=True)

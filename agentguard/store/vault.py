@@ -69,7 +69,8 @@ class Vault:
             StoreUnavailableError: The file cannot be opened, others may read it, or it needs another master key.
             UsageError: The master key is not 32 bytes as base64.
         """
-        return cls(KeyFile(None if location is None else Path(location)), random_bytes, _master_key(environment))
+        master_key = _master_key(environment)
+        return cls(KeyFile(None if location is None else Path(location)), random_bytes, master_key)
 
     @classmethod
     def beside(cls, store_url: str, random_bytes: RandomBytes, environment: Mapping[str, str] = os.environ) -> Vault:

@@ -14,7 +14,6 @@ import orjson
 from sqlalchemy import func, select
 
 from agentguard.core.digest import digest
-from agentguard.store.moment import to_microseconds
 from agentguard.store.reading import Reading
 from agentguard.store.records import Entry
 from agentguard.store.tables import AccountRow, ActionRow, EntryRow, HoldRow, PolicyTextRow, PostingRow
@@ -157,7 +156,7 @@ def _check_columns(walk: _Walk, entry: Entry, body: dict[str, Any]) -> None:
         "log": walk.log,
         "stream": entry.stream,
         "seq": entry.seq,
-        "ts_us": to_microseconds(entry.at),
+        "ts_us": entry.ts_us,
         "kind": entry.kind,
         "action_id": entry.action_id,
     }

@@ -181,7 +181,11 @@ def test_postings_since_a_position_of_the_log_are_noticed_even_if_no_time_passes
 
 def test_a_new_account_can_be_filled_from_the_past_and_is_exact_at_once(store, clock):
     clock.advance(days=30)
-    movements = [Movement(START, 100, "old-1"), Movement(START, 20, "old-2"), Movement(START + timedelta(days=1), 3, "old-3")]
+    movements = [
+        Movement(START, 100, "old-1"),
+        Movement(START, 20, "old-2"),
+        Movement(START + timedelta(days=1), 3, "old-3"),
+    ]
 
     def fill(transaction):
         transaction.backfill("fresh", "USD", movements)
@@ -297,13 +301,17 @@ def _plan_of_usage(reading):
 
     statement = accounts._USAGE.compile(reading._connection.engine, compile_kwargs={"render_postcompile": True})
     text = str(statement)
-    parameters = tuple({"account": "customer", "start": 5, "action": "a1"}.get(name, 1) for name in statement.positiontup)
+    parameters = tuple(
+        {"account": "customer", "start": 5, "action": "a1"}.get(name, 1) for name in statement.positiontup
+    )
     rows = reading._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters).all()
     return "\n".join(str(row[-1]) for row in rows)
 
 
 def test_an_action_record_comes_back_as_it_was_stored(store):
-    record = action("a9", relates_to="a1", deadline=START + timedelta(seconds=20), answer="{}", bundle="b", effect="read")
+    record = action(
+        "a9", relates_to="a1", deadline=START + timedelta(seconds=20), answer="{}", bundle="b", effect="read"
+    )
 
     def work(transaction):
         transaction.open_action(record)

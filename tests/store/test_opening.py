@@ -71,13 +71,13 @@ def test_a_database_of_another_version_is_refused_and_left_as_it_is(path, versio
     raw.execute("UPDATE agentguard_log SET schema_version = ?", (version,))
     raw.commit()
     raw.close()
-    with pytest.raises(StoreSchemaError, match=f"expected a database of schema 1 in .*, got schema {version}"):
+    with pytest.raises(StoreSchemaError, match=rf"expected a database of schema 1 in .*, got schema {version}"):
         open_store(path)
 
 
 def test_a_text_file_is_not_a_database(path):
     path.write_text("this is a text file, longer than the header of a database " * 20)
-    with pytest.raises(StoreSchemaError, match="expected a SQLite database in .*, got another kind of file"):
+    with pytest.raises(StoreSchemaError, match=r"expected a SQLite database in .*, got another kind of file"):
         open_store(path)
     assert path.read_text().startswith("this is a text file")
 
@@ -89,7 +89,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path):
 
 @pytest.mark.parametrize("url", ["guard.db", "", "nonsense://", "sqlite"])
 def test_an_address_that_is_none_is_refused(url):
-    with pytest.raises(UsageError, match="expected a database like `sqlite:///agentguard.db`"):
+    with pytest.raises(UsageError, match=r"expected a database like `sqlite:///agentguard.db`"):
         Store.open(url, HandClock())
 
 
@@ -110,7 +110,9 @@ def test_a_database_locked_by_another_process_is_unavailable_after_a_bounded_wai
     begin(store, "a1", [("customer", 100)])
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailableError, match="locked by another process for more than 0.2 s; nothing was stored"):
+    with pytest.raises(
+        StoreUnavailableError, match=r"locked by another process for more than 0.2 s; nothing was stored"
+    ):
         begin(store, "a2", [("customer", 100)])
     assert usage(store, "customer") == (100, 0)
     other.execute("ROLLBACK")
@@ -154,7 +156,7 @@ def test_a_damaged_database_is_said(path):
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(bytes(data))
-    with pytest.raises(Exception, match="damaged|does not exist|expected") as caught:
+    with pytest.raises(Exception, match=r"damaged|does not exist|expected") as caught:
         open_store(path).read(lambda r: r.position())
     assert caught.type.__module__ == "agentguard.errors"
 

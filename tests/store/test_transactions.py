@@ -116,7 +116,13 @@ def test_a_move_writes_what_it_is_given_and_leaves_the_rest(store):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"kind": "x"}, {"tenant": "acme"}, {"tenant": "", "kind": "x"}, {"tenant": 1, "kind": "x"}, {"tenant": "acme", "kind": "x", "seq": 9}],
+    [
+        {"kind": "x"},
+        {"tenant": "acme"},
+        {"tenant": "", "kind": "x"},
+        {"tenant": 1, "kind": "x"},
+        {"tenant": "acme", "kind": "x", "seq": 9},
+    ],
 )
 def test_an_entry_without_a_tenant_or_kind_or_with_what_the_store_adds_is_refused(store, wrong):
     with pytest.raises(UsageError):
@@ -176,9 +182,7 @@ def race(store, account, limit, amount, threads, tries):
 
     def run(thread):
         try:
-            for number in range(tries):
-                if store.transact(work(f"{os.getpid()}-{thread}-{number}")):
-                    fitted.append(thread)
+            fitted.extend(store.transact(work(f"{os.getpid()}-{thread}-{number}")) for number in range(tries))
         except Exception as error:
             broken.append(error)
 
@@ -188,7 +192,7 @@ def race(store, account, limit, amount, threads, tries):
     for thread in running:
         thread.join()
     assert not broken
-    return len(fitted)
+    return sum(fitted)
 
 
 @pytest.mark.parametrize("url", ["sqlite:///{path}", "sqlite://"])

@@ -121,7 +121,10 @@ def test_a_removed_entry_with_the_rest_renumbered_is_found_by_the_chain(full, ow
 def test_an_inserted_entry_is_found(full, owner):
     for pos in range(12, 4, -1):
         owner.execute("UPDATE agentguard_entry SET pos = ? WHERE pos = ?", (pos + 1, pos))
-    owner.execute("INSERT INTO agentguard_entry SELECT 5, stream, seq, ts_us, kind, action_id, leaf, body FROM agentguard_entry WHERE pos = 4")
+    owner.execute(
+        "INSERT INTO agentguard_entry SELECT 5, stream, seq, ts_us, kind, action_id, leaf, body "
+        "FROM agentguard_entry WHERE pos = 4"
+    )
     owner.execute("UPDATE agentguard_log SET size = 13")
     codes, result = found(full)
     assert {(5, "sequence"), (5, "chain")} <= set(codes)
@@ -140,13 +143,16 @@ def test_two_entries_that_changed_places_are_found(full, owner):
 def test_a_changed_entry_with_a_new_leaf_is_found_by_the_next_in_its_stream(full, owner):
     (data,) = owner.execute("SELECT body FROM agentguard_entry WHERE pos = 3").fetchone()
     changed = data.replace(b'"action_id":"a2"', b'"action_id":"a4"')
-    owner.execute("UPDATE agentguard_entry SET body = ?, leaf = ?, action_id = 'a4' WHERE pos = 3", (changed, leaf_of(changed)))
+    owner.execute(
+        "UPDATE agentguard_entry SET body = ?, leaf = ?, action_id = 'a4' WHERE pos = 3", (changed, leaf_of(changed))
+    )
     codes, _ = found(full)
     assert (4, "chain") in codes
 
 
 @pytest.mark.parametrize(
-    "column,value", [("stream", "beta"), ("seq", 9), ("ts_us", 1), ("kind", "x"), ("action_id", "a9"), ("action_id", None)]
+    "column,value",
+    [("stream", "beta"), ("seq", 9), ("ts_us", 1), ("kind", "x"), ("action_id", "a9"), ("action_id", None)],
 )
 def test_a_column_that_says_something_else_than_the_body_is_found(full, owner, column, value):
     owner.execute(f"UPDATE agentguard_entry SET {column} = ? WHERE pos = 4", (value,))
@@ -166,7 +172,10 @@ def test_a_log_grafted_from_another_one_is_found(full, owner, tmp_path):
     other.transact(lambda t: t.append({"tenant": "acme", "kind": "activated"}))
     entry = other.read(lambda r: r.entry(1))
     other.close()
-    owner.execute("UPDATE agentguard_entry SET body = ?, leaf = ?, ts_us = ?  WHERE pos = 1", (entry.body, entry.leaf, entry.document["ts_us"]))
+    owner.execute(
+        "UPDATE agentguard_entry SET body = ?, leaf = ?, ts_us = ?  WHERE pos = 1",
+        (entry.body, entry.leaf, entry.document["ts_us"]),
+    )
     codes, _ = found(full)
     assert {(1, "column"), (2, "chain")} <= set(codes)
 
@@ -186,7 +195,7 @@ def test_a_missing_policy_text_or_bundle_is_found_at_each_entry_that_names_it(fu
 
 
 def test_an_erased_sealed_value_is_counted_and_a_changed_one_is_found(full, owner):
-    owner.execute("UPDATE agentguard_sealed SET sealed = sealed || x'00'")
+    owner.execute("UPDATE agentguard_sealed SET sealed = CAST(sealed || x'00' AS BLOB)")
     assert found(full)[0] == [(8, "sealed")]
     owner.execute("DELETE FROM agentguard_sealed")
     result = full.read(verify)
@@ -234,7 +243,7 @@ def test_findings_are_bounded(full, owner):
     owner.execute("UPDATE agentguard_entry SET leaf = 'x', kind = 'x', seq = 1, stream = 'x'")
     many = owner.execute("SELECT max(pos) FROM agentguard_entry").fetchone()[0]
     for pos in range(many + 1, many + 40):
-        owner.execute("INSERT INTO agentguard_entry VALUES (?, 'x', 1, 1, 'x', NULL, 'x', '{}')", (pos,))
+        owner.execute("INSERT INTO agentguard_entry VALUES (?, 'x', 1, 1, 'x', NULL, 'x', x'7b7d')", (pos,))
     result = full.read(verify)
     assert len(result.findings) == MOST_FINDINGS
     assert result.truncated
