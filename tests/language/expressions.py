@@ -1,5 +1,6 @@
 """Random well-typed conditions and the environments they are evaluated in, from a seed."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -96,13 +97,20 @@ class Writer:
     def pick(self, *choices):
         return self.random.choice(choices)
 
+    def fill(self, depth, *templates):
+        """Choose a template and write something of its kind for each `<kind>`; `<kind0>` is a simple one."""
+        written = self.random.choice(templates)
+        return re.sub(r"<([a-z]+)(0?)>", lambda found: self.write(found[1], 0 if found[2] else depth), written)
+
     def write(self, kind, depth):
         options = getattr(self, kind)
         return options(max(depth, 0))
 
     def condition(self, depth):
         if depth == 0:
-            return self.pick("flag", "yes", "no", "in_time", "any_final", "has(score)", "has(note)", "has(address)", "flag")
+            return self.pick(
+                "flag", "yes", "no", "in_time", "any_final", "has(score)", "has(note)", "has(address)", "flag"
+            )
         form = self.random.randrange(22)
         deeper = depth - 1
         if form < 4:
@@ -110,7 +118,7 @@ class Writer:
         if form < 7:
             return "(" + " or ".join(self.condition(deeper) for _ in range(self.pick(2, 2, 3))) + ")"
         if form < 9:
-            return f"(not {self.condition(deeper)})"
+            return self.fill(deeper, "(not <condition>)")
         if form < 10:
             return self.guarded(deeper)
         if form < 12:
@@ -124,11 +132,11 @@ class Writer:
         if form < 17:
             return self.equal(deeper)
         if form < 18:
-            return f"{self.text(deeper)}.{self.pick('startsWith', 'endsWith', 'contains')}({self.text(deeper)})"
+            return self.fill(deeper, f"<text>.{self.pick('startsWith', 'endsWith', 'contains')}(<text>)")
         if form < 19:
             return self.member(deeper)
         if form < 20:
-            return f'during({self.time(deeper)}, {self.pick(chr(34) + "hours" + chr(34), "tier")})'
+            return self.fill(deeper, f"during(<time>, {self.pick(chr(34) + 'hours' + chr(34), 'tier')})")
         return self.quantified(deeper)
 
     def guarded(self, depth):
@@ -144,10 +152,11 @@ class Writer:
         return f"{self.write(kind, depth)} {operator} {self.write(kind, depth)}"
 
     def equal(self, depth):
-        return self.pick(
-            f"{self.text(depth)} {self.pick('==', '!=')} {self.text(depth)}",
+        return self.fill(
+            depth,
+            f"<text> {self.pick('==', '!=')} <text>",
             f'tier {self.pick("==", "!=")} "{self.pick(*TIERS)}"',
-            f"({self.condition(depth)}) == ({self.condition(depth)})",
+            "(<condition>) == (<condition>)",
             f"fee {self.pick('<', '==')} fee",
             "has(other_fee) and fee <= other_fee",
             f'currency(fee) == "{self.pick("EUR", "USD")}"',
@@ -157,14 +166,15 @@ class Writer:
         )
 
     def member(self, depth):
-        return self.pick(
+        return self.fill(
+            depth,
             'tier in ["gold", "silver"]',
-            f'{self.text(depth)} in ["a", "ab", {self.text(depth)}]',
-            f"{self.text(depth)} in tags",
-            f"{self.number(depth)} in [1, 2, {self.number(depth)}]",
-            f"{self.number(depth)} in numbers",
-            f"{self.money(depth)} in [10, {self.money(depth)}]",
-            f"has(amounts) and {self.money(depth)} in amounts",
+            '<text> in ["a", "ab", <text>]',
+            "<text> in tags",
+            "<number> in [1, 2, <number>]",
+            "<number> in numbers",
+            "<money> in [10, <money>]",
+            "has(amounts) and <money> in amounts",
             "not name in cities",
         )
 
@@ -173,17 +183,18 @@ class Writer:
         variable = f"i{len(self.items)}"
         if self.random.random() < 0.3:
             self.items.append((variable, "number"))
-            body = f"{variable} {self.pick('<', '==', '>')} {self.number(depth)}"
+            body = f"{variable} {self.pick('<', '==', '>')} <number>"
             self.items.pop()
             return f"numbers.{macro}({variable}, {body})"
         self.items.append((variable, "item"))
-        body = self.pick(
+        body = self.fill(
+            depth,
             f"{variable}.final_sale",
-            f"{variable}.price {self.pick('<', '>=')} {self.money(depth)}",
-            f"{variable}.quantity > {self.number(depth)}",
-            f"has({variable}.note) and {variable}.note == {self.text(depth)}",
-            f"not has({variable}.sold_at) or {variable}.sold_at < {self.time(depth)}",
-            self.condition(depth),
+            f"{variable}.price {self.pick('<', '>=')} <money>",
+            f"{variable}.quantity > <number>",
+            f"has({variable}.note) and {variable}.note == <text>",
+            f"not has({variable}.sold_at) or {variable}.sold_at < <time>",
+            "<condition>",
         )
         self.items.pop()
         return f"items.{macro}({variable}, {body})"
@@ -197,18 +208,19 @@ class Writer:
         if depth == 0:
             return self.pick(*simple)
         deeper = depth - 1
-        return self.pick(
+        return self.fill(
+            deeper,
             *simple,
-            f"({self.number(deeper)} {self.pick('+', '-', '*')} {self.number(deeper)})",
-            f"-({self.number(deeper)})",
+            f"(<number> {self.pick('+', '-', '*')} <number>)",
+            "-(<number>)",
             f"size({self.pick('items', 'tags', 'name')})",
-            f"size(items.filter(f{depth}, f{depth}.price > {self.money(0)}))",
-            f"sum(items.map(m{depth}, m{depth}.quantity * {self.number(0)}))",
-            f"sum(numbers) + {self.number(deeper)}",
-            f"{self.pick('min', 'max')}({self.number(deeper)}, {self.number(deeper)})",
+            f"size(items.filter(f{depth}, f{depth}.price > <money0>))",
+            f"sum(items.map(m{depth}, m{depth}.quantity * <number0>))",
+            "sum(numbers) + <number>",
+            f"{self.pick('min', 'max')}(<number>, <number>)",
             f"{self.pick('min', 'max')}(numbers)",
-            f"percent({self.number(deeper)}, {self.number(deeper)})",
-            f'rounded({self.number(deeper)}, "{self.pick("half_up", "half_even", "up", "down")}")',
+            "percent(<number>, <number>)",
+            f'rounded(<number>, "{self.pick("half_up", "half_even", "up", "down")}")',
             'used("calls")',
             "bags[tier][flag]",
         )
@@ -218,49 +230,53 @@ class Writer:
         if depth == 0:
             return self.pick(*simple)
         deeper = depth - 1
-        return self.pick(
+        return self.fill(
+            deeper,
             *simple,
             "left",
             "usd(50)",
             'used("month")',
-            f"({self.money(deeper)} {self.pick('+', '-')} {self.pick('5', 'cap', 'caps[tier]', self.money(deeper))})",
-            f"{self.money(deeper)} * {self.number(deeper)}",
-            f"-({self.money(deeper)})",
-            f"percent({self.money(deeper)}, {self.number(0)})",
-            f'rounded({self.money(deeper)}, "{self.pick("half_up", "half_even", "up", "down")}")',
+            f"(<money> {self.pick('+', '-')} {self.pick('5', 'cap', 'caps[tier]', '<money>')})",
+            "<money> * <number>",
+            "-(<money>)",
+            "percent(<money>, <number0>)",
+            f'rounded(<money>, "{self.pick("half_up", "half_even", "up", "down")}")',
             f"sum(items.map(p{depth}, p{depth}.price * {self.pick('1', '2', 'count')}))",
-            f"{self.pick('min', 'max')}({self.money(deeper)}, {self.pick('10', self.money(deeper))}, amount)",
+            f"{self.pick('min', 'max')}(<money>, {self.pick('10', '<money>')}, amount)",
             f"{self.pick('min', 'max')}(items.map(q{depth}, q{depth}.price))",
             "sum(items.filter(r, r.final_sale).map(r, r.price))",
         )
 
     def text(self, depth):
-        return self.pick("name", "tier", '"a"', '"gold"', '""', '"x\\"y"', *(f"{name}.sku" for name in self.inner("item")))
+        return self.pick(
+            "name", "tier", '"a"', '"gold"', '""', '"x\\"y"', *(f"{name}.sku" for name in self.inner("item"))
+        )
 
     def time(self, depth):
         if depth == 0:
             return "now"
-        return self.pick(
-            "now", 'time("2026-11-20T10:00:00+01:00")', f"now - {self.duration(depth - 1)}", f"now + {self.duration(depth - 1)}"
-        )
+        return self.fill(depth - 1, "now", 'time("2026-11-20T10:00:00+01:00")', "now - <duration>", "now + <duration>")
 
     def day(self, depth):
-        return self.pick("born", "day_of(now)", 'date("2026-11-20")', f"born + {self.pick('2 days', 'notice', 'days(count)')}")
+        return self.pick(
+            "born", "day_of(now)", 'date("2026-11-20")', f"born + {self.pick('2 days', 'notice', 'days(count)')}"
+        )
 
     def duration(self, depth):
         simple = ["notice", "30 days", "1 hour", "90 minutes"]
         if depth == 0:
             return self.pick(*simple)
         deeper = depth - 1
-        return self.pick(
+        return self.fill(
+            deeper,
             *simple,
-            f"({self.duration(deeper)} {self.pick('+', '-')} {self.duration(deeper)})",
-            f"(now - {self.pick('now', self.time(deeper))})",
-            f"(born - {self.day(0)})",
+            f"(<duration> {self.pick('+', '-')} <duration>)",
+            f"(now - {self.pick('now', '<time>')})",
+            "(born - <day0>)",
             "days(count)",
-            f"({self.duration(deeper)} * 3)",
-            f"-({self.duration(deeper)})",
-            f"max({self.duration(deeper)}, {self.duration(deeper)})",
+            "(<duration> * 3)",
+            "-(<duration>)",
+            "max(<duration>, <duration>)",
         )
 
 
@@ -301,7 +317,7 @@ def _instant(random):
 
 
 def environment(random):
-    """Return a well-typed environment: optional values are often missing, others now and then, and some lookups have failed."""
+    """Return a well-typed environment; optional values are often missing, others at times, and some lookups failed."""
     signed = random.choice((0, -100, 1234, 10_000, 10**19))
     values = {
         "amount": _usd(random),

@@ -6,10 +6,11 @@ What comes from a model as text is somebody else's job: facts come from code, so
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Any
 
 from agentguard.core import money
 from agentguard.core.language import types
@@ -33,42 +34,36 @@ def conform(kind: Type, value: object, *, exact_fields: bool = False) -> Value: 
     """
     if isinstance(value, enum.Enum):
         value = value.value
-    match kind:
-        case types.Text():
-            return _text(value)
-        case types.OneOf():
-            return _one_of(kind, value)
-        case types.Integer():
-            return _integer(value)
-        case types.Decimal_():
-            return _decimal(value)
-        case types.Money():
-            return _money(kind, value)
-        case types.YesNo():
-            if not isinstance(value, bool):
-                raise _unfit("not_a_yes_no", "expected True or False", value)
-            return value
-        case types.Date():
-            if not isinstance(value, date) or isinstance(value, datetime):
-                raise _unfit("not_a_date", "expected a date without a time of day", value)
-            return date(value.year, value.month, value.day)
-        case types.Time():
-            return _time(value)
-        case types.Duration():
-            if not isinstance(value, timedelta):
-                raise _unfit("not_a_duration", "expected a timedelta", value)
-            return timedelta(value.days, value.seconds, value.microseconds)
-        case types.Record():
-            return _record(kind, value, exact_fields=exact_fields)
-        case types.ListOf():
-            return _list(kind, value, exact_fields=exact_fields)
+    if isinstance(kind, types.Record):
+        return _record(kind, value, exact_fields=exact_fields)
+    if isinstance(kind, types.ListOf):
+        return _list(kind, value, exact_fields=exact_fields)
+    return _CONFORMERS[type(kind)](kind, value)
 
 
 def _unfit(reason: str, expected: str, value: object) -> ConformError:
     return ConformError(reason, f"{expected}, got {type(value).__name__}")
 
 
-def _text(value: object) -> str:
+def _yes_no(_: Type, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _unfit("not_a_yes_no", "expected True or False", value)
+    return value
+
+
+def _date(_: Type, value: object) -> date:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise _unfit("not_a_date", "expected a date without a time of day", value)
+    return date(value.year, value.month, value.day)
+
+
+def _duration(_: Type, value: object) -> timedelta:
+    if not isinstance(value, timedelta):
+        raise _unfit("not_a_duration", "expected a timedelta", value)
+    return timedelta(value.days, value.seconds, value.microseconds)
+
+
+def _text(_: Type, value: object) -> str:
     if not isinstance(value, str):
         raise _unfit("not_text", "expected text", value)
     if len(value) > types.MAX_TEXT:
@@ -79,14 +74,14 @@ def _text(value: object) -> str:
 
 
 def _one_of(kind: types.OneOf, value: object) -> str:
-    text = _text(value)
+    text = _text(kind, value)
     if text not in kind.values:
         shown = ", ".join(kind.values[:12]) + (", …" if len(kind.values) > 12 else "")
         raise ConformError("not_one_of", f"expected one of [{shown}], got `{text[:60]}`")
     return text
 
 
-def _integer(value: object) -> int:
+def _integer(_: Type, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _unfit("not_a_number", "expected a whole number (int)", value)
     if abs(value) >= _INTEGER_BOUND:
@@ -96,9 +91,9 @@ def _integer(value: object) -> int:
     return int(value)
 
 
-def _decimal(value: object) -> Decimal:
+def _decimal(kind: Type, value: object) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(_integer(value))
+        return Decimal(_integer(kind, value))
     if not isinstance(value, Decimal):
         raise _unfit("not_a_number", "expected an exact number (Decimal or int, never float)", value)
     if not value.is_finite():
@@ -123,7 +118,7 @@ def _money(kind: types.Money, value: object) -> money.Money:
         raise _unfit("not_money", 'expected Money, like Money.of("40.00", "USD")', value)
     if value.currency not in kind.currencies:
         raise ConformError("wrong_currency", f"expected {' or '.join(kind.currencies)}, got {value.currency}")
-    if abs(value.minor) >= _INTEGER_BOUND * 10 ** money.EXPONENTS[value.currency]:
+    if abs(value.minor) >= money.BOUNDS[value.currency]:
         raise ConformError(
             "too_many_digits", f"an amount has at most {money.MAX_INTEGER_DIGITS} digits before the point"
         )
@@ -132,7 +127,7 @@ def _money(kind: types.Money, value: object) -> money.Money:
     return value
 
 
-def _time(value: object) -> datetime:
+def _time(_: Type, value: object) -> datetime:
     if not isinstance(value, datetime):
         raise _unfit("not_a_time", "expected a datetime with a time zone", value)
     if value.tzinfo is None or value.utcoffset() is None:
@@ -178,3 +173,16 @@ def _list(kind: types.ListOf, value: object, *, exact_fields: bool) -> tuple[Val
         except ConformError as error:
             raise ConformError(error.reason, f"item {place + 1}: {error}") from error
     return tuple(items)
+
+
+_CONFORMERS: Mapping[type, Callable[[Any, object], Value]] = {
+    types.Text: _text,
+    types.OneOf: _one_of,
+    types.Integer: _integer,
+    types.Decimal_: _decimal,
+    types.Money: _money,
+    types.YesNo: _yes_no,
+    types.Date: _date,
+    types.Time: _time,
+    types.Duration: _duration,
+}
