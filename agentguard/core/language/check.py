@@ -167,6 +167,8 @@ class Checker(Operands):
         chain: list[tree.Name | tree.Member] = [node]
         while isinstance(chain[0], tree.Member):
             of = chain[0].of
+            if isinstance(of, tree.Index) and self.lookup(of, known) is None:
+                return None
             if not isinstance(of, tree.Name | tree.Member):
                 return self.problem(chain[0], "wrong_type", f"`.{chain[0].name}` needs a record before the point")
             chain.insert(0, of)

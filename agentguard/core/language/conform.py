@@ -21,7 +21,7 @@ _INTEGER_BOUND = 10**money.MAX_INTEGER_DIGITS
 _MISSING = object()
 
 
-def conform(kind: Type, value: object, *, exact_fields: bool = False) -> Value:  # noqa: C901 - one case for each type
+def conform(kind: Type, value: object, *, exact_fields: bool = False) -> Value:
     """Return a value in the normal form of its type.
 
     Args:
@@ -34,11 +34,12 @@ def conform(kind: Type, value: object, *, exact_fields: bool = False) -> Value: 
     """
     if isinstance(value, enum.Enum):
         value = value.value
+    conformed = _CONFORMERS.get(type(kind))
+    if conformed is not None:
+        return conformed(kind, value)
     if isinstance(kind, types.Record):
         return _record(kind, value, exact_fields=exact_fields)
-    if isinstance(kind, types.ListOf):
-        return _list(kind, value, exact_fields=exact_fields)
-    return _CONFORMERS[type(kind)](kind, value)
+    return _list(kind, value, exact_fields=exact_fields)
 
 
 def _unfit(reason: str, expected: str, value: object) -> ConformError:
@@ -175,7 +176,7 @@ def _list(kind: types.ListOf, value: object, *, exact_fields: bool) -> tuple[Val
     return tuple(items)
 
 
-_CONFORMERS: Mapping[type, Callable[[Any, object], Value]] = {
+_CONFORMERS: dict[Any, Callable[[Any, object], Value]] = {
     types.Text: _text,
     types.OneOf: _one_of,
     types.Integer: _integer,

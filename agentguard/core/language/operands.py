@@ -320,6 +320,8 @@ def _conversion(first: Term, other: Term) -> str:
     )
     if kinds == {types.Time, types.Date}:
         return "; write `day_of(...)` to make a time a date"
+    if kinds & {types.Time} and kinds & {types.Integer, types.Decimal_}:
+        return "; compare it with a time, such as `now - 30 days`"
     if kinds & {types.Duration} and kinds & {types.Integer, types.Decimal_}:
         return "; write the unit, as in `30 days`"
     if text is not None and types.YesNo in kinds:
