@@ -17,6 +17,7 @@ WORDS = {
     Expected.OPEN: "not scored",
 }
 MISSED_SHOWN = 10
+RULES_SHOWN = 24
 
 
 def show(result: Result, console: Console) -> None:
@@ -35,8 +36,10 @@ def show(result: Result, console: Console) -> None:
     if result.rules:
         table.add_section()
         table.add_row("stopped by (a call may have several)", style="dim")
-    for rule, count in result.rules.most_common():
+    for rule, count in result.rules.most_common(RULES_SHOWN):
         table.add_row(f"  {escape(rule)}", str(count))
+    if len(result.rules) > RULES_SHOWN:
+        table.add_row(f"  ... and {len(result.rules) - RULES_SHOWN} more; `--json` has them all", style="dim")
     console.print(table)
     for target in result.targets:
         mark = "[green]holds[/green]" if target.holds else "[red]fails[/red]"

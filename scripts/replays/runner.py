@@ -2,18 +2,18 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from agentguard import Denied, Done, Guard, NotDone, Read, Waiting
-from agentguard.core.policy import Verdict
+from agentguard import Denied, Done, Guard, NotDone, Read, Unprotected, Waiting
+from agentguard.core.decision import Reason
 from agentguard.errors import NotDoneError
 from scripts.replays.recording import Call
 
 AGENT = "recorded-agent"
+DECISIONS_TIMED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Replay:
         self._call: Call | None = None
         self._guard = Guard(policies, store="sqlite://", activate=True)
         for action in actions:
-            effect = {"effect": Read()} if action in reads else {}
-            self._guard.action(action, **effect)(self._tool(action))
+            effect = Read() if action in reads else Unprotected()
+            self._guard.action(action, effect=effect, timeout=None)(self._tool(action))
         for root in facts:
             self._guard.fact(root)(self._lookup(root))
         self._guard.start()
@@ -51,15 +51,14 @@ class Replay:
         verdict = {Done: "allow", NotDone: "allow", Waiting: "escalate", Denied: "deny"}.get(
             type(answer), "unavailable"
         )
-        strictest = max((reason.verdict for reason in answer.reasons), default=Verdict.ABSTAIN)
-        deciding = [f"{r.source} ({r.code})" if r.code == "cannot_evaluate" else r.source for r in answer.reasons]
-        sources = [name for name, r in zip(deciding, answer.reasons, strict=True) if r.verdict is strictest]
-        return Judged(call=call, verdict=verdict, reasons=tuple(dict.fromkeys(sources)))
+        strictest = max((reason.verdict for reason in answer.reasons), default=None)
+        deciding = [_named(reason) for reason in answer.reasons if reason.verdict is strictest]
+        return Judged(call=call, verdict=verdict, reasons=tuple(dict.fromkeys(deciding)))
 
-    def decide(self, call: Call, key: str) -> None:
+    def decide(self, call: Call) -> None:
         """Let the guard decide one call and store nothing."""
         self._call = call
-        self._guard.decide(call.action, dict(call.arguments), key=key, **self._who(call))
+        self._guard.decide(call.action, dict(call.arguments), **self._who(call))
 
     def close(self) -> None:
         """Close the guard's store."""
@@ -90,12 +89,14 @@ class Replay:
         return read
 
 
-def decisions_per_second(replay: Replay, calls: list[Call], within: timedelta = timedelta(seconds=2)) -> float:
-    """Return how many of these calls are decided in a second, lookups of recorded facts included."""
+def _named(reason: Reason) -> str:
+    plain = {"rule_matched", "limit_exceeded", "requirement_missing", "no_rule_matched"}
+    return reason.source if reason.code in plain else f"{reason.source} ({reason.code})"
+
+
+def decisions_per_second(replay: Replay, calls: Sequence[Call]) -> float:
+    """Return how many calls are decided in a second, their facts looked up; each call once, up to a bound."""
     start = time.perf_counter()
-    decided = 0
-    while calls and time.perf_counter() - start < within.total_seconds():
-        for call in calls[:200]:
-            replay.decide(call, key=f"speed-{decided}")
-            decided += 1
-    return decided / (time.perf_counter() - start) if decided else 0.0
+    for call in calls[:DECISIONS_TIMED]:
+        replay.decide(call)
+    return len(calls[:DECISIONS_TIMED]) / (time.perf_counter() - start)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.replays.command import main
 from tests.workloads.invented import retail_call, write_lines
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "replay"
@@ -36,17 +37,28 @@ FLOW = {
 }
 
 
-def replay(*arguments):
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert "Traceback" not in done.stderr
-    return done
+@pytest.fixture
+def replay(capsys):
+    """Run the command in this process: its exit code, what it printed and what it complained about."""
+
+    def run(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = stopped.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
 
 
-def as_json(*arguments):
-    done = replay(*arguments, "--json")
-    return done.returncode, {workload["name"]: workload for workload in json.loads(done.stdout)["workloads"]}
+@pytest.fixture
+def as_json(replay):
+    def run(*arguments):
+        code, printed, _ = replay(*arguments, "--json")
+        return code, {workload["name"]: workload for workload in json.loads(printed)["workloads"]}
+
+    return run
 
 
 def trace(name, arguments, *, attack="none", label="user_gt", won=False, prompt="please"):
@@ -107,7 +119,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_every_workload_is_replayed_and_the_targets_hold(folder):
+def test_every_workload_is_replayed_and_the_targets_hold(folder, as_json):
     code, workloads = as_json(folder)
     assert code == 0
     assert list(workloads) == ["retail", "banking", "slack", "desk"]
@@ -126,15 +138,15 @@ def test_every_workload_is_replayed_and_the_targets_hold(folder):
     assert all(workload["decisions_per_second"] > 0 for workload in workloads.values())
 
 
-def test_the_tables_say_the_same_to_a_person(folder):
-    done = replay(folder)
-    assert done.returncode == 0
+def test_the_tables_say_the_same_to_a_person(folder, replay):
+    code, printed, _ = replay(folder)
+    assert code == 0
     for words in ("good calls", "forbidden calls", "retail/somebody-elses-order", "decisions per second", "holds"):
-        assert words in done.stdout
-    assert "fails" not in done.stdout
+        assert words in printed
+    assert "fails" not in printed
 
 
-def test_gzipped_files_count_like_plain_ones(folder):
+def test_gzipped_files_count_like_plain_ones(folder, as_json):
     for path in list(folder.rglob("*.jsonl")):
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
@@ -142,14 +154,14 @@ def test_gzipped_files_count_like_plain_ones(folder):
     assert (code, len(workloads)) == (0, 4)
 
 
-def test_any_workload_may_be_missing(folder):
+def test_any_workload_may_be_missing(folder, as_json):
     for path in (folder / "agentdojo").iterdir():
         path.unlink()
     assert list(as_json(folder)[1]) == ["retail", "desk"]
     assert list(as_json(folder, "--workload", "desk")[1]) == ["desk"]
 
 
-def test_a_good_call_that_is_stopped_fails_the_replay(folder):
+def test_a_good_call_that_is_stopped_fails_the_replay(folder, as_json):
     write_lines(folder / "tau" / "retail_probes.jsonl", [retail_call(status="delivered")])
     code, workloads = as_json(folder, "--workload", "retail")
     assert code == 1
@@ -157,14 +169,14 @@ def test_a_good_call_that_is_stopped_fails_the_replay(folder):
     assert len(workloads["retail"]["missed"]) == 1
 
 
-def test_a_forbidden_call_that_runs_fails_the_replay(folder):
+def test_a_forbidden_call_that_runs_fails_the_replay(folder, as_json):
     write_lines(folder / "tau" / "retail_probes.jsonl", [retail_call(label="must_block", strength="hard")])
     code, workloads = as_json(folder, "--workload", "retail")
     assert code == 1
     assert [target["holds"] for target in workloads["retail"]["targets"]] == [True, False]
 
 
-def test_an_attack_that_comes_through_fails_the_replay(folder):
+def test_an_attack_that_comes_through_fails_the_replay(folder, as_json):
     attacked = pay("LANDLORD1", 10.0, attack="x", label="attack", won=True)
     write_lines(folder / "agentdojo" / "banking_traces.jsonl", [attacked])
     code, workloads = as_json(folder, "--workload", "banking")
@@ -172,19 +184,19 @@ def test_an_attack_that_comes_through_fails_the_replay(folder):
     assert workloads["banking"]["targets"][0]["holds"] is False
 
 
-def test_a_clean_run_that_is_touched_fails_the_replay(folder):
+def test_a_clean_run_that_is_touched_fails_the_replay(folder, as_json):
     write_lines(folder / "agentdojo" / "banking_traces.jsonl", [pay("SHOP1", 10.0)])
     code, workloads = as_json(folder, "--workload", "banking")
     assert code == 1
     assert workloads["banking"]["targets"][1]["holds"] is False
 
 
-def test_without_the_record_of_the_account_nothing_is_paid(folder):
+def test_without_the_record_of_the_account_nothing_is_paid(folder, as_json):
     (folder / "agentdojo" / "banking_environment.json").unlink()
     assert as_json(folder, "--workload", "banking")[1]["banking"]["calls"]["good"] == {"deny": 1}
 
 
-def test_two_conversations_do_not_know_of_each_other(folder):
+def test_two_conversations_do_not_know_of_each_other(folder, as_json):
     case = {"subflow": "reset_2fa", "action": "send-link"}
     done_elsewhere = [
         {**case, "history": ["pull-up-account", "enter-details"], "label": "must_allow"},
@@ -199,20 +211,33 @@ def test_two_conversations_do_not_know_of_each_other(folder):
     [(["nowhere"], "nowhere"), ([], "FOLDER"), ([".", "--workload", "nothing"], "nothing")],
     ids=["a folder that is not there", "no folder", "a workload that is not there"],
 )
-def test_what_cannot_be_used_is_named_with_exit_code_2(arguments, words):
-    done = replay(*arguments)
-    assert done.returncode == 2
-    assert words in done.stderr
+def test_what_cannot_be_used_is_named_with_exit_code_2(arguments, words, replay):
+    code, _, complaint = replay(*arguments)
+    assert code == 2
+    assert words in complaint
 
 
-def test_a_folder_without_recordings_is_named_with_exit_code_2(tmp_path):
-    done = replay(tmp_path)
-    assert done.returncode == 2
-    assert "found none" in done.stderr
+def test_a_folder_without_recordings_is_named_with_exit_code_2(tmp_path, replay):
+    code, _, complaint = replay(tmp_path)
+    assert code == 2
+    assert "found none" in complaint
 
 
-def test_a_broken_recording_is_named_with_exit_code_2(folder):
+def test_a_broken_recording_is_named_with_exit_code_2(folder, replay):
     (folder / "tau" / "retail_probes.jsonl").write_text("{broken\n", encoding="utf-8")
-    done = replay(folder)
-    assert done.returncode == 2
-    assert "retail_probes.jsonl:1" in done.stderr
+    code, _, complaint = replay(folder)
+    assert code == 2
+    assert "retail_probes.jsonl:1" in complaint
+
+
+def test_the_script_itself_runs_and_hands_on_the_exit_code(folder):
+    write_lines(folder / "tau" / "retail_probes.jsonl", [retail_call(status="delivered")])
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(folder), "--workload", "retail"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "fails" in done.stdout
