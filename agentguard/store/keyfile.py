@@ -40,6 +40,13 @@ class KeyFile:
         self._version_seen = -1
         if path is not None:
             _make_private(path)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
         with self.writing():
             version = self._one("PRAGMA user_version")
             if version == 0:

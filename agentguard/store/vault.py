@@ -70,7 +70,12 @@ class Vault:
             UsageError: The master key is not 32 bytes as base64.
         """
         master_key = _master_key(environment)
-        return cls(KeyFile(None if location is None else Path(location)), random_bytes, master_key)
+        file = KeyFile(None if location is None else Path(location))
+        try:
+            return cls(file, random_bytes, master_key)
+        except BaseException:
+            file.close()
+            raise
 
     @classmethod
     def beside(cls, store_url: str, random_bytes: RandomBytes, environment: Mapping[str, str] = os.environ) -> Vault:

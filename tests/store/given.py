@@ -1,5 +1,7 @@
 """Stores, actions and entries that the tests of this folder begin with."""
 
+import os
+import threading
 from datetime import UTC, datetime, timedelta
 
 from agentguard.core.lifecycle import State
@@ -82,3 +84,34 @@ def release(store, name):
 def usage(store, account, start=None, inclusive=True, exclude=None):
     found = store.read(lambda r: r.usage(account, start, inclusive=inclusive, exclude_action=exclude))
     return found.held, found.settled
+
+
+def race(store, account, limit, amount, threads, tries):
+    """Let threads hold on one account as long as it fits, as a decision does."""
+    fitted, broken = [], []
+
+    def work(name):
+        def transaction_work(transaction):
+            found = transaction.usage(account, None, inclusive=True)
+            if found.used + amount > limit:
+                return False
+            transaction.open_action(action(name))
+            transaction.hold(name, account, "USD", amount)
+            transaction.append(body(name))
+            return True
+
+        return transaction_work
+
+    def run(thread):
+        try:
+            fitted.extend(store.transact(work(f"{os.getpid()}-{thread}-{number}")) for number in range(tries))
+        except Exception as error:
+            broken.append(error)
+
+    running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert not broken
+    return sum(fitted)

@@ -14,7 +14,7 @@ from agentguard.core.lifecycle import MOVES, State
 from agentguard.errors import KeyConflictError, StaleFenceError, StoreUnavailableError, UsageError
 from agentguard.store import Store
 from agentguard.store.verification import verify
-from tests.store.given import START, HandClock, action, begin, body, settle, usage
+from tests.store.given import START, HandClock, action, begin, body, race, settle, usage
 
 
 def test_nothing_of_a_transaction_that_fails_is_kept(store):
@@ -164,37 +164,6 @@ def test_a_transaction_inside_another_of_the_same_thread_is_an_error_and_not_a_d
     assert store.read(lambda r: r.position()) == 0
 
 
-def race(store, account, limit, amount, threads, tries):
-    """Let threads hold on one account as long as it fits, as a decision does."""
-    fitted, broken = [], []
-
-    def work(name):
-        def transaction_work(transaction):
-            found = transaction.usage(account, None, inclusive=True)
-            if found.used + amount > limit:
-                return False
-            transaction.open_action(action(name))
-            transaction.hold(name, account, "USD", amount)
-            transaction.append(body(name))
-            return True
-
-        return transaction_work
-
-    def run(thread):
-        try:
-            fitted.extend(store.transact(work(f"{os.getpid()}-{thread}-{number}")) for number in range(tries))
-        except Exception as error:
-            broken.append(error)
-
-    running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    assert not broken
-    return sum(fitted)
-
-
 @pytest.mark.parametrize("url", ["sqlite:///{path}", "sqlite://"])
 def test_exactly_what_fits_is_held_when_eight_threads_race_for_one_account(path, url):
     store = Store.open(url.format(path=path), HandClock())
@@ -207,8 +176,7 @@ def test_exactly_what_fits_is_held_when_eight_threads_race_for_one_account(path,
 RACER = """
     import sys
     from agentguard.store import Store
-    from tests.store.given import HandClock
-    from tests.store.test_transactions import race
+    from tests.store.given import HandClock, race
     store = Store.open("sqlite:///" + sys.argv[1], HandClock())
     print(race(store, "customer", 5_000, 100, threads=2, tries=20))
 """

@@ -48,6 +48,8 @@ def test_two_vaults_share_nothing():
     assert one.secret != two.secret
     assert one.fingerprint != two.fingerprint
     assert one.pseudonym("acme", "cus") != two.pseudonym("acme", "cus")
+    one.close()
+    two.close()
 
 
 def test_a_sealed_value_opens_where_it_stands_and_nowhere_else(vault):
@@ -118,7 +120,9 @@ def test_somebody_erased_who_comes_back_has_the_same_pseudonym_and_a_new_key(vau
 
 
 def test_a_key_that_is_gone_without_having_been_destroyed_is_not_taken_for_erasure(vault):
-    sealed = Vault.open(None, os.urandom, {}).seal("p_1", "email", b"x", "a1")
+    other = Vault.open(None, os.urandom, {})
+    sealed = other.seal("p_1", "email", b"x", "a1")
+    other.close()
     with pytest.raises(StoreUnavailableError, match="it was not destroyed; restore the keys file"):
         vault.open_sealed(sealed, "email", "a1")
 
@@ -165,7 +169,9 @@ def test_a_master_key_from_the_environment_opens_the_file_and_no_other_does(keys
     made = Vault.open(keys, os.urandom, {MASTER_KEY: one})
     secret = made.secret
     made.close()
-    assert Vault.open(keys, os.urandom, {MASTER_KEY: one}).secret == secret
+    again = Vault.open(keys, os.urandom, {MASTER_KEY: one})
+    assert again.secret == secret
+    again.close()
     with pytest.raises(StoreUnavailableError, match="got another one"):
         Vault.open(keys, os.urandom, {MASTER_KEY: two})
     with pytest.raises(StoreUnavailableError, match="expected `AGENTGUARD_MASTER_KEY` to open"):
