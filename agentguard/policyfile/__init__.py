@@ -5,9 +5,11 @@ from agentguard.policyfile.bundle import bundle_of, load, load_files, policy_pat
 from agentguard.policyfile.cases import load_cases, load_cases_text
 from agentguard.policyfile.linting import lint
 from agentguard.policyfile.people import load_people, load_people_text
+from agentguard.policyfile.schema import json_schema, modeline
 
 __all__ = [
     "bundle_of",
+    "json_schema",
     "lint",
     "load",
     "load_cases",
@@ -16,5 +18,6 @@ __all__ = [
     "load_people",
     "load_people_text",
     "load_text",
+    "modeline",
     "policy_paths",
 ]

@@ -21,6 +21,7 @@ TEXT: Schema = {"type": ["string", "number", "boolean"]}
 CONDITION: Schema = {"type": ["string", "boolean"], "minLength": 1}
 AMOUNT: Schema = {"type": ["string", "number"]}
 VERDICT: Schema = {"type": "string", "pattern": "^(allow|deny|abstain|escalate to [A-Za-z][A-Za-z0-9_-]*)$"}
+OUTCOME: Schema = {"type": "string", "enum": ["allow", "escalate", "deny"]}
 IDENTIFIER: Schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}
 DAY: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 SPAN: Schema = {"type": "string", "pattern": "^[0-9]+ (minute|hour|day|week)s?( of [A-Za-z0-9_-]+)?$"}
@@ -88,7 +89,32 @@ def map_of(schema: Schema) -> Schema:
     return {"type": "object", "additionalProperties": dict(schema)}
 
 
-_WHEN_LIST: Schema = list_of({"anyOf": [CONDITION, {"type": "object"}]})
+_BLOCK: Schema = either(CONDITION, list_of(either(CONDITION, {"type": "object"})))
+_HOURS: Schema = either(
+    {"type": "string", "pattern": "^(from )?[0-9]{2}:[0-9]{2}( to |-)[0-9]{2}:[0-9]{2}$"}, list_of(TEXT)
+)
+_MOMENT: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$"}
+_SPAN: Schema = {
+    "type": "object",
+    "properties": {"from": _MOMENT, "to": _MOMENT},
+    "required": ["from", "to"],
+    "additionalProperties": False,
+}
+CALENDAR: Schema = {
+    "type": "object",
+    "description": "When it is open: hours by weekday such as mon-fri, every day, days, spans; less closed days.",
+    "properties": {
+        "every day": {**_HOURS, "description": "Hours of every day, closed or not: from 22:00 to 06:00."},
+        "days": {**list_of(DAY), "description": "Whole days that count as inside."},
+        "closed": {**list_of(DAY), "description": "Days without the hours of their weekday."},
+        "from": {**_MOMENT, "description": "Begin of the only span."},
+        "to": {**_MOMENT, "description": "End of the only span, not included."},
+        "spans": {**list_of(_SPAN), "description": "Spans with from and to."},
+        "timezone": {"type": "string", "description": "The calendar's own zone, where it is not the file's."},
+    },
+    "patternProperties": {"^(mon|tue|wed|thu|fri|sat|sun)[a-z, -]*$": either({"const": "closed"}, _HOURS)},
+    "additionalProperties": False,
+}
 
 Items = Annotated[tuple[T, ...], BeforeValidator(_items)]
 Entries = Annotated[dict[str, T], BeforeValidator(_entries)]
@@ -108,10 +134,10 @@ When: TypeAlias = Annotated[
     Leaf(
         either(
             CONDITION,
-            _WHEN_LIST,
+            list_of(either(CONDITION, {"type": "object"})),
             {
                 "type": "object",
-                "properties": {"all": _WHEN_LIST, "any": _WHEN_LIST, "none": _WHEN_LIST},
+                "properties": {"all": _BLOCK, "any": _BLOCK, "none": _BLOCK},
                 "additionalProperties": False,
                 "minProperties": 1,
             },
@@ -124,6 +150,9 @@ OneOrMore: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(CONDITION, list_
 Measure: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(CONDITION, map_of(CONDITION)), (Scalar, Mapping))]
 Most: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(AMOUNT, map_of(AMOUNT)), (Scalar, Mapping))]
 Table: TypeAlias = Annotated[Mapping, Leaf({"type": "object"}, (Mapping,))]
+
+
+Calendar: TypeAlias = Annotated[Mapping, Leaf(CALENDAR, (Mapping,))]
 
 
 def word_of(*words: str) -> Leaf:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Pr
 from agentguard.policyfile import leaf
 from agentguard.policyfile.leaf import (
     Actions,
+    Calendar,
     Condition,
     Day,
     Entries,
@@ -125,6 +126,8 @@ class RuleModel(Spoken):
 class LimitModel(Spoken):
     """A cap on what is used per key and window."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["sum"]}, {"required": ["count"]}]})
+
     id: Annotated[Identifier, Field(description="Name of the limit, unique in the file.")]
     sum: Annotated[Measure | None, Field(description="What is added up: an expression, or one per action.")] = None
     count: Annotated[Scalar | None, word_of("actions"), Field(description="`actions` counts requests.")] = None
@@ -158,13 +161,17 @@ class RequirementModel(Spoken):
 class GuaranteeModel(Closed):
     """A promise about the file, proved for every possible request."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["never"]}, {"required": ["possible"]}]})
+
     id: Annotated[Identifier, Field(description="Name of the guarantee, unique in the file.")]
     never: Annotated[
         Scalar | Sequence | None,
-        Leaf(leaf.either(leaf.VERDICT, leaf.list_of(leaf.VERDICT)), (Scalar, Sequence)),
+        Leaf(leaf.either(leaf.OUTCOME, leaf.list_of(leaf.OUTCOME)), (Scalar, Sequence)),
         Field(description="Verdicts that must not come out: allow, escalate, deny, one or a list."),
     ] = None
-    possible: Annotated[Verdict | None, Field(description="A verdict that some such request must get.")] = None
+    possible: Annotated[
+        Scalar | None, Leaf(leaf.OUTCOME), Field(description="A verdict that some such request must get.")
+    ] = None
     when: Annotated[When | None, Field(description="The requests it speaks of; all when left out.")] = None
     on: Annotated[Actions | None, Field(description="The actions it is for; all of the file when left out.")] = None
 
@@ -217,7 +224,7 @@ class PolicyModel(Closed):
     names: Annotated[Entries[Condition] | None, Field(description="Said once, used by name below.")] = None
     tables: Annotated[Entries[Table] | None, Field(description="Lookups: free_bags[customer.tier].")] = None
     calendars: Annotated[
-        Entries[Annotated[Mapping, Leaf({"type": "object"}, (Mapping,))]] | None,
+        Entries[Calendar] | None,
         Field(description='Opening hours, closed days, spans: during(time, "name").'),
     ] = None
     escalations: Annotated[Entries[RouteModel] | None, Field(description="Routes to people, weakest first.")] = None
