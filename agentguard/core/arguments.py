@@ -25,6 +25,8 @@ MAX_JSON_NESTING = 32
 MAX_TEXT_CHARACTERS = 10_000
 MAX_LIST_ITEMS = 1_000
 MAX_NAME_SHOWN = 60
+TOO_LONG = "too long"
+"""Stands for a number that has no short text, so that it fails like any other text that is no number."""
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -79,15 +81,15 @@ def canonical_arguments(
         defaults: The tool's own defaults, for arguments that were not given.
     """
     try:
-        fields = _fields(given)
+        fields = given if type(given) is dict else _fields(given)
     except _FaultError as fault:
         return Arguments({}, (Fault("", fault.code, str(fault)),))
     faults = [_unknown(name, declared) for name in fields if name not in declared]
     values: dict[str, Value] = {}
     for name, kind in declared.items():
         raw = fields.get(name)
-        if raw is None:
-            raw = (defaults or {}).get(name)
+        if raw is None and defaults is not None:
+            raw = defaults.get(name)
         if raw is None:
             if not kind.optional:
                 faults.append(Fault(name, "missing", f"expected {_kind(kind.type)}, got nothing"))
@@ -174,11 +176,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _value(kind: Type, raw: Any) -> Value:
     """Read one value; what is read is conformed too, unless reading it has already checked all that its type asks."""
-    value = _READERS[type(kind)](kind, raw)
-    if type(kind) in _COMPLETE:
-        return value  # type: ignore[no-any-return]
     try:
-        return conform(kind, value)
+        value = _READERS[type(kind)](kind, raw)
+        return value if type(kind) in _COMPLETE else conform(kind, value)  # type: ignore[no-any-return]
     except (ConformError, MoneyError) as error:
         code = error.reason if isinstance(error, ConformError) else error.code
         raise _FaultError(code, str(error)) from error
@@ -207,12 +207,10 @@ def _digits(raw: Any, pattern: re.Pattern[str], kind: Type, *, from_text: bool) 
         written = raw.text
     elif isinstance(raw, str) and from_text:
         written = raw
-    elif isinstance(raw, int | Decimal) and not isinstance(raw, bool):
-        if isinstance(raw, Decimal) and not raw.is_finite():
-            raise _FaultError("not_a_number", f"expected {_kind(kind)}, got a number that is not finite")
-        if abs(raw) >= 10**18:
-            raise _FaultError("too_large", "expected at most 18 digits before the point")
-        written = format(raw, "f") if isinstance(raw, Decimal) else str(raw)
+    elif type(raw) is Decimal:  # exactly these types: a subclass may show another number than it is
+        written = _decimal_text(raw)
+    elif type(raw) is int:
+        written = str(raw) if abs(raw) < 10**18 else TOO_LONG
     else:
         raise _wrong(kind, raw)
     if not pattern.fullmatch(written):
@@ -223,16 +221,30 @@ def _digits(raw: Any, pattern: re.Pattern[str], kind: Type, *, from_text: bool) 
     return written
 
 
-def _money(kind: language.Money, raw: Any) -> Money:
+def _decimal_text(number: Decimal) -> str:
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or not -9 <= exponent <= 18 or number.adjusted() > 18:
+        return TOO_LONG
+    return format(number, "f")
+
+
+def _money(kind: language.Money, raw: Any) -> Value:
     if isinstance(raw, Money):
-        return raw
+        return conform(kind, raw)
     currency = kind.currencies[0] if len(kind.currencies) == 1 else None
-    if isinstance(raw, str) and " " in raw:
-        raw, _, currency = raw.partition(" ")
-    if isinstance(raw, Mapping):
+    if isinstance(raw, str):
+        if " " in raw:
+            raw, _, currency = raw.partition(" ")
+    elif isinstance(raw, Mapping):
         if set(raw) != {"amount", "currency"} or not isinstance(raw["currency"], str):
             raise _wrong(kind, raw)
         raw, currency = raw["amount"], raw["currency"]
+    try:
+        if type(raw) is str and currency in kind.currencies:
+            amount = Money.of(raw, currency)
+            return amount if amount.minor > 0 else conform(kind, amount)
+    except MoneyError:
+        pass  # below, the same fault gets its own code
     written = _digits(raw, _NUMBER, kind, from_text=True)
     if currency is None:
         raise _FaultError(
@@ -265,8 +277,8 @@ def _text(kind: Type, raw: Any) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _one_of(kind: language.OneOf, raw: Any) -> str:
-    return raw if type(raw) is str and raw in kind.values else _text(kind, raw)
+def _one_of(kind: language.OneOf, raw: Any) -> Value:
+    return raw if type(raw) is str and raw in kind.values else conform(kind, _text(kind, raw))
 
 
 def _date(_: Type, raw: Any) -> date:
@@ -356,4 +368,4 @@ _READERS: Mapping[type, Callable[[Any, Any], Any]] = {
     language.Record: _record,
     language.ListOf: _items,
 }
-_COMPLETE = frozenset({language.Text, language.YesNo})
+_COMPLETE = frozenset({language.Text, language.OneOf, language.Money, language.YesNo})

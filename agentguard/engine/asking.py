@@ -173,7 +173,8 @@ def _seal(parts: Parts, pseudonym: str, place: str, value: Value, action_id: str
 def _raw_text(arguments: Mapping[str, Any] | str | bytes) -> str:
     if isinstance(arguments, bytes):
         return arguments.decode(errors="backslashreplace")
-    return arguments if isinstance(arguments, str) else repr(arguments)
+    text = arguments if isinstance(arguments, str) else repr(arguments)
+    return text.encode(errors="backslashreplace").decode()  # half characters have no bytes to make a digest of
 
 
 def _derived_key(proposal: Proposal, digest: str) -> str:

@@ -110,8 +110,7 @@ class Deciding:
         self._hold(transaction, decision)
         if not self.begin:
             return recorded.ready(self.ask, decision, written.pos, lease)
-        begun = undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written.pos)
-        return begun
+        return undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written.pos)
 
     def _amounts(self, decision: Decision) -> dict[str, tuple[str, int]]:
         return {

@@ -263,6 +263,14 @@ def _attempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> 
 
 
 async def _aattempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> Any:
-    if tool.retry is None:
-        return await tool.function(**parameters)
-    return await AsyncRetrying(**_policy(tool, seconds))(tool.function, **parameters)
+    try:
+        if tool.retry is None:
+            return await tool.function(**parameters)
+        return await AsyncRetrying(**_policy(tool, seconds))(tool.function, **parameters)
+    except SystemExit as error:
+        # In a task it would end the event loop, and with it every other walk.
+        raise ToolExitError from error
+
+
+class ToolExitError(Exception):
+    """A coroutine tool tried to end the process; its outcome is unknown."""
