@@ -61,13 +61,18 @@ def _conversation(world: str, steps: list[dict[str, Any]]) -> Iterator[Call]:
             context=context,
             facts={
                 "session": known_only({"customer": customer, "customers": list(customers)}),
-                "order": order(snapshot.get("order")),
+                "order": order(_named(snapshot.get("order"), "order_id", arguments)),
                 "change": change(snapshot, arguments),
-                "profile": profile(snapshot.get("user")),
+                "profile": profile(_named(snapshot.get("user"), "user_id", arguments)),
             },
             expected=_expected(step),
             succeeded=bool(step.get("recorded_ok", True)),
         )
+
+
+def _named(record: Mapping[str, Any] | None, key: str, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a record only if it is the one that the arguments name, as a lookup by them would."""
+    return record if record is not None and arguments.get(key, record[key]) == record[key] else None
 
 
 def refuses(message: str) -> bool:

@@ -60,6 +60,16 @@ def test_labels_change_what_is_expected_and_nothing_else(tmp_path):
     assert all(call.facts == calls[0].facts and call.arguments == calls[0].arguments for call in calls)
 
 
+def test_a_record_that_the_arguments_do_not_name_is_not_known(tmp_path):
+    named, other = retail_call(), retail_call()
+    other["args"] = {**other["args"], "order_id": "#W-else"}
+    address = {"name": "modify_user_address", "args": {"user_id": "tom"}, "ctx": named["ctx"]}
+    write_lines(tmp_path / "retail_probes.jsonl", [named, other, address])
+    found = shop.calls(tmp_path)
+    assert [call.facts["order"] is not None for call in found] == [True, False, True]
+    assert [call.facts["profile"] is not None for call in found] == [True, True, False]
+
+
 def test_a_change_pairs_items_by_position_and_prices_the_difference():
     snapshot = {
         "order": {"items": [order_line("11", "lamp", "40.10"), order_line("22", "shirt", "30")]},
