@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agentguard.core import escalation
-from agentguard.core.decision import AskedRoute, Decision, Reason, RequirementCheck
+from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason, RequirementCheck
 from agentguard.core.findings import Findings
 from agentguard.core.language import UNKNOWN
 from agentguard.core.limits import AccountNeed, applies, check, unchecked, usage_values
@@ -27,8 +27,11 @@ from agentguard.core.plan import (
 )
 from agentguard.core.policy import Policy, Then, Verdict, Words
 from agentguard.core.request import Evidence, Request
-from agentguard.core.words import customer_words, render
+from agentguard.core.words import customer_words, render, wanted_language
 from agentguard.errors import EvaluationError
+
+NOTHING_NEEDED = Needs({}, {})
+MAX_TABLE = 1024
 
 
 def decide(plan: Plan, request: Request, evidence: Evidence) -> Decision:
@@ -38,19 +41,28 @@ def decide(plan: Plan, request: Request, evidence: Evidence) -> Decision:
         A decision; never raises for what a policy, a fact or an argument says.
     """
     values = environment(plan, request, evidence.facts, evidence.now)
-    if plan.counts:
-        wanted = needs_of(plan, request, values, evidence.now)
-        values.update(usage_values(wanted.accounts, evidence.usage))
-    else:
-        wanted = NOTHING_NEEDED
-    decision = _together(plan, plan.enforced, request, values, wanted, evidence)
-    if plan.shadowed:
-        shadow = _together(plan, plan.shadowed, request, values, wanted, evidence)
-        decision = replace(decision, shadow=shadow)
+    if not plan.tabular or evidence.votes:
+        return _decided(plan, request, values, evidence)
+    fired = tuple([tuple(file.fire(values)) for file in plan.files])
+    case = (wanted_language(request) if plan.speaks else "", fired)
+    known = plan.table.get(case)
+    if known is not None:
+        return known
+    decision = _decided(plan, request, values, evidence)
+    if len(plan.table) < MAX_TABLE and all(type(result) is bool for results in fired for result in results):
+        plan.table[case] = decision
     return decision
 
 
-NOTHING_NEEDED = Needs({}, {})
+def _decided(plan: Plan, request: Request, values: Environment, evidence: Evidence) -> Decision:
+    wanted = NOTHING_NEEDED
+    if plan.counts:
+        wanted = needs_of(plan, request, values, evidence.now)
+        values.update(usage_values(wanted.accounts, evidence.usage))
+    decision = _together(plan, plan.enforced, request, values, wanted, evidence)
+    if not plan.shadowed:
+        return decision
+    return replace(decision, shadow=_together(plan, plan.shadowed, request, values, wanted, evidence))
 
 
 def _together(
@@ -61,42 +73,50 @@ def _together(
     wanted: Needs,
     evidence: Evidence,
 ) -> Decision:
+    if not files:
+        return _refused(Reason("action_unknown", plan.action, Verdict.DENY))
     found = [_judge(file, values, wanted, evidence) for file in files]
-    reasons = _general_reasons(plan, files, found, values)
+    reasons: list[Reason] = []
+    matched: list[str] = []
+    limits: list[LimitCheck] = []
+    requirements: list[RequirementCheck] = []
     for findings in found:
         reasons += findings.reasons
-    verdict = max((reason.verdict for reason in reasons), default=Verdict.DENY)
+        matched += findings.matched
+        limits += findings.limits
+        requirements += findings.requirements
+    if plan.computed and (missing := [name for name in plan.computed if values[name] is UNKNOWN]):
+        reasons.insert(0, _uncomputed(plan, missing))
+    verdict = max([reason.verdict for reason in reasons])
+    if verdict is Verdict.ABSTAIN:
+        reasons.insert(0, Reason("all_abstained", plan.action, Verdict.DENY))
+        verdict = Verdict.DENY
     routes = _routes(found) if verdict is Verdict.ESCALATE else ()
-    approved = bool(routes) and escalation.approved(routes, reasons, evidence.votes)
+    approved = bool(evidence.votes) and escalation.approved(routes, reasons, evidence.votes)
     if approved and (unheld := _uncounted(found)):
         reasons = unheld + reasons
         verdict, routes, approved = Verdict.DENY, (), False
-    say, language = customer_words(found, verdict, request, values)
+    say, language = customer_words(found, verdict, request, values) if plan.speaks else ("", "")
     return Decision(
         verdict=verdict,
         approved=approved,
         reasons=_ordered(reasons, verdict),
-        matched=tuple(rule for findings in found for rule in findings.matched),
+        matched=tuple(matched),
         routes=routes,
-        limits=tuple(item for findings in found for item in findings.limits),
-        requirements=tuple(item for findings in found for item in findings.requirements),
+        limits=tuple(limits),
+        requirements=tuple(requirements),
         say=say,
         language=language,
     )
 
 
-def _general_reasons(
-    plan: Plan, files: Sequence[PlannedPolicy], found: Sequence[Findings], values: Environment
-) -> list[Reason]:
-    """Reasons that no single file gives: no file at all, every file silent, an argument that could not be filled in."""
-    if not files:
-        return [Reason("action_unknown", plan.action, Verdict.DENY)]
-    if missing := [name for name in plan.computed if values[name] is UNKNOWN]:
-        detail = f"these arguments could not be computed: {', '.join(missing)}"
-        return [Reason("cannot_evaluate", plan.action, Verdict.DENY, detail=detail)]
-    if all(reason.verdict is Verdict.ABSTAIN for findings in found for reason in findings.reasons):
-        return [Reason("all_abstained", plan.action, Verdict.DENY)]
-    return []
+def _refused(reason: Reason) -> Decision:
+    return Decision(reason.verdict, False, (reason,), (), (), (), (), "", "")
+
+
+def _uncomputed(plan: Plan, missing: Sequence[str]) -> Reason:
+    detail = f"these arguments could not be computed: {', '.join(missing)}"
+    return Reason("cannot_evaluate", plan.action, Verdict.DENY, detail=detail)
 
 
 def _uncounted(found: Sequence[Findings]) -> list[Reason]:
@@ -229,5 +249,7 @@ def _routes(found: Iterable[Findings]) -> tuple[AskedRoute, ...]:
 
 def _ordered(reasons: Sequence[Reason], verdict: Verdict) -> tuple[Reason, ...]:
     """Return the deciding reasons first, then the rest that spoke, each in the order of the files."""
+    if len(reasons) == 1:
+        return (reasons[0],)
     deciding = [reason for reason in reasons if reason.verdict is verdict]
     return tuple(deciding + [reason for reason in reasons if reason.verdict is not verdict])

@@ -57,7 +57,10 @@ EXPONENTS: dict[str, int] = {
 }
 """Digits of the minor unit of every current ISO 4217 currency."""
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,9})?")
+BOUNDS: dict[str, int] = {code: 10 ** (MAX_INTEGER_DIGITS + digits) for code, digits in EXPONENTS.items()}
+"""Minor units that no amount of a currency reaches."""
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,9})?")
 
 
 def minor_units(amount: str | int | Decimal, currency: str) -> int:
@@ -72,11 +75,13 @@ def minor_units(amount: str | int | Decimal, currency: str) -> int:
     if isinstance(amount, str):
         if not _NUMBER.fullmatch(amount):
             raise MoneyError(f"an amount must be digits like `40.00`, got `{amount[:40]}`")
-        number = Decimal(amount)
-    elif type(amount) is int or isinstance(amount, Decimal):
-        number = Decimal(amount)
-    else:
+        whole, _, part = amount.partition(".")
+        if len(part) > digits:
+            raise MoneyError(f"{currency} has {digits} decimals, got `{amount}`")
+        return int(whole + part.ljust(digits, "0"))
+    if type(amount) is not int and not isinstance(amount, Decimal):
         raise MoneyError(f"an amount must be text, an integer or a Decimal, got {type(amount).__name__}")
+    number = Decimal(amount)
     if not number.is_finite() or abs(number) >= 10**MAX_INTEGER_DIGITS:
         raise MoneyError(f"an amount must be finite with at most {MAX_INTEGER_DIGITS} digits before the point")
     exponent = number.as_tuple().exponent

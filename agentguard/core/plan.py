@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from agentguard.core.decision import Reason
+from agentguard.core.decision import Decision, Reason
 from agentguard.core.digest import encode
 from agentguard.core.language import (
     UNKNOWN,
@@ -26,6 +26,9 @@ from agentguard.errors import ConformError, EvaluationError
 
 Environment = dict[str, Any]
 Compiled = Callable[[Mapping[str, Any]], Any]
+
+_VALUE, _FAILED = FactStatus.VALUE, FactStatus.FAILED
+_UNGATHERED = Fact(FactStatus.FAILED)
 
 BUILT_IN = frozenset({"on_behalf_of", "tenant", "agent.id", "agent.version", "now", "asked_at"})
 
@@ -103,6 +106,9 @@ class Plan:
         facts: Declared facts by full name that something here reads, segments included; nothing else is looked up.
         context: Declared context by full name.
         counts: True if some limit or requirement applies, so that deciding needs the store.
+        speaks: True if some file has words for the customer.
+        files: Every file that governs the action, enforced ones first.
+        tabular: True if a decision rests on nothing but which rules matched; `table` then remembers each case.
     """
 
     action: str
@@ -114,11 +120,10 @@ class Plan:
     facts: Mapping[str, Declared]
     context: Mapping[str, Declared]
     counts: bool
-
-    @property
-    def files(self) -> tuple[PlannedPolicy, ...]:
-        """Every file that governs the action, enforced ones first."""
-        return self.enforced + self.shadowed
+    speaks: bool
+    files: tuple[PlannedPolicy, ...]
+    tabular: bool
+    table: dict[Any, Decision] = field(default_factory=dict, compare=False, repr=False)
 
 
 def plan_action(bundle: Bundle, action: str) -> Plan:
@@ -136,38 +141,45 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
         names = set(policy.segments).union(*(expression.reads for expression in _expressions(policy, action)))
         read.update({name: policy.facts[name] for name in sorted(names) if name in policy.facts})
     files = tuple(_plan_policy(policy, action) for policy in policies)
+    enforced = tuple(file for file in files if not file.policy.shadow)
+    shadowed = tuple(file for file in files if file.policy.shadow)
     return Plan(
         action=action,
         bundle_digest=bundle.digest,
-        enforced=tuple(file for file in files if not file.policy.shadow),
-        shadowed=tuple(file for file in files if file.policy.shadow),
+        enforced=enforced,
+        shadowed=shadowed,
         arguments=arguments,
         computed=computed,
         facts=read,
         context=context,
         counts=any(file.limits or file.requires for file in files),
+        speaks=any(_speaks(policy) for policy in policies),
+        files=(*enforced, *shadowed),
+        tabular=not computed and not any(_varies(file) for file in files),
     )
 
 
 def environment(plan: Plan, request: Request, facts: Mapping[str, Fact], now: datetime) -> Environment:
     """Return what conditions can read: a failed or ungathered fact is `UNKNOWN`, an absent one is not there (law 9)."""
+    actor = request.actor
     values: Environment = {
         **request.arguments,
         **request.context,
         "on_behalf_of": request.on_behalf_of,
         "tenant": request.tenant,
-        "agent.id": request.actor.id,
+        "agent.id": actor.id,
         "now": now,
         "asked_at": request.asked_at,
     }
-    if request.actor.version is not None:
-        values["agent.version"] = request.actor.version
+    if actor.version is not None:
+        values["agent.version"] = actor.version
     for name in plan.facts:
-        fact = facts.get(name)
-        if fact is None or fact.status is FactStatus.FAILED:
-            values[name] = UNKNOWN
-        elif fact.status is FactStatus.VALUE:
+        fact = facts.get(name, _UNGATHERED)
+        status = fact.status
+        if status is _VALUE:
             values[name] = fact.value
+        elif status is _FAILED:
+            values[name] = UNKNOWN
     for name, compute in plan.computed.items():
         values[name] = _computed(plan.arguments[name], compute, values)
     return values
@@ -201,6 +213,19 @@ def _plan_policy(policy: Policy, action: str) -> PlannedPolicy:
         on_error=reason_of(policy, "cannot_evaluate", "on_error", policy.on_error),
         dated=policy.expires is not None or any(planned.rule.expires is not None for planned in rules),
     )
+
+
+def _varies(file: PlannedPolicy) -> bool:
+    """Return whether two requests that match the same rules can be answered differently."""
+    says = [file.policy.say_otherwise, file.policy.say_on_error, *(planned.rule.words.say for planned in file.rules)]
+    worded = any(static_text(template) is None for said in says for template in said.values())
+    counted = bool(file.limits or file.requires)
+    return counted or worded or file.dated or any(planned.varies for planned in file.rules)
+
+
+def _speaks(policy: Policy) -> bool:
+    worded = (*policy.rules, *policy.limits, *policy.requires)
+    return bool(policy.say_otherwise or policy.say_on_error) or any(item.words.say for item in worded)
 
 
 def _plan_rule(policy: Policy, rule: Rule) -> PlannedRule:

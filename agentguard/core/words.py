@@ -44,8 +44,7 @@ def customer_words(
 
     Words of a rule, limit or requirement come before a file's `say_otherwise` and `say_on_error`.
     """
-    wanted = request.context.get("context.language", "")
-    language = wanted if isinstance(wanted, str) else ""
+    language = wanted_language(request)
     for findings in found:
         for reason, words in zip(findings.reasons, findings.words, strict=True):
             if reason.verdict is verdict and words is not None and words.say:
@@ -59,9 +58,15 @@ def customer_words(
     return "", ""
 
 
+def wanted_language(request: Request) -> str:
+    """Return the language tag that the host gave as `context.language`, or empty."""
+    wanted = request.context.get("context.language", "")
+    return wanted if isinstance(wanted, str) else ""
+
+
 def _spoken(says: Mapping[str, Template], wanted: str, values: Environment) -> tuple[str, str]:
     """Choose by exact tag, then its first part, then the words for every language, then English, then the first."""
-    for tag in (wanted, wanted.split("-")[0], "", "en"):
+    for tag in (wanted, wanted.split("-", maxsplit=1)[0], "", "en"):
         if tag in says:
             return render(says[tag], values), tag
     tag, template = next(iter(says.items()))
