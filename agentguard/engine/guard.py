@@ -213,6 +213,7 @@ class Guard:
         with self._starting:
             if self._started:
                 return
+            self._parts.store.bind(self._parts.vault.fingerprint)
             if self._activate:
                 activation.activate(
                     self._parts.store, self._bundle, by="guard", why="activate=True", tenant=self.tenant
