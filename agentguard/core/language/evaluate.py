@@ -12,7 +12,7 @@ from agentguard.core.language import operations, terms
 from agentguard.core.language.table import key_text
 from agentguard.core.language.terms import Expression, Term
 from agentguard.core.language.types import UNKNOWN, Environment, Value
-from agentguard.errors import EvaluationError
+from agentguard.errors import EvaluationError, MoneyError
 
 _MISSING = object()
 
@@ -43,7 +43,7 @@ class Walker:
             if error.end:
                 raise
             raise EvaluationError(error.reason, str(error), error.name, term.start, term.end) from error
-        except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError) as error:
+        except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError, MoneyError) as error:
             message = f"a value does not have the type it was declared with ({type(error).__name__})"
             raise EvaluationError("ill_typed", message, None, term.start, term.end) from error
         except RecursionError as error:

@@ -89,6 +89,7 @@ class Generator:
     def __init__(self) -> None:
         self.reads: dict[str, str] = {}
         self.currencies: dict[str, str] = {}
+        self.flags: set[str] = set()
         self.constants: dict[str, Any] = {}
         self.locals: dict[str, str] = {}
         self.made = 0
@@ -105,6 +106,10 @@ class Generator:
             doubts += [
                 f"({variable} is not ABSENT and {variable}.currency != {self.constant(currency)})"
                 for variable, currency in self.currencies.items()
+            ]
+            doubts += [
+                f"({variable} is not True and {variable} is not False and {variable} is not ABSENT)"
+                for variable in sorted(self.flags)
             ]
             lines += [f"        if {' or '.join(doubts)}:", "            return slow(environment)"]
             lines += ["    except Exception:", "        return slow(environment)"]
@@ -176,6 +181,8 @@ class Generator:
         currency = _only_currency(term.type)
         if currency is not None:
             self.currencies[variable] = currency
+        if isinstance(term.type, types.YesNo):
+            self.flags.add(variable)
         return variable
 
     def raw(self, term: terms.Local | terms.Field | terms.Lookup) -> str:

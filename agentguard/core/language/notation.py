@@ -136,7 +136,9 @@ def _parse_kind(text: str, offset: int, records: Mapping[str, Record], currencie
         kind = _parse_kind(item, offset + inner.end(), records, currencies)
         if isinstance(kind, types.ListOf):
             raise _wrong(
-                offset, "type_malformed", "a list of lists is not a type; make a record that holds the inner list"
+                offset + inner.end(),
+                "type_malformed",
+                "a list of lists is not a type; make a record that holds the inner list",
             )
         return types.ListOf(kind)
     if text == "money":
