@@ -210,13 +210,13 @@ def post(
         raise AmountTooLargeError(
             f"expected an account to stay within {LARGEST_TOTAL}, got {total}; start a new account"
         )
-    number, moment = row["n"] + 1, max(now_us, row["last_us"])
+    number = row["n"] + 1
     connection.execute(
         insert(_posting),
         {
             "account": account,
             "n": number,
-            "ts_us": moment,
+            "ts_us": now_us,
             "amount": amount,
             "cum": total,
             "action_id": action,
@@ -224,7 +224,7 @@ def post(
         },
     )
     connection.execute(
-        _SET_POSTED, {"account": account, "total": total, "number": number, "now": moment, "position": position}
+        _SET_POSTED, {"account": account, "total": total, "number": number, "now": now_us, "position": position}
     )
 
 

@@ -133,6 +133,7 @@ def test_an_escalation_and_its_votes_come_back_as_they_were_stored(waiting):
     assert waiting.read(lambda r: r.votes_of("a2")) == ()
 
 
+@pytest.mark.law(7)
 def test_a_person_votes_once(waiting):
     waiting.transact(noted(lambda t: t.vote(VOTE)))
     with pytest.raises(UsageError, match="expected one vote of `ann`"):
@@ -140,6 +141,7 @@ def test_a_person_votes_once(waiting):
     assert waiting.read(lambda r: r.votes("e1")) == (VOTE,)
 
 
+@pytest.mark.law(12)
 def test_votes_on_one_escalation_are_bounded(waiting):
     def many(transaction):
         for number in range(100):

@@ -17,6 +17,7 @@ from agentguard.store.verification import verify
 from tests.store.given import START, HandClock, action, begin, body, race, settle, usage
 
 
+@pytest.mark.law(5)
 def test_nothing_of_a_transaction_that_fails_is_kept(store):
     def work(transaction):
         transaction.open_action(action("a1"))
@@ -30,6 +31,7 @@ def test_nothing_of_a_transaction_that_fails_is_kept(store):
     assert usage(store, "customer") == (0, 0)
 
 
+@pytest.mark.law(5)
 @pytest.mark.parametrize(
     "work",
     [
@@ -51,6 +53,7 @@ def test_a_change_without_an_entry_is_refused_and_not_kept(store, work):
     assert store.read(lambda r: (r.action("a1"), r.actions(), r.holds("a1"), r.halts())) == before
 
 
+@pytest.mark.law(3)
 def test_one_key_names_one_action(store):
     begin(store, "a1")
     with pytest.raises(StaleFenceError, match="a second time"):
@@ -130,6 +133,7 @@ def test_an_entry_without_a_tenant_or_kind_or_with_what_the_store_adds_is_refuse
     assert store.read(lambda r: r.position()) == 0
 
 
+@pytest.mark.law(12)
 @pytest.mark.parametrize("size,fits", [(2**20 - 300, True), (2**20, False)])
 def test_an_entry_has_a_largest_size(store, size, fits):
     entry = {"tenant": "acme", "kind": "x", "words": "w" * size}
@@ -187,6 +191,7 @@ def python(code, *arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.law(4)
 def test_exactly_what_fits_is_held_when_three_processes_make_and_use_one_database(path):
     running = [python(RACER, path) for _ in range(3)]
     outputs = [process.communicate(timeout=60)[0] for process in running]
@@ -214,6 +219,7 @@ KILLED = """
 """
 
 
+@pytest.mark.law(5)
 def test_nothing_half_done_is_left_by_a_process_killed_inside_a_transaction(store, path):
     begin(store, "a1", [("customer", 100)])
     process = python(KILLED, path)
