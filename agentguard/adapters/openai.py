@@ -258,7 +258,7 @@ class OpenAITools:
         for _ in range(max_turns):
             completion = yield _Ask({**options, **offered, "model": model, "messages": list(history)})
             message = completion.choices[0].message
-            history.append(message.to_dict(exclude_none=True))
+            history.append(_sendable(message.to_dict(exclude_none=True)))
             calls = read_turn(message)
             if not calls:
                 return Run(message.content or "", history, tuple(answers), finished=True)
@@ -276,7 +276,7 @@ class OpenAITools:
         actor = self._acting(model, [str(options.get("instructions") or ""), *_instructions(history)], offered)
         for _ in range(max_turns):
             response = yield _Ask({**options, **offered, "model": model, "input": list(history)})
-            history += [item.to_dict(exclude_none=True) for item in response.output]
+            history += [_sendable(item.to_dict(exclude_none=True)) for item in response.output]
             calls = read_turn(response)
             if not calls:
                 return Run(response.output_text, history, tuple(answers), finished=True)
@@ -316,6 +316,15 @@ def _key(call_id: str) -> str | None:
     if len(call_id) <= _MAX_KEY and call_id.isprintable():
         return call_id or None
     return f"call:{digest(call_id.encode(errors='backslashreplace'))}"
+
+
+def _sendable(value: Any) -> Any:
+    """Return what a model wrote with half characters replaced, since no client can send them back."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {name: _sendable(item) for name, item in value.items()}
+    return [_sendable(item) for item in value] if isinstance(value, list) else value
 
 
 def _instructions(messages: Iterable[Message]) -> list[str]:

@@ -6,6 +6,7 @@ itself with `@door`. `takes_text` says that it passes on raw text, as a model's 
 
 import asyncio
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -77,7 +78,7 @@ class Direct:
             return self.answer(caller, knock)
         except KeyConflictError:
             return CONFLICT
-        except (UsageError, TypeError):
+        except UsageError:
             return HOST_ERROR
 
 
@@ -107,6 +108,11 @@ class Decorated(Direct):
 
     name = "functions-decorated"
 
+    def __init__(self, guard, functions):
+        super().__init__(guard, functions)
+        self.done = set()
+        self.lock = threading.Lock()
+
     def answer(self, caller, knock):
         function = self.functions.get(knock.action)
         if function is None or not isinstance(knock.values, dict):
@@ -117,8 +123,11 @@ class Decorated(Direct):
                 function(**knock.values)
             except NotAllowedError as refusal:
                 return refusal.answer.for_model()
-        # A function gives its result and says nothing of a repeat; the guard is asked what it was.
-        return self.guard.run(knock.action, knock.values, **keywords).for_model() | {"status": "done"}
+        # A function gives its result and says nothing of a repeat, so the door keeps count.
+        with self.lock:
+            status = "already_done" if (caller, knock.key) in self.done else "done"
+            self.done.add((caller, knock.key))
+        return {"status": status, "executed": True, "reason_code": ""}
 
 
 @door

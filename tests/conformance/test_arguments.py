@@ -82,7 +82,7 @@ def cases():
 def opened(tmp_path_factory):
     doors = {}
     for name, kind in DOORS.items():
-        world = World(tmp_path_factory.mktemp(name))
+        world = World(tmp_path_factory.mktemp(name), in_memory=True)
         doors[name] = (world, kind(world.guard, world.functions))
     yield doors
     for world, door in doors.values():
@@ -90,7 +90,7 @@ def opened(tmp_path_factory):
         world.guard.close()
 
 
-@pytest.mark.parametrize("name, probe, text, values", cases())
+@pytest.mark.parametrize("name, probe, text, values", list(cases()))
 def test_each_call_gets_its_answer_and_has_its_effect(opened, name, probe, text, values):
     world, door = opened[name]
     customer = f"cus_{NUMBER[probe['name']]}"

@@ -1,4 +1,4 @@
-"""Every probe of several calls, through every door: replays, edits after approval, limits under threads, the stop button."""
+"""Every probe of several calls, through every door: replays, edits after approval, limits under threads, the halt."""
 
 from collections import Counter
 
@@ -10,18 +10,18 @@ from tests.conformance.doors import DOORS, Caller, Knock
 from tests.conformance.world import World
 
 PROBES = probes("walks")
+ON_DISK = {"json", "openai-chat"}  # every door ends in the same store, and a disk that is asked to be sure is slow
 MANY = {
     "twenty of the same": [{"call": '"50.00"', "key": "same"}] * 20,
     "twenty different": [{"call": '"50.00"', "key": f"many-{number}"} for number in range(20)],
     "eleven of fifty": [{"call": '"50.00"', "key": f"few-{number}"} for number in range(11)],
 }
-AMOUNTS = {'"40.0 USD"': "40.0 USD"}
 
 
 @pytest.mark.parametrize("name", list(DOORS))
 @pytest.mark.parametrize("probe", PROBES, ids=named)
 def test_each_walk_ends_as_it_must(name, probe, tmp_path):
-    world = World(tmp_path)
+    world = World(tmp_path, in_memory=name not in ON_DISK)
     door = DOORS[name](world.guard, world.functions)
     try:
         for step in probe["steps"]:
@@ -44,14 +44,24 @@ def take(world, door, step):
         vote(world, step)
     if "together" in step:
         turn = MANY.get(step["together"], step["together"]) if isinstance(step["together"], str) else step["together"]
-        heard = door.call(caller(turn[0]), [knock(door, item) for item in turn])
+        heard = door.call(caller(turn[0]), [knock(item) for item in turn])
+        heard = [ask_again(door, item, answer) for item, answer in zip(turn, heard, strict=True)]
         assert Counter(item["status"] for item in heard) == step["answers"]
     if "call" in step:
-        heard = door.call(caller(step), [knock(door, step)])[0]
+        heard = door.call(caller(step), [knock(step)])[0]
         status, _, code = step["answer"].partition("/")
         assert heard["status"] == status, heard
         assert heard["executed"] is {"done": True, "already_done": True, "in_doubt": None}.get(status, False)
         assert not code or heard["reason_code"] == code
+
+
+def ask_again(door, item, answer):
+    for _ in range(20):
+        if answer["status"] != "unavailable":
+            break
+        assert answer["retryable"]
+        answer = door.call(caller(item), [knock(item)])[0]
+    return answer
 
 
 def caller(item):
@@ -62,7 +72,7 @@ def caller(item):
     )
 
 
-def knock(door, item):
+def knock(item):
     amount, order = item["call"], item.get("order", "A-17")
     text = f'{{"order_id": "{order}", "amount": {amount}, "reason": "late"}}'
     plain = amount.strip('"')
@@ -74,7 +84,8 @@ def vote(world, step):
     escalation = world.guard.escalations.list()
     try:
         decide = getattr(world.guard.escalations, step["vote"])
-        decide(escalation[0].id if escalation else world.last, step["by"], reason_code="checked")
+        world.last = escalation[0].id if escalation else world.last
+        decide(world.last, by=step["by"], authenticated="os_login", reason_code="checked")
     except AgentGuardError:
         assert step.get("refused") or step.get("may_fail")
     else:
@@ -88,7 +99,7 @@ def assert_what_happened(world, probe):
     else:
         assert happened == probe.get("paid", [])
     mine = sum((amount for who, _, amount in world.paid if who == "cus_1"), Money(0, "USD"))
-    assert mine.minor <= 60_000
+    assert mine.minor <= 60_000 or not probe.get("within_limit", True)
     if "spent_at_most" in probe:
         assert mine <= Money.parse(probe["spent_at_most"])
     if "spent" in probe:
