@@ -43,12 +43,14 @@ def show(result: Result, console: Console) -> None:
     console.print(table)
     for target in result.targets:
         mark = "[green]holds[/green]" if target.holds else "[red]fails[/red]"
-        console.print(f"  {mark}  {escape(target.wanted)}: {escape(target.came)}")
+        console.print(f"  {mark}  {escape(target.wanted)}: {escape(target.came)}", highlight=False, soft_wrap=True)
     for line in result.missed[:MISSED_SHOWN]:
-        console.print(f"  [yellow]missed[/yellow]  {escape(line)}")
+        console.print(f"  [yellow]missed[/yellow]  {escape(line)}", highlight=False, soft_wrap=True)
     if len(result.missed) > MISSED_SHOWN:
         console.print(f"  ... and {len(result.missed) - MISSED_SHOWN} more")
-    console.print(f"  {result.per_second:,.0f} decisions per second, facts looked up, nothing stored\n")
+    console.print(
+        f"  {result.per_second:,.0f} decisions per second, facts looked up, nothing stored\n", highlight=False
+    )
 
 
 def as_json(results: Iterable[Result]) -> dict[str, Any]:
