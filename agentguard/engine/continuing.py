@@ -67,7 +67,7 @@ def again(parts: Parts, action_id: str) -> Proposal:
 def recover_all(parts: Parts) -> list[Answer]:
     """Take up every action that was abandoned, is in doubt, or whose time is over; returns what they came to."""
     answers: list[Answer] = []
-    for state in (State.EXECUTING, State.IN_DOUBT, State.READY, State.WAITING):
+    for state in (State.IN_DOUBT, State.EXECUTING, State.READY, State.WAITING):
         after = ""
         while len(answers) < MAX_RECOVERED:
             page, now = parts.store.read(lambda reading: (reading.actions(state, after=after), reading.now()))  # noqa: B023
