@@ -119,7 +119,12 @@ def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
     for pragma in ("synchronous = FULL", "recursive_triggers = ON", "foreign_keys = ON", "trusted_schema = OFF"):
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
-        connection.execute("PRAGMA journal_mode = WAL")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # A copy that is only read needs no write-ahead log, and refuses writes by itself.
+            if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
+                raise
 
 
 def _begin(connection: Connection) -> None:

@@ -7,6 +7,7 @@ import pytest
 from agentguard.errors import StoreSchemaError, StoreUnavailableError, TamperedError, UsageError
 from agentguard.store import Store
 from agentguard.store.tables import metadata
+from agentguard.store.verification import verify
 from tests.store.given import HandClock, begin, usage
 
 
@@ -132,6 +133,34 @@ def test_a_read_only_database_can_be_read_and_not_written(path, store):
         begin(reader, "a2")
     assert usage(reader, "customer") == (100, 0)
     reader.close()
+
+
+def test_a_backup_of_a_database_in_use_can_be_checked_without_writing_to_it(tmp_path, path, store):
+    begin(store, "a1", [("customer", 100)])
+    copy = tmp_path / "copy.db"
+    raw = sqlite3.connect(path)
+    raw.execute("VACUUM INTO ?", (str(copy),))
+    raw.close()
+    begin(store, "a2")
+    before = copy.read_bytes()
+    reader = Store.open(f"sqlite:///file:{copy}?mode=ro&uri=true", HandClock())
+    result = reader.read(verify)
+    assert (result.ok, result.intact) == (True, 1)
+    with pytest.raises(StoreUnavailableError, match="is read-only"):
+        begin(reader, "a3")
+    reader.close()
+    assert copy.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.glob("copy.db*")) == ["copy.db"]
+    restored = open_store(copy)
+    with pytest.raises(TamperedError, match="append-only"):
+        restored.transact(lambda t: t._connection.exec_driver_sql("DELETE FROM agentguard_entry"))
+    restored.close()
+
+
+def test_a_database_that_nobody_made_cannot_be_made_read_only(tmp_path):
+    sqlite3.connect(tmp_path / "empty.db").close()
+    with pytest.raises(StoreUnavailableError, match=r"is read-only|cannot be opened"):
+        Store.open(f"sqlite:///file:{tmp_path / 'empty.db'}?mode=ro&uri=true", HandClock())
 
 
 def test_a_full_disk_is_said_and_nothing_is_stored(path):
