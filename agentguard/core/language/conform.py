@@ -39,6 +39,7 @@ def conform(kind: Type, value: object, *, exact_fields: bool = False) -> Value:
         return conformed(kind, value)
     if isinstance(kind, types.Record):
         return _record(kind, value, exact_fields=exact_fields)
+    assert isinstance(kind, types.ListOf)  # noqa: S101 - every other type is in the table
     return _list(kind, value, exact_fields=exact_fields)
 
 
