@@ -46,6 +46,7 @@ def read_calendars(model: PolicyModel, outline: Outline, problems: Problems) -> 
 
 def _calendar(name: str, node: Mapping, problems: Problems) -> Calendar:
     draft = _Draft()
+    before = len(problems.sorted())
     what = f"calendar `{name}`"
     own = node.items.get("timezone")
     own_zone = zone(own, problems) if isinstance(own, Scalar) else None
@@ -71,7 +72,7 @@ def _calendar(name: str, node: Mapping, problems: Problems) -> Calendar:
             problems.add(node.keys[key].place, "unknown_key", f"{what}: unknown key `{shortened(key)}`{near}")
     if "from" in node.items or "to" in node.items:
         _span(node, draft, problems, what)
-    if not (any(draft.week) or draft.spans or draft.daily):
+    if not (any(draft.week) or draft.spans or draft.daily) and len(problems.sorted()) == before:
         problems.add(node.place, "too_many", f"{what} must say when it is open: hours, days or spans")
     if len(draft.closed) + len(draft.spans) > bounds.CALENDAR_ENTRIES:
         message = f"{what} has at most {bounds.CALENDAR_ENTRIES:,} closed days and spans"

@@ -24,7 +24,8 @@ BLOCKS: dict[str, Callable[[Sequence[Expression]], Expression]] = {"all": all_of
 
 MAX_BLOCKS = 8
 
-Found: TypeAlias = list[tuple[Place, str, str]]
+Found: TypeAlias = list[tuple[Place, str, str, str]]
+"""Place, code and message of problems, with the text from the place on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ def check_condition(
 ) -> Expression | None:
     """Return the checked expression, or None after its problems were told."""
     expression, found = checked(condition, scope, expect, given)
-    for place, code, message in found:
-        problems.add(place, code, message)
+    for place, code, message, text in found:
+        if not problems.follows(code, text):
+            problems.add(place, code, _about_limit(text, problems) or message)
     return expression
 
 
@@ -102,7 +104,8 @@ def checked(
         try:
             return check(condition.tree, scope, condition.scalar.text, expect, given), []
         except LanguageError as error:
-            return None, [(condition.scalar.at(offset), code, message) for offset, code, message in error.problems]
+            scalar = condition.scalar
+            return None, [(scalar.at(at), code, message, scalar.text[at:]) for at, code, message in error.problems]
     results = [checked(item, scope, YesNo(), given) for item in condition.items]
     if condition.kind == "all":
         sound = [expression for expression, _ in results if expression is not None]
@@ -114,6 +117,14 @@ def checked(
     if len(expressions) < len(results):
         return None, found
     return BLOCKS[condition.kind](expressions), found
+
+
+def _about_limit(text: str, problems: Problems) -> str | None:
+    """Return why a limit that there is cannot be read here, if a problem is about one."""
+    name = next((name for name in sorted(problems.limits) if text.startswith((f'"{name}"', f"'{name}'"))), None)
+    if name is None:
+        return None
+    return f"limit `{name}` cannot be read here: it is not for all of these actions, or this is part of a limit itself"
 
 
 def texts_of(condition: Condition) -> list[Text]:
@@ -160,6 +171,8 @@ def _blocks(node: Mapping, problems: Problems, what: str, depth: int) -> Conditi
 
 def _block(kind: str, node: Listed, problems: Problems, what: str, depth: int) -> Condition | None:
     """Return a list of conditions."""
+    if node.place in problems.torn:
+        return None
     if not node.items:
         problems.add(node.place, "wrong_shape", f"{what}: expected at least one condition in the list, got none")
         return None

@@ -13,7 +13,7 @@ from agentguard.core.language.tokens import KEYWORDS
 from agentguard.core.policy import ActionSpec
 from agentguard.errors import LanguageError
 from agentguard.policyfile import bounds
-from agentguard.policyfile.condition import check_condition, read_text
+from agentguard.policyfile.condition import check_condition, checked, read_text
 from agentguard.policyfile.model import PolicyModel
 from agentguard.policyfile.node import Mapping as Block
 from agentguard.policyfile.node import Node, Scalar, shape, shortened
@@ -62,10 +62,10 @@ class _Taken:
     def take(self, name: str, key: Scalar, what: str) -> None:
         """Take a word, or report who has it."""
         if name in RESERVED:
-            message = f"`{name}` is a word of the language: call {what} something else"
+            message = f"`{name}` is a word of the language: call it something else"
             self.problems.add(key.place, "name_taken", message)
         elif name in self.words:
-            message = f"`{name}` is already {self.words[name]}: call {what} something else"
+            message = f"`{name}` is already {self.words[name]}: call it something else"
             self.problems.add(key.place, "name_taken", message)
         else:
             self.words[name] = what
@@ -120,8 +120,10 @@ def read_type(notation: Scalar | Node, outline: Outline, problems: Problems) -> 
         return parse_type([value.text for value in values], outline.records, outline.currencies)
     except LanguageError as error:
         for offset, code, message in error.problems:
-            if code == "no_currency" and ("currency", "*") in problems.broken:
-                continue
+            if code == "no_currency":
+                if ("currency", "*") in problems.broken:
+                    continue
+                problems.broken.add(("currency", "*"))
             if code == "type_unknown" and isinstance(notation, Scalar) and _broken_type(notation.text, problems):
                 continue
             place = notation.at(offset) if isinstance(notation, Scalar) else notation.place
@@ -143,6 +145,7 @@ def _declared_values(model: PolicyModel, section: str, outline: Outline, problem
         if dotted_name(key, problems, "the name of a fact", "order.total") is None or declared is None:
             problems.broken.add((section, name))
         elif declared.computed:
+            problems.broken.add((section, name))
             problems.add(notation.place, "type_malformed", "only arguments can be `computed as`: use a name instead")
         else:
             found[name] = declared
@@ -157,6 +160,7 @@ def _context(model: PolicyModel, outline: Outline, problems: Problems) -> dict[s
         if simple_name(node.keys[name], problems, "the name of a context value") is None or declared is None:
             problems.broken.add(("context", name))
         elif declared.computed or declared.max_age:
+            problems.broken.add(("context", name))
             problems.add(notation.place, "type_malformed", "a context value cannot be computed or aged: remove it")
         else:
             found[f"context.{name}"] = declared
@@ -175,6 +179,7 @@ def _arguments(
         if simple_name(block.keys[name], problems, "the name of an argument") is None or declared is None:
             problems.broken.add(("arguments", name))
         elif declared.max_age:
+            problems.broken.add(("arguments", name))
             problems.add(notation.place, "type_malformed", "only facts have a `max_age`: remove it")
         else:
             found[name] = declared
@@ -278,7 +283,8 @@ def check_names(outline: Outline, problems: Problems) -> dict[str, Expression]:
             continue
         others = set(outline.names) & written_names(condition.tree)
         if scopes and not any(("names", other) in problems.broken for other in others):
-            check_condition(condition, scopes[0], problems, None)
+            nearest = min(scopes, key=lambda scope: (len(checked(condition, scope, None)[1]), -len(scope.values)))
+            check_condition(condition, nearest, problems, None)
         problems.broken.add(("names", name))
     return found
 

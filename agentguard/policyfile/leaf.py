@@ -53,7 +53,8 @@ class Leaf:
     def expected(self) -> str:
         """The accepted shapes in words."""
         names = {Scalar: "a text", Sequence: "a list", Mapping: "`key: value` pairs"}
-        return " or ".join(names[kind] for kind in self.shapes)
+        *others, last = (names[kind] for kind in self.shapes)
+        return f"{', '.join(others)} or {last}" if others else last
 
 
 def wrong_shape(expected: str, node: object) -> PydanticCustomError:

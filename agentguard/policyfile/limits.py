@@ -117,6 +117,9 @@ def draft_limits(model: PolicyModel, outline: Outline, problems: Problems) -> li
         draft = LimitDraft(item, outline, problems)
         drafts.append(draft)
         kind = counted_type(draft.type, outline.currencies) if draft.type is not None else None
+        problems.limits.add(item.id.text)
+        if kind is None:
+            problems.broken.add(("limits", item.id.text))
         outline.limits.setdefault(item.id.text, Countable(draft.on, kind))
     return drafts
 

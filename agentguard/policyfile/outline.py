@@ -82,7 +82,7 @@ class Outline:
         values |= self.context
         values |= {name: declared for name, declared in self.facts.items() if name not in self.segments}
         refused = dict.fromkeys(self.segments, "it is a segment, recorded for reports and not for rules")
-        for name in sorted({name for action in on for name in self.arguments[action]}):
+        for name in sorted({name for arguments in self.arguments.values() for name in arguments}):
             declared, reason = self._argument(name, on, purpose)
             if declared is not None:
                 values[name] = declared

@@ -6,6 +6,7 @@ is not reported again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from agentguard.core.language.suggest import did_you_mean
@@ -14,17 +15,26 @@ from agentguard.errors import PolicyError, Problem
 
 MOST_PROBLEMS = 200
 
+_FOLLOWING = ("unknown_name", "not_readable")
+_READABLE = ("facts", "arguments", "context", "names", "tables", "calendars", "limits", "requires")
+_WHOLE = {(section, "*") for section in _READABLE}
+_WORD = re.compile(r"[\"']?[\w.-]+")
+
 
 class Problems:
     """What is wrong so far in one file.
 
     Attributes:
-        broken: Names of entries that were dropped because they are wrong, as (section, name).
+        broken: Names of entries that were dropped because they are wrong, as (section, name); `*` for a whole section.
+        torn: Where brackets begin of which YAML made other pieces than their author meant; nothing is missing in them.
+        limits: Ids of all limits of the file, whether they can be read somewhere or not.
     """
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.broken: set[tuple[str, str]] = set()
+        self.limits: set[str] = set()
+        self.torn: set[Place] = set()
         self._found: dict[tuple[int, int, str], Problem] = {}
 
     def add(self, place: Place, code: str, message: str) -> None:
@@ -32,6 +42,26 @@ class Problems:
         known = place.line, place.column, code
         if known not in self._found and len(self._found) < MOST_PROBLEMS:
             self._found[known] = Problem(place.file, place.line, place.column, code, " ".join(message.split()))
+
+    def is_broken(self, section: str, name: str) -> bool:
+        """Return whether an entry was taken out because it is wrong."""
+        return (section, name) in self.broken or (section, "*") in self.broken
+
+    def follows(self, code: str, text: str) -> bool:
+        """Return whether a problem in a condition only follows from another one that was told already.
+
+        Args:
+            code: The problem's code.
+            text: The condition from the place of the problem on.
+        """
+        if code not in _FOLLOWING:
+            return False
+        if self.broken & _WHOLE or any(section == "actions" for section, _ in self.broken):
+            return True
+        word = _WORD.match(text)
+        parts = word.group().strip("\"'").split(".") if word else []
+        said = {".".join(parts[:count]) for count in range(1, len(parts) + 1)} | {".".join(parts[1:])}
+        return any(name in said for section, name in self.broken if section in _READABLE)
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -52,7 +82,7 @@ class Problems:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` for the nearest known word, or nothing."""
-    return did_you_mean(word, [name for name in known if name != word])
+    return did_you_mean(word, list(known))
 
 
 def one_of(words: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -30,6 +31,8 @@ from agentguard.policyfile.problems import Problems
 # C0 and C1 controls, and the line breaks that YAML 1.1 and editors disagree about; tab and line feed are seen later
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _COMMENT = re.compile(r"[ \t]+#[^\n]*")
+_STOP = ("tag", "anchor", "key_not_text", "swallowed_list", "several_documents", "directive")
+"""Problems after which the pieces of a file are not what its author meant; nothing more is said about them."""
 _KEPT = re.compile(r"character '(.)'")
 
 
@@ -78,6 +81,8 @@ def read(text: str, problems: Problems) -> Mapping | None:
         return None
     try:
         root = _Reader(text, problems).document()
+    except _TooDeepError:
+        return None
     except MarkedYAMLError as error:
         _add_syntax_problem(error, text, problems)
         return None
@@ -86,6 +91,8 @@ def read(text: str, problems: Problems) -> Mapping | None:
         problems.add(
             start, "not_yaml", f"expected YAML, and the reader gave up: {shortened(str(error)) or 'broken text'}"
         )
+        return None
+    if any(problem.code in _STOP for problem in problems.sorted()):
         return None
     if root is None:
         if not problems:
@@ -126,7 +133,9 @@ class _Reader:
                     )
                     return None
                 if event.version or event.tags:
-                    self.problems.add(self.place(event), "directive", "expected no `%` line at the start: remove it")
+                    line = self.text.count("\n", 0, self.text.index("%")) + 1
+                    place = Place(self.problems.file, line, 1)
+                    self.problems.add(place, "directive", "expected no `%` line at the start: remove it")
                 root = self.node(next(self.events), 0, in_flow=False)
         if isinstance(root, Scalar) and not root.text and not root.style:
             return None
@@ -165,6 +174,8 @@ class _Reader:
                 break
             key = self.node(event, depth + 1, in_flow=flow)
             value = self.node(next(self.events), depth + 1, in_flow=flow)
+            if isinstance(key, Scalar) and isinstance(value, Scalar) and not value.text and not value.style:
+                value = replace(value, place=_behind(key))
             if not isinstance(key, Scalar):
                 self.problems.add(
                     key.place, "key_not_text", "expected a text as key, got brackets: put the whole text in quotes"
@@ -217,6 +228,11 @@ class _Reader:
                 self.problems.add(there, "swallowed_list", message)
 
 
+def _behind(key: Scalar) -> Place:
+    """Return the place behind a key and its colon, where its value is missing."""
+    return Place(key.place.file, key.place.line, key.place.column + len(key.raw) + 1)
+
+
 def _word(text: str, index: int) -> str:
     """Return the characters from an index up to the next blank or bracket, for a message."""
     match = re.compile(r"[^\s,\[\]{}]*").match(text, index)
@@ -255,7 +271,7 @@ def _syntax_message(error: MarkedYAMLError, text: str, index: int) -> tuple[str,
     if "quoted scalar" in context and ("end of stream" in problem or "document separator" in problem):
         return "not_yaml", "expected the closing quote, got the end of the file: close the quote"
     if "unknown escape character" in problem:
-        return "not_yaml", f"expected an escape that YAML knows, {problem}: use single quotes"
+        return "not_yaml", f"expected an escape that YAML knows, got `\\{text[index : index + 1]}`: use single quotes"
     if (
         "<scalar>" in problem
         and "block mapping" in context

@@ -25,9 +25,13 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _ESCALATE = re.compile(r"escalate +to +(\S+)")
 
+_FOREIGN = dict.fromkeys(("permit", "accept", "grant", "yes"), "allow")
+_FOREIGN |= dict.fromkeys(("forbid", "reject", "refuse", "block", "no"), "deny")
+_FOREIGN |= dict.fromkeys(("require_approval", "approve", "ask", "review"), "escalate to ROUTE")
 VERDICTS = ("allow", "escalate to ROUTE", "deny", "abstain")
 
 
@@ -134,7 +138,8 @@ def verdict(
             problems.add(scalar.place, "verdict_refused", message)
             return None
         return Then(Verdict[text.upper()])
-    near = suggestion(text.split(" ")[0], ["allow", "deny", "escalate", "abstain"]) if text else ""
+    first = text.split(" ")[0].lower()
+    near = f": write `{_FOREIGN[first]}`" if first in _FOREIGN else suggestion(first, [*_FOREIGN.values(), "escalate"])
     if text == "escalate":
         near = " (say to which route: `escalate to ROUTE`)"
     got = f"got `{shortened(text)}`{near}"
@@ -159,10 +164,12 @@ def _declare(known: list[str]) -> str:
 
 def zone(scalar: Scalar, problems: Problems) -> zoneinfo.ZoneInfo | None:
     """Return a time zone by its IANA name."""
-    known = zoneinfo.available_timezones()
-    if scalar.text in known:
-        return zoneinfo.ZoneInfo(scalar.text)
-    near = suggestion(scalar.text, known)
+    try:
+        if _ZONE.fullmatch(scalar.text):
+            return zoneinfo.ZoneInfo(scalar.text)
+    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
+        pass  # not a zone, or a folder of zones: told below, with the nearest one
+    near = suggestion(scalar.text, zoneinfo.available_timezones())
     got = f"got `{shortened(scalar.text)}`{near}"
     problems.add(scalar.place, "zone_unknown", f"`timezone` must be a name like `Europe/Berlin`, {got}")
     return None

@@ -27,7 +27,7 @@ _KINDS = {
     "cases": "case",
     "users": "person",
 }
-_PLACEHOLDERS = {"agentguard": "1", "version": "1"}
+_PLACEHOLDERS = {"agentguard": "1", "version": "1", "policy": "unnamed", "people": "1", "test": "unnamed"}
 _ROUNDS = 6
 
 
@@ -40,7 +40,8 @@ def checked(model: type[M], root: Mapping, problems: Problems) -> M | None:
             wrong = error.errors(include_url=False)
             for item in wrong:
                 _report(model, root, item["loc"], str(item["type"]), item.get("ctx") or {}, problems)
-            root = _without(root, [item["loc"] for item in wrong], [str(item["type"]) for item in wrong], problems)
+            required = {field.alias or name for name, field in model.model_fields.items() if field.is_required()}
+            root = _without(root, [(item["loc"], str(item["type"])) for item in wrong], required, problems)
     return None
 
 
@@ -50,6 +51,8 @@ def _report(
     """Add the problem of one validation error."""
     if kind == "missing":
         holder, subject = _at(root, location[:-1]), _subject(root, location[:-1])
+        if holder.place in problems.torn:
+            return
         problems.add(holder.place, "missing_key", f"{subject}key `{location[-1]}` is missing: add it")
         return
     subject = _subject(root, location[:-1] if kind == "extra_forbidden" else location)
@@ -63,7 +66,7 @@ def _report(
             return
         known = tuple(_keys(model, location))
         near = suggestion(name, known)
-        fix = near or f": expected {one_of(known)}"
+        fix = near or (f": expected {one_of(known)}" if known else ": remove it")
         problems.add(place, "unknown_key", f"{subject}unknown key `{shortened(name)}`{fix}")
         return
     node = _at(root, location)
@@ -75,16 +78,12 @@ def _report(
 
 
 def _keys(model: type[BaseModel], location: Location) -> Iterable[str]:
-    """Return the keys accepted where an unknown one was found."""
-    current: Any = model
-    for step in location[:-1]:
-        if isinstance(step, str) and isinstance(current, type) and issubclass(current, BaseModel):
-            field = next((item for name, item in current.model_fields.items() if (item.alias or name) == step), None)
-            current = field.annotation if field else None
-        current = _inner_model(current) or current
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return [item.alias or name for name, item in current.model_fields.items()]
-    return ()
+    """Return the keys accepted where an unknown one was found: at the top, or in an entry of a section."""
+    found: type[BaseModel] | None = model
+    if len(location) > 1:
+        field = next((item for name, item in model.model_fields.items() if (item.alias or name) == location[0]), None)
+        found = _inner_model(field.annotation) if field is not None else None
+    return [item.alias or name for name, item in found.model_fields.items()] if found is not None else ()
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
@@ -127,16 +126,16 @@ def _subject(root: Mapping, location: Location) -> str:
     return f"{kind} `{shortened(location[1])}`: "
 
 
-def _without(root: Mapping, locations: list[Location], kinds: list[str], problems: Problems) -> Mapping:
+def _without(root: Mapping, wrong: list[tuple[Location, str]], required: set[str], problems: Problems) -> Mapping:
     """Return the tree without its wrong entries, and with placeholders for keys that the top level needs."""
     dropped: dict[str, set[int | str]] = {}
     items, keys = dict(root.items), dict(root.keys)
     extras: dict[tuple[str, int | str], set[str]] = {}
-    for location, kind in zip(locations, kinds, strict=True):
+    for location, kind in wrong:
         section = str(location[0])
         if len(location) == 1:
             items.pop(section, None)
-            if kind != "extra_forbidden":
+            if kind != "extra_forbidden" and section in required:
                 _placeholder(section, items, keys, root)
             problems.broken.add((section, "*"))
         elif kind == "extra_forbidden" and len(location) == 3:
@@ -153,10 +152,10 @@ def _without(root: Mapping, locations: list[Location], kinds: list[str], problem
 def _placeholder(key: str, items: dict[str, Node], keys: dict[str, Scalar], root: Mapping) -> None:
     """Stand in for a key that the file needs, so that the rest can be looked at."""
     place = root.keys[key].place if key in root.keys else root.place
-    if key == "actions":
-        items[key] = Mapping({}, {}, place)
+    if key in _PLACEHOLDERS:
+        items[key] = Scalar(_PLACEHOLDERS[key], place)
     else:
-        items[key] = Scalar(_PLACEHOLDERS.get(key, "unnamed"), place)
+        items[key] = Sequence([], place) if key == "cases" else Mapping({}, {}, place)
     keys.setdefault(key, Scalar(key, place))
 
 

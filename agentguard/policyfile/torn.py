@@ -32,7 +32,7 @@ def _whole_items(node: Sequence, problems: Problems) -> list[Node]:
             torn = not _closes(item)
         elif _is_open(item):
             torn = True
-            _report(item, problems)
+            _report(item, node, problems)
         else:
             kept.append(item)
     return kept
@@ -48,10 +48,10 @@ def _whole_keys(node: Mapping, problems: Problems) -> list[str]:
             torn = not (_closes(key) or _closes(item))
         elif _is_open(item):
             torn = True
-            problems.broken.add(("flow", name))
-            _report(item, problems)
+            _report(item, node, problems)
         elif bare and kept and " " in name:
             message = f"YAML cut the text before `{shortened(name)}`, at the comma: {_FIX}"
+            problems.torn.add(node.place)
             problems.add(key.place, "torn_apart", message)
             kept.pop()
         else:
@@ -59,7 +59,8 @@ def _whole_keys(node: Mapping, problems: Problems) -> list[str]:
     return kept
 
 
-def _report(item: Node, problems: Problems) -> None:
+def _report(item: Node, around: Node, problems: Problems) -> None:
+    problems.torn.add(around.place)
     text = shortened(item.text) if isinstance(item, Scalar) else ""
     problems.add(item.place, "torn_apart", f"YAML cut the text after `{text}`, at the comma: {_FIX}")
 
