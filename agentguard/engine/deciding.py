@@ -187,7 +187,10 @@ class Deciding:
             versions=self.parts.versions,
             relates_to=ask.relates_to,
         )
-        written = transaction.append({**body, **(extra or {}), "request_digest": ask.digest})
+        body |= {**(extra or {}), "request_digest": ask.digest}
+        if not keep:
+            del body["state"]  # no row stands beside this entry, so there is no state that it could say
+        written = transaction.append(body)
         if keep:
             moves: ActionChanges = {
                 "new_fence": standing.fence,
@@ -211,7 +214,10 @@ class Deciding:
 
     def _halted(self, transaction: Transaction, target: str) -> Answer:
         reason = Reason("halted", target, Verdict.DENY)
-        written = transaction.append(recorded.refused_entry(self.parts, self.ask, (reason,), self.before))
+        body = recorded.refused_entry(self.parts, self.ask, (reason,), self.before)
+        if self.before is None:
+            del body["state"]  # a stopped request leaves its key free
+        written = transaction.append(body)
         return Denied(
             decision_id=self.ask.action_id,
             action=self.ask.request.action,
