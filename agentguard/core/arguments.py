@@ -178,7 +178,7 @@ def _value(kind: Type, raw: Any) -> Value:
     """Read one value; what is read is conformed too, unless reading it has already checked all that its type asks."""
     try:
         value = _READERS[type(kind)](kind, raw)
-        return value if type(kind) in _COMPLETE else conform(kind, value)  # type: ignore[no-any-return]
+        return value if type(kind) in _COMPLETE else conform(kind, value)
     except (ConformError, MoneyError) as error:
         code = error.reason if isinstance(error, ConformError) else error.code
         raise _FaultError(code, str(error)) from error

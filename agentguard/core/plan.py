@@ -224,8 +224,8 @@ def _varies(file: PlannedPolicy) -> bool:
 
 
 def _speaks(policy: Policy) -> bool:
-    worded = (*policy.rules, *policy.limits, *policy.requires)
-    return bool(policy.say_otherwise or policy.say_on_error) or any(item.words.say for item in worded)
+    words = [item.words for items in (policy.rules, policy.limits, policy.requires) for item in items]
+    return bool(policy.say_otherwise or policy.say_on_error) or any(said.say for said in words)
 
 
 def _plan_rule(policy: Policy, rule: Rule) -> PlannedRule:
