@@ -67,6 +67,7 @@ class Store:
             UsageError: The address is not one of the above.
         """
         address = _parse(url)
+        sqlite.require_version()
         store = cls(address, sqlite.make_engine(address, patience), clock, patience)
         try:
             store._prepare(log)
@@ -148,6 +149,10 @@ class Store:
                 yield connection
         except SQLAlchemyError as error:
             raise sqlite.translate(error, self.url, self._patience) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise UsageError(
+                f"expected whole numbers of 64 bits and Unicode text, got what no database can keep: {error}"
+            ) from error
         finally:
             self._inside.transaction = False
             if alone:

@@ -18,6 +18,8 @@ REFUSAL = "agentguard"
 
 WRITES = "agentguard_writes"
 
+OLDEST = (3, 37, 0)
+
 _NEVER_CHANGED = (
     "agentguard_entry",
     "agentguard_posting",
@@ -85,6 +87,18 @@ def triggers() -> Iterator[str]:
 
 def _trigger(name: str, when: str, words: str) -> str:
     return f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{REFUSAL}: {words}'); END"
+
+
+def require_version() -> None:
+    """Refuse a SQLite without typed tables.
+
+    Raises:
+        StoreUnavailableError: The library that Python was built with is older than 3.37 (November 2021).
+    """
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise StoreUnavailableError(
+            f"expected SQLite {'.'.join(map(str, OLDEST))} or newer, got {sqlite3.sqlite_version}; use a newer Python"
+        )
 
 
 def make_engine(url: URL, patience: float) -> Engine:

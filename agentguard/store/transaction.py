@@ -120,6 +120,8 @@ class Transaction(Reading):
         try:
             self._connection.execute(insert(_action), values)
         except IntegrityError as error:
+            if "unique" not in str(error.orig).lower():
+                raise
             raise StaleFenceError(
                 f"expected a new action, got the key `{record.key}` or the id a second time"
             ) from error

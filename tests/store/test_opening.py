@@ -163,6 +163,13 @@ def test_a_database_that_nobody_made_cannot_be_made_read_only(tmp_path):
         Store.open(f"sqlite:///file:{tmp_path / 'empty.db'}?mode=ro&uri=true", HandClock())
 
 
+def test_an_old_sqlite_is_refused(path, monkeypatch):
+    monkeypatch.setattr("agentguard.store.sqlite.OLDEST", (4, 0, 0))
+    with pytest.raises(StoreUnavailableError, match=r"expected SQLite 4\.0\.0 or newer"):
+        open_store(path)
+    assert not path.exists()
+
+
 def test_a_full_disk_is_said_and_nothing_is_stored(path):
     store = open_store(path)
     begin(store, "a1", [("customer", 100)])

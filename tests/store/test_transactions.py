@@ -11,7 +11,7 @@ import time
 import pytest
 
 from agentguard.core.lifecycle import MOVES, State
-from agentguard.errors import KeyConflictError, StaleFenceError, StoreUnavailableError, UsageError
+from agentguard.errors import KeyConflictError, StaleFenceError, StoreUnavailableError, TamperedError, UsageError
 from agentguard.store import Store
 from agentguard.store.verification import verify
 from tests.store.given import START, HandClock, action, begin, body, race, settle, usage
@@ -253,6 +253,44 @@ FORKING = """
 
 def test_a_forked_child_uses_connections_of_its_own(path):
     assert python(FORKING, path).communicate(timeout=60)[0] == "3 cus_2\n"
+
+
+def test_a_reader_of_a_database_in_memory_sees_only_what_is_committed():
+    store = Store.open("sqlite://", HandClock())
+    inside, found = threading.Event(), []
+
+    def work(transaction):
+        transaction.append({"tenant": "acme", "kind": "x"})
+        inside.set()
+        time.sleep(0.1)
+        transaction.append({"tenant": "acme", "kind": "x"})
+
+    writer = threading.Thread(target=store.transact, args=(work,))
+    writer.start()
+    inside.wait(10)
+    found.append(store.read(lambda r: (r.position(), len(r.entries()))))
+    writer.join()
+    assert found == [(2, 2)]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        lambda r: r.entry(2**63),
+        lambda r: r.entries(10**30),
+        lambda r: r.action("\udcff"),
+        lambda r: r.posted_since(["a"], 2**64),
+    ],
+)
+def test_numbers_and_text_that_no_database_can_keep_are_an_error_of_ours(store, query):
+    with pytest.raises(UsageError, match="what no database can keep"):
+        store.read(query)
+
+
+def test_a_broken_record_is_not_taken_for_a_second_key(store):
+    with pytest.raises(TamperedError, match="would contradict itself"):
+        begin(store, "a1", request=None)
 
 
 def test_a_thread_that_stays_inside_a_transaction_makes_others_wait_a_bounded_time(path):
