@@ -166,14 +166,16 @@ def test_a_later_value_brings_back_what_was_taken_away(bundle):
         Row(with_values(waiter__since="2026-01-01 09:00"), expecting("allow"), PLACE),
         Row(Situation(), expecting("deny"), PLACE),
         Row(Situation(failed=("waiter.name",)), expecting("deny"), PLACE),
+        Row(Situation(now="2026-11-20 11:00", happened=()), expecting("deny"), PLACE),
     )
     case = Case("rows", "tip.give", Situation(without=("waiter.since",)), Expectation(), rows, PLACE)
     report = run_cases(bundle, CaseFile(("tips",), GIVEN, (case,), "tips_test.yaml"))
-    assert [result.failures for result in report.results] == [(), (), ()]
+    assert [result.failures for result in report.results] == [(), (), (), ()]
     assert [result.name for result in report.results] == [
         "rows: waiter.since 2026-01-01 09:00",
         "rows: ",
         "rows: waiter.name failed",
+        "rows: at 2026-11-20 11:00, happened nothing",
     ]
 
 
@@ -258,6 +260,25 @@ def test_a_guarantee_has_an_example_once_its_condition_holds_and_what_is_possibl
     assert without_example(too_new, full) == ["tips/generous", "tips/kind"]
 
 
+def test_a_rule_that_always_speaks_need_not_be_seen_silent():
+    policy = load_text(
+        "agentguard: 1\npolicy: open\nversion: 1\nactions: {tip.ask: {wish: text}}\nrules: [{id: all, then: allow}]\n",
+        "open.yaml",
+    )
+    case = Case("a case", "tip.ask", with_values(wish="x"), expecting("allow"), (), PLACE)
+    report = run_cases(bundle_of([policy]), CaseFile(("open",), Situation(), (case,), "open_test.yaml"))
+    assert report.passed
+    assert report.coverage.uncovered == ()
+
+
+def test_one_wrong_case_is_enough_for_a_report_that_has_not_passed(bundle):
+    right = Case("right", "tip.give", Situation(), expecting("allow"), (), PLACE)
+    wrong = Case("wrong", "tip.give", Situation(), expecting("deny"), (), PLACE)
+    report = run_cases(bundle, CaseFile(("tips",), GIVEN, (right, wrong), "tips_test.yaml"))
+    assert not report.passed
+    assert [result.name for result in report.failed] == ["wrong"]
+
+
 def test_an_action_that_is_not_there_is_told(bundle):
     result = result_of(bundle, expecting("allow"), action="tip.gvie")
     assert result.failures == ("`do` names `tip.gvie`, which the policy does not have; did you mean `tip.give`?",)
@@ -303,7 +324,8 @@ rules:
 
     assert result(expecting("allow", "small"), "8").passed
     assert result(expecting("escalate to caps/lead", "caps/medium"), "8.01").passed
-    assert result(expecting("escalate to caps/lead and tips/lead", "caps/medium", "tips/medium"), "10.01").passed
+    for routes in ("caps/lead and tips/lead", "tips/lead and caps/lead"):
+        assert result(expecting(f"escalate to {routes}", "caps/medium", "tips/medium"), "10.01").passed
     assert not result(expecting("escalate to caps/lead", "caps/medium"), "10.01").passed
     wrong = result(expecting("allow"), "8.01")
     assert wrong.failures == ("expected allow, got escalate to caps/lead by `caps/medium`",)
@@ -313,14 +335,110 @@ def test_coverage_says_what_decided_what_was_silent_and_which_limit_met_its_boun
     cases = (
         Case("fits", "tip.give", Situation(used={"a-day": "45"}), expecting("allow"), (), PLACE),
         Case("one cent more", "tip.give", Situation(used={"a-day": "45.01"}), expecting("deny"), (), PLACE),
+        Case("two cents more", "tip.give", Situation(used={"a-day": "45.02"}), expecting("deny"), (), PLACE),
+        Case(
+            "a cent less", "tip.give", Situation(used={"a-day": "44.99", "often": "2"}), expecting("allow"), (), PLACE
+        ),
     )
-    coverage = run_cases(bundle, CaseFile(("tips",), GIVEN, cases, "tips_test.yaml")).coverage
+    report = run_cases(bundle, CaseFile(("tips",), GIVEN, cases, "tips_test.yaml"))
+    coverage = report.coverage
+    assert report.passed
     items = {item.id: item for item in coverage.items}
-    assert (items["tips/a-day"].decided, items["tips/a-day"].silent) == (1, 1)
+    assert (items["tips/a-day"].decided, items["tips/a-day"].silent) == (2, 2)
     assert (items["tips/a-day"].at_max, items["tips/a-day"].past_max) == (1, 1)
-    assert (items["tips/small"].decided, items["tips/small"].silent) == (1, 0)
+    assert (items["tips/often"].at_max, items["tips/often"].past_max) == (1, 0)
+    assert (items["tips/small"].decided, items["tips/small"].silent) == (2, 0)
     assert coverage.share == (1, 8)
     uncovered = [item.id for item in coverage.uncovered]
     assert "tips/a-day" not in uncovered
     assert {"tips/small", "tips/too-new", "tips/often", "tips/asked"} <= set(uncovered)
     assert [item.id for item in coverage.without_boundary] == ["tips/often"]
+
+
+EVERY_KIND = """
+agentguard: 1
+policy: kinds
+version: 1
+timezone: Europe/Berlin
+currency: [USD, EUR]
+types:
+  part: {name: text, price: money}
+actions:
+  kind.try: {due: "money, computed as owed"}
+facts:
+  it.price: money
+  it.weight: decimal
+  it.day: date
+  it.pause: duration
+  it.at: time
+  it.parts: list of part
+context:
+  loud: yes_no?
+names:
+  owed: it.price + it.price
+rules:
+  - id: all-read
+    then: allow
+    when:
+      - due == usd(80)
+      - it.weight == 2.5
+      - it.day == date("2026-12-24")
+      - it.pause == 3 days
+      - it.at == time("2026-11-20T09:00:00Z")
+      - it.parts.exists(p, p.name == "lid" and p.price == eur(3))
+      - has(context.loud) and context.loud
+      - agent.id == "bot" and has(agent.version) and agent.version == "2" and tenant == "north"
+limits:
+  - {id: spent, sum: due, in: 30 days, max: {USD: usd(100), EUR: eur(90)}, over: deny}
+"""
+
+EVERYTHING = {
+    "it.price": "40.00 USD",
+    "it.weight": "2.50",
+    "it.day": "2026-12-24",
+    "it.pause": "3 days",
+    "it.at": "2026-11-20 10:00",
+    "it.parts": ({"name": "lid", "price": "3 EUR"},),
+    "context.loud": "yes",
+    "agent.id": "bot",
+    "agent.version": "2",
+    "tenant": "north",
+}
+
+
+def kinds_result(expect, situation):
+    bundle = bundle_of([load_text(EVERY_KIND, "kinds.yaml")])
+    case = Case("a case", "kind.try", situation, expect, (), PLACE)
+    return run_cases(bundle, CaseFile(("kinds",), Situation(values=EVERYTHING), (case,), "kinds_test.yaml")).results[0]
+
+
+def test_values_of_every_kind_are_read_by_the_types_that_the_policy_declares():
+    assert kinds_result(expecting("allow", "all-read"), Situation()).failures == ()
+    elsewhere = Situation(values={"it.at": "2026-11-20 04:00-05:00"})
+    assert kinds_result(expecting("allow", "all-read"), elsewhere).failures == ()
+    assert kinds_result(expecting("deny", "otherwise"), Situation(without=("context.loud",))).failures == ()
+
+
+@pytest.mark.parametrize(
+    "values, mistake",
+    [
+        ({"it.price": "40"}, "`it.price`: expected an amount with its currency like `49.99 USD`, got `40`"),
+        ({"it.weight": "1e3"}, "`it.weight`: expected a number like `2.5`, got `1e3`"),
+        ({"it.day": "24.12.2026"}, "`it.day`: expected a date like `2026-11-20`, got `24.12.2026`"),
+        ({"it.pause": "a while"}, "`it.pause`: expected a length of time like `3 days`, got `a while`"),
+        ({"it.parts": ("lid",)}, "`it.parts`: expected part with `name`, `price`, got `lid`"),
+        ({"it.parts": ({"name": "lid"},)}, "`it.parts`: part needs the field `price`"),
+        ({"it.parts": ({"name": "a", "price": "1 EUR", "x": "1"},)}, "`it.parts`: part has no field `x`"),
+        ({"due": "80 USD"}, "`due` is worked out by the policy; leave it out and set what it is made of"),
+        ({"context.loud": "very"}, "`context.loud`: expected `yes` or `no`, got `very`"),
+        ({"tenant": {"a": "b"}}, "`tenant` must be a text"),
+    ],
+)
+def test_a_value_that_is_none_of_its_type_is_told_with_an_example(values, mistake):
+    assert kinds_result(expecting("allow"), Situation(values=values)).failures == (mistake,)
+
+
+def test_what_is_used_and_not_held_is_settled_in_the_currency_of_the_request():
+    situation = Situation(used={"spent": "20"}, held={"spent": "5.00 USD"})
+    checked = kinds_result(expecting("allow"), situation).decision.limits[0]
+    assert (checked.unit, checked.used, checked.held, checked.amount, checked.max) == ("USD", 2000, 500, 8000, 10000)
