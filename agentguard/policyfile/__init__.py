@@ -3,12 +3,14 @@
 from agentguard.policyfile.build import load_text
 from agentguard.policyfile.bundle import bundle_of, load, load_files, policy_paths
 from agentguard.policyfile.cases import load_cases, load_cases_text
+from agentguard.policyfile.layout import format_text
 from agentguard.policyfile.linting import lint
 from agentguard.policyfile.people import load_people, load_people_text
 from agentguard.policyfile.schema import json_schema, modeline
 
 __all__ = [
     "bundle_of",
+    "format_text",
     "json_schema",
     "lint",
     "load",

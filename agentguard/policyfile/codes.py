@@ -44,9 +44,7 @@ CODES: Mapping[str, str] = {
     "zone_unknown": "an unknown time zone",
     "currency_unknown": "an unknown currency",
     "language_malformed": "not a language tag",
-    "yes_no_expected": "not `yes` or `no`",
     "placeholder_malformed": "a placeholder that cannot be read",
-    "value_malformed": "not a value of the declared type",
     # what refers to something else
     "duplicate_id": "an id is used twice",
     "name_taken": "a name that is taken or reserved",
@@ -62,7 +60,6 @@ CODES: Mapping[str, str] = {
     "table_uneven": "a table with holes or uneven entries",
     "measure_missing": "a measure that does not cover the limit's actions",
     "currency_mismatch": "currencies that do not match",
-    "segment_read": "a condition reads a segment",
     "requirement_unmatched": "a requirement compares what one of the actions does not have",
     # files together
     "policy_twice": "two policies with the same name",
@@ -72,7 +69,7 @@ CODES: Mapping[str, str] = {
     "person_unknown": "an unknown person or group",
     "login_shared": "a login that two people share",
     # test files
-    "case_unknown": "a test names something that the policy does not have",
+    "not_formatted": "a file that cannot be laid out without changing what it says",
     "case_incomplete": "a test case without what it needs",
 }
 

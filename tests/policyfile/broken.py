@@ -504,8 +504,7 @@ edited(
     ("currency: USD\n", ""),
     ("price: money", "price: «money"),
     (
-        "  - {id: per-order, on: [refund.issue], sum: amount, per: order.id, in: forever, max: order.total, "
-        "over: deny}\n",
+        BASE.partition("limits:\n")[2].partition("  - id: count")[0],
         "",
     ),
     ('order.total - held("per-order")', "order.total"),
