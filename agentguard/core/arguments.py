@@ -253,11 +253,12 @@ def _money(kind: language.Money, raw: Any) -> Value:
     if currency not in kind.currencies:
         raise _FaultError("currency", f"expected {' or '.join(kind.currencies)}")
     try:
-        return Money.of(written, currency)
+        amount = Money.of(written, currency)
     except MoneyError as error:
         raise _FaultError(
             "over_precise", f"expected an exact amount in {currency} with its own number of decimals"
         ) from error
+    return conform(kind, amount)
 
 
 def _text(kind: Type, raw: Any) -> str:
