@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from agentguard.core.language import Expression, Integer, ListOf, Money, Record, Type, parse_duration
@@ -244,4 +245,7 @@ def _bound(
     if condition is None or not draft.on:
         return None
     kind: Type = Money(currencies, any_sign=True) if isinstance(draft.type, Money) else Integer()
-    return check_condition(condition, outline.scope(draft.on, "bounding"), problems, kind)
+    scope = outline.scope(draft.on, "bounding")
+    if len(currencies) == 1:
+        scope = replace(scope, currencies=currencies)  # a bare number beside `USD:` is an amount of it
+    return check_condition(condition, scope, problems, kind)
