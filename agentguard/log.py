@@ -13,4 +13,5 @@ import structlog
 
 def get_logger(part: str) -> Any:
     """Return a logger that names the part of agentguard it speaks for."""
-    return structlog.get_logger("agentguard").bind(part=part)
+    # Not bound here: a bound logger would keep the configuration of the moment of import.
+    return structlog.get_logger("agentguard", part=part)
