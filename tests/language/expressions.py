@@ -70,6 +70,8 @@ NAMES = {
     "left": 'order.total - amount - held("month")',
     "cap": "50",
     "any_final": "items.exists(i, i.final_sale)",
+    "guards": "has(score) and (has(weight) or flag) and not (not has(note) or flag)",
+    "excuses": "not has(score) or (not has(weight) and flag)",
 }
 
 
@@ -145,7 +147,21 @@ class Writer:
         )
         operator = "==" if kind == "text" else self.pick("<", "<=", ">=")
         test = f"{path} {operator} {self.write(kind, depth)}"
-        return self.pick(f"(has({path}) and {test})", f"({test} and has({path}))", f"(not has({path}) or {test})")
+        return self.fill(
+            depth,
+            f"(has({path}) and {test})",
+            f"({test} and has({path}))",
+            f"(not has({path}) or {test})",
+            f"((has({path}) or <condition0>) and {test})",
+            f"((has({path}) and <condition0>) and {test})",
+            f"(not (has({path}) and <condition0>) or {test})",
+            f"(not (has({path}) or <condition0>) or {test})",
+            f"(not (not has({path}) or <condition0>) and {test})",
+            f"(not (not has({path}) and <condition0>) and {test})",
+            f"(guards and {test})",
+            f"(not guards or {test})",
+            f"(not excuses or {test})",
+        )
 
     def compare(self, kind, depth):
         operator = self.pick("==", "!=", "<", "<=", ">", ">=")

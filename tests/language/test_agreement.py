@@ -50,3 +50,17 @@ def test_generated_code_agrees_with_the_walker_on_a_hundred_thousand_random_pair
             errors += sum(found[0] == "error" for found in walked)
     assert pairs >= 100_000
     assert errors > pairs / 50
+
+
+def test_what_the_checker_accepts_never_reads_an_optional_value_that_is_missing():
+    source = random.Random(7)
+    scope = scope_with_names()
+    optional = {name for name, declared in scope.values.items() if declared.optional} | {"note", "sold_at", "city"}
+    environments = [environment(source) for _ in range(400)]
+    seen = 0
+    for expression in expressions(source, scope, ["guarded", "guarded", "condition"], 3_000):
+        for values in source.sample(environments, 8):
+            found = outcome(evaluate, expression, values)
+            assert found[:2] != ("error", "missing") or found[2] not in optional, expression.source
+            seen += bool(expression.reads & optional)
+    assert seen > 5_000

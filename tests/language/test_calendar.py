@@ -109,6 +109,11 @@ def test_working_time_passes_in_real_hours_when_the_clock_changes():
     assert always.add_working_time(start, timedelta(hours=24), BERLIN) == start + timedelta(hours=24)
 
 
+def test_working_time_counts_in_a_span_that_began_long_before():
+    calendar = Calendar(spans=(Span(datetime(2026, 11, 1), datetime(2026, 12, 1)),))
+    assert calendar.add_working_time(at("2026-11-20 10:00"), timedelta(hours=4), BERLIN) == at("2026-11-20 14:00")
+
+
 def test_working_time_that_never_comes_is_none():
     assert Calendar().add_working_time(at("2026-11-20 10:00"), timedelta(hours=1), BERLIN) is None
 

@@ -50,6 +50,9 @@ def problems(text, scope=WITH_NAMES, expect=None):
         ("has(address.city)", 4, "optional_unguarded", "write `has(address) and ...`"),
         ("has(score) or score > 1", 14, "optional_unguarded", "may be missing"),
         ("not (has(score) and flag) or score > 1", 29, "ok", ""),
+        ("(has(score) or flag) and score > 1", 25, "optional_unguarded", "may be missing"),
+        ("not (has(score) or flag) or score > 1", 28, "optional_unguarded", "may be missing"),
+        ("not (not has(score) and flag) and score > 1", 34, "optional_unguarded", "may be missing"),
         ("has(left)", 0, "arguments", "nothing else"),
         ("has(amount > 1)", 0, "arguments", "asks for one value"),
         ("amount", 0, "wrong_type", "expected a condition"),
@@ -121,6 +124,11 @@ def test_a_named_expression_that_asks_with_has_guards_what_stands_beside_it():
     scope = Scope(values=SCOPE.values, names={"scored": checked("has(score) and score > 0")})
     checked("scored and score < 100", scope)
     assert problems("scored or score < 100", scope)[0][1] == "optional_unguarded"
+    half = Scope(
+        values=SCOPE.values, names={"half": checked("has(score) or flag"), "off": checked("not has(score) and flag")}
+    )
+    assert problems("half and score < 100", half)[0][1] == "optional_unguarded"
+    assert problems("off or score < 100", half)[0][1] == "optional_unguarded"
 
 
 def test_conditions_of_one_list_guard_each_other():
