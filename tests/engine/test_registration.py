@@ -1,0 +1,298 @@
+"""What an application registers, checked at the start: every mismatch with the policies, all at once."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel
+
+from agentguard import (
+    ConfigurationError,
+    Denied,
+    Done,
+    Guard,
+    Idempotent,
+    Money,
+    Observed,
+    Queryable,
+    Read,
+    Retry,
+    Unprotected,
+    UsageError,
+)
+from agentguard.testing.clock import ManualClock
+from tests.engine.given import bundle
+
+POLICY = """
+agentguard: 1
+policy: shop
+version: 1
+owner: a@acme.example
+description: For registration.
+timezone: UTC
+currency: USD
+actions:
+  thing.do:
+    item: text
+    amount: money
+    day: date?
+    kind: [big, small]
+facts:
+  thing.price: money?
+  thing.owner.name: text?
+  weather.now: text?
+  stock.count: "integer?, max_age 1 hour"
+context:
+  conversation: text
+rules:
+  - id: all
+    then: allow
+    when:
+      - has(weather.now) and weather.now == "sun"
+      - has(thing.price) and thing.price <= amount
+      - has(stock.count) and stock.count > 0
+"""
+
+
+@pytest.fixture
+def guard():
+    made = Guard(bundle(POLICY), store="sqlite://", clock=ManualClock(), activate=True)
+    yield made
+    made.close()
+
+
+def facts(guard, *, price="1", weather="sun", stock=3):
+    guard.fact("thing")(lambda item: {"price": Money.of(price, "USD")})
+    guard.fact("weather")(lambda: {"now": weather})
+    guard.fact("stock")(lambda item: {"count": stock})
+
+
+def run(guard, **more):
+    return guard.run("thing.do", {"item": "t", "amount": "1", "kind": "big"} | more, agent="bot", key="k-1")
+
+
+def mismatches(guard):
+    with pytest.raises(ConfigurationError) as refused:
+        guard.start()
+    return list(refused.value.mismatches)
+
+
+def test_every_mismatch_is_said_at_once(guard):
+    @guard.action("thing.do")
+    def do(item: int, amount: float, extra):
+        """Do."""
+
+    @guard.action("thing.undo")
+    def undo():
+        """Undo."""
+
+    @guard.fact("thing")
+    def thing(thing_id):
+        """Look up."""
+
+    found = mismatches(guard)
+    assert found == [
+        "tool `thing.do` takes `item` as `int`, but its policy declares `text`",
+        "tool `thing.do` takes `amount` as `float`, but its policy declares `money`",
+        "tool `thing.do` does not take `day`, which its policy declares; add the parameter",
+        "tool `thing.do` does not take `kind`, which its policy declares; add the parameter",
+        "tool `thing.do` needs `extra`, which no policy declares; declare it or give it a default",
+        'rules of `thing.do` read `stock.count`, but no `@guard.fact("stock")` is registered',
+        "fact `thing` needs `thing_id` for `thing.do`, which is no argument, context or fact there; "
+        "give the parameter a default",
+        'rules of `thing.do` read `weather.now`, but no `@guard.fact("weather")` is registered',
+        "tool `thing.undo` is governed by no policy in force; actions with a policy are: thing.do",
+    ]
+
+
+@pytest.mark.parametrize("kind", [Literal["big", "small"], str, StrEnum("Kind", ["big", "small"]), "Kind | None", None])
+def test_annotations_that_may_fit_are_left_to_the_tool(guard, kind):
+    facts(guard)
+
+    def do(item: str, amount: Money, day: date | None = None, kind=None, **more):
+        return "done"
+
+    do.__annotations__["kind"] = kind
+    guard.action("thing.do")(do)
+    guard.start()
+
+
+@pytest.mark.parametrize("kind", [Literal["big"], int, Decimal])
+def test_annotations_that_cannot_fit_are_mismatches(guard, kind):
+    facts(guard)
+
+    def do(item: str, amount: Money, day: date, kind):
+        return "done"
+
+    do.__annotations__["kind"] = kind
+    guard.action("thing.do")(do)
+    assert len(mismatches(guard)) == 1
+
+
+def test_facts_that_need_themselves_are_a_circle(guard):
+    guard.fact("thing")(lambda stock: None)
+    guard.fact("stock")(lambda weather: None)
+    guard.fact("weather")(lambda stock: None)
+    guard.action("thing.do")(lambda **_: None)
+    assert any("circle" in text for text in mismatches(guard))
+
+
+def test_registering_twice_too_late_or_wrongly_is_an_error(guard):
+    facts(guard)
+    guard.action("thing.do")(lambda **_: None)
+    with pytest.raises(UsageError, match="already"):
+        guard.action("thing.do")(lambda **_: None)
+    with pytest.raises(UsageError, match="already"):
+        guard.fact("thing")(lambda: None)
+    with pytest.raises(UsageError, match="first name"):
+        guard.fact("a.b")(lambda: None)
+    with pytest.raises(ConfigurationError, match="position"):
+        guard.fact("c")(lambda c, /: None)
+    guard.start()
+    with pytest.raises(UsageError, match="after the guard has started"):
+        guard.fact("late")(lambda: None)
+
+
+def test_settings_of_a_tool_that_contradict_each_other_are_refused(guard):
+    with pytest.raises(ConfigurationError, match="takes no `key`"):
+        guard.action("thing.do", effect=Idempotent(timedelta(hours=1)))(lambda item: None)
+    with pytest.raises(ConfigurationError, match="act twice"):
+        guard.action("thing.do", retry=Retry())(lambda **_: None)
+    with pytest.raises(ConfigurationError, match="act twice"):
+        guard.action("thing.do", effect=Queryable(lambda: None), retry=Retry())(lambda **_: None)
+    with pytest.raises(ConfigurationError, match="position"):
+        guard.action("thing.do")(lambda thing, /: None)
+
+
+@dataclass
+class Thing:
+    price: Money
+
+
+class Stock(BaseModel):
+    count: int
+
+
+@pytest.mark.parametrize("thing", [{"price": Money.of("1", "USD")}, Thing(Money.of("1", "USD"))])
+def test_lookups_give_mappings_objects_plain_values_or_nothing(guard, thing):
+    guard.fact("thing")(lambda **_: thing)
+    guard.fact("weather")(lambda: {"now": "sun"})
+    guard.fact("stock")(lambda: Stock(count=1))
+    guard.action("thing.do")(lambda **_: "done")
+    assert isinstance(run(guard), Done)
+
+
+@pytest.mark.parametrize("value", [None, {}, {"count": None}, Stock(count=0)])
+def test_what_is_absent_or_does_not_fit_is_no_allow(guard, value):
+    guard.fact("thing")(lambda: {"price": Money.of("1", "USD")})
+    guard.fact("weather")(lambda: {"now": "sun"})
+    guard.fact("stock")(lambda: value)
+    guard.action("thing.do")(lambda **_: "done")
+    assert isinstance(run(guard), Denied)
+
+
+@pytest.mark.law(9)
+@pytest.mark.parametrize("value", ["3", 3.0, True, {"count": "3"}])
+def test_a_fact_of_another_type_has_failed(guard, value):
+    facts(guard, stock=value)
+    guard.action("thing.do")(lambda **_: "done")
+    considered = guard.decide("thing.do", {"item": "t", "amount": "1", "kind": "big"}, agent="bot")
+    assert considered.evidence.facts["stock.count"].status == "failed"
+    assert isinstance(run(guard), Denied)
+
+
+@pytest.mark.parametrize("age, kind", [(3600, Done), (3600.000001, Denied)])
+def test_a_fact_that_is_too_old_counts_as_missing(guard, age, kind):
+    clock = guard._clock
+    guard.fact("thing")(lambda: {"price": Money.of("1", "USD")})
+    guard.fact("weather")(lambda: {"now": "sun"})
+    guard.fact("stock")(lambda: Observed(Stock(count=1), read_at=clock() - timedelta(seconds=age), source="cache"))
+    guard.action("thing.do")(lambda **_: "done")
+    assert isinstance(run(guard), kind)
+    assert guard.audit.list(kind="decided")[0].document["facts"]["stock.count"]["source"] == "cache"
+
+
+def test_lookups_and_tools_are_given_what_they_name(guard):
+    seen = {}
+
+    @guard.fact("thing")
+    def thing(item, amount, day, on_behalf_of, agent, tenant, conversation, context, stock):
+        seen["thing"] = (item, amount, day, on_behalf_of, agent, tenant, conversation, context, stock)
+        return {"price": amount}
+
+    guard.fact("weather")(lambda: {"now": "sun"})
+    guard.fact("stock")(lambda: {"count": 2})
+
+    @guard.action("thing.do", effect=Read())
+    def do(item, amount, day, kind, key, deadline, on_behalf_of, tenant="x"):
+        seen["tool"] = (item, amount, day, kind, key, deadline, on_behalf_of, tenant)
+
+    one = Money.of("1", "USD")
+    answer = guard.run(
+        "thing.do",
+        {"item": "t", "amount": "1", "kind": "big"},
+        agent="bot",
+        on_behalf_of="c-1",
+        context={"conversation": "talk"},
+    )
+    assert seen["thing"] == ("t", one, None, "c-1", "bot", "default", "talk", {"conversation": "talk"}, {"count": 2})
+    deadline = guard._clock() + timedelta(seconds=30)
+    assert seen["tool"] == ("t", one, None, "big", answer.decision_id, deadline, "c-1", "default")
+
+
+def test_a_lookup_that_needs_a_failed_one_has_failed_too(guard):
+    guard.fact("thing")(lambda stock: {"price": Money.of("1", "USD")})
+    guard.fact("weather")(lambda: {"now": "sun"})
+    guard.fact("stock")(lambda: 1 / 0)
+    guard.action("thing.do")(lambda **_: "done")
+    considered = guard.decide("thing.do", {"item": "t", "amount": "1", "kind": "big"}, agent="bot")
+    assert {str(fact.status) for name, fact in considered.evidence.facts.items() if name != "weather.now"} == {"failed"}
+
+
+def test_a_tool_without_a_timeout_runs_in_the_callers_own_thread(guard):
+    import threading
+
+    facts(guard)
+    where = []
+    guard.action("thing.do", timeout=None, effect=Unprotected())(lambda **_: where.append(threading.current_thread()))
+    assert isinstance(run(guard), Done)
+    assert where == [threading.current_thread()]
+
+
+def test_the_description_for_a_model_is_the_first_paragraph(guard):
+    @guard.action("thing.do")
+    def do(**_):
+        """Do a thing
+        for a customer.
+
+        Not for the model.
+        """
+
+    assert guard.tools["thing.do"].description == "Do a thing for a customer."
+
+
+class Receipt(BaseModel):
+    id: str
+    amount: Money
+
+
+def test_results_come_back_by_their_annotation_under_the_same_key(guard):
+    facts(guard)
+
+    @guard.action("thing.do")
+    def do(item: str, amount: Money, day: date | None, kind: str) -> Receipt:
+        return Receipt(id="r-1", amount=amount)
+
+    assert run(guard).result == run(guard).result == Receipt(id="r-1", amount=Money.of("1", "USD"))
+
+
+@pytest.mark.parametrize("result", [object(), "x" * 70_000, lambda: None])
+def test_a_result_that_cannot_be_kept_is_said_to_be_so(guard, result):
+    facts(guard)
+    guard.action("thing.do")(lambda **_: result)
+    assert run(guard).result is result
+    again = run(guard)
+    assert (again.result, again.result_kept) == (None, False)
