@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,6 +13,10 @@ import orjson
 from agentguard.core import entry as entries
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
+from agentguard.core.explain import Explanation, explain
+from agentguard.core.plan import Plan
+from agentguard.core.policy import Bundle
+from agentguard.core.request import Evidence, Request
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import reader_of
 from agentguard.errors import NotFoundError, UsageError
@@ -18,6 +24,7 @@ from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
 from agentguard.store.verification import Verification, verify
 
+PAGE = 500
 COMPARED = (
     "verdict",
     "approved",
@@ -52,6 +59,19 @@ class Recomputed:
         return not self.differs
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why an entry was decided as it was.
+
+    Attributes:
+        erased: What the record can no longer say, because its key was destroyed.
+    """
+
+    entry: int
+    explanation: Explanation
+    erased: tuple[str, ...]
+
+
 class Audit:
     """The audit log of one guard's store."""
 
@@ -66,11 +86,47 @@ class Audit:
         tenant: str | None = None,
         kind: str | None = None,
         action_id: str | None = None,
+        action: str | None = None,
+        customer: str | None = None,
+        verdict: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         newest_first: bool = False,
     ) -> tuple[Entry, ...]:
-        """Return entries a page at a time; `after` is the last position of the page before."""
-        filters = EntryFilter(stream=tenant, kind=kind, action_id=action_id)
-        return self._parts.store.read(lambda reading: reading.entries(after, limit, filters, newest_first=newest_first))
+        """Return entries a page at a time; `after` is the last position of the page before.
+
+        `action`, `customer` and `verdict` stand inside the entries, so that entry after entry is read to find them.
+        """
+        filters = EntryFilter(stream=tenant, kind=kind, action_id=action_id, since=since, until=until)
+        wanted = {name: value for name, value in (("action", action), ("verdict", verdict)) if value is not None}
+
+        def fits(entry: Entry) -> bool:
+            body = entry.document
+            named = customer is None or self._is_about(body, customer)
+            return named and all(body.get(name) == value for name, value in wanted.items())
+
+        def read(reading: Reading) -> tuple[Entry, ...]:
+            if not wanted and customer is None:
+                return reading.entries(after, limit, filters, newest_first=newest_first)
+            return tuple(itertools.islice(filter(fits, _pages(reading, after, filters, newest_first)), limit))
+
+        return self._parts.store.read(read)
+
+    def _is_about(self, body: dict[str, Any], customer: str) -> bool:
+        pseudonym = body.get("on_behalf_of")
+        return bool(pseudonym) and pseudonym in (customer, self._parts.vault.name_of(body["tenant"], customer))
+
+    def customer(self, pseudonym: str) -> str | None:
+        """Return who a pseudonym stands for, or None where the key was destroyed or never here."""
+        return self._parts.vault.customer_of(pseudonym) if pseudonym else None
+
+    def bundle(self, digest: str) -> Bundle:
+        """Return policies by their bundle's digest, as they are stored.
+
+        Raises:
+            TamperedError: The store does not have their texts, or they make another bundle.
+        """
+        return self._parts.store.read(lambda reading: self._parts.force.bundle(reading, digest))
 
     def show(self, position: int) -> Entry:
         """Return one entry by its position.
@@ -109,21 +165,42 @@ class Audit:
             NotFoundError: The log has no such entry.
             UsageError: The entry records no decision by rules.
         """
+        found = self._decided(position)
+        plan, request, evidence, erased = self._parts.store.read(lambda reading: self._rebuilt(reading, found.document))
+        decision = decide(plan, request, evidence)
+        again = _verdict(decision, self._parts)
+        differs = tuple(name for name in COMPARED if again[name] != found.document[name])
+        return Recomputed(found.pos, decision, differs, erased)
+
+    def explain(self, position: int) -> Explained:
+        """Return why an entry was decided as it was, from the entry and the policy texts it names alone.
+
+        Raises:
+            NotFoundError: The log has no such entry.
+            UsageError: The entry records no decision by rules.
+        """
+        found = self._decided(position)
+        plan, request, evidence, erased = self._parts.store.read(lambda reading: self._rebuilt(reading, found.document))
+        return Explained(found.pos, explain(plan, request, evidence), erased)
+
+    def _decided(self, position: int) -> Entry:
         found = self.show(position)
         if found.kind != "decided":
             raise UsageError(f"expected an entry of kind `decided`, got entry {position} of kind `{found.kind}`")
-        return self._parts.store.read(lambda reading: self._recomputed(reading, found))
+        return found
 
-    def _recomputed(self, reading: Reading, found: Entry) -> Recomputed:
-        parts, body = self._parts, found.document
+    def _rebuilt(self, reading: Reading, body: dict[str, Any]) -> tuple[Plan, Request, Evidence, tuple[str, ...]]:
+        parts = self._parts
         plan = parts.force.plan(parts.force.bundle(reading, body["bundle"]), body["action"])
         reader = reader_of(parts, reading, body, plan)
-        customer = parts.vault.customer_of(body["on_behalf_of"]) if body["on_behalf_of"] else ""
-        request = reader.request(customer)
-        decision = decide(plan, request, reader.evidence())
-        again = _verdict(decision, parts)
-        differs = tuple(name for name in COMPARED if again[name] != body[name])
-        return Recomputed(found.pos, decision, differs, tuple(reader.erased))
+        request = reader.request(self.customer(body["on_behalf_of"]) if body["on_behalf_of"] else "")
+        return plan, request, reader.evidence(), tuple(reader.erased)
+
+
+def _pages(reading: Reading, after: int, filters: EntryFilter, newest_first: bool) -> Iterator[Entry]:
+    while page := reading.entries(after, PAGE, filters, newest_first=newest_first):
+        yield from page
+        after = page[-1].pos
 
 
 def _verdict(decision: Decision, parts: Parts) -> dict[str, Any]:

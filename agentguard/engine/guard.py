@@ -27,6 +27,7 @@ from agentguard.engine.drive import adrive, drive
 from agentguard.engine.effect import Effect, Retry, Unprotected
 from agentguard.engine.escalations import Escalations
 from agentguard.engine.force import Force
+from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.matching import mismatches
 from agentguard.engine.parts import Parts, Waits
 from agentguard.engine.registry import Lookup, Registry, Tool, signature_of
@@ -63,6 +64,7 @@ class Guard:
         activate: Put the loaded policies into force at the start; else what `agentguard policy activate` did counts.
         tenant: Whose records these are, where a call does not say.
         waits: How long lookups, repeated keys and held actions may take.
+        vault: The keys of personal values; by default the keys file beside the database.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Guard:
         activate: bool = False,
         tenant: str = "default",
         waits: Waits | None = None,
+        vault: Vault | None = None,
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
         self._clock = clock or machine.wall_clock
@@ -83,7 +86,7 @@ class Guard:
         self._activate = activate
         self._parts = Parts(
             store=opened,
-            vault=Vault.beside(opened.url, machine.random_bytes),
+            vault=vault or Vault.beside(opened.url, machine.random_bytes),
             clock=self._clock,
             registry=Registry(),
             force=Force(),
@@ -338,6 +341,10 @@ class Guard:
         """
         self.start()
         return resolve(self._parts, action_id, done=done, by=by, why=why, result=result)
+
+    def limits(self, decisions: int = RECENT) -> tuple[Headroom, ...]:
+        """Return where every limit stands now whose key occurs in so many of the newest decisions."""
+        return headrooms(self._parts, decisions)
 
     def halt(self, target: str = "all", *, by: str, why: str) -> None:
         """Stop `all`, one `action:refund.issue` or one `agent:support-bot`, at once and until `resume`."""

@@ -95,7 +95,7 @@ class Vault:
         """
         if not customer:
             return ""
-        name = "p_" + keyed_digest(self._pseudonyms, canonical_bytes([tenant, customer]).decode())[:32]
+        name = self.name_of(tenant, customer)
         with self._file.alone():
             self._forget_if_changed()
             if name not in self._named:
@@ -104,6 +104,10 @@ class Vault:
                     self._file.store_customer(name, self.seal(name, "customer", customer.encode(), "").packed)
                 self._named.add(name)
         return name
+
+    def name_of(self, tenant: str, customer: str) -> str:
+        """Return what a customer would be called in the log, without remembering anything."""
+        return "p_" + keyed_digest(self._pseudonyms, canonical_bytes([tenant, customer]).decode())[:32]
 
     def customer_of(self, pseudonym: str) -> str | None:
         """Return the customer behind a pseudonym, or None if they were erased or never seen."""
