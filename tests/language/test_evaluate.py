@@ -227,6 +227,20 @@ def test_an_error_says_what_could_not_be_read_and_where():
     assert str(error) == "`amount` could not be looked up"
 
 
+def test_none_is_no_value_and_never_counts_as_one():
+    for text in (
+        "note == 'x'",
+        "has(note)",
+        "not has(note)",
+        "note != 'x' and has(note)",
+        "has(note) and note in tags",
+    ):
+        expression = checked(text if "has" in text else f"has(note) and {text}")
+        assert _outcome(evaluate, expression, USUAL | {"note": None}) == "ill_typed"
+        (answer,) = compile_conditions([expression])(USUAL | {"note": None})
+        assert answer.reason == "ill_typed"
+
+
 def test_the_digits_that_a_bound_allows_are_exact():
     scope = Scope(values={"x": Declared(language.Decimal_())})
     greatest = Decimal("9" * 18 + "." + "9" * 9)

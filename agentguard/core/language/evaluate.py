@@ -60,20 +60,25 @@ class Walker:
 
     def read(self, term: terms.Read) -> Any:
         """Read the environment; absent and unknown are different errors (SPEC L6.1)."""
-        value = self.environment.get(term.name, _MISSING)
+        value = self.looked_up(term.name)
         if value is _MISSING:
             raise EvaluationError("missing", f"`{term.name}` is missing", term.name)
+        return value
+
+    def looked_up(self, name: str) -> Any:
+        """Return what the environment says of a name; None is no value of the language."""
+        value = self.environment.get(name, _MISSING)
         if value is UNKNOWN:
-            raise EvaluationError("unknown", f"`{term.name}` could not be looked up", term.name)
+            raise EvaluationError("unknown", f"`{name}` could not be looked up", name)
+        if value is None:
+            raise EvaluationError("ill_typed", f"`{name}` is None; what is absent must be left out", name)
         return value
 
     def has(self, term: terms.Has) -> bool:
         """Return whether an optional value is there; nobody knows that of a failed lookup (SPEC L6.2)."""
         if isinstance(term.of, terms.Field):
             return term.of.name in self.value(term.of.of)
-        if self.environment.get(term.of.name) is UNKNOWN:
-            raise EvaluationError("unknown", f"`{term.of.name}` could not be looked up", term.of.name)
-        return term.of.name in self.environment
+        return self.looked_up(term.of.name) is not _MISSING
 
     def field(self, term: terms.Field) -> Any:
         """Read a field of a record."""

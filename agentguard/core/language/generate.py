@@ -102,7 +102,7 @@ class Generator:
             lines += [
                 f"        {variable} = get({self.constant(name)}, ABSENT)" for name, variable in self.reads.items()
             ]
-            doubts = [f"{variable} is UNKNOWN" for variable in self.reads.values()]
+            doubts = [f"{variable} is UNKNOWN or {variable} is None" for variable in self.reads.values()]
             doubts += [
                 f"({variable} is not ABSENT and {variable}.currency != {self.constant(currency)})"
                 for variable, currency in self.currencies.items()
