@@ -130,7 +130,7 @@ def _check_entry(reading: Reading, walk: _Walk, entry: Entry) -> None:
     walk.expected = entry.pos + 1
     if leaf_of(entry.body) != entry.leaf:
         walk.report(entry.pos, "leaf", "expected the body that the leaf was made of, got another: it was changed")
-    body = _body(entry)
+    body = _read(entry.body)
     if body is None:
         walk.report(entry.pos, "body", "expected a canonical JSON object as the body, got something else")
     else:
@@ -141,12 +141,12 @@ def _check_entry(reading: Reading, walk: _Walk, entry: Entry) -> None:
     walk.leaf = entry.leaf
 
 
-def _body(entry: Entry) -> dict[str, Any] | None:
+def _read(data: bytes) -> dict[str, Any] | None:
     try:
-        body = orjson.loads(entry.body)
+        body = orjson.loads(data)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(body, dict) or orjson.dumps(body, option=orjson.OPT_SORT_KEYS) != entry.body:
+    if not isinstance(body, dict) or orjson.dumps(body, option=orjson.OPT_SORT_KEYS) != data:
         return None
     return body
 
@@ -242,9 +242,8 @@ def _check_policies(reading: Reading, walk: _Walk) -> None:
 def _check_actions(reading: Reading, walk: _Walk) -> None:
     table = ActionRow.__table__
     for row in reading.rows(select(table.c.id, table.c.state, table.c.fence).order_by(table.c.id)):
-        said = next(
-            (body for body in map(_body, reversed(reading.entries_of(row["id"]))) if body and "state" in body), None
-        )
+        bodies = (_read(entry.body) for entry in reversed(reading.entries_of(row["id"])))
+        said = next((body for body in bodies if body and "state" in body), None)
         if said is None:
             walk.report(None, "action", f"expected an entry about action `{row['id']}`, got none")
         elif said["state"] != row["state"] or said.get("fence", row["fence"]) != row["fence"]:
@@ -259,7 +258,7 @@ def _check_actions(reading: Reading, walk: _Walk) -> None:
         entry.c.action_id.is_not(None), entry.c.action_id.not_in(select(table.c.id))
     )
     for row in reading.rows(gone.order_by(entry.c.pos)):
-        if "state" in orjson.loads(row["body"]):
+        if "state" in (_read(row["body"]) or {"state": "unreadable"}):
             walk.report(row["pos"], "action", f"expected action `{row['action_id']}`, got no such row: it was removed")
 
 

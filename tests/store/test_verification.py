@@ -211,6 +211,13 @@ def test_an_action_that_stands_elsewhere_than_its_last_entry_says_is_found(full,
     assert found(full)[0] == [(None, "action")]
 
 
+@pytest.mark.parametrize("data", [b"", b"null", b"7", b'{"state"'])
+def test_a_removed_action_whose_entry_cannot_be_read_is_found(full, owner, data):
+    owner.execute("UPDATE agentguard_entry SET body = ? WHERE pos = 5", (data,))
+    owner.execute("DELETE FROM agentguard_action WHERE id = 'a4'")
+    assert {(5, "leaf"), (5, "body"), (5, "action")} <= set(found(full)[0])
+
+
 def test_an_action_that_no_entry_speaks_of_is_found(full, owner):
     owner.execute("UPDATE agentguard_action SET id = 'a9' WHERE id = 'a4'")
     codes, _ = found(full)
