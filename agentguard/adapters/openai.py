@@ -23,7 +23,7 @@ from agentguard.core.decision import Reason
 from agentguard.core.digest import digest
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
-from agentguard.engine.answers import Answer, Denied, Done
+from agentguard.engine.answers import Answer, Denied, Done, Unavailable
 from agentguard.engine.guard import Guard
 from agentguard.errors import ConfigurationError, KeyConflictError
 
@@ -210,25 +210,30 @@ class OpenAITools:
         )
 
     def _act(self, step: _Act) -> list[tuple[Message, Answer]]:
-        calls = step.calls
-        if not calls:
+        if not step.calls:
             return []
-        with ThreadPoolExecutor(min(len(calls), MAX_WORKERS), thread_name_prefix="agentguard-call") as pool:
+        with ThreadPoolExecutor(min(len(step.calls), MAX_WORKERS), thread_name_prefix="agentguard-call") as pool:
             # Each call keeps the caller's context variables, so that traces of the calls hang together.
-            begun = [pool.submit(contextvars.copy_context().run, self._answer, asked, step.actor) for asked in calls]
-        return [(asked.answered(_content(one.result())), one.result()) for asked, one in zip(calls, begun, strict=True)]
+            begun = [
+                pool.submit(contextvars.copy_context().run, self._answer, asked, step.actor) for asked in step.calls
+            ]
+        answered = []
+        for asked, one in zip(step.calls, begun, strict=True):
+            answer = one.result()
+            if _crowded_out(answer):
+                answer = self._answer(asked, step.actor)
+            answered.append((asked.answered(_content(answer)), answer))
+        return answered
 
     async def _aact(self, step: _Act) -> list[tuple[Message, Answer]]:
-        calls = step.calls
-        answers = await asyncio.gather(*(self._aanswer(asked, step.actor) for asked in calls), return_exceptions=True)
-        for answer in answers:
+        answering = (self._aanswer(asked, step.actor) for asked in step.calls)
+        answered = []
+        for asked, answer in zip(step.calls, await asyncio.gather(*answering, return_exceptions=True), strict=True):
             if isinstance(answer, BaseException):
                 raise answer  # only now: every other call has come to its end
-        return [
-            (asked.answered(_content(answer)), answer)
-            for asked, answer in zip(calls, answers, strict=True)
-            if isinstance(answer, Answer)
-        ]
+            heard = await self._aanswer(asked, step.actor) if _crowded_out(answer) else answer
+            answered.append((asked.answered(_content(heard)), heard))
+        return answered
 
     def _drive(self, steps: _Steps, ask: Callable[..., Any]) -> Run:
         heard: Any = None
@@ -329,6 +334,11 @@ def _sendable(value: Any) -> Any:
 
 def _instructions(messages: Iterable[Message]) -> list[str]:
     return [str(item.get("content", "")) for item in messages if item.get("role") in {"system", "developer"}]
+
+
+def _crowded_out(answer: Answer) -> bool:
+    """Return whether calls of the same turn kept this one from being decided; alone it can be."""
+    return isinstance(answer, Unavailable) and answer.cause == "stale_facts"
 
 
 def _refused(action: str, conflict: KeyConflictError) -> Denied:

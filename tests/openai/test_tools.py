@@ -233,6 +233,15 @@ def test_a_limit_holds_over_the_calls_of_one_turn(tools, shop):
     assert sorted(statuses).count("done") == len(shop.did) == 2
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_no_call_of_a_turn_is_lost_because_its_siblings_move_the_same_account(tools, shop, asynchronous):
+    small = {**SMALL, "amount": "5.00"}
+    turn = [chat_call("refund_issue", {**small, "order_id": f"A-{n}"}, id=f"call_{n}") for n in range(16)]
+    messages = asyncio.run(tools.ahandle_all(turn)) if asynchronous else tools.handle_all(turn)
+    assert [heard(message)["status"] for message in messages] == ["done"] * 16
+    assert len(shop.did) == 16
+
+
 def test_a_host_error_in_one_call_is_raised_when_the_others_have_ended(shop):
     tools = OpenAITools(shop.guard, agent="bot", on_behalf_of="cus_1", context={})
     turn = [chat_call("refund_issue", SMALL, id=""), chat_call("refund_issue", SMALL, id="call_2")]
