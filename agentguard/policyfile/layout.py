@@ -81,7 +81,7 @@ def _canonical(scalar: Scalar) -> Scalar:
         text = unparse(parse(scalar.text))
     except LanguageError:
         return scalar
-    return scalar if text == scalar.text.strip() and not scalar.style else replace(scalar, text=text, raw="")
+    return scalar if text == scalar.text.strip() and not scalar.style else replace(scalar, text=text, raw="", style="")
 
 
 @dataclass(slots=True)

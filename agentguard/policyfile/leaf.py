@@ -101,6 +101,7 @@ _SPAN: Schema = {
     "required": ["from", "to"],
     "additionalProperties": False,
 }
+_DAY_NAME = "(mon|tue|wed|thu|fri|sat|sun)"
 CALENDAR: Schema = {
     "type": "object",
     "description": "When it is open: hours by weekday such as mon-fri, every day, days, spans; less closed days.",
@@ -113,7 +114,7 @@ CALENDAR: Schema = {
         "spans": {**list_of(_SPAN), "description": "Spans with from and to."},
         "timezone": {"type": "string", "description": "The calendar's own zone, where it is not the file's."},
     },
-    "patternProperties": {"^(mon|tue|wed|thu|fri|sat|sun)[a-z, -]*$": either({"const": "closed"}, _HOURS)},
+    "patternProperties": {f"^{_DAY_NAME}( *[-,] *{_DAY_NAME})*$": either({"const": "closed"}, _HOURS)},
     "additionalProperties": False,
 }
 

@@ -1,0 +1,83 @@
+"""The schemas for editors: they accept what loads, and refuse what a schema can see."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from agentguard.policyfile import json_schema, modeline
+from agentguard.policyfile.model import PolicyModel, RouteModel
+from tests.policyfile.broken import BASE, CASES, marked
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "policies").rglob("*.yaml")) + sorted((Path(__file__).parent / "good").glob("*.yaml"))
+
+
+def as_an_editor_reads(text):
+    def plain(value):
+        if isinstance(value, dict):
+            return {str(key): plain(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, date) else value
+
+    return plain(YAML(typ="safe", pure=True).load(text))
+
+
+def kind_of(path):
+    return "cases" if path.name.endswith("_test.yaml") else "people" if path.name == "people.yaml" else "policy"
+
+
+def errors(kind, text):
+    validator = jsonschema.Draft7Validator(json_schema(kind))
+    return [f"{list(error.path)} {error.message}" for error in validator.iter_errors(as_an_editor_reads(text))]
+
+
+@pytest.mark.parametrize("kind", ["policy", "cases", "people"])
+def test_the_schemas_are_draft_7(kind):
+    jsonschema.Draft7Validator.check_schema(json_schema(kind))
+    assert "$defs" not in json.dumps(json_schema(kind))
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
+def test_a_file_that_loads_is_valid(path):
+    assert errors(kind_of(path), path.read_text(encoding="utf-8")) == []
+
+
+def test_structural_mistakes_are_seen_while_typing():
+    assert errors("policy", BASE) == []
+    unseen = [
+        name
+        for name, codes, text in CASES
+        if codes[0] in {"unknown_key", "missing_key", "reserved", "keys_conflict"}
+        if not errors("policy", marked(text)[0])
+    ]
+    assert unseen == []
+
+
+def test_verdicts_and_days_are_seen_while_typing():
+    assert errors("policy", BASE.replace("then: allow", "then: alow"))
+    assert errors("policy", BASE.replace("otherwise: deny", "otherwise: deny\nexpires: tomorrow"))
+    assert errors("policy", BASE.replace("mon-fri: 08:00-18:00", "mon-fri: always"))
+
+
+def test_every_key_has_a_line_that_an_editor_shows():
+    def undescribed(schema, path):
+        for name, part in schema.get("properties", {}).items():
+            if "description" not in part and name not in {"all", "any", "none", "from", "to"}:
+                yield f"{path}.{name}"
+
+    schema = json_schema("policy")
+    found = [*undescribed(schema, "policy")]
+    for name, part in schema["definitions"].items():
+        found += undescribed(part, name)
+    assert found == []
+    assert schema["properties"]["policy"]["description"] == PolicyModel.model_fields["policy"].description
+    assert schema["definitions"]["RouteModel"]["description"].startswith((RouteModel.__doc__ or "?").split("\n")[0])
+
+
+def test_the_modeline_is_what_yaml_language_server_reads():
+    assert modeline("policy.json") == "# yaml-language-server: $schema=policy.json"
