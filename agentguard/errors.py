@@ -77,7 +77,8 @@ class EvaluationError(AgentGuardError):
     """A condition could not be evaluated: a fact is missing, a lookup failed, a bound was passed.
 
     Attributes:
-        reason: A stable word: `missing`, `unknown`, `overflow`, `inexact`, `currency`, `empty`, `no_calendar`, `bound`.
+        reason: A stable word: `missing`, `unknown`, `overflow`, `inexact`, `currency`, `empty`, `no_calendar`, `bound`,
+            `ill_typed`.
         name: The full name that could not be read, if that was it.
         start, end: Offsets in the condition's text.
     """
