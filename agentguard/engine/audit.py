@@ -25,6 +25,8 @@ from agentguard.store.records import ActionRecord, Entry, EntryFilter
 from agentguard.store.verification import Verification, verify
 
 PAGE = 500
+PSEUDONYM = "p_"
+"""How pseudonyms begin: one of them may be asked for in place of the customer."""
 COMPARED = (
     "verdict",
     "approved",
@@ -108,6 +110,8 @@ class Audit:
         def read(reading: Reading) -> tuple[Entry, ...]:
             if not wanted and customer is None:
                 return reading.entries(after, limit, filters, newest_first=newest_first)
+            if customer is not None and not customer.startswith(PSEUDONYM):
+                self._parts.require_keys(reading)
             return tuple(itertools.islice(filter(fits, _pages(reading, after, filters, newest_first)), limit))
 
         return self._parts.store.read(read)
@@ -191,6 +195,7 @@ class Audit:
 
     def _rebuilt(self, reading: Reading, body: dict[str, Any]) -> tuple[Plan, Request, Evidence, tuple[str, ...]]:
         parts = self._parts
+        parts.require_keys(reading)
         plan = parts.force.plan(parts.force.bundle(reading, body["bundle"]), body["action"])
         reader = reader_of(parts, reading, body, plan)
         request = reader.request(self.customer(body["on_behalf_of"]) if body["on_behalf_of"] else "")

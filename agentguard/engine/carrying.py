@@ -17,13 +17,16 @@ from agentguard.store import Reading
 def carry_out(parts: Parts, begun: Undertaking) -> Walk:
     """Call the tool of an action that has begun, and write down what became of it."""
     try:
-        seconds = yield Look(lambda reading: seconds_left(begun, reading))
+        seconds: float = yield Look(lambda reading: seconds_left(begun, reading))
     except StoreUnavailableError:
-        seconds = -1.0
-    if seconds is not None and seconds <= 0:
+        seconds = 0.0
+    if seconds <= 0:
         outcome = Outcome(OutcomeKind.NOT_DONE, error="not_begun")
     else:
         outcome = yield Call(begun.tool, begun, seconds if begun.tool.timeout is not None else None)
+    if outcome.kind is OutcomeKind.NOT_DONE and begun.standing.attempt > 1:
+        # It says that this attempt did nothing; an earlier one, whose outcome nobody knows, may have acted (law 6).
+        outcome = Outcome(OutcomeKind.UNKNOWN, error=outcome.error)
     told = report(parts, begun, outcome)
     try:
         answer: Answer = yield Commit(Finishing(parts, begun, told))
@@ -33,7 +36,7 @@ def carry_out(parts: Parts, begun: Undertaking) -> Walk:
     return answer
 
 
-def seconds_left(begun: Undertaking, reading: Reading) -> float | None:
+def seconds_left(begun: Undertaking, reading: Reading) -> float:
     """Return how long the tool may still act; 0 if it is no longer this walk's, or a person stopped it (law 2)."""
     record = reading.action(begun.action_id)
     mine = record is not None and record.state is State.EXECUTING and record.fence == begun.standing.fence

@@ -59,7 +59,8 @@ class Deciding:
             return self._halted(transaction, stopped)
         now = transaction.now()
         wanted = needs(self.ask.plan, self.ask.request, self.facts, now)
-        accounts = [self.parts.keyed(need.account) for need in wanted.accounts.values()]
+        watched = self.parts.force.watched(self.ask.plan)
+        accounts = [self.parts.keyed(need.account) for limit, need in wanted.accounts.items() if limit in watched]
         if self.facts and transaction.posted_since(accounts, self.position):
             return Again.GATHER
         votes = escalating.votes_that_count(self.parts, transaction, self.before, now)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from typing import Any
 
 from tenacity import AsyncRetrying, Retrying, retry_if_not_exception_type, stop_after_attempt, stop_before_delay
@@ -250,7 +251,7 @@ def _policy(tool: Tool, seconds: float | None) -> dict[str, Any]:
     return {
         "stop": stop if seconds is None else stop | stop_before_delay(seconds),
         "wait": wait_exponential(multiplier=pause),
-        "retry": retry_if_not_exception_type((NotDoneError, KeyboardInterrupt, SystemExit)),
+        "retry": retry_if_not_exception_type((NotDoneError, ToolEndError, KeyboardInterrupt, SystemExit)),
         "reraise": True,
     }
 
@@ -258,19 +259,35 @@ def _policy(tool: Tool, seconds: float | None) -> dict[str, Any]:
 def _attempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> Any:
     if tool.retry is None:
         return worker.call(tool.function, parameters, is_async=tool.signature.is_async)
-    again = Retrying(**_policy(tool, seconds))
-    return again(lambda: worker.call(tool.function, parameters, is_async=tool.signature.is_async))
+    for attempt in Retrying(**_policy(tool, seconds)):
+        with attempt, _first_refusal_only(attempt.retry_state.attempt_number):
+            return worker.call(tool.function, parameters, is_async=tool.signature.is_async)
+    raise ToolEndError  # the last attempt raises by itself
 
 
 async def _aattempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> Any:
     try:
         if tool.retry is None:
             return await tool.function(**parameters)
-        return await AsyncRetrying(**_policy(tool, seconds))(tool.function, **parameters)
+        async for attempt in AsyncRetrying(**_policy(tool, seconds)):
+            with attempt, _first_refusal_only(attempt.retry_state.attempt_number):
+                return await tool.function(**parameters)
     except SystemExit as error:
         # In a task it would end the event loop, and with it every other walk.
-        raise ToolExitError from error
+        raise ToolEndError from error
+    raise ToolEndError
 
 
-class ToolExitError(Exception):
-    """A coroutine tool tried to end the process; its outcome is unknown."""
+@contextmanager
+def _first_refusal_only(attempt: int) -> Iterator[None]:
+    """Let "nothing happened" stand for the first call alone: an earlier one, of unknown outcome, may have acted."""
+    try:
+        yield
+    except NotDoneError as error:
+        if attempt > 1:
+            raise ToolEndError from error
+        raise
+
+
+class ToolEndError(Exception):
+    """A tool ended in a way that says nothing about its effect; its outcome is unknown."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agentguard import policyfile
 from agentguard.core.plan import Plan, plan_action
-from agentguard.core.policy import Bundle
+from agentguard.core.policy import Bundle, WindowKind
 from agentguard.errors import ConfigurationError, TamperedError
 from agentguard.store import Reading
 
@@ -23,6 +23,7 @@ class Force:
 
     bundles: dict[str, Bundle] = field(default_factory=dict)
     plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
+    watching: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def know(self, bundle: Bundle) -> None:
@@ -64,9 +65,29 @@ class Force:
         self.know(bundle)
         return bundle
 
+    def watched(self, plan: Plan) -> frozenset[str]:
+        """Return the limits on whose accounts a movement makes facts stale.
+
+        A movement on an account that everybody shares says nothing about the facts of one order or customer, unless a
+        rule names its limit in `held()` or `used()`; watching it would make every action wait for every other one.
+        """
+        key = (plan.bundle_digest, plan.action)
+        found = self.watching.get(key)
+        if found is None:
+            found = self.watching[key] = _watched(plan)
+        return found
+
     def plan(self, bundle: Bundle, action: str) -> Plan:
         """Return the plan of one action, prepared once for each bundle."""
         found = self.plans.get((bundle.digest, action))
         if found is None:
             found = self.plans[(bundle.digest, action)] = plan_action(bundle, action)
         return found
+
+
+def _watched(plan: Plan) -> frozenset[str]:
+    limits = [limit for file in plan.files for limit in file.limits]
+    own = {limit.id for limit in limits if limit.per or limit.limit.window.kind is WindowKind.CONVERSATION}
+    rules = [planned.rule.when for file in plan.files for planned in file.rules]
+    named = {name for when in rules if when is not None for name in when.limits}
+    return frozenset(own | named)

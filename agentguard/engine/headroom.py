@@ -82,9 +82,11 @@ def headrooms(parts: Parts, decisions: int = RECENT) -> tuple[Headroom, ...]:
 
     Raises:
         ConfigurationError: No policies are in force.
+        StoreUnavailableError: The keys file is not the one that the database was made with.
     """
 
     def read(reading: Reading) -> tuple[Headroom, ...]:
+        parts.require_keys(reading)
         found: dict[tuple[str, str], Headroom] = {}
         bundle = parts.force.in_force(reading)
         for entry in itertools.islice(_newest(reading), decisions):

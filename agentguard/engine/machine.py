@@ -54,3 +54,8 @@ def _version(package: str) -> str:
 async def in_thread(function: Callable[[], None]) -> None:
     """Run a function that blocks in a thread, so that an event loop goes on."""
     await asyncio.to_thread(function)
+
+
+def jitter(seconds: float) -> float:
+    """Return a random part of a pause, so that those who wait for each other do not come back together."""
+    return seconds * int.from_bytes(os.urandom(2)) / 65_536

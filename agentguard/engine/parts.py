@@ -11,7 +11,8 @@ from agentguard.core.people import People
 from agentguard.engine.force import Force
 from agentguard.engine.machine import Clock, new_id
 from agentguard.engine.registry import Registry
-from agentguard.store import Store, Vault
+from agentguard.errors import StoreUnavailableError
+from agentguard.store import Reading, Store, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,18 @@ class Parts:
     def keyed_value(self, encoded: object) -> str:
         """Return the keyed digest of an encoded value."""
         return self.keyed(canonical_bytes(encoded).decode())
+
+    def require_keys(self, reading: Reading) -> None:
+        """Refuse to go on without the keys of this database: under others customers and accounts have other names.
+
+        Raises:
+            StoreUnavailableError: The vault is not the one that the database is bound to.
+        """
+        if reading.vault() not in (None, self.vault.fingerprint):
+            raise StoreUnavailableError(
+                f"expected the keys file that `{self.store.url}` was made with, got none or another one, under which "
+                f"customers and limits cannot be found; restore it beside the database"
+            )
 
     def new_id(self, prefix: str, now: datetime) -> str:
         """Return a fresh id that sorts by time."""

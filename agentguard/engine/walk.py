@@ -22,6 +22,7 @@ from agentguard.engine.asking import Ask, Proposal, ask, seal_facts
 from agentguard.engine.carrying import carry_out
 from agentguard.engine.deciding import Again, Deciding
 from agentguard.engine.expiry import expire, run_late
+from agentguard.engine.machine import jitter
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
 from agentguard.engine.results import read_result
@@ -88,7 +89,10 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
         )
         if not isinstance(decided, Again):
             return decided
-        gatherings -= decided is Again.LOOK
+        if decided is Again.LOOK:
+            gatherings -= 1
+        else:
+            yield Pause(jitter(PAUSE_SECONDS * gatherings))
     return recorded.not_now("", proposal.action, "in_progress")
 
 

@@ -36,4 +36,3 @@ def main(address, books, effect, moment):
     made.ask("40.00")
     if moment == "after_record":
         die()
-

@@ -76,7 +76,13 @@ rules:
     when: document == "passport"
 limits:
   - {id: order-refunds, on: [refund.issue], sum: amount, per: order_id, in: forever, max: order.total, over: deny}
-  - {id: customer-30-days, on: [refund.issue], sum: amount, per: on_behalf_of, in: 30 days, max: 300, over: escalate to lead}
+  - id: customer-30-days
+    on: [refund.issue]
+    sum: amount
+    per: on_behalf_of
+    in: 30 days
+    max: 300
+    over: escalate to lead
 """
 
 PEOPLE = People(

@@ -14,7 +14,9 @@ from agentguard.core.language import Declared
 
 pytestmark = pytest.mark.law(16)
 
-ITEM = language.Record("item", {"sku": Declared(language.Text()), "price": Declared(language.Money(("USD",)), optional=True)})
+ITEM = language.Record(
+    "item", {"sku": Declared(language.Text()), "price": Declared(language.Money(("USD",)), optional=True)}
+)
 TYPES = {
     "money": language.Money(("USD",)),
     "yen": language.Money(("JPY",)),
@@ -70,7 +72,11 @@ def code(parsed):
         ("duration", "30 minutes", timedelta(minutes=30)),
         ("duration", "1 hour", timedelta(hours=1)),
         ("one_of", "late", "late"),
-        ("items", [{"sku": "a", "price": "1.00"}, {"sku": "b"}], ({"sku": "a", "price": Money(100, "USD")}, {"sku": "b"})),
+        (
+            "items",
+            [{"sku": "a", "price": "1.00"}, {"sku": "b"}],
+            ({"sku": "a", "price": Money(100, "USD")}, {"sku": "b"}),
+        ),
         ("items", [], ()),
     ],
 )
@@ -212,9 +218,7 @@ def test_raw_json_that_is_not_a_plain_object_of_exact_values_is_refused(text, ex
 @pytest.mark.parametrize("text", ['{"x": 40.10}', '{"x": "40.10"}', b'{"x": 40.1}', '{"x":4.01e1}'])
 def test_numbers_of_raw_json_keep_every_digit(text):
     parsed = canonical_arguments({"x": Declared(TYPES["money"])}, text)
-    assert parsed == (
-        Arguments({}, parsed.faults) if "e1" in str(text) else Arguments({"x": Money(4010, "USD")})
-    )
+    assert parsed == (Arguments({}, parsed.faults) if "e1" in str(text) else Arguments({"x": Money(4010, "USD")}))
 
 
 def test_unknown_arguments_are_refused_and_every_fault_is_named():
@@ -237,7 +241,8 @@ def test_what_is_neither_a_mapping_nor_text_is_refused(given_value):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 

@@ -113,7 +113,9 @@ def test_every_kind_of_decision_comes_out_the_same_from_its_entry_alone(open_sho
     entries = shop.guard.audit.list(kind="decided")
     assert len(entries) == 9
     recomputed = [shop.guard.audit.recompute(entry.pos) for entry in entries]
-    assert [(item.entry, item.differs, item.erased) for item in recomputed] == [(entry.pos, (), ()) for entry in entries]
+    assert [(item.entry, item.differs, item.erased) for item in recomputed] == [
+        (entry.pos, (), ()) for entry in entries
+    ]
 
 
 @pytest.mark.law(8)

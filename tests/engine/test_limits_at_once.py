@@ -10,10 +10,14 @@ import pytest
 from agentguard import Denied, Done, Money, Unavailable, Waiting
 from tests.engine.given import REFUNDS
 
+EVERYBODY = REFUNDS.replace("    per: on_behalf_of\n", "").replace(
+    "max: 300\n    over: escalate to lead", "max: 100\n    over: deny"
+)
+
 
 @pytest.mark.law(4)
 def test_of_32_threads_racing_for_one_limit_exactly_as_many_run_as_fit(open_shop):
-    shop = open_shop(text=REFUNDS.replace("max: 300, over: escalate to lead", "max: 100, over: deny"))
+    shop = open_shop(text=EVERYBODY)
     shop.guard.start()
 
     def one(number):
@@ -30,21 +34,35 @@ def test_of_32_threads_racing_for_one_limit_exactly_as_many_run_as_fit(open_shop
 
 @pytest.mark.law(4)
 def test_of_32_tasks_racing_for_one_limit_exactly_as_many_run_as_fit(open_shop):
-    shop = open_shop(text=REFUNDS.replace("max: 300, over: escalate to lead", "max: 100, over: deny"), is_async=True)
+    shop = open_shop(text=EVERYBODY, is_async=True)
 
     async def everybody():
-        asking = (
-            shop.ask("10.00", key=f"k-{n}", order_id=f"A-{n}", run=shop.guard.arun) for n in range(32)
-        )
+        asking = (shop.ask("10.00", key=f"k-{n}", order_id=f"A-{n}", run=shop.guard.arun) for n in range(32))
         return await asyncio.gather(*asking)
 
     answers = asyncio.run(everybody())
     assert sum(isinstance(answer, Done) for answer in answers) == len(shop.paid) == 10
 
 
+@pytest.mark.law(4)
+def test_one_customers_actions_at_once_never_pass_the_limit_and_are_done_denied_or_may_be_tried_again(open_shop):
+    shop = open_shop(text=REFUNDS.replace("max: 300\n    over: escalate to lead", "max: 100\n    over: deny"))
+    shop.guard.start()
+
+    def one(number):
+        return shop.ask("10.00", key=f"k-{number}", order_id=f"A-{number}")
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(one, range(16)))
+    assert sum(isinstance(answer, Done) for answer in answers) == len(shop.paid) <= 10
+    again = [shop.ask("10.00", key=f"k-{number}", order_id=f"A-{number}") for number in range(16)]
+    assert sum(isinstance(answer, Done) for answer in again) == len(shop.paid) == 10
+    assert sum(isinstance(answer, Denied) for answer in again) == 6
+
+
 @pytest.mark.parametrize("amount, kind", [("49.99", Done), ("50.00", Done)])
 def test_a_limit_is_exact_at_its_edge(open_shop, amount, kind):
-    shop = open_shop(text=REFUNDS.replace("max: 300, over: escalate to lead", "max: 100, over: deny"))
+    shop = open_shop(text=REFUNDS.replace("max: 300\n    over: escalate to lead", "max: 100\n    over: deny"))
     assert isinstance(shop.ask("50.00", key="k-1", order_id="A-1"), Done)
     assert isinstance(shop.ask(amount, key="k-2", order_id="A-2"), kind)
     assert isinstance(shop.ask("0.01" if kind is Done and amount == "50.00" else "0.02", key="k-3"), Denied)
@@ -143,7 +161,7 @@ def test_two_calls_with_one_key_at_once_act_once_and_both_hear_it(open_shop):
 
 
 def test_a_window_slides_and_gives_room_again_at_its_very_end(open_shop):
-    shop = open_shop(text=REFUNDS.replace("max: 300, over: escalate to lead", "max: 50, over: deny"))
+    shop = open_shop(text=REFUNDS.replace("max: 300\n    over: escalate to lead", "max: 50\n    over: deny"))
     assert isinstance(shop.ask("50", key="k-1"), Done)
     shop.clock.advance(timedelta(days=30) - timedelta(microseconds=1))
     assert isinstance(shop.ask("0.01", key="k-2", order_id="A-2"), Denied)

@@ -101,8 +101,10 @@ def test_every_mismatch_is_said_at_once(guard):
         "tool `thing.do` does not take `kind`, which its policy declares; add the parameter",
         "tool `thing.do` needs `extra`, which no policy declares; declare it or give it a default",
         'rules of `thing.do` read `stock.count`, but no `@guard.fact("stock")` is registered',
-        "fact `thing` needs `thing_id` for `thing.do`, which is no argument, context or fact there; "
-        "give the parameter a default",
+        (
+            "fact `thing` needs `thing_id` for `thing.do`, which is no argument, context or fact there; "
+            "give the parameter a default"
+        ),
         'rules of `thing.do` read `weather.now`, but no `@guard.fact("weather")` is registered',
         "tool `thing.undo` is governed by no policy in force; actions with a policy are: thing.do",
     ]

@@ -26,6 +26,7 @@ from agentguard import (
     Waiting,
     Waits,
 )
+from agentguard.testing.clock import ManualClock
 from tests.engine.given import REFUNDS, bundle
 
 
@@ -47,7 +48,7 @@ def test_a_threshold_holds_at_just_under_and_just_over(any_shop, amount, kind):
 def test_a_denied_refund_calls_no_tool_and_holds_nothing(any_shop):
     answer = any_shop.ask(who="c-2")
     assert isinstance(answer, Denied)
-    assert [reason.source for reason in answer.reasons][0] == "refunds/not-theirs"
+    assert answer.reasons[0].source == "refunds/not-theirs"
     assert answer.say == "I can only help with your own orders."
     assert (any_shop.paid, any_shop.usage(answer), any_shop.state(answer)) == ([], [], "denied")
 
@@ -290,7 +291,7 @@ def test_when_the_log_cannot_be_written_nothing_runs(open_shop, address, tmp_pat
 
     from agentguard.store import Store
 
-    clock_shop = open_shop(store=Store.open(address, lambda: open_shop_clock(), patience=0.2))
+    clock_shop = open_shop(store=Store.open(address, ManualClock(), patience=0.2))
     clock_shop.guard.start()
     blocker = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
@@ -300,12 +301,6 @@ def test_when_the_log_cannot_be_written_nothing_runs(open_shop, address, tmp_pat
     blocker.execute("ROLLBACK")
     blocker.close()
     assert isinstance(clock_shop.ask(), Done)
-
-
-def open_shop_clock():
-    from agentguard.testing.clock import START
-
-    return START
 
 
 def test_settles_posts_what_really_happened_below_and_above_the_hold(open_shop):
@@ -379,8 +374,10 @@ def test_without_policies_in_force_the_guard_says_how_to_activate_them(address):
 def test_a_process_follows_the_bundle_that_another_one_put_into_force(open_shop, address):
     shop = open_shop()
     assert isinstance(shop.ask("50"), Done)
-    stricter = REFUNDS.replace("version: 1", "version: 2", 1).replace("amount <= 50", "amount <= 20").replace(
-        "amount > 50", "amount > 20"
+    stricter = (
+        REFUNDS.replace("version: 1", "version: 2", 1)
+        .replace("amount <= 50", "amount <= 20")
+        .replace("amount > 50", "amount > 20")
     )
     other = Guard(bundle(stricter), store=address, clock=shop.clock)
     assert other.activate(by="ada", why="less")
@@ -417,3 +414,23 @@ def wait_for(condition, seconds=5):
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
+
+
+@pytest.mark.law(6)
+def test_nothing_happened_on_a_second_try_does_not_say_so_of_the_first(any_shop, open_shop, tmp_path):
+    is_async = any_shop.ask == any_shop.aask
+    shop = open_shop(
+        store=f"sqlite:///{tmp_path / 'again.db'}",
+        effect=Idempotent(ttl=timedelta(hours=1)),
+        retry=Retry(3, timedelta(0)),
+        is_async=is_async,
+    )
+    errors = iter([ConnectionError, NotDoneError])
+
+    def fail(*arguments):
+        raise next(errors)
+
+    shop.acts = fail
+    answer = shop.aask() if is_async else shop.ask()
+    assert isinstance(answer, InDoubt)
+    assert shop.usage(answer) == [(4000, 0), (4000, 0)]
