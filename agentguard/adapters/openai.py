@@ -324,7 +324,7 @@ def _key(call_id: str) -> str | None:
 
 
 def _sendable(value: Any) -> Any:
-    """Return what a model wrote with half characters replaced, since no client can send them back."""
+    """Return it with half characters replaced, since no client can send them."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, dict):
@@ -350,4 +350,4 @@ def _content(answer: Answer) -> str:
     heard = answer.for_model()
     if isinstance(answer, Done) and answer.result is not None:
         heard["result"] = shown(answer.result)
-    return json.dumps(heard, ensure_ascii=False)
+    return str(_sendable(json.dumps(heard, ensure_ascii=False)))

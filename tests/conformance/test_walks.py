@@ -111,3 +111,34 @@ def assert_what_happened(world, probe):
             context={"conversation": "audit"},
         )
         assert considered.decision.limits[0].used == Money.parse(probe["spent"]).minor
+
+
+def test_a_guarded_function_takes_nothing_by_position(tmp_path):
+    world = World(tmp_path, in_memory=True)
+    refund = world.functions["refund.issue"]
+    with world.guard.acting(agent="support-bot", on_behalf_of="cus_1", context={"conversation": "c-1"}, key="k1"):
+        for arguments in (("A-17", "9000.00", "late"), ("A-17", "40.00", "late"), ("A-17",)):
+            with pytest.raises(TypeError):
+                refund(*arguments)
+    assert world.paid == []
+    world.guard.close()
+
+
+def test_a_guarded_function_outside_its_block_does_nothing(tmp_path):
+    world = World(tmp_path, in_memory=True)
+    with pytest.raises(AgentGuardError, match="acting"):
+        world.functions["refund.issue"](order_id="A-17", amount="40.00", reason="late")
+    assert world.paid == []
+    world.guard.close()
+
+
+def test_a_vote_is_bound_to_what_was_shown_and_another_escalation_needs_its_own(tmp_path):
+    world = World(tmp_path, in_memory=True)
+    who = {"agent": "support-bot", "on_behalf_of": "cus_1", "context": {"conversation": "c-1"}}
+    asked = [{"order_id": "A-17", "amount": amount, "reason": "late"} for amount in ("100.00", "400.00")]
+    first, second = (world.guard.run("refund.issue", item, key=item["amount"], **who) for item in asked)
+    world.guard.escalations.approve(first.escalation.id, by="lena", authenticated="os_login")
+    assert world.guard.execute(second.decision_id).status == "waiting"
+    assert world.guard.execute(first.decision_id).for_model()["status"] == "done"
+    assert [what for _, what, _ in world.paid] == ["A-17 100.00 USD"]
+    world.guard.close()

@@ -58,6 +58,7 @@ class Shop:
         (policies / "shop.yaml").write_text(POLICY)
         self.did = []
         self.gate = None
+        self.carrier = "post"
         now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         self.guard = Guard(policies, store=f"sqlite:///{folder}/shop.db", clock=lambda: now, activate=True)
 
@@ -90,6 +91,7 @@ class Shop:
             return {
                 "order_id": order_id,
                 "total": Money.of("120.00", "USD"),
+                "carrier": self.carrier,
                 "sent": datetime(2026, 11, 20, tzinfo=UTC),
             }
 

@@ -16,6 +16,7 @@ from agentguard.testing.script import ToolCall, Turn, call, calls, say, tell
 
 KEYS = {"status", "executed", "retryable", "decision_id", "reason_code", "say_to_customer", "next_step"}
 SMALL = {"order_id": "A-1", "amount": "40.00", "reason": "late"}
+SENT = "2026-11-20T00:00:00+00:00"
 ASKED = [{"role": "user", "content": "please"}]
 
 
@@ -91,7 +92,7 @@ def test_a_call_of_either_interface_is_answered_in_its_own_form(tools, shop, cal
 
 def test_what_a_read_returns_is_what_the_model_reads(tools):
     answer = heard(tools.handle(chat_call("order_show", {"order_id": "A-1"})))
-    assert answer["result"] == {"order_id": "A-1", "total": "120.00 USD", "sent": "2026-11-20T00:00:00+00:00"}
+    assert answer["result"] == {"order_id": "A-1", "total": "120.00 USD", "carrier": "post", "sent": SENT}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,13 @@ def test_the_model_hears_the_same_keys_whatever_happened_and_never_a_threshold(t
 def test_a_rule_that_says_so_discloses_its_reason(tools):
     answer = heard(tools.handle(chat_call("refund_issue", {**SMALL, "amount": "31", "reason": "damaged"})))
     assert answer["reason"] == "Damage is refunded up to 30 USD."
+
+
+def test_half_characters_in_a_result_are_replaced_so_that_it_can_be_sent(tools, shop):
+    shop.carrier = "post \ud800"
+    message = tools.handle(chat_call("order_show", {"order_id": "A-1"}))
+    assert message["content"].encode()
+    assert heard(message)["result"]["carrier"] == "post ?"
 
 
 def test_the_same_call_again_is_already_done_and_has_its_first_result(tools, shop):
