@@ -1,6 +1,7 @@
 """A small shop with a guard, for the door to OpenAI."""
 
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,6 +35,7 @@ rules:
   - {id: large, on: [refund.issue], then: deny, when: amount > 50, say: I can't refund that much.}
   - {id: told, on: [refund.issue], then: deny, when: reason == "damaged" and amount > 30, disclose: threshold,
      because: Damage is refunded up to 30 USD., say: That is too much for the damage.}
+  - {id: not-theirs, on: [refund.issue], then: deny, when: order.customer_id != on_behalf_of}
   - {id: theirs, on: [order.show], then: allow, when: order.customer_id == on_behalf_of}
   - {id: buy, on: [order.place], then: allow, when: total <= 100}
 limits:
@@ -58,12 +60,14 @@ class Shop:
         (policies / "shop.yaml").write_text(POLICY)
         self.did = []
         self.gate = None
+        self.lookups_take = 0.0
         self.carrier = "post"
         now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         self.guard = Guard(policies, store=f"sqlite:///{folder}/shop.db", clock=lambda: now, activate=True)
 
         @self.guard.fact("order")
         def order(order_id: str):
+            time.sleep(self.lookups_take)
             return {"customer_id": "cus_1"} if order_id.startswith("A") else None
 
         @self.guard.fact("basket")

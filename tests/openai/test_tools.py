@@ -243,6 +243,7 @@ def test_a_limit_holds_over_the_calls_of_one_turn(tools, shop):
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_no_call_of_a_turn_is_lost_because_its_siblings_move_the_same_account(tools, shop, asynchronous):
+    shop.lookups_take = 0.02
     small = {**SMALL, "amount": "5.00"}
     turn = [chat_call("refund_issue", {**small, "order_id": f"A-{n}"}, id=f"call_{n}") for n in range(16)]
     messages = asyncio.run(tools.ahandle_all(turn)) if asynchronous else tools.handle_all(turn)
