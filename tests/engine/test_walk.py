@@ -21,6 +21,7 @@ from agentguard import (
     Read,
     Ready,
     Retry,
+    StoreUnavailableError,
     Unavailable,
     UsageError,
     Waiting,
@@ -434,3 +435,13 @@ def test_nothing_happened_on_a_second_try_does_not_say_so_of_the_first(any_shop,
     answer = shop.aask() if is_async else shop.ask()
     assert isinstance(answer, InDoubt)
     assert shop.usage(answer) == [(4000, 0), (4000, 0)]
+
+
+@pytest.mark.law(4)
+def test_with_a_lost_keys_file_nothing_starts_since_every_limit_would_be_empty(open_shop, address, tmp_path):
+    shop = open_shop()
+    assert isinstance(shop.ask("50"), Done)
+    shop.guard.close()
+    (tmp_path / "shop.db.keys").unlink()
+    with pytest.raises(StoreUnavailableError, match="keys"):
+        open_shop().ask("50", key="k-2")
