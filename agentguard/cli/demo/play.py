@@ -34,12 +34,12 @@ def play(shop: Shop, client: Any) -> Iterator[Line]:
 
 def _earlier_refunds(shop: Shop) -> None:
     for order, days in EARLIER_REFUNDS:
-        shop.clock.now = START - timedelta(days=days)
+        shop.clock.set(START - timedelta(days=days))
         conversation = {"conversation": f"c-cleo-{order}"}
         who: dict[str, Any] = {"agent": AGENT, "on_behalf_of": "cus_cleo", "context": conversation}
         shop.guard.run("identity.verify", {"method": "email_code", "code": CODE}, **who)
         shop.guard.run("refund.issue", {"order_id": order, "amount": "30.00", "reason": "late"}, **who)
-    shop.clock.now = START
+    shop.clock.set(START)
 
 
 def _converse(shop: Shop, client: Any, scene: Scene) -> tuple[list[Answer], str]:
@@ -51,7 +51,7 @@ def _converse(shop: Shop, client: Any, scene: Scene) -> tuple[list[Answer], str]
         context={"conversation": f"c-{scene.name.lower()}", **scene.context},
     )
     run = tools.run(client, scene.customer, [{"role": "user", "content": scene.message}])
-    shop.clock.now += timedelta(minutes=3)
+    shop.clock.advance(timedelta(minutes=3))
     return [answer for answer in run.answers if answer.action != "identity.verify"], run.text
 
 
@@ -65,14 +65,14 @@ def _approved(shop: Shop, waiting: Answer) -> Line:
         reason_code="photo_seen",
         note="Seen on the photo.",
     )
-    shop.clock.now += timedelta(minutes=20)
+    shop.clock.advance(timedelta(minutes=20))
     answer = shop.guard.execute(ballot.action_id)
     hears = "Good news: a colleague agreed, and your 180.00 USD are on their way."
     return _line("", "Maria Alvarez, support lead, approves", answer, hears, first="approved")
 
 
 def _recovered(shop: Shop) -> Iterator[Line]:
-    shop.clock.now += timedelta(minutes=10)
+    shop.clock.advance(timedelta(minutes=10))
     for answer in shop.guard.recover():
         asks = "ten minutes later the provider is asked: it had paid"
         yield _line("", asks, answer, "Your 35.00 USD arrived after all.", first="found")

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from agentguard import Guard, Idempotent, Money, NotDoneError, Queryable, Read
+from agentguard.testing.clock import ManualClock
 from agentguard.testing.payment_server import PaymentClient, PaymentServer, Receipt
 
 START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 """The time at which the demonstration always happens: a Tuesday, four in Berlin, ten in New York."""
+
+BEFORE = timedelta(days=21)
+"""How long before that the shop opened, so that its customers have a past; a ledger's time never goes back."""
 
 PATIENCE = 0.5
 """Seconds that the shop waits for its payment provider."""
@@ -53,28 +57,17 @@ AGES = {"cus_elif": 34, "cus_farid": 51}
 
 
 @dataclass(slots=True)
-class Clock:
-    """A clock that stands still until somebody moves it, so that the output is the same each time."""
-
-    now: datetime = START
-
-    def __call__(self) -> datetime:
-        """Return the present."""
-        return self.now
-
-
-@dataclass(slots=True)
 class Shop:
     """The guard with everything around it."""
 
     guard: Guard
-    clock: Clock
+    clock: ManualClock
     payments: PaymentServer
 
 
 def open_shop(folder: Path, policies: Path, payments: PaymentServer) -> Shop:
     """Return a shop whose guard keeps its record in a folder."""
-    clock = Clock()
+    clock = ManualClock(START - BEFORE)
     files = [policies / name / f"{name}.yaml" for name in ("refunds", "returns", "appointments", "account")]
     guard = Guard(
         files, store=f"sqlite:///{folder / 'demo.db'}", people=policies / "people.yaml", clock=clock, activate=True
@@ -87,7 +80,7 @@ def open_shop(folder: Path, policies: Path, payments: PaymentServer) -> Shop:
     return Shop(guard, clock, payments)
 
 
-def _facts(guard: Guard, clock: Clock) -> None:
+def _facts(guard: Guard, clock: ManualClock) -> None:
     @guard.fact("order", source="order system")
     def order(order_id: str) -> Mapping[str, Any] | None:
         if order_id not in ORDERS:

@@ -55,8 +55,8 @@ def show_end(console: Console, outcome: Outcome) -> None:
         f"{chain if outcome.intact else 'but they do not say what they said'}"
     )
     console.print(
-        f"{good if outcome.agrees else bad} money: the provider's own books hold {outcome.booked} refunds, "
-        f"{'the record has each of them once' if outcome.agrees else 'and the record does not'}"
+        f"{good if outcome.agrees else bad} money: the provider's own books hold {outcome.booked} refunds; "
+        f"{'the record has each once' if outcome.agrees else 'the record does not agree'}"
     )
     console.print(f"[yellow]…[/yellow] people: {outcome.waiting} request still waits for somebody to decide")
     console.print(f"\nThe record is {outcome.database}, its keys beside it. Try next:", soft_wrap=True)
