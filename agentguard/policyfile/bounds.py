@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FILE_BYTES = 1_000_000
 NESTING = 64
+NODES = 100_000
 RULES = 1_000
 LIMITS = 100
 REQUIREMENTS = 100

@@ -57,6 +57,7 @@ class Outline:
     segments: tuple[str, ...] = ()
     limits: dict[str, Countable] = field(default_factory=dict)
     names: dict[str, Text] = field(default_factory=dict)
+    _checked: dict[str, tuple[Expression, dict[str, Declared]]] = field(default_factory=dict)
     _scopes: dict[tuple[frozenset[str], str], Scope] = field(default_factory=dict)
 
     @property
@@ -116,12 +117,32 @@ class Outline:
         names: dict[str, Expression] = {}
         refused = dict(scope.refused)
         for name, text in self.names.items():
-            inner = replace(scope, names=dict(names), refused=dict(refused))
+            if (known := self._known(name, scope)) is not None:
+                names[name] = known
+                continue
+            inner = replace(scope, names=names, refused=refused)
             try:
                 names[name] = check(text.tree, inner, text.scalar.text)
+                self._remember(name, names[name], scope)
             except LanguageError as error:
-                refused[name] = f"it is `{shortened(text.scalar.text, 40)}`, and there {error.problems[0][2]}"
+                refused[name] = (
+                    f"it is `{shortened(text.scalar.text, 40)}`, and there {shortened(error.problems[0][2], 200)}"
+                )
         return replace(scope, names=names, refused=refused)
+
+    def _remember(self, name: str, expression: Expression, scope: Scope) -> None:
+        """Keep a name's expression with the types it was checked with."""
+        read = {value: scope.values[value] for value in expression.reads if value in scope.values}
+        self._checked[name] = expression, read
+
+    def _known(self, name: str, scope: Scope) -> Expression | None:
+        """Return a name as it was checked before, if this scope has all that it reads, of the same types."""
+        if name not in self._checked:
+            return None
+        expression, read = self._checked[name]
+        limits = {qualified for qualified, _ in scope.limits.values()} if expression.limits else frozenset()
+        alike = all(scope.values.get(value) == declared for value, declared in read.items())
+        return expression if alike and expression.limits <= limits else None
 
 
 def written_names(node: syntax.Node) -> set[str]:

@@ -81,7 +81,7 @@ def read(text: str, problems: Problems) -> Mapping | None:
         return None
     try:
         root = _Reader(text, problems).document()
-    except _TooDeepError:
+    except _TooLargeError:
         return None
     except MarkedYAMLError as error:
         _add_syntax_problem(error, text, problems)
@@ -108,8 +108,8 @@ def read(text: str, problems: Problems) -> Mapping | None:
     return root
 
 
-class _TooDeepError(YAMLError):
-    """Stops the reading at the bound on nesting."""
+class _TooLargeError(YAMLError):
+    """Stops the reading at a bound."""
 
 
 class _Reader:
@@ -117,6 +117,7 @@ class _Reader:
 
     def __init__(self, text: str, problems: Problems) -> None:
         self.text = text
+        self.count = 0
         self.problems = problems
         self.events: Iterator[Any] = iter(YAML(typ="safe", pure=True).parse(text))
 
@@ -150,7 +151,12 @@ class _Reader:
             self.problems.add(
                 place, "nested_too_deep", f"expected at most {bounds.NESTING} levels, got more: make it flatter"
             )
-            raise _TooDeepError
+            raise _TooLargeError
+        self.count += 1
+        if self.count > bounds.NODES:
+            message = f"expected at most {bounds.NODES:,} values in a file, got more: split it into several files"
+            self.problems.add(place, "too_many", message)
+            raise _TooLargeError
         self.refuse_marks(event, place)
         if isinstance(event, AliasEvent):
             return Scalar("", place)

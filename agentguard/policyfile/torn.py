@@ -49,7 +49,7 @@ def _whole_keys(node: Mapping, problems: Problems) -> list[str]:
         elif _is_open(item):
             torn = True
             _report(item, node, problems)
-        elif bare and kept and " " in name:
+        elif bare and kept:
             message = f"YAML cut the text before `{shortened(name)}`, at the comma: {_FIX}"
             problems.torn.add(node.place)
             problems.add(key.place, "torn_apart", message)

@@ -151,6 +151,11 @@ edited(
     "torn_apart",
     ("item: {category: text, price: money}", "item: {category: text, price: money, «any sign}"),
 )
+edited(
+    "personal-in-a-flow-mapping",
+    "torn_apart",
+    ("context:\n  conversation: text\n", "context: {conversation: text, mail: text, «personal}\n"),
+)
 edited("unknown-escape", "not_yaml", ("say: I can't do that.", 'say: "a \\«q"'))
 edited("duplicate-top-key", "duplicate_key", ("otherwise: deny\n", "otherwise: deny\n«otherwise: allow\n"))
 edited("duplicate-rule-key", "duplicate_key", ("    then: allow\n", "    then: allow\n    «then: deny\n"))

@@ -98,6 +98,14 @@ def test_nesting_at_the_bound_is_read_and_one_level_more_is_not():
     assert [problem.code for problem in problems.sorted()] == ["nested_too_deep"]
 
 
+@pytest.mark.parametrize("count, ok", [(bounds.NODES - 3, True), (bounds.NODES - 2, False)])
+def test_a_file_has_at_most_so_many_values(count, ok):
+    problems = Problems("x.yaml")
+    text = "list: [" + "a, " * count + "]\n"  # the mapping, its key and the list count too
+    assert (read(text, problems) is not None) is ok
+    assert [problem.code for problem in problems.sorted()] == ["too_many"] * (not ok)
+
+
 def test_a_bomb_of_aliases_is_refused_before_it_grows():
     lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     assert set(codes("\n".join(lines))) == {"anchor"}
