@@ -26,7 +26,7 @@ from agentguard.policyfile.torn import mended
 from agentguard.policyfile.words import read_say
 
 FORMAT = 1
-DENY = Then(Verdict.DENY)
+DENY = Then(Verdict.DENY)  # SPEC P2.8, P2.9: what is left out is the strict thing
 
 
 def load_text(text: str, file: str) -> Policy:

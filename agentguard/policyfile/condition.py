@@ -110,7 +110,7 @@ def checked(
     if condition.kind == "all":
         sound = [expression for expression, _ in results if expression is not None]
         for index, (expression, _) in enumerate(results):
-            if expression is None:  # it may rest on what the others ask with `has`
+            if expression is None:  # SPEC P10.3: it may rest on what the others ask with `has`
                 results[index] = checked(condition.items[index], scope, YesNo(), [*given, *sound])
     found = [problem for _, problems in results for problem in problems]
     expressions = [expression for expression, _ in results if expression is not None]

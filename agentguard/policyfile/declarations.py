@@ -22,7 +22,7 @@ from agentguard.policyfile.problems import Problems, suggestion
 from agentguard.policyfile.spelling import dotted_name, simple_name, texts
 
 RESERVED = frozenset({"key", "deadline", "now", "asked_at", "on_behalf_of", "tenant", "agent", "context", *KEYWORDS})
-"""Words that nothing in a file can be named."""
+"""Words that nothing in a file can be named (SPEC P5.5)."""
 
 _ACTION_EXAMPLE = "refund.issue"
 
@@ -235,7 +235,7 @@ def _segments(model: PolicyModel, outline: Outline, problems: Problems) -> tuple
 
 
 def read_names(model: PolicyModel, outline: Outline, problems: Problems) -> None:
-    """Read the named expressions into the outline, each after those it is made of."""
+    """Read the named expressions into the outline, each after those it is made of (SPEC P6.1)."""
     node = model.node.section("names")
     written = {}
     for name, scalar in (model.names or {}).items():

@@ -160,7 +160,7 @@ def _limit(draft: LimitDraft, outline: Outline, ids: Ids, problems: Problems) ->
 
 
 def _window(scalar: Scalar, outline: Outline, problems: Problems, what: str) -> Window | None:
-    """Return the window that text such as `30 days` or `calendar month` says."""
+    """Return the window that text such as `30 days` or `calendar month` says (SPEC P11.4)."""
     text = " ".join(scalar.text.split())
     if text == "forever":
         return Window(WindowKind.FOREVER)
@@ -206,7 +206,7 @@ def _per(draft: LimitDraft, outline: Outline, problems: Problems) -> tuple[Expre
 
 
 def _most(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, Expression] | None:
-    """Return the maxima by currency, or one under the empty key."""
+    """Return the maxima by currency, or one under the empty key (SPEC P11.5)."""
     node, what = draft.model.max, draft.what
     if draft.type is None:
         if isinstance(node, Scalar):

@@ -208,7 +208,7 @@ def language_tag(scalar: Scalar, problems: Problems) -> str | None:
 
 
 def sentence(scalar: Scalar, problems: Problems, what: str) -> str | None:
-    """Return words for people, unless a comment cuts them or they are too long."""
+    """Return words for people, unless a comment cuts them (SPEC P1.3) or they are too long."""
     comment = scalar.comment
     if not scalar.style and comment is not None and not re.match(r"(?: {2,}|\s*\t\s*)#(?:\s|$)", comment):
         place = scalar.at(len(scalar.text))

@@ -1,6 +1,6 @@
 """Lint for what an agent could talk its way around: arguments are untrusted, by name.
 
-Each check is a heuristic over what the expressions read; `docs/policy-file.md` says what it looks at.
+Each check is a heuristic over what the expressions read; SPEC P20.1 to P20.4 say what it looks at.
 """
 
 from __future__ import annotations
