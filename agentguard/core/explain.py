@@ -5,12 +5,14 @@ For the record, the reviewer and the customer's letter. Never for the model, whi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
 from agentguard.core.language import Comparison, Expression, Value, evaluate, trace
+from agentguard.core.language.trace import Operand
 from agentguard.core.limits import COUNT, in_unit, usage_values
 from agentguard.core.money import Money
 from agentguard.core.needs import needs_of
@@ -21,6 +23,8 @@ from agentguard.core.words import value_text
 from agentguard.errors import EvaluationError
 
 MAX_TRIALS = 40
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,20 @@ class Explanation:
     automatic_up_to: tuple[str, Value] | None
 
 
-def explain(plan: Plan, request: Request, evidence: Evidence) -> Explanation:
-    """Decide again and return the decision with every comparison and what would have changed it."""
+def explain(plan: Plan, request: Request, evidence: Evidence, *, hidden: frozenset[str] = frozenset()) -> Explanation:
+    """Decide again and return the decision with every comparison and what would have changed it.
+
+    Args:
+        plan: What governs the action.
+        request: What was asked for.
+        evidence: What the decision rested on.
+        hidden: Names whose values are not to be seen: where a comparison reads one, it stands without them.
+    """
     decision = decide(plan, request, evidence)
     values = environment(plan, request, evidence.facts, evidence.now)
     wanted = needs_of(plan, request, values, evidence.now)
     values.update(usage_values(wanted.accounts, evidence.usage))
-    rules = tuple(_explained(planned, values) for file in plan.enforced for planned in file.rules)
+    rules = tuple(_explained(planned, values, hidden) for file in plan.enforced for planned in file.rules)
     closest = _closest(rules)
     allowed = decision.verdict is Verdict.ALLOW
     return Explanation(
@@ -81,11 +92,19 @@ def explain(plan: Plan, request: Request, evidence: Evidence) -> Explanation:
     )
 
 
-def _explained(planned: PlannedRule, values: Environment) -> RuleExplanation:
+def _explained(planned: PlannedRule, values: Environment, hidden: frozenset[str]) -> RuleExplanation:
     rule = planned.rule
     if rule.when is None:
         return RuleExplanation(planned.id, rule.place, rule.then, holds=True, comparisons=())
-    return RuleExplanation(planned.id, rule.place, rule.then, _holds(rule.when, values), trace(rule.when, values))
+    comparisons = tuple(_without(item, hidden) for item in trace(rule.when, values))
+    return RuleExplanation(planned.id, rule.place, rule.then, _holds(rule.when, values), comparisons)
+
+
+def _without(comparison: Comparison, hidden: frozenset[str]) -> Comparison:
+    """Return a comparison whose operands have no values where one of them reads a hidden name."""
+    if hidden.isdisjoint(_NAME.findall(comparison.text)):
+        return comparison
+    return replace(comparison, operator="", operands=tuple(Operand(item.text, None) for item in comparison.operands))
 
 
 def _holds(condition: Expression, values: Environment) -> bool | None:

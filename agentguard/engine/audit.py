@@ -120,6 +120,12 @@ class Audit:
         pseudonym = body.get("on_behalf_of")
         return bool(pseudonym) and pseudonym in (customer, self._parts.vault.name_of(body["tenant"], customer))
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether the keys at hand are those that this database was made with."""
+        bound = self._parts.store.read(lambda reading: reading.vault())
+        return bound in (None, self._parts.vault.fingerprint)
+
     def customer(self, pseudonym: str) -> str | None:
         """Return who a pseudonym stands for, or None where the key was destroyed or never here."""
         return self._parts.vault.customer_of(pseudonym) if pseudonym else None
@@ -179,13 +185,18 @@ class Audit:
     def explain(self, position: int) -> Explained:
         """Return why an entry was decided as it was, from the entry and the policy texts it names alone.
 
+        Comparisons that read something personal stand without the values they saw.
+
         Raises:
             NotFoundError: The log has no such entry.
             UsageError: The entry records no decision by rules.
         """
         found = self._decided(position)
         plan, request, evidence, erased = self._parts.store.read(lambda reading: self._rebuilt(reading, found.document))
-        return Explained(found.pos, explain(plan, request, evidence), erased)
+        declared = {**plan.facts, **plan.context, **plan.arguments}
+        personal = {name for name, item in declared.items() if item.personal}
+        explanation = explain(plan, request, evidence, hidden=frozenset({"on_behalf_of", *personal}))
+        return Explained(found.pos, explanation, erased)
 
     def _decided(self, position: int) -> Entry:
         found = self.show(position)

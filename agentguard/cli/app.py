@@ -1,0 +1,48 @@
+"""The command tree of `agentguard`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentguard.cli import actions, audit, escalations, exits, limits, operating, policies
+from agentguard.cli.opened import JsonOption
+
+app: typer.Typer = typer.Typer(
+    name="agentguard",
+    help="Policies, limits, escalations and the audit log of what LLM agents do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(policies.app, name="policy")
+app.add_typer(audit.app, name="audit")
+app.add_typer(escalations.app, name="escalations")
+app.add_typer(actions.app, name="actions")
+app.command("limits")(limits.show)
+app.command("recover")(operating.recover)
+app.command("halt")(operating.halt)
+app.command("resume")(operating.resume)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Where to keep its record, `agentguard-demo` if left out; an earlier one goes."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Watch an agent serve customers behind a guard: no key, no network, nothing real is paid."""
+    from agentguard.cli.demo import run
+
+    raise typer.Exit(run(folder, as_json=json))
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(exits.guarded(lambda: app(standalone_mode=False)))

@@ -1,0 +1,142 @@
+"""`agentguard policy test`: the cases beside the policies, what went wrong, and what they do not cover."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentguard import policyfile
+from agentguard.analysis import CaseReport, Spoke, run_cases
+from agentguard.cli import exits
+from agentguard.cli.files import Kind, files_of, kind_of
+from agentguard.cli.opened import JsonOption
+from agentguard.cli.output import Output, print_json
+from agentguard.core.cases import CaseFile
+from agentguard.core.policy import Bundle, Policy
+from agentguard.errors import UsageError
+
+
+def run(
+    paths: Annotated[list[Path], typer.Argument(help="Folders, policies or their test files.", metavar="PATH…")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What no case covers counts like a failure: exit code 1.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Run the cases of `*_test.yaml` files and say which rules no case reaches."""
+    reports = [run_cases(_bundle_for(path, cases), cases) for path, cases in _case_files(paths)]
+    if json:
+        print_json([_document(report) for report in reports])
+    else:
+        _print(Output(), reports)
+    gaps = strict and any(_gaps(report) for report in reports)
+    if gaps or not all(report.passed for report in reports):
+        raise typer.Exit(exits.FOUND)
+
+
+def _case_files(paths: list[Path]) -> list[tuple[Path, CaseFile]]:
+    """Return the test files among and beside what was given.
+
+    Raises:
+        UsageError: There is none.
+        PolicyError: One of them is wrong.
+    """
+    found: dict[Path, None] = {}
+    for path, kind in files_of(paths):
+        if kind is Kind.CASES:
+            found[path] = None
+        elif kind is Kind.POLICY:
+            beside = path.with_name(f"{path.stem}_test{path.suffix}")
+            if beside.is_file():
+                found[beside] = None
+    if not found:
+        raise UsageError(
+            f"expected test files that end in `_test.yaml`, got none in {', '.join(map(str, paths))}; write one"
+        )
+    return [(path, policyfile.load_cases(path)) for path in found]
+
+
+def _bundle_for(path: Path, cases: CaseFile) -> Bundle:
+    """Return the policies that a test file may name: those in its folder, or in the folders beside it."""
+    policies: dict[str, Policy] = {}
+    for folder in (path.parent, path.resolve().parent.parent):
+        if set(cases.policies) <= set(policies):
+            break
+        inside = [item for item in sorted(folder.glob("*.y*ml")) if kind_of(item) is Kind.POLICY]
+        inside += [item for item in sorted(folder.glob("*/*.y*ml")) if kind_of(item) is Kind.POLICY]
+        wanted = [item for item in inside if folder == path.parent or item.stem in cases.policies]
+        for policy in policyfile.load_files(wanted) if wanted else ():
+            policies.setdefault(policy.name, policy)
+    return Bundle(tuple(policies.values()), "")
+
+
+def _print(output: Output, reports: list[CaseReport]) -> None:
+    for report in reports:
+        for result in report.failed:
+            output.line(f"{result.place.file}:{result.place.line} {result.name}", style="bold red")
+            for failure in result.failures:
+                output.line(f"  {failure}")
+        for gap in _gaps(report):
+            output.line(f"{report.file}: {gap}", style="yellow")
+    output.table(
+        ("file", "cases", "passed", "failed", "covered"),
+        [
+            (
+                report.file,
+                len(report.results),
+                len(report.results) - len(report.failed),
+                len(report.failed),
+                "{} of {}".format(*report.coverage.share),
+            )
+            for report in reports
+        ],
+        right=("cases", "passed", "failed", "covered"),
+    )
+    failed = sum(len(report.failed) for report in reports)
+    total = sum(len(report.results) for report in reports)
+    if failed:
+        output.line(f"{failed} of {total} cases failed", style="bold red")
+    else:
+        output.line(f"all {total} cases passed", style="bold green")
+
+
+def _gaps(report: CaseReport) -> list[str]:
+    """Return what the cases leave open, a sentence each."""
+    coverage = report.coverage
+    found = [_uncovered(item) for item in coverage.uncovered]
+    for item in coverage.without_boundary:
+        missing = [] if item.at_max else ["uses it up exactly"]
+        missing += [] if item.past_max else ["passes it by the least there is"]
+        found.append(f"limit `{item.id}`: no case {' or '.join(missing)}")
+    return found + [f"guarantee `{item.id}`: no case is an example of it" for item in coverage.without_example]
+
+
+def _uncovered(item: Spoke) -> str:
+    if not item.decided:
+        return f"{item.kind} `{item.id}`: no case is decided by it"
+    return f"{item.kind} `{item.id}`: no case shows it silent"
+
+
+def _document(report: CaseReport) -> dict[str, Any]:
+    covered, of = report.coverage.share
+    return {
+        "file": report.file,
+        "passed": report.passed,
+        "cases": [
+            {
+                "name": result.name,
+                "line": result.place.line,
+                "passed": result.passed,
+                "verdict": result.verdict,
+                "by": list(result.by),
+                "say": result.say,
+                "failures": list(result.failures),
+            }
+            for result in report.results
+        ],
+        "covered": covered,
+        "rules": of,
+        "gaps": _gaps(report),
+    }

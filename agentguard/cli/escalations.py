@@ -1,0 +1,300 @@
+"""`agentguard escalations`: what waits for people, what they have to know, and their votes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from agentguard.cli.customers import customer_text
+from agentguard.cli.narration import limit_text, places_of, reason_text, vote_text
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    AppOption,
+    AsOption,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    open_app,
+    open_reading,
+    read_people,
+    voter,
+)
+from agentguard.cli.output import Output, inline, moment, plain, print_json, span, verdict_text
+from agentguard.core.explain import sentence
+from agentguard.core.policy import Bundle
+from agentguard.core.request import Vote
+from agentguard.engine import escalating
+from agentguard.engine.escalations import Ballot, Shown
+from agentguard.engine.guard import Guard
+from agentguard.errors import UsageError
+from agentguard.store.records import EscalationRecord
+
+app = typer.Typer(help="What waits for people, and their votes.", no_args_is_help=True)
+
+STATES = ("open", "approved", "rejected", "expired", "withdrawn", "passed_on")
+
+Id = Annotated[str, typer.Argument(help="The escalation's id, as `escalations list` shows it.")]
+ReasonCode = Annotated[str, typer.Option("--reason-code", help="A stable word for why, like `goodwill`.")]
+Note = Annotated[str, typer.Option("--note", help="Words for the record.")]
+
+
+@app.command("list")
+def list_escalations(
+    state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)}, or `all`.")] = "open",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
+    after: Annotated[str, typer.Option(help="The last id of the page before.")] = "",
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """List what waits for people, the oldest first; times are UTC."""
+    if state not in (*STATES, "all"):
+        raise UsageError(f"expected one of {', '.join(STATES)} or all, got `{state}`")
+    guard = open_reading(store)
+    found = guard.escalations.list(None if state == "all" else state, limit=limit, after=after)
+    if json:
+        print_json([document(record) for record in found])
+        return
+    output = Output()
+    if not found:
+        output.line("nothing waits" if state == "open" else "no escalations")
+        return
+    now = guard.store.read(lambda reading: reading.now())
+    for number, record in enumerate(found):
+        if number:
+            output.line()
+        output.line(record.id, style="bold")
+        output.pairs(_summary(guard, record, now), indent=2)
+    if len(found) == limit:
+        output.line(f"more may be there: --after {found[-1].id}")
+
+
+@app.command()
+def show(escalation_id: Id, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Show what was asked, why it waits, and everything it rests on."""
+    guard = open_reading(store)
+    shown = guard.escalations.show(escalation_id)
+    body, automatic = _decision(guard, shown)
+    if json:
+        more = {"facts": body.get("facts", {}), "limits": body.get("limits", []), "automatic": automatic}
+        print_json({**document(shown.record), **more, "votes": [_vote(vote) for vote in shown.votes]})
+        return
+    output = Output()
+    output.line(shown.record.id, style="bold")
+    now = guard.store.read(lambda reading: reading.now())
+    output.pairs([*_summary(guard, shown.record, now), *_asked(shown)], indent=2)
+    _print_reasons(output, guard, shown, body)
+    _print_facts(output, body)
+    if automatic:
+        output.line()
+        output.line("what would have been automatic", style="bold")
+        for text in automatic:
+            output.prose(text, indent=2)
+    if shown.votes:
+        output.line()
+        output.line("votes", style="bold")
+        for vote in shown.votes:
+            output.prose(vote_text(_vote(vote)), indent=2)
+
+
+@app.command()
+def approve(
+    escalation_id: Id,
+    reason_code: ReasonCode = "",
+    note: Note = "",
+    as_: AsOption = None,
+    app: AppOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Vote yes. With --app, the last yes it takes also runs the action, decided again as things stand then."""
+    known = read_people(people, policies)
+    by, authenticated = voter(known, as_)
+    guard = open_reading(store, known)
+    ballot = guard.escalations.approve(
+        escalation_id, by=by, authenticated=authenticated, reason_code=reason_code, note=note
+    )
+    answer = None
+    if app is not None and ballot.state == escalating.APPROVED:
+        answer = open_app(app).execute(ballot.action_id)
+    if json:
+        status = None if answer is None else answer.for_model()["status"]
+        print_json({**_ballot(ballot, by, authenticated), "status": status})
+        return
+    output = Output()
+    if ballot.state == escalating.APPROVED:
+        output.line(f"approved by {by}: {ballot.action_id} may run, if facts and limits still allow it", style="green")
+        if answer is None:
+            output.line("it runs when the application asks again under the same key, or with --app here")
+        else:
+            output.line(str(answer))
+    else:
+        output.line(f"{by} said yes; {ballot.missing} more needed")
+
+
+@app.command()
+def reject(
+    escalation_id: Id,
+    reason_code: ReasonCode = "",
+    note: Note = "",
+    as_: AsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Vote no: one no denies the action."""
+    known = read_people(people, policies)
+    by, authenticated = voter(known, as_)
+    ballot = open_reading(store, known).escalations.reject(
+        escalation_id, by=by, authenticated=authenticated, reason_code=reason_code, note=note
+    )
+    if json:
+        print_json(_ballot(ballot, by, authenticated))
+    else:
+        Output().line(f"rejected by {by}: {ballot.action_id} is denied")
+
+
+def document(record: EscalationRecord) -> dict[str, Any]:
+    """Return an escalation as JSON, with what is shown to whoever decides it."""
+    return {
+        "id": record.id,
+        "state": record.state,
+        "tenant": record.tenant,
+        "action_id": record.action_id,
+        "opened_at": record.opened_at.isoformat(),
+        "due_at": None if record.due_at is None else record.due_at.isoformat(),
+        "closed_at": None if record.closed_at is None else record.closed_at.isoformat(),
+        "routes": escalating.routes_of(record),
+        "shown": orjson.loads(record.shown),
+    }
+
+
+def _summary(guard: Guard, record: EscalationRecord, now: datetime) -> list[tuple[str, Any]]:
+    shown = orjson.loads(record.shown)
+    customer = customer_text(guard, shown["on_behalf_of"])
+    pairs: list[tuple[str, Any]] = [
+        ("action", f"{shown['action']} by {shown['agent']} for {customer}"),
+        ("arguments", inline(shown["arguments"]) or "none"),
+        (
+            "because",
+            "; ".join(f"{reason['source']}: {reason_text({'detail': '', **reason})}" for reason in shown["reasons"]),
+        ),
+        ("waits for", "; ".join(_who(route) for route in escalating.routes_of(record))),
+    ]
+    if record.state != escalating.OPEN:
+        return [*pairs, ("state", verdict_text(record.state)), ("closed at", moment(record.closed_at))]
+    return [*pairs, ("due", _due(record.due_at, now)), ("open for", span((now - record.opened_at).total_seconds()))]
+
+
+def _who(route: dict[str, Any]) -> str:
+    people = "1 person" if route["people"] == 1 else f"{route['people']} people"
+    late = f", then {route['if_late']}" if route["if_late"] else ", then denied"
+    return f"{people} of {' or '.join(route['who'])}{late}"
+
+
+def _due(due_at: datetime | None, now: datetime) -> str:
+    if due_at is None:
+        return "–"
+    left = (due_at - now).total_seconds()
+    return f"{moment(due_at)} UTC, {f'in {span(left)}' if left > 0 else f'late by {span(-left)}'}"
+
+
+def _asked(shown: Shown) -> Iterator[tuple[str, Any]]:
+    yield "asked at", f"{moment(shown.action.asked_at)} UTC"
+    if shown.action.conversation:
+        yield "conversation", shown.action.conversation
+    yield "action id", f"{shown.action.id} ({shown.action.state})"
+
+
+def _decision(guard: Guard, shown: Shown) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the entry that asked for the escalation, and what would have made the action automatic."""
+    position = shown.action.decision_entry
+    if position is None:
+        return {}, ()
+    body = guard.audit.show(position).document
+    if not guard.audit.has_keys:
+        return body, ("not known: it takes the keys file to decide again from the record",)
+    explanation = guard.audit.explain(position).explanation
+    counterfactual = sentence(explanation)
+    return body, (*((counterfactual,) if counterfactual else ()), *explanation.changes)
+
+
+def _print_reasons(output: Output, guard: Guard, shown: Shown, body: dict[str, Any]) -> None:
+    bundle = guard.audit.bundle(body["bundle"]) if body.get("bundle") else None
+    for reason in orjson.loads(shown.record.shown)["reasons"]:
+        output.line()
+        found = _rule_text(bundle, reason["source"]) if bundle is not None else None
+        output.line(f"{reason['source']}{f' ({found[0]})' if found is not None else ''}")
+        for line in found[1] if found is not None else ():
+            output.line(f"  {line}", style="cyan")
+
+
+def _rule_text(bundle: Bundle, source: str) -> tuple[str, list[str]] | None:
+    """Return where a rule, limit or requirement stands, and its lines as they were written."""
+    place = places_of(bundle).get(source)
+    text = next((policy.text for policy in bundle.policies if policy.name == source.partition("/")[0]), "")
+    if place is None:
+        return None
+    lines = text.splitlines()[place.line - 1 :]
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    taken = [lines[0]]
+    for line in lines[1:]:
+        if line.strip() and len(line) - len(line.lstrip()) <= indent:
+            break
+        taken.append(line)
+    while not taken[-1].strip():
+        taken.pop()
+    return f"{place.file} line {place.line}", [line[indent:] for line in taken]
+
+
+def _print_facts(output: Output, body: dict[str, Any]) -> None:
+    decided = datetime.fromisoformat(body["now"]) if "now" in body else None
+    if body.get("facts") and decided is not None:
+        output.line()
+        output.table(
+            ("fact", "value", "from", "age then"), [_fact(name, fact, decided) for name, fact in body["facts"].items()]
+        )
+    if body.get("limits"):
+        output.line()
+        output.line("limits as they were then", style="bold")
+        for check in body["limits"]:
+            output.prose(limit_text(check), indent=2)
+
+
+def _fact(name: str, fact: dict[str, Any], decided: datetime) -> tuple[str, str, str, str]:
+    value = {"value": plain(fact.get("value")), "absent": "there is none"}.get(fact["status"], "lookup failed")
+    read_at = fact["read_at"]
+    age = span((decided - datetime.fromisoformat(read_at)).total_seconds()) if read_at else "–"
+    return name, value, fact["source"] or "–", age
+
+
+def _vote(vote: Vote) -> dict[str, Any]:
+    return {
+        "voter": vote.voter,
+        "approve": vote.approve,
+        "authenticated": vote.authenticated,
+        "groups": sorted(vote.groups),
+        "reason_code": vote.reason_code,
+        "note": vote.note,
+        "voted_at": vote.voted_at.isoformat(),
+    }
+
+
+def _ballot(ballot: Ballot, by: str, authenticated: str) -> dict[str, Any]:
+    return {
+        "escalation": ballot.escalation,
+        "state": ballot.state,
+        "action_id": ballot.action_id,
+        "missing": ballot.missing,
+        "entry": ballot.entry,
+        "by": by,
+        "authenticated": authenticated,
+    }

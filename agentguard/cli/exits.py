@@ -1,0 +1,79 @@
+"""Exit codes, and the one place that turns errors into a line for a person.
+
+0  it worked, and there is nothing to report
+1  it worked, and found something: problems, failed cases, a broken chain, a refusal
+2  the command was used wrongly, or names something that is not there
+3  policy files do not load
+4  the store cannot be used: absent, locked, read-only, of another version
+70 a defect of agentguard itself
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+import typer
+
+from agentguard.cli.output import Output
+from agentguard.errors import AgentGuardError, ConfigurationError, PolicyError, StoreError, UsageError
+
+OK: Final = 0
+FOUND: Final = 1
+USAGE: Final = 2
+POLICY: Final = 3
+STORE: Final = 4
+DEFECT: Final = 70
+
+TRACEBACK = "AGENTGUARD_TRACEBACK"
+
+
+def code_of(error: Exception) -> int:
+    """Return the exit code of an error."""
+    if isinstance(error, PolicyError):
+        return POLICY
+    if isinstance(error, StoreError):
+        return STORE
+    if isinstance(error, UsageError | ConfigurationError):
+        return USAGE
+    return FOUND if isinstance(error, AgentGuardError) else DEFECT
+
+
+def guarded(run: Callable[[], object]) -> int:
+    """Run a command line and return its exit code; whatever goes wrong is said in words on standard error."""
+    output = Output(sys.stderr)
+    try:
+        run()
+    except typer.Exit as done:
+        return done.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        output.failure("stopped")
+        return USAGE
+    except typer.TyperException as error:
+        _say_usage(error, output)
+        return USAGE
+    except AgentGuardError as error:
+        output.failure(str(error))
+        return code_of(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a person
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        hint = f"set {TRACEBACK}=1 to see where"
+        output.failure(f"a defect in agentguard: {type(error).__name__}: {str(error)[:300]} ({hint})")
+        return DEFECT
+    return OK
+
+
+def _say_usage(error: typer.TyperException, output: Output) -> None:
+    """Say what is wrong with a command line, with its usage where typer knows it."""
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+    else:
+        output.failure(error.format_message())

@@ -1,0 +1,58 @@
+"""The files that a command is given: policies, their cases, and who the people are."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentguard import policyfile
+from agentguard.core.people import People
+from agentguard.errors import UsageError
+from agentguard.policyfile.bundle import SUFFIXES
+
+
+class Kind(enum.Enum):
+    """What a file is, by its name."""
+
+    POLICY = "policy"
+    CASES = "cases"
+    PEOPLE = "people"
+
+
+def files_of(paths: Sequence[Path]) -> list[tuple[Path, Kind]]:
+    """Return the files that paths name, and those in folders and the folders below, each once, in a stable order.
+
+    Raises:
+        UsageError: A path is not there, or no file is.
+    """
+    found: dict[Path, Kind] = {}
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"expected a file or folder, got `{path}`, which is not there")
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for item in inside:
+            if item.is_file() and (item.suffix in SUFFIXES or item == path):
+                found[item] = kind_of(item)
+    if not found:
+        raise UsageError(f"expected files that end in `.yaml`, got none in {', '.join(map(str, paths))}")
+    return list(found.items())
+
+
+def kind_of(path: Path) -> Kind:
+    """Return what a file is: `people.yaml`, `*_test.yaml`, or a policy."""
+    if path.stem == "people":
+        return Kind.PEOPLE
+    return Kind.CASES if path.stem.endswith("_test") else Kind.POLICY
+
+
+def people_for(paths: Sequence[Path], named: Path | None) -> People | None:
+    """Return the people named, or those beside or right above the first path that has some; None without any."""
+    if named is not None:
+        return policyfile.load_people(named)
+    for path in paths:
+        folder = path.resolve() if path.is_dir() else path.resolve().parent
+        for place in (folder, folder.parent):
+            if (place / "people.yaml").is_file():
+                return policyfile.load_people(place / "people.yaml")
+    return None

@@ -1,0 +1,269 @@
+"""Audit entries in words: what happened, why, by which rule of which file, and what it meant for the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentguard.cli.customers import customer_text
+from agentguard.cli.output import amount_text, moment, plain, span
+from agentguard.core.policy import Bundle, Place
+from agentguard.engine.guard import Guard
+from agentguard.errors import TamperedError
+from agentguard.store.records import Entry
+
+REASONS = {
+    "rule_matched": "its condition held",
+    "no_rule_matched": "no rule matched",
+    "limit_exceeded": "the limit would be passed",
+    "requirement_missing": "what had to happen first did not",
+    "cannot_evaluate": "it could not be evaluated, and counts against the request",
+    "arguments_invalid": "the arguments are not what the action declares",
+    "action_unknown": "no policy governs this action",
+    "all_abstained": "every policy that governs it abstained",
+    "rejected": "a person said no",
+    "expired": "nobody decided in time",
+    "withdrawn": "it was taken back",
+    "halted": "a person stopped it",
+}
+STATES = {"executing": ", sent to the tool", "ready": ", held and not begun", "waiting": ", waits for people"}
+
+Details = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One entry in words: a title, a word that gives its colour, and what there is to say about it."""
+
+    title: str
+    colour: str
+    details: Details
+
+
+class Narrator:
+    """Tells entries of one store; it has to see those of an action together, so that accounts have names."""
+
+    def __init__(self, guard: Guard, entries: Iterable[Entry]) -> None:
+        self._guard = guard
+        self._accounts: dict[str, tuple[str, str]] = {}
+        for entry in entries:
+            for check in entry.document.get("limits", ()):
+                if check["account"]:
+                    self._accounts[check["account"]] = check["limit"], check["unit"]
+        self._tellers: dict[str, Callable[[dict[str, Any]], Told]] = {
+            "decided": self._decided,
+            "refused": self._refused,
+            "settled": self._settled,
+            "released": _released,
+            "in_doubt": _in_doubt,
+            "sent_again": _sent_again,
+            "late_report": _late_report,
+            "voted": _voted,
+            "passed_on": _passed_on,
+            "rejected": _ended,
+            "expired": _ended,
+            "withdrawn": _ended,
+            "activated": _activated,
+            "halted": _halted,
+            "resumed": _resumed,
+        }
+
+    def tell(self, entry: Entry) -> Told:
+        """Return one entry in words; a kind that is not known here is told by its name."""
+        body = entry.document
+        teller = self._tellers.get(entry.kind)
+        return Told(entry.kind, "", _by(body)) if teller is None else teller(body)
+
+    def _decided(self, body: dict[str, Any]) -> Told:
+        verdict = body["verdict"]
+        words = {"allow": "allowed", "deny": "denied"}.get(verdict, "escalated")
+        if body["approved"]:
+            words = "escalated, approved by votes"
+        details = [
+            *self._reasons(body),
+            *(("fact", _fact(name, fact)) for name, fact in body["facts"].items()),
+            *(("limit", limit_text(check)) for check in body["limits"]),
+            *(("requires", f"{name}: {_met(entry)}") for name, entry in body["requirements"].items()),
+            *(("vote", vote_text(vote)) for vote in body["votes"]),
+            *self._waits(body),
+            *_said(body),
+            *_shadow(body),
+            ("policies", ", ".join(f"{name} version {item['version']}" for name, item in body["policies"].items())),
+        ]
+        state = STATES.get(body.get("state", ""), "")
+        return Told(f"{words}{state}", "allow" if body["approved"] else verdict, details)
+
+    def _reasons(self, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        places, missing = self._places(body.get("bundle", ""))
+        for reason in body["reasons"]:
+            place = places.get(reason["source"])
+            where = f" ({place.file} line {place.line})" if place is not None else ""
+            label = "because" if reason["verdict"] == body["verdict"] else "also"
+            yield label, f"{reason['source']}{where}: {reason_text(reason)}"
+        if missing:
+            yield "policies", missing
+
+    def _places(self, bundle: str) -> tuple[Mapping[str, Place], str]:
+        if not bundle:
+            return {}, ""
+        try:
+            return places_of(self._guard.audit.bundle(bundle)), ""
+        except TamperedError as error:
+            return {}, f"the texts cannot be shown: {error}"
+
+    def _waits(self, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if body.get("escalation"):
+            yield "escalation", body["escalation"]
+        for route in body["routes"]:
+            yield "route", route_text(route)
+
+    def _refused(self, body: dict[str, Any]) -> Told:
+        return Told("refused before any rule was asked", "deny", [*self._reasons(body), *_said(body)])
+
+    def _settled(self, body: dict[str, Any]) -> Told:
+        details = _by(body)
+        if body["external_reference"]:
+            details.append(("reference", body["external_reference"]))
+        for account, amount in body["settled"].items():
+            limit, unit = self._accounts.get(account, (f"account {account}", "#"))
+            details.append(("counted", f"{amount_text(int(amount), unit)} on {limit}"))
+        details += [("problem", problem) for problem in body["problems"]]
+        if body["alarm"] and not body["problems"]:
+            details.append(("alarm", "it was done after it had been given up: the amount counts all the same"))
+        return Told("done and settled", "settled", details)
+
+    def who(self, body: dict[str, Any]) -> str:
+        """Return who acts for whom, the customer masked."""
+        actor = body.get("actor")
+        if actor is None:
+            return "–"
+        model = f" ({actor['model']})" if actor["model"] else ""
+        return f"{actor['kind']} {actor['id']}{model} for {customer_text(self._guard, body.get('on_behalf_of'))}"
+
+
+def places_of(bundle: Bundle) -> dict[str, Place]:
+    """Return where every rule, limit and requirement of a bundle stands, by qualified id."""
+    return {
+        policy.qualified(item.id): item.place
+        for policy in bundle.policies
+        for items in (policy.rules, policy.limits, policy.requires)
+        for item in items
+    }
+
+
+def reason_text(reason: Mapping[str, Any]) -> str:
+    """Return a recorded reason's own words, or what its code means; what could not be evaluated is named."""
+    words = reason["because"] or REASONS.get(reason["code"], reason["code"])
+    return f"{words} ({reason['detail']})" if reason["detail"] else str(words)
+
+
+def limit_text(check: Mapping[str, Any]) -> str:
+    """Return a recorded limit check as a sentence."""
+    unit = check["unit"]
+    used, amount = amount_text(int(check["used"]), unit), amount_text(int(check["amount"]), unit)
+    if check["max"] is None:
+        return f"{check['limit']}: {used} used, {amount} asked, the max could not be worked out"
+    held = f" ({amount_text(int(check['held']), unit)} of it held)" if check["held"] else ""
+    verdict = "fits" if check["fits"] else "does not fit"
+    return f"{check['limit']}: {used} used{held}, {amount} asked, of {amount_text(int(check['max']), unit)}: {verdict}"
+
+
+def route_text(route: Mapping[str, Any]) -> str:
+    """Return who decides an escalation, how many of them, and in what time."""
+    people = "1 person" if route["people"] == 1 else f"{route['people']} people"
+    hours = f" of {route['calendar']}" if route["calendar"] else ""
+    late = f"then {route['if_late']}" if route["if_late"] else "then denied"
+    return f"{', '.join(route['who'])}: {people} within {span(route['within_seconds'])}{hours}, {late}"
+
+
+def vote_text(vote: Mapping[str, Any]) -> str:
+    """Return a recorded vote in words."""
+    word = "yes" if vote["approve"] else "no"
+    reason = f" ({vote['reason_code']})" if vote["reason_code"] else ""
+    return f"{vote['voter']} {word}{reason}, known by {vote['authenticated']}"
+
+
+def _fact(name: str, fact: Mapping[str, Any]) -> str:
+    shown = {"value": plain(fact.get("value")), "absent": "there is none"}.get(fact["status"], "lookup failed")
+    source = f"{fact['source']}, " if fact["source"] else ""
+    return f"{name}: {shown} ({source}{moment(fact['read_at'])})"
+
+
+def _met(entry: int | None) -> str:
+    return "it did not happen" if entry is None else f"entry {entry}"
+
+
+def _said(body: Mapping[str, Any]) -> Details:
+    return [("customer hears", body["say"])] if body.get("say") else []
+
+
+def _shadow(body: Mapping[str, Any]) -> Details:
+    shadow = body["shadow"]
+    return [] if shadow is None else [("in shadow", f"would be {shadow['verdict']}")]
+
+
+def _error(body: Mapping[str, Any]) -> Details:
+    return [("error", body["error"])] if body.get("error") else []
+
+
+def _by(body: Mapping[str, Any]) -> Details:
+    known = f", known by {body['authenticated']}" if body.get("authenticated") else ""
+    by = [("by", f"{body['by']}{known}")] if body.get("by") else []
+    return [*by, ("why", body["why"])] if body.get("why") else by
+
+
+def _released(body: dict[str, Any]) -> Told:
+    return Told("not done: what was held is given back", "", [*_error(body), *_by(body)])
+
+
+def _in_doubt(body: dict[str, Any]) -> Told:
+    title = "in doubt: nobody knows whether it was done; what is held stays held"
+    return Told(title, "in_doubt", [*_error(body), *_by(body)])
+
+
+def _sent_again(body: dict[str, Any]) -> Told:
+    return Told(f"sent to the tool again, attempt {body['attempt']}", "", [])
+
+
+def _late_report(body: dict[str, Any]) -> Told:
+    details = [("outcome", body["outcome"]), *_error(body), *_by(body)]
+    return Told("a worker reported late; an older attempt cannot change the state", "in_doubt", details)
+
+
+def _voted(body: dict[str, Any]) -> Told:
+    vote = body["vote"]
+    details = [
+        ("known by", vote["authenticated"]),
+        ("groups", ", ".join(vote["groups"]) or "none"),
+        ("escalation", f"{body['escalation']} is {body['escalation_state']}"),
+    ]
+    details += [(name, vote[key]) for name, key in (("reason", "reason_code"), ("note", "note")) if vote[key]]
+    word = "approved" if vote["approve"] else "rejected"
+    return Told(f"{vote['voter']} {word} it", word, details)
+
+
+def _passed_on(body: dict[str, Any]) -> Told:
+    details = [("late", body["late"]), ("escalation", body["escalation"])]
+    return Told("late: passed on", "waiting", details + [("route", route_text(item)) for item in body["routes"]])
+
+
+def _ended(body: dict[str, Any]) -> Told:
+    details = _by(body)
+    if body.get("escalation"):
+        details.append(("escalation", body["escalation"]))
+    return Told(f"denied: {REASONS[body['kind']]}", "deny", details)
+
+
+def _activated(body: dict[str, Any]) -> Told:
+    policies = [f"{name} version {item['version']}" for name, item in body["policies"].items()]
+    details = [*_by(body), ("bundle", body["bundle"]), ("before", body["before"] or "none")]
+    return Told("policies put into force", "allow", [*details, *(("policy", item) for item in policies)])
+
+
+def _halted(body: dict[str, Any]) -> Told:
+    return Told(f"stopped: {body['target']}", "deny", _by(body))
+
+
+def _resumed(body: dict[str, Any]) -> Told:
+    return Told(f"goes on: {body['target']}", "allow", _by(body))

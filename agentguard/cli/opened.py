@@ -1,0 +1,123 @@
+"""The guard or the store behind a command, as its options name them."""
+
+from __future__ import annotations
+
+import getpass
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentguard import policyfile
+from agentguard.core.people import People
+from agentguard.core.policy import Bundle
+from agentguard.engine import machine
+from agentguard.engine.guard import Guard
+from agentguard.errors import StoreUnavailableError, UsageError
+from agentguard.store import Vault
+
+StoreOption = Annotated[
+    str, typer.Option("--store", envvar="AGENTGUARD_STORE", help="Address of the database.", show_default=True)
+]
+PoliciesOption = Annotated[
+    Path, typer.Option("--policies", envvar="AGENTGUARD_POLICIES", help="Folder or file with the policies.")
+]
+PeopleOption = Annotated[
+    Path | None,
+    typer.Option("--people", envvar="AGENTGUARD_PEOPLE", help="people.yaml; beside the policies when left out."),
+]
+AppOption = Annotated[
+    str | None,
+    typer.Option("--app", envvar="AGENTGUARD_APP", help="The application's guard, like `shop.guard:guard`."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+AsOption = Annotated[
+    str | None,
+    typer.Option("--as", help="Who you are, where people.yaml has `allow_unverified: yes`; recorded as unverified."),
+]
+
+DEFAULT_STORE = "sqlite:///agentguard.db"
+DEFAULT_POLICIES = Path("policies")
+
+NOTHING = Bundle((), "")
+"""No policies: enough to read a store, since what was in force is in it."""
+
+
+def open_reading(store: str, people: People | None = None) -> Guard:
+    """Return a guard without policies or tools over a store that exists.
+
+    Raises:
+        StoreUnavailableError: There is no database at this address.
+    """
+    path = _existing(store)
+    return Guard(NOTHING, store=store, people=people, vault=_vault(Path(f"{path}.keys")))
+
+
+def _vault(keys: Path) -> Vault:
+    """Open the keys if they are here: a reader without them sees pseudonyms, and makes no new ones."""
+    usable = os.access(keys, os.R_OK | os.W_OK)
+    return Vault.open(keys if usable else None, machine.random_bytes)
+
+
+def open_app(app: str) -> Guard:
+    """Return the guard that an application made, with its tools and facts.
+
+    Raises:
+        UsageError: The address is not `module:name`, or no guard is there.
+    """
+    module, _, name = app.partition(":")
+    if not module or not name:
+        raise UsageError(f"expected an application like `shop.guard:guard`, got `{app}`")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"expected a guard at `{app}`: {error}") from error
+    if not isinstance(found, Guard):
+        raise UsageError(f"expected a Guard at `{app}`, got {type(found).__name__}")
+    return found
+
+
+def read_people(people: Path | None, policies: Path) -> People | None:
+    """Return who may decide, or None where no file says so."""
+    path = people or (policies if policies.is_dir() else policies.parent) / "people.yaml"
+    if people is None and not path.is_file():
+        return None
+    return policyfile.load_people(path)
+
+
+def login() -> str:
+    """Return who is logged in, as the operating system knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:
+        raise UsageError(
+            "expected an operating-system login to record as the one who acts; use `--as` where people.yaml allows it"
+        ) from error
+
+
+def voter(people: People | None, named: str | None) -> tuple[str, str]:
+    """Return who votes and how they are known: the login through people.yaml, or a name nobody checked."""
+    if named is not None:
+        return named, "unverified"
+    who = login()
+    user = people.user_of(who) if people is not None else None
+    if people is not None and user is None:
+        raise UsageError(f"people.yaml has no user with the login `{who}`; add it under `logins`, or use `--as`")
+    return user.id if user is not None else who, "os_login"
+
+
+def _existing(store: str) -> Path:
+    """Return the file of a database that is there; opening one that is not would make it."""
+    scheme, separator, rest = store.partition(":///")
+    if not separator or not scheme.startswith("sqlite"):
+        raise UsageError(f"expected a database like `sqlite:///agentguard.db`, got `{store}`")
+    path = Path(rest.partition("?")[0].removeprefix("file:"))
+    if not path.is_file() or path.stat().st_size == 0:
+        raise StoreUnavailableError(
+            f"no database at `{path}`: name it with --store or AGENTGUARD_STORE; the guard makes it when it first runs"
+        )
+    return path

@@ -1,0 +1,126 @@
+"""What commands print: tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 110
+PIPED_WIDTH = 160
+
+
+class Output:
+    """Prints to one stream; without a terminal it is as wide as it needs to be and has no colour."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        target = stream or sys.stdout
+        width = None if target.isatty() else PIPED_WIDTH
+        self.console = Console(file=target, width=width, highlight=False, soft_wrap=False)
+
+    @property
+    def wide(self) -> bool:
+        """True where a table has room for an id beside everything else."""
+        return self.console.width >= WIDE
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """Print one line of plain text."""
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    def prose(self, text: str, *, indent: int = 0, style: str = "") -> None:
+        """Print a sentence, wrapped between words."""
+        self.console.print(Padding(Text(text, style=style), (0, 0, 0, indent)))
+
+    def failure(self, message: str) -> None:
+        """Print what went wrong, as somebody else than agentguard wrote it."""
+        self.console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """Print a heading over what follows."""
+        self.console.print(Text(text, style="bold"))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
+        """Print a table; cells fold rather than lose characters."""
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for column in columns:
+            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*[cell if isinstance(cell, Text) else escape(str(cell)) for cell in row])
+        self.console.print(table)
+
+    def pairs(self, pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
+        """Print names with their values beside them, a pair a line; a name that repeats is said once."""
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        before = None
+        for name, value in pairs:
+            table.add_row("" if name == before else name, value if isinstance(value, Text) else escape(str(value)))
+            before = name
+        self.console.print(Padding(table, (0, 0, 0, indent)) if indent else table)
+
+
+def print_json(document: Any, stream: TextIO | None = None) -> None:
+    """Print one JSON document, on standard output unless another stream is given, and nothing else."""
+    (stream or sys.stdout).write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def moment(at: datetime | str | None) -> str:
+    """Return an instant as people read it, in UTC to the second."""
+    if at is None:
+        return "–"
+    read = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return read.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its two largest units, `3 h 52 min`; `0 s` at least."""
+    left, parts = int(max(seconds, 0)), []
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def verdict_text(verdict: str) -> Text:
+    """Return a verdict or state in its colour."""
+    colours = {
+        "allow": "green", "settled": "green", "approved": "green", "done": "green",
+        "escalate": "yellow", "waiting": "yellow", "open": "yellow", "in_doubt": "magenta",
+        "deny": "red", "denied": "red", "rejected": "red", "expired": "red",
+    }  # fmt: skip
+    return Text(verdict, style=colours.get(verdict.partition(" ")[0], ""))
+
+
+def amount_text(amount: int | None, unit: str) -> str:
+    """Return minor units or a count as people write them; `–` if it is not known."""
+    from agentguard.core.limits import in_unit
+
+    return "–" if amount is None else str(in_unit(amount, unit))
+
+
+def inline(values: Mapping[str, Any]) -> str:
+    """Return values on one line, `name value, name value`; personal ones stand as such."""
+    return ", ".join(f"{name} {plain(value)}" for name, value in values.items())
+
+
+def plain(value: Any) -> str:
+    """Return an encoded value as people read it."""
+    if isinstance(value, Mapping):
+        if "sealed" in value:
+            return "(personal)"
+        return "{" + inline(value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(plain(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,211 @@
+"""`agentguard policy`: what product owners do with policy files, and how they come into force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentguard import policyfile
+from agentguard.cli import caseruns, exits, explanations
+from agentguard.cli.files import Kind, files_of, people_for
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    login,
+    open_reading,
+)
+from agentguard.cli.output import Output, moment, print_json
+from agentguard.cli.problems import print_problem, problem_document
+from agentguard.core.policy import Bundle, Policy
+from agentguard.engine import machine
+from agentguard.engine.guard import Guard
+from agentguard.errors import PolicyError, Problem, UsageError
+from agentguard.policyfile.bundle import read_text
+from agentguard.policyfile.schema import MODELS
+
+app = typer.Typer(
+    help="Policy files: check, test, explain and lay them out, and put them into force.", no_args_is_help=True
+)
+app.command("test")(caseruns.run)
+app.command("explain")(explanations.explain)
+
+Paths = Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH…")]
+Why = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
+
+
+@app.command()
+def lint(
+    paths: Paths,
+    people: PeopleOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count like problems: exit code 1.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say everything that is wrong with policy, test and people files, with file, line and column."""
+    files = files_of(paths)
+    problems, policies = _read_all(files)
+    warnings: tuple[Problem, ...] = ()
+    if not problems and policies:
+        try:
+            bundle = policyfile.bundle_of(policies)
+            warnings = policyfile.lint(bundle, people_for(paths, people), machine.wall_clock().date())
+        except PolicyError as error:
+            problems = list(error.problems)
+    if json:
+        print_json(
+            {
+                "files": [str(path) for path, _ in files],
+                "problems": [problem_document(problem) for problem in problems],
+                "warnings": [problem_document(warning) for warning in warnings],
+            }
+        )
+    else:
+        output = Output()
+        for problem in problems:
+            print_problem(output, problem)
+        for warning in warnings:
+            print_problem(output, warning, warning=True)
+        output.line(f"{_count(problems, 'problem')}, {_count(warnings, 'warning')} in {_count(files, 'file')}")
+    if problems or (strict and warnings):
+        raise typer.Exit(exits.FOUND)
+
+
+@app.command()
+def fmt(
+    paths: Paths,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 if something would change.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Put policy, test and people files into their one layout; comments and meaning stay."""
+    files = [path for path, _ in files_of(paths)]
+    changed: list[tuple[Path, str]] = []
+    for path in files:
+        text = read_text(path, str(path))
+        laid_out = policyfile.format_text(text, str(path))
+        if laid_out != text:
+            changed.append((path, laid_out))
+    for path, laid_out in () if check else changed:
+        path.write_text(laid_out, encoding="utf-8", newline="\n")
+    if json:
+        print_json({"checked": check, "files": len(files), "changed": [str(path) for path, _ in changed]})
+    else:
+        output = Output()
+        for path, _ in changed:
+            output.line(f"{'would change' if check else 'changed'} {path}")
+        output.line(f"{_count(changed, 'file')} of {len(files)} {'would change' if check else 'changed'}")
+    if check and changed:
+        raise typer.Exit(exits.FOUND)
+
+
+@app.command()
+def schema(
+    kind: Annotated[str, typer.Argument(help="`policy`, `cases` or `people`.")] = "policy",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file.")] = None,
+) -> None:
+    """Print the JSON Schema that editors check policy files with."""
+    if kind not in MODELS:
+        raise UsageError(f"expected one of {', '.join(MODELS)}, got `{kind}`")
+    found = policyfile.json_schema(kind)
+    if output is None:
+        print_json(found)
+        return
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            print_json(found, file)
+    except OSError as error:
+        raise UsageError(f"expected a file that can be written, got `{output}`: {error.strerror}") from error
+    Output().line(f"written to {output}; the first line of a policy file names it:")
+    Output().line(policyfile.modeline(str(output)))
+
+
+@app.command()
+def activate(
+    why: Why = "",
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Put the policies of a folder into force, for every process on this store; who and why go into the record."""
+    if not why.strip():
+        raise UsageError("expected --why: every change of what is in force has a reason in the record")
+    bundle = policyfile.load(policies)
+    guard = Guard(bundle, store=store)
+    before = guard.store.read(lambda reading: reading.bundle_in_force())
+    was = guard.audit.bundle(before.digest) if before is not None else Bundle((), "")
+    changed = guard.activate(by=login(), why=why)
+    changes = list(_changes(was, bundle))
+    if json:
+        print_json({"bundle": bundle.digest, "changed": changed, "policies": _versions(bundle), "changes": changes})
+        return
+    output = Output()
+    if not changed:
+        output.line("these policies are in force already; nothing has changed")
+        return
+    for change in changes:
+        output.line(f"  {change}")
+    output.line(f"in force: {_count(bundle.policies, 'policy', 'policies')}, bundle {bundle.digest}", style="green")
+
+
+@app.command()
+def history(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Show which policies were put into force when, by whom and why, the newest first; times are UTC."""
+    guard = open_reading(store)
+    found = guard.audit.list(kind="activated", limit=1000, newest_first=True)
+    if json:
+        print_json([{"pos": entry.pos, "at": entry.at.isoformat(), **entry.document} for entry in found])
+        return
+    output = Output()
+    if not found:
+        output.line("no policies were ever put into force here")
+        return
+    rows = []
+    for entry in found:
+        body = entry.document
+        named = ", ".join(f"{name} {item['version']}" for name, item in body["policies"].items())
+        rows.append((entry.pos, moment(entry.at), body["by"], body["why"], named))
+    output.table(("entry", "at (UTC)", "by", "why", "policies and versions"), rows, right=("entry",))
+
+
+def _read_all(files: list[tuple[Path, Kind]]) -> tuple[list[Problem], list[Policy]]:
+    problems: list[Problem] = []
+    policies: list[Policy] = []
+    for path, kind in files:
+        try:
+            match kind:
+                case Kind.CASES:
+                    policyfile.load_cases(path)
+                case Kind.PEOPLE:
+                    policyfile.load_people(path)
+                case Kind.POLICY:
+                    policies += policyfile.load_files(path)
+        except PolicyError as error:
+            problems += error.problems
+    return problems, policies
+
+
+def _versions(bundle: Bundle) -> dict[str, int]:
+    return {policy.name: policy.version for policy in bundle.policies}
+
+
+def _changes(was: Bundle, now: Bundle) -> Iterator[str]:
+    before = {policy.name: policy for policy in was.policies}
+    for policy in now.policies:
+        old = before.pop(policy.name, None)
+        if old is None:
+            yield f"{policy.name} version {policy.version}: new"
+        elif old.digest != policy.digest:
+            yield f"{policy.name} version {policy.version}: changed, was version {old.version}"
+    for name, policy in before.items():
+        yield f"{name} version {policy.version}: not in force any more"
+
+
+def _count(items: Any, one: str, many: str = "") -> str:
+    return f"{len(items)} {one if len(items) == 1 else many or one + 's'}"

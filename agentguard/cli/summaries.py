@@ -1,0 +1,154 @@
+"""One policy in plain words: what it allows, what waits for people, what it refuses, and how much."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.text import Text
+
+from agentguard.cli.output import Output, span, verdict_text
+from agentguard.core.policy import Guarantee, Limit, Policy, Requirement, Route, Rule, Template, Then
+
+PLAIN = (
+    (r"\bhas\(([\w.]+)\)", r"\1 is known"),
+    (r"\s*<=\s*", " is at most "),
+    (r"\s*>=\s*", " is at least "),
+    (r"\s*!=\s*", " is not "),
+    (r"\s*==\s*", " is "),
+    (r"\s*<\s*", " is less than "),
+    (r"\s*>\s*", " is more than "),
+)
+
+
+def show(output: Output, policy: Policy) -> None:
+    """Print a policy, the strictest rules first, since the strictest verdict wins."""
+    shadow = ", in shadow: recorded, and changes nothing" if policy.shadow else ""
+    output.heading(f"{policy.name} version {policy.version}{shadow}")
+    if policy.description:
+        output.prose(policy.description)
+    output.prose(f"answered for by {policy.owner or 'nobody named'}; governs {', '.join(policy.actions)}")
+    output.line()
+    rules = sorted(policy.rules, key=lambda rule: -rule.then.verdict)
+    for rule in rules:
+        _print_rule(output, rule.then, rule.id, _rule_parts(policy, rule))
+    _print_rule(output, policy.otherwise, "otherwise", [("when", "no rule matches")])
+    _print_rule(output, policy.on_error, "on_error", [("joins", "when something could not be looked up or worked out")])
+    _print_part(output, "names", ((name, plain_words(item.source)) for name, item in policy.names.items()))
+    _print_part(output, "limits", ((item.id, limit_text(policy, item)) for item in policy.limits))
+    _print_part(output, "has to happen first", ((item.id, _requirement_text(policy, item)) for item in policy.requires))
+    _print_part(output, "who decides", ((item.id, _route_text(item)) for item in policy.routes.values()))
+    _print_part(output, "promises", ((item.id, _guarantee_text(item)) for item in policy.guarantees))
+
+
+def document(policy: Policy) -> dict[str, Any]:
+    """Return a policy in words as JSON."""
+    return {
+        "policy": policy.name,
+        "version": policy.version,
+        "owner": policy.owner,
+        "description": policy.description,
+        "shadow": policy.shadow,
+        "actions": list(policy.actions),
+        "otherwise": str(policy.otherwise),
+        "on_error": str(policy.on_error),
+        "rules": [
+            {"id": rule.id, "then": str(rule.then), "when": condition_text(rule), "line": rule.place.line}
+            for rule in policy.rules
+        ],
+        "limits": {item.id: limit_text(policy, item) for item in policy.limits},
+        "requires": {item.id: _requirement_text(policy, item) for item in policy.requires},
+        "escalations": {item.id: _route_text(item) for item in policy.routes.values()},
+        "guarantees": {item.id: _guarantee_text(item) for item in policy.guarantees},
+    }
+
+
+def plain_words(condition: str) -> str:
+    """Return a condition with words for its operators; texts in quotes stay as they are."""
+    parts = re.split(r"(\"[^\"]*\"|'[^']*')", " ".join(condition.split()))
+    for number, part in enumerate(parts):
+        if number % 2 == 0:
+            for pattern, words in PLAIN:
+                part = re.sub(pattern, words, part)  # noqa: PLW2901
+            parts[number] = part
+    return "".join(parts)
+
+
+def condition_text(rule: Rule) -> str:
+    """Return a rule's condition in plain words."""
+    return "always" if rule.when is None else plain_words(rule.when.source)
+
+
+def limit_text(policy: Policy, limit: Limit) -> str:
+    """Return a limit as a sentence."""
+    most = " or ".join(
+        f"{plain_words(item.source)}{f' {currency}' if currency else ''}" for currency, item in limit.max.items()
+    )
+    measured = sorted({" ".join(item.source.split()) for item in limit.measure.values() if item is not None})
+    per = " and ".join(" ".join(item.source.split()) for item in limit.per)
+    whose = f"per {per}" if per else "for everybody together"
+    window = {"forever": "for ever", "conversation": "in one conversation"}.get(str(limit.window), f"in {limit.window}")
+    text = f"at most {most} actions {whose}, {window}"
+    if measured:
+        text = f"{' or '.join(measured)} adds up to at most {most} {whose}, {window}"
+    when = "" if limit.when is None else f", when {plain_words(limit.when.source)}"
+    return f"{text}{when}{_on(policy, limit.on)}; over that: {limit.over}"
+
+
+def _rule_parts(policy: Policy, rule: Rule) -> list[tuple[str, str]]:
+    parts = [("when", f"{condition_text(rule)}{_on(policy, rule.on)}")]
+    if rule.expires is not None:
+        parts.append(("until", str(rule.expires)))
+    if rule.words.because is not None:
+        parts.append(("because", _words(rule.words.because)))
+    said = _said(rule.words.say)
+    return [*parts, ("customer hears", said)] if said else parts
+
+
+def _print_rule(output: Output, then: Then, name: str, parts: list[tuple[str, str]]) -> None:
+    verdict = verdict_text(str(then))
+    output.console.print(Text.assemble(verdict, "  ", (name, "bold")), soft_wrap=True)
+    output.pairs(parts, indent=2)
+
+
+def _requirement_text(policy: Policy, item: Requirement) -> str:
+    within = "" if item.within is None else f" in the last {span(item.within.total_seconds())}"
+    same = f" with the same {' and '.join(item.same)}" if item.same else ""
+    when = "" if item.when is None else f", when {plain_words(item.when.source)}"
+    return f"{item.action}{same}{within}{when}{_on(policy, item.on)}; else: {item.otherwise}"
+
+
+def _route_text(route: Route) -> str:
+    people = "1 person" if route.people == 1 else f"{route.people} people"
+    hours = f" of {route.within.calendar}" if route.within.calendar else ""
+    late = f"then {route.if_late}" if route.if_late else "then denied"
+    return f"{people} of {' or '.join(route.who)} within {span(route.within.duration.total_seconds())}{hours}, {late}"
+
+
+def _guarantee_text(item: Guarantee) -> str:
+    when = "" if item.when is None else f" when {plain_words(item.when.source)}"
+    if item.possible is not None:
+        return f"{item.possible} is possible{when}"
+    return f"never {' or '.join(str(verdict) for verdict in sorted(item.never))}{when}"
+
+
+def _on(policy: Policy, on: frozenset[str]) -> str:
+    """Return which actions something is about, where it is not about all of the file's."""
+    return "" if on == frozenset(policy.actions) else f" (only {', '.join(sorted(on))})"
+
+
+def _words(template: Template) -> str:
+    return " ".join(template.source.split())
+
+
+def _said(say: Mapping[str, Template]) -> str:
+    return next((_words(say[tag]) for tag in ("", "en", *say) if tag in say), "")
+
+
+def _print_part(output: Output, title: str, pairs: Iterator[tuple[str, str]]) -> None:
+    listed = list(pairs)
+    if listed:
+        output.line()
+        output.line(title, style="bold")
+        output.pairs(listed, indent=2)

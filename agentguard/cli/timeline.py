@@ -1,0 +1,58 @@
+"""One action from request to settlement, entry by entry, as an auditor reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from agentguard.cli.customers import customer_text
+from agentguard.cli.narration import Details, Narrator
+from agentguard.cli.output import Output, inline, moment, verdict_text
+from agentguard.engine.guard import Guard
+from agentguard.store.records import ActionRecord, Entry
+
+
+def show(output: Output, guard: Guard, record: ActionRecord) -> None:
+    """Print an action: what was asked, where it stands, and everything that happened."""
+    output.heading(record.action)
+    output.pairs(_facts(guard, record))
+    entries = guard.audit.of(record.id)
+    narrator = Narrator(guard, entries)
+    for entry in entries:
+        output.line()
+        show_entry(output, narrator, entry)
+
+
+def show_entry(output: Output, narrator: Narrator, entry: Entry, more: Details | None = None) -> None:
+    """Print one entry: when, which, what happened, and why; then what else there is to say."""
+    told = narrator.tell(entry)
+    title = verdict_text(told.colour)
+    style = f"bold {title.style}".strip()
+    output.line(f"{moment(entry.at)}  entry {entry.pos}  {told.title}", style=style)
+    details = [*told.details, *(more or ())]
+    if details:
+        output.pairs(details, indent=2)
+
+
+def _facts(guard: Guard, record: ActionRecord) -> list[tuple[str, Any]]:
+    actor = orjson.loads(record.request)
+    model = f" ({actor['model']})" if actor.get("model") else ""
+    customer = customer_text(guard, record.on_behalf_of)
+    pseudonym = f", {record.on_behalf_of} in the record" if customer != record.on_behalf_of else ""
+    facts: list[tuple[str, Any]] = [
+        ("id", record.id),
+        ("state", verdict_text(record.state.value)),
+        ("asked at", f"{moment(record.asked_at)} UTC"),
+        ("agent", f"{record.agent}{model}"),
+        ("on behalf of", f"{customer}{pseudonym}" if record.on_behalf_of else "–"),
+        ("arguments", inline(orjson.loads(record.arguments)) or "none"),
+        ("key", record.key),
+    ]
+    more = (
+        ("conversation", record.conversation),
+        ("relates to", record.relates_to),
+        ("escalation", record.escalation),
+        ("reference", record.external_reference),
+    )
+    return [*facts, *((name, value) for name, value in more if value)]
