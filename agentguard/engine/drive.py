@@ -235,8 +235,11 @@ def _late_areporter(parts: Parts, step: Call) -> Callable[[asyncio.Future[Any]],
 
 
 def _write_late(parts: Parts, step: Call, outcome: Outcome) -> None:
-    """Write down what a call came to after it was given up on; what is still unknown adds nothing."""
-    if outcome.kind is OutcomeKind.UNKNOWN or step.tool is not step.begun.tool:
+    """Write down what a tool came to after it was given up on; what is still unknown adds nothing.
+
+    Only the registered tool's own end says so: a lookup that asks what became of it returns too, and did nothing.
+    """
+    if outcome.kind is OutcomeKind.UNKNOWN or step.tool is not parts.registry.tools.get(step.tool.action):
         return
     try:
         parts.store.transact(Finishing(parts, step.begun, report(parts, step.begun, outcome, why="late")))

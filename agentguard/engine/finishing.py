@@ -81,7 +81,7 @@ class Finishing:
             raise AgentGuardError(f"action `{self.begun.action_id}` has begun but is not in the store")
         if record.state is State.EXECUTING and record.fence != self.begun.standing.fence:
             return self._late(transaction, record)
-        kind = self.report.outcome.kind
+        kind = self._known(record)
         if kind is OutcomeKind.DONE and record.state in (State.EXECUTING, State.IN_DOUBT, State.RELEASED):
             return self._settle(transaction, record)
         if kind is OutcomeKind.NOT_DONE and record.state in (State.EXECUTING, State.IN_DOUBT):
@@ -89,6 +89,12 @@ class Finishing:
         if kind is OutcomeKind.UNKNOWN and record.state is State.EXECUTING:
             return self._doubt(transaction, record)
         return self._late(transaction, record)
+
+    def _known(self, record: ActionRecord) -> OutcomeKind:
+        """Return what a report says of the action: of several attempts one can only say that it did nothing itself."""
+        kind = self.report.outcome.kind
+        alone = record.attempt <= 1 or self.report.by is not None
+        return OutcomeKind.UNKNOWN if kind is OutcomeKind.NOT_DONE and not alone else kind
 
     def _settle(self, transaction: Transaction, record: ActionRecord) -> Answer:
         alarm = record.state is State.RELEASED

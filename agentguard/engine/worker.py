@@ -18,6 +18,9 @@ def start(function: Callable[[], Any], name: str) -> Future[Any]:
     def work() -> None:
         try:
             result = context.run(function)
+        except StopIteration as error:
+            # An event loop's future refuses it, and whoever waits there would wait until the deadline.
+            future.set_exception(RuntimeError(f"{type(error).__name__} from `{name}`"))
         except BaseException as error:  # noqa: BLE001 - it goes to whoever waits, whatever it is
             future.set_exception(error)
         else:
