@@ -8,6 +8,13 @@ import pytest
 
 from agentguard import Done, Idempotent, InDoubt, Money, NotDone, NotFoundError, Queryable, Read, UsageError
 from agentguard.core.lifecycle import State
+from agentguard.core.request import Actor
+from agentguard.engine.asking import Proposal
+from agentguard.engine.drive import _perform
+from agentguard.engine.effect import Outcome, OutcomeKind
+from agentguard.engine.recovery import recovering
+from agentguard.engine.steps import Call, Commit
+from agentguard.engine.walk import walk
 from tests.engine import dying
 
 LATER = timedelta(minutes=10)
@@ -174,3 +181,81 @@ def test_resolve_needs_a_name_a_reason_and_a_doubt(open_shop):
         shop.guard.resolve(done.decision_id, done=False, by="", why="x")
     with pytest.raises(NotFoundError):
         shop.guard.resolve("act_none", done=True, by="maria", why="x")
+
+
+@pytest.mark.parametrize("early, kind", [(timedelta(microseconds=1), Done), (timedelta(0), InDoubt)])
+def test_an_idempotent_action_is_sent_again_only_if_the_call_ends_before_the_receiver_forgets(
+    die, open_shop, early, kind
+):
+    die("idempotent", "after_effect")
+    shop = open_shop(effect=Idempotent(ttl=timedelta(hours=1)), timeout=timedelta(seconds=10))
+    shop.clock.advance(timedelta(hours=1) - timedelta(seconds=10) - early)
+    assert isinstance(shop.guard.recover()[0], kind)
+
+
+def drive_to_the_call(shop, walking):
+    """Drive a walk until it is about to call the tool; its process then stands still."""
+    step, given = next(walking), None
+    while not isinstance(step, Call):
+        given = _perform(shop.guard._parts, step)
+        step = walking.send(given)
+    return walking
+
+
+def finish(shop, walking, outcome):
+    step = walking.send(outcome)
+    with pytest.raises(StopIteration) as end:
+        walking.send(_perform(shop.guard._parts, step))
+    return end.value.value
+
+
+@pytest.mark.law(3, 6)
+def test_a_worker_that_comes_back_with_an_old_fence_raises_an_alarm_and_moves_nothing(open_shop):
+    shop = open_shop(effect=Idempotent(ttl=timedelta(hours=1)))
+    shop.guard.start()
+    parts = shop.guard._parts
+    asked = Proposal(
+        "refund.issue", {"order_id": "A-1", "amount": "40", "reason": "late"}, Actor("bot"), "c-1", {}, "k", "default"
+    )
+    first = drive_to_the_call(shop, walk(parts, asked))
+    shop.clock.advance(LATER)
+    second = drive_to_the_call(shop, recovering(parts, only_action(shop)))
+    answer = finish(shop, first, Outcome(OutcomeKind.DONE, {"refund": "r-1"}))
+    assert isinstance(answer, InDoubt)
+    entry = shop.guard.audit.show(answer.entry).document
+    assert (entry["kind"], entry["alarm"], entry["outcome"], entry["reported_fence"]) == (
+        "late_report",
+        True,
+        "done",
+        1,
+    )
+    assert (only_action(shop).state, only_action(shop).fence) == (State.EXECUTING, 2)
+    doubtful = finish(shop, second, Outcome(OutcomeKind.NOT_DONE))
+    assert isinstance(doubtful, InDoubt), "what one attempt did not do, an earlier one may have done"
+    assert shop.usage(doubtful) == [(4000, 0), (4000, 0)]
+    assert shop.guard.audit.verify().ok
+
+
+def test_a_worker_that_was_overtaken_does_not_call_its_tool(open_shop):
+    shop = open_shop(effect=Idempotent(ttl=timedelta(hours=1)))
+    shop.guard.start()
+    parts = shop.guard._parts
+    asked = Proposal(
+        "refund.issue", {"order_id": "A-1", "amount": "40", "reason": "late"}, Actor("bot"), "c-1", {}, "k", "default"
+    )
+    walking = walk(parts, asked)
+    step = next(walking)
+    while not isinstance(step, Commit):
+        step = walking.send(_perform(parts, step))
+    begun = _perform(parts, step)
+    shop.clock.advance(LATER)
+    assert isinstance(shop.guard.recover()[0], Done)
+    step = walking.send(begun)
+    steps = []
+    with pytest.raises(StopIteration) as end:  # noqa: PT012 - the walk ends when it ends
+        while True:
+            steps.append(type(step))
+            step = walking.send(_perform(parts, step))
+    assert Call not in steps
+    assert isinstance(end.value.value, Done)
+    assert len(shop.paid) == 1

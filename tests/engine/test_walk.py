@@ -445,3 +445,57 @@ def test_with_a_lost_keys_file_nothing_starts_since_every_limit_would_be_empty(o
     (tmp_path / "shop.db.keys").unlink()
     with pytest.raises(StoreUnavailableError, match="keys"):
         open_shop().ask("50", key="k-2")
+
+
+def test_an_actions_own_hold_does_not_count_against_it_when_it_is_decided_again(open_shop):
+    shop = open_shop()
+    shop.orders["A-1"] = {"customer_id": "c-1", "total": Money.of("50", "USD")}
+    answer = shop.ask("40", run=shop.guard.propose)
+    assert isinstance(shop.guard.execute(answer.decision_id), Done)
+
+
+COMPUTED = """
+agentguard: 1
+policy: returns
+version: 1
+owner: returns@acme.example
+timezone: UTC
+currency: USD
+actions:
+  return.settle:
+    order_id: text
+    amount: money, computed as refund_due
+facts:
+  order.paid: money
+  order.fee: money
+names:
+  refund_due: order.paid - order.fee
+rules:
+  - {id: all, then: allow}
+limits:
+  - {id: a-day, sum: amount, in: calendar day, max: 100, over: deny}
+"""
+
+
+@pytest.mark.parametrize("real, posted", [(None, 9000), ("85.00", 8500)])
+def test_an_argument_that_the_policy_computes_is_given_to_the_tool_and_settles_as_it_really_was(real, posted):
+    guard = Guard(bundle(COMPUTED), store="sqlite://", clock=ManualClock(), activate=True)
+    guard.fact("order")(lambda order_id: {"paid": Money.of("95", "USD"), "fee": Money.of("5", "USD")})
+    given = []
+
+    @guard.action("return.settle", settles=lambda _: {"amount": Money.of(real, "USD")} if real else {})
+    def settle(order_id: str, amount: Money) -> bool:
+        given.append(amount)
+        return True
+
+    def ask(key, **more):
+        return guard.run("return.settle", {"order_id": "A-1", **more}, agent="bot", key=key)
+
+    done = ask("k-1")
+    assert isinstance(done, Done)
+    assert given == [Money.of("90", "USD")]
+    assert list(guard.audit.show(done.entry).document["settled"].values()) == [posted]
+    assert ask("k-2", amount="1").reason_code == "arguments_invalid", "the model is not asked for it"
+    assert ask("k-3").reason_code == "limit_exceeded"
+    assert guard.audit.recompute(guard.audit.list(kind="decided")[0].pos).same
+    guard.close()
