@@ -111,7 +111,7 @@ def _same_names(policies: Sequence[Policy]) -> Iterable[Problem]:
 
 
 def _different_actions(policies: Sequence[Policy]) -> Iterable[Problem]:
-    """Files that govern the same action declare it alike: arguments, shared facts and context, currency (SPEC P15.2)."""
+    """Yield where files that govern the same action do not declare it alike (SPEC P15.2)."""
     first: dict[str, Policy] = {}
     for policy in policies:
         for action, spec in policy.actions.items():
