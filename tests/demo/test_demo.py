@@ -6,6 +6,7 @@ import pytest
 
 from agentguard.cli.demo import perform, run
 from agentguard.cli.demo.table import table_of
+from agentguard.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,12 @@ def test_it_says_the_same_each_time_and_again_in_the_same_folder(outcome, tmp_pa
     assert run(tmp_path, as_json=True) == 0
     assert json.loads(capsys.readouterr().out) == first
     assert [line["decision"] for line in first["lines"]] == [line.decision for line in outcome.lines]
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_not_a_traceback(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="--folder"):
+        run(tmp_path / "file")
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -135,9 +135,14 @@ def _quiet_log() -> Iterator[None]:
 
 
 def _prepare(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (folder / name).unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"expected a folder to write to, got `{folder}` ({error.strerror}); name another with `--folder`"
+        ) from error
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
