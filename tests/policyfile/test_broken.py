@@ -1,5 +1,6 @@
 """Every broken file gets its problems, each once, at the right line and column, and nothing else."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.policyfile.broken import BASE, CASES, marked
 MESSAGES = (Path(__file__).parent / "broken_messages.txt").read_text(encoding="utf-8").splitlines()
 
 
+@cache
 def problems_of(text, name="broken.yaml"):
     with pytest.raises(PolicyError) as raised:
         load_text(text, name)
