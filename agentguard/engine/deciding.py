@@ -83,7 +83,7 @@ class Deciding:
         moved = (current and (current.state, current.fence, current.escalation)) != (
             self.before and (self.before.state, self.before.fence, self.before.escalation)
         )
-        return moved or _digest_in_force(transaction) != self.ask.plan.bundle_digest
+        return moved or transaction.digest_in_force() != self.ask.plan.bundle_digest
 
     def _is_ready(self) -> bool:
         return self.before is not None and self.before.state is State.READY
@@ -226,11 +226,6 @@ class Deciding:
             entry=written.pos,
             may_retry=True,
         )
-
-
-def _digest_in_force(reading: Reading) -> str | None:
-    record = reading.bundle_in_force()
-    return None if record is None else record.digest
 
 
 def _withdrawn(decision: Decision, action_id: str) -> Decision:

@@ -109,7 +109,7 @@ def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:
     if limit is None:
         look_up_all()
         return found
-    future = worker.start(look_up_all, "facts")
+    future = worker.start(look_up_all)
     try:
         future.result(limit.total_seconds())
     except TimeoutError:
@@ -141,7 +141,7 @@ async def _agathered(parts: Parts, step: Gather) -> dict[str, Fact]:
                 if lookup.signature.is_async:
                     answer = await lookup.function(**question.parameters)
                 else:
-                    future = worker.start(lambda q=question: _looked_up(q), "fact")  # type: ignore[misc]
+                    future = worker.start(lambda q=question: _looked_up(q))  # type: ignore[misc]
                     answer = await asyncio.wrap_future(future)
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the facts are failed
                 answer = Failure(type(error).__name__)
@@ -165,7 +165,7 @@ def _called(parts: Parts, step: Call) -> Outcome:
 
     if step.seconds is None:
         return _outcome_of(attempts)
-    future = worker.start(attempts, "tool")
+    future = worker.start(attempts)
     try:
         wait([future], step.seconds)
     except BaseException:
@@ -195,7 +195,7 @@ async def _acalled(parts: Parts, step: Call) -> Outcome:
 
 
 async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any]) -> Outcome:
-    future = worker.start(lambda: _attempts(step.tool, parameters, step.seconds), "tool")
+    future = worker.start(lambda: _attempts(step.tool, parameters, step.seconds))
     try:
         await asyncio.wait({asyncio.wrap_future(future)}, timeout=step.seconds)
     except asyncio.CancelledError:
@@ -229,7 +229,7 @@ def _late_reporter(parts: Parts, step: Call) -> Callable[[Future[Any]], None]:
 def _late_areporter(parts: Parts, step: Call) -> Callable[[asyncio.Future[Any]], None]:
     def write_down(future: asyncio.Future[Any]) -> None:
         outcome = _outcome_of(future.result)
-        worker.start(lambda: _write_late(parts, step, outcome), "late")
+        worker.start(lambda: _write_late(parts, step, outcome))
 
     return write_down
 

@@ -37,10 +37,10 @@ class Force:
         Raises:
             ConfigurationError: None was ever activated.
         """
-        record = reading.bundle_in_force()
-        if record is None:
+        digest = reading.digest_in_force()
+        if digest is None:
             raise ConfigurationError([NO_BUNDLE])
-        return self.bundle(reading, record.digest)
+        return self.bundle(reading, digest)
 
     def known_context(self, bundle: Bundle) -> frozenset[str]:
         """Return the full names of the context that some file of a bundle declares."""
@@ -81,7 +81,9 @@ class Force:
         """Return the plan of one action, prepared once for each bundle."""
         found = self.plans.get((bundle.digest, action))
         if found is None:
-            found = self.plans[(bundle.digest, action)] = plan_action(bundle, action)
+            found = plan_action(bundle, action)
+            if found.files:  # names that nothing governs are a model's to invent, and would fill the memory
+                self.plans[(bundle.digest, action)] = found
         return found
 
 

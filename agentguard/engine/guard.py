@@ -212,6 +212,7 @@ class Guard:
 
         Raises:
             ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
+            StoreUnavailableError: The keys file is not the one that this database was made with.
         """
         with self._starting:
             if self._started:

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any
 
 
-def start(function: Callable[[], Any], name: str) -> Future[Any]:
-    """Run a function in a thread of its own that does not keep the process alive; its end fills the future."""
+def start(function: Callable[[], Any]) -> Future[Any]:
+    """Run a function in a thread that does not keep the process alive; its end fills the future."""
     future: Future[Any] = Future()
     context = contextvars.copy_context()
-
-    def work() -> None:
-        try:
-            result = context.run(function)
-        except StopIteration as error:
-            # An event loop's future refuses it, and whoever waits there would wait until the deadline.
-            future.set_exception(RuntimeError(f"{type(error).__name__} from `{name}`"))
-        except BaseException as error:  # noqa: BLE001 - it goes to whoever waits, whatever it is
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    threading.Thread(target=work, name=f"agentguard-{name}", daemon=True).start()
+    job = (lambda: context.run(function), future)
+    try:
+        queue = _idle.pop()
+    except IndexError:
+        queue = SimpleQueue()
+        threading.Thread(target=_work, args=(queue,), name="agentguard-worker", daemon=True).start()
+    queue.put(job)
     return future
+
+
+MOST_IDLE = 32
+
+Job = tuple[Callable[[], Any], "Future[Any]"]
+_idle: list[SimpleQueue[Job]] = []
+"""The queues of threads that wait for work; one that was given up on comes back here when its call ends after all."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # threads do not live on in a forked process
+
+
+def _work(queue: SimpleQueue[Job]) -> None:
+    while True:
+        _do(*queue.get())
+        if len(_idle) >= MOST_IDLE:
+            return
+        _idle.append(queue)
+
+
+def _do(function: Callable[[], Any], future: Future[Any]) -> None:
+    try:
+        result = function()
+    except StopIteration as error:
+        # An event loop's future refuses it, and whoever waits there would wait until the deadline.
+        future.set_exception(RuntimeError(f"{type(error).__name__} from a worker"))
+    except BaseException as error:  # noqa: BLE001 - it goes to whoever waits, whatever it is
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 def call(function: Callable[..., Any], parameters: dict[str, Any], *, is_async: bool) -> Any:

@@ -209,10 +209,15 @@ class Reading:
         row = self._first(select(table).where(table.c.digest == digest))
         return None if row is None else PolicyText(row["digest"], row["name"], int(row["version"]), row["text"])
 
+    def digest_in_force(self) -> str | None:
+        """Return the digest of the bundle that was activated last: what every decision compares."""
+        row = self._first(_LAST_ACTIVATION)
+        return None if row is None else str(row["bundle"])
+
     def bundle_in_force(self) -> BundleRecord | None:
         """Return the bundle that was activated last, or None if none ever was."""
-        row = self._first(_LAST_ACTIVATION)
-        return None if row is None else self.bundle(row["bundle"])
+        digest = self.digest_in_force()
+        return None if digest is None else self.bundle(digest)
 
     def bundle(self, digest: str) -> BundleRecord | None:
         """Return a bundle by its digest, with its last activation if there was one."""
