@@ -43,6 +43,15 @@ def demo(
     raise typer.Exit(run(folder, as_json=json))
 
 
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line, this process's own if none is given, and return its exit code."""
+    return exits.guarded(lambda: app(arguments, standalone_mode=False))
+
+
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(exits.guarded(lambda: app(standalone_mode=False)))
+    import structlog
+
+    if not structlog.is_configured():  # standard output belongs to what a command prints
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    sys.exit(run())

@@ -70,7 +70,7 @@ def show(
 ) -> None:
     """Show one entry, or one action from request to settlement, in words."""
     guard = open_reading(store)
-    if not what.isascii() or not what.isdigit():
+    if not re.fullmatch(r"[0-9]{1,18}", what):
         record = guard.audit.action(what)
         if json:
             print_json([document(entry) for entry in guard.audit.of(what)])
@@ -138,14 +138,14 @@ def _print_list(output: Output, guard: Guard, found: tuple[Entry, ...], limit: i
         body = entry.document
         row = [
             entry.pos,
-            moment(entry.at),
+            moment(entry.at) if output.wide else moment(entry.at)[:16],
             verdict_text(body["verdict"] if entry.kind == "decided" else entry.kind),
             body.get("action") or body.get("target") or "–",
             customer_text(guard, body.get("on_behalf_of")),
-            _cause(body),
+            _cause(body) if output.wide else _cause(body).replace("/", "/\n", 1),
         ]
         rows.append([*row, entry.action_id or "–"] if output.wide else row)
-    output.table([*columns, "action id"] if output.wide else columns, rows, right=("entry",))
+    output.table([*columns, "action id"] if output.wide else columns, rows, right=("entry",), whole=columns[:3])
     if len(found) == limit:
         output.line(f"more may be there: --before {found[-1].pos}")
 

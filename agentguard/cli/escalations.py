@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import limit_text, places_of, reason_text, vote_text
+from agentguard.cli.narration import fact_age, fact_value, limit_text, places_of, reason_text, vote_text
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
@@ -25,7 +25,7 @@ from agentguard.cli.opened import (
     read_people,
     voter,
 )
-from agentguard.cli.output import Output, inline, moment, plain, print_json, span, verdict_text
+from agentguard.cli.output import Output, inline, moment, print_json, span, verdict_text
 from agentguard.core.explain import sentence
 from agentguard.core.policy import Bundle
 from agentguard.core.request import Vote
@@ -256,24 +256,20 @@ def _rule_text(bundle: Bundle, source: str) -> tuple[str, list[str]] | None:
 
 
 def _print_facts(output: Output, body: dict[str, Any]) -> None:
-    decided = datetime.fromisoformat(body["now"]) if "now" in body else None
-    if body.get("facts") and decided is not None:
+    if body.get("facts"):
         output.line()
         output.table(
-            ("fact", "value", "from", "age then"), [_fact(name, fact, decided) for name, fact in body["facts"].items()]
+            ("fact", "value", "from", "age then"),
+            [
+                (name, fact_value(fact), fact["source"] or "–", span(fact_age(fact, body["now"])))
+                for name, fact in body["facts"].items()
+            ],
         )
     if body.get("limits"):
         output.line()
         output.line("limits as they were then", style="bold")
         for check in body["limits"]:
             output.prose(limit_text(check), indent=2)
-
-
-def _fact(name: str, fact: dict[str, Any], decided: datetime) -> tuple[str, str, str, str]:
-    value = {"value": plain(fact.get("value")), "absent": "there is none"}.get(fact["status"], "lookup failed")
-    read_at = fact["read_at"]
-    age = span((decided - datetime.fromisoformat(read_at)).total_seconds()) if read_at else "–"
-    return name, value, fact["source"] or "–", age
 
 
 def _vote(vote: Vote) -> dict[str, Any]:

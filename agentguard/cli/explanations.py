@@ -144,10 +144,11 @@ def _print_explanation(
     if decision.say:
         output.line(f"customer hears: {decision.say}")
     output.line()
-    output.table(
-        ("rule", "says", "holds", "because"),
-        [(rule.id, str(rule.then), ANSWERS[rule.holds], _comparisons(rule)) for rule in explanation.rules],
-    )
+    output.line("holds     rule", style="dim")
+    for rule in explanation.rules:
+        output.line(f"{ANSWERS[rule.holds]:<9} {rule.id}: {rule.then}", style="bold" if rule.holds else "")
+        for comparison in rule.comparisons:
+            output.prose(str(comparison), indent=10)
     for number, text in enumerate(((automatic,) if automatic else ()) + explanation.changes):
         if not number:
             output.line()
@@ -155,10 +156,6 @@ def _print_explanation(
         output.prose(text, indent=2)
     if erased:
         output.line(f"erased, and so not known any more: {', '.join(erased)}", style="yellow")
-
-
-def _comparisons(rule: RuleExplanation) -> str:
-    return "\n".join(str(item) for item in rule.comparisons) or "it always applies"
 
 
 def _rule_document(rule: RuleExplanation) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def _print_limit(output: Output, guard: Guard, name: str, items: list[Headroom])
             for item in items
         ],
         right=("used", "held", "max", "left"),
+        whole=("used", "held", "max", "left", ""),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.output import amount_text, moment, plain, span
+from agentguard.cli.output import amount_text, plain, span
 from agentguard.core.policy import Bundle, Place
 from agentguard.engine.guard import Guard
 from agentguard.errors import TamperedError
@@ -82,7 +83,7 @@ class Narrator:
             words = "escalated, approved by votes"
         details = [
             *self._reasons(body),
-            *(("fact", _fact(name, fact)) for name, fact in body["facts"].items()),
+            *(("fact", fact_text(name, fact, body["now"])) for name, fact in body["facts"].items()),
             *(("limit", limit_text(check)) for check in body["limits"]),
             *(("requires", f"{name}: {_met(entry)}") for name, entry in body["requirements"].items()),
             *(("vote", vote_text(vote)) for vote in body["votes"]),
@@ -169,6 +170,25 @@ def limit_text(check: Mapping[str, Any]) -> str:
     return f"{check['limit']}: {used} used{held}, {amount} asked, of {amount_text(int(check['max']), unit)}: {verdict}"
 
 
+def fact_text(name: str, fact: Mapping[str, Any], now: str) -> str:
+    """Return a recorded fact with where it came from, and how old it was if it was older than a second."""
+    age = fact_age(fact, now)
+    old = f", {span(age)} old" if age >= 1 else ""
+    source = f" (from {fact['source']}{old})" if fact["source"] else ""
+    return f"{name}: {fact_value(fact)}{source}"
+
+
+def fact_value(fact: Mapping[str, Any]) -> str:
+    """Return what a lookup gave."""
+    return {"value": plain(fact.get("value")), "absent": "there is none"}.get(fact["status"], "lookup failed")
+
+
+def fact_age(fact: Mapping[str, Any], now: str) -> float:
+    """Return how many seconds before a moment a fact was read."""
+    read_at = fact["read_at"]
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(read_at)).total_seconds() if read_at else 0
+
+
 def route_text(route: Mapping[str, Any]) -> str:
     """Return who decides an escalation, how many of them, and in what time."""
     people = "1 person" if route["people"] == 1 else f"{route['people']} people"
@@ -184,18 +204,12 @@ def vote_text(vote: Mapping[str, Any]) -> str:
     return f"{vote['voter']} {word}{reason}, known by {vote['authenticated']}"
 
 
-def _fact(name: str, fact: Mapping[str, Any]) -> str:
-    shown = {"value": plain(fact.get("value")), "absent": "there is none"}.get(fact["status"], "lookup failed")
-    source = f"{fact['source']}, " if fact["source"] else ""
-    return f"{name}: {shown} ({source}{moment(fact['read_at'])})"
-
-
 def _met(entry: int | None) -> str:
     return "it did not happen" if entry is None else f"entry {entry}"
 
 
 def _said(body: Mapping[str, Any]) -> Details:
-    return [("customer hears", body["say"])] if body.get("say") else []
+    return [("to customer", body["say"])] if body.get("say") else []
 
 
 def _shadow(body: Mapping[str, Any]) -> Details:

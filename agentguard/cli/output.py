@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +17,8 @@ from rich.text import Text
 
 WIDE = 110
 PIPED_WIDTH = 160
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class Output:
@@ -47,11 +50,19 @@ class Output:
         """Print a heading over what follows."""
         self.console.print(Text(text, style="bold"))
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-        """Print a table; cells fold rather than lose characters."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        *,
+        right: Sequence[str] = (),
+        whole: Sequence[str] = (),
+    ) -> None:
+        """Print a table; cells fold rather than lose characters, and those in `whole` columns never do."""
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for column in columns:
-            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+            justify: Literal["left", "right"] = "right" if column in right else "left"
+            table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
         for row in rows:
             table.add_row(*[cell if isinstance(cell, Text) else escape(str(cell)) for cell in row])
         self.console.print(table)
@@ -123,4 +134,5 @@ def plain(value: Any) -> str:
         return "[" + ", ".join(plain(item) for item in value) + "]"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    text = str(value)
+    return f"{text[:10]} {text[11:19]}" if _INSTANT.fullmatch(text) else text
