@@ -10,17 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "agentguard"
 NOT_OURS = [
-    ".git",
-    ".venv",
-    "__pycache__",
-    "*_cache",
-    ".hypothesis",
-    "htmlcov",
-    "build",
-    "dist",
-    "*.egg-info",
-    "agentguard-demo",
-] + [".coverage", ".coverage.*", "*.db", "*.db.keys", "*.db-*", "node_modules"]
+    *(".git", ".venv", "__pycache__", "*_cache", ".hypothesis", "htmlcov", "build", "dist", "*.egg-info"),
+    *(".coverage", ".coverage.*", "*.db", "*.db.keys", "*.db-*", "agentguard-demo"),
+]
 """What running the project leaves in its folder; the same as `.gitignore` says."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -29,8 +21,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def files() -> Iterator[Path]:
     """Yield every file that belongs to the project."""
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = sorted(set(folders) - NOT_OURS)
-        yield from (Path(folder) / name for name in sorted(names) if not name.startswith(".coverage"))
+        folders[:] = sorted(name for name in folders if not _left_over(name))
+        yield from (Path(folder) / name for name in sorted(names) if not _left_over(name))
+
+
+def _left_over(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in NOT_OURS)
 
 
 def modules() -> list[Path]:
