@@ -13,7 +13,7 @@ from agentguard.core import escalation
 from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason, RequirementCheck
 from agentguard.core.findings import Findings
 from agentguard.core.language import UNKNOWN
-from agentguard.core.limits import AccountNeed, applies, check, unchecked, usage_values
+from agentguard.core.limits import AccountNeed, applies, check, checked, usage_values
 from agentguard.core.needs import Needs, needs_of
 from agentguard.core.plan import (
     Environment,
@@ -187,15 +187,15 @@ def _judge_limit(
         if need is None or usage is None:
             findings.unheld.append(limit)
             raise EvaluationError("missing", "what it counts is not known")
-        checked = check(planned, need, usage, values)
+        found = check(planned, need, usage, values)
     except EvaluationError as error:
         findings.failed = True
         if need is not None and usage is not None:
-            findings.limits.append(unchecked(need, usage))
+            findings.limits.append(checked(need, usage, None))
         findings.add(_cannot(policy, limit.id, limit.over, error))
         return
-    findings.limits.append(checked)
-    if not checked.fits:
+    findings.limits.append(found)
+    if not found.fits:
         because = _filled(limit.words, values)
         findings.add(
             reason_of(policy, "limit_exceeded", limit.id, limit.over, because, limit.words.disclose), limit.words

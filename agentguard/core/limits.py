@@ -112,22 +112,17 @@ def check(planned: PlannedLimit, need: AccountNeed, usage: Usage, values: Enviro
     Raises:
         EvaluationError: The max cannot be evaluated.
     """
-    ceiling = maximum(planned, need.unit, values)
-    return LimitCheck(
-        limit=planned.id,
-        account=need.account,
-        unit=need.unit,
-        window_start=need.window_start,
-        used=usage.used,
-        held=usage.held,
-        amount=need.amount,
-        max=ceiling,
-        fits=usage.used + need.amount <= ceiling,
-    )
+    return checked(need, usage, maximum(planned, need.unit, values))
 
 
-def unchecked(need: AccountNeed, usage: Usage) -> LimitCheck:
-    """Return a check whose max is not known: it does not fit, and is still held on if a person lets the action pass."""
+def checked(need: AccountNeed, usage: Usage, ceiling: int | None) -> LimitCheck:
+    """Return a limit held against its max.
+
+    Args:
+        need: Whose account, and how much this action adds.
+        usage: What the account says.
+        ceiling: The max; None if it is not known: then nothing fits, and what a person lets pass is still held.
+    """
     return LimitCheck(
         limit=need.limit,
         account=need.account,
@@ -136,8 +131,8 @@ def unchecked(need: AccountNeed, usage: Usage) -> LimitCheck:
         used=usage.used,
         held=usage.held,
         amount=need.amount,
-        max=None,
-        fits=False,
+        max=ceiling,
+        fits=ceiling is not None and usage.used + need.amount <= ceiling,
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 
 from agentguard.testing import model_wire
+from agentguard.testing.local_server import LocalServer
 from agentguard.testing.model_wire import RefusedRequestError
 from agentguard.testing.script import Heard, Script, Turn
 
@@ -32,7 +33,7 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self._responses: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
-        self._server = _Server(self)
+        self._server = LocalServer(self, _Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -99,27 +100,13 @@ class ModelServer:
         return turn if isinstance(turn, Turn) else turn(heard)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, model: ModelServer) -> None:
-        self.model = model
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer asks the name service for the machine's name, which can take seconds without a network.
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
-
-
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: LocalServer[ModelServer]
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", "0"))
         try:
-            answer = self.server.model.answer(self.path, json.loads(self.rfile.read(length)))
+            answer = self.server.owner.answer(self.path, json.loads(self.rfile.read(length)))
         except RefusedRequestError as refusal:
             error = {"message": str(refusal), "type": "invalid_request_error", "param": None, "code": None}
             self._send(400, "application/json", json.dumps({"error": error}))

@@ -11,13 +11,14 @@ import json
 import threading
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from agentguard.core.money import Money
 from agentguard.errors import NotDoneError
+from agentguard.testing.local_server import LocalServer
 
 
 class Mood(enum.StrEnum):
@@ -55,7 +56,7 @@ class PaymentServer:
         self.patience = patience
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._server = _Server(self)
+        self._server = LocalServer(self, _Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -138,25 +139,11 @@ def _receipt(answer: dict[str, Any]) -> Receipt:
     return Receipt(answer["id"], answer["order_id"], Money.of(answer["amount"], answer["currency"]))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, payments: PaymentServer) -> None:
-        self.payments = payments
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer asks the name service for the machine's name, which can take seconds without a network.
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
-
-
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: LocalServer[PaymentServer]
 
     def do_POST(self) -> None:
-        payments = self.server.payments
+        payments = self.server.owner
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         mood = payments.mood_for(asked["order_id"])
         if mood is Mood.REFUSES:
@@ -173,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(receipt, 409)
 
     def do_GET(self) -> None:
-        self._answer(self.server.payments.find(unquote(self.path.rpartition("/")[2])), 404)
+        self._answer(self.server.owner.find(unquote(self.path.rpartition("/")[2])), 404)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Stay silent: the terminal belongs to whoever runs the test."""
