@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,9 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     import structlog
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an old encoding costs a few signs, and not the answer
     if not structlog.is_configured():  # standard output belongs to what a command prints
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     sys.exit(run())

@@ -46,9 +46,7 @@ def guarded(run: Callable[[], object]) -> int:
     """Run a command line and return its exit code; whatever goes wrong is said in words on standard error."""
     output = Output(sys.stderr)
     try:
-        run()
-    except typer.Exit as done:
-        return done.exit_code
+        result = run()
     except (typer.Abort, KeyboardInterrupt):
         output.failure("stopped")
         return USAGE
@@ -67,7 +65,7 @@ def guarded(run: Callable[[], object]) -> int:
         hint = f"set {TRACEBACK}=1 to see where"
         output.failure(f"a defect in agentguard: {type(error).__name__}: {str(error)[:300]} ({hint})")
         return DEFECT
-    return OK
+    return result if isinstance(result, int) else OK  # what `typer.Exit` was raised with
 
 
 def _say_usage(error: typer.TyperException, output: Output) -> None:

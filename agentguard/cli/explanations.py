@@ -61,7 +61,7 @@ def explain(
 def _explain_entry(store: str, entry: int | None, action: str | None, *, json: bool) -> None:
     guard = open_reading(store)
     position = entry if entry is not None else guard.audit.action(action or "").decision_entry
-    if position is None:
+    if position is None or (action is not None and guard.audit.show(position).kind != "decided"):
         raise UsageError(f"action `{action}` was refused before any rule was asked; see `agentguard actions show`")
     found = guard.audit.explain(position)
     _print_explanation(found.explanation, found.erased, json=json, position=position)

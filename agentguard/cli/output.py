@@ -40,7 +40,7 @@ class Output:
 
     def prose(self, text: str, *, indent: int = 0, style: str = "") -> None:
         """Print a sentence, wrapped between words."""
-        self.console.print(Padding(Text(text, style=style), (0, 0, 0, indent)))
+        self.console.print(Padding(Text(text, style=style), (0, 0, 0, indent), expand=False))
 
     def failure(self, message: str) -> None:
         """Print what went wrong, as somebody else than agentguard wrote it."""
@@ -76,7 +76,7 @@ class Output:
         for name, value in pairs:
             table.add_row("" if name == before else name, value if isinstance(value, Text) else escape(str(value)))
             before = name
-        self.console.print(Padding(table, (0, 0, 0, indent)) if indent else table)
+        self.console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)
 
 
 def print_json(document: Any, stream: TextIO | None = None) -> None:

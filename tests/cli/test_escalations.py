@@ -1,0 +1,130 @@
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.shop import APPLICATION
+
+
+def test_what_waits_is_listed_with_whom_it_waits_for_and_until_when(shop, command):
+    said = command("escalations", "list")
+    assert said.code == 0
+    assert shop.ids["esc:waiting"] in said.out
+    assert shop.ids["esc:approved"] not in said.out
+    for words in (
+        "refund.issue by bot for cus…12",
+        "80.00 USD",
+        "refunds/large",
+        "1 person of group:leads",
+        "in 3 h 59",
+    ):
+        assert words in said.out
+
+
+def test_all_escalations_are_listed_on_demand(shop, command):
+    states = {item["id"]: item["state"] for item in command("escalations", "list", "--state", "all", "--json").json}
+    assert states == {shop.ids["esc:waiting"]: "open", shop.ids["esc:approved"]: "approved"}
+    assert command("escalations", "list", "--state", "expired").out == "no escalations\n"
+
+
+def test_an_approver_sees_the_rule_the_facts_the_limits_and_what_would_have_been_automatic(shop, command):
+    said = command("escalations", "show", shop.ids["esc:waiting"])
+    assert said.code == 0
+    for words in (
+        "- {id: large, then: escalate to lead, when: amount > 50",
+        "refunds/month: 143.00 USD used (13.00 USD of it held), 80.00 USD asked",
+        "would have been automatic with `amount` up to 50.00 USD",
+    ):
+        assert words in said.out, words
+    assert ["order.customer", "cus_8812", "order"] in [line.split()[:3] for line in said.out.splitlines()]
+    shown = command("escalations", "show", shop.ids["esc:waiting"], "--json").json
+    assert shown["facts"]["order.customer"]["value"] == "cus_8812"
+    assert shown["automatic"]
+
+
+def test_the_login_votes_and_how_it_was_known_is_recorded(shop, command):
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "--reason-code", "goodwill", "--note", "fine")
+    assert said.code == 0
+    assert "approved by maria" in said.out
+    entry = command("audit", "list", "--kind", "voted", "--limit", "1", "--json").json[0]["entry"]
+    vote = entry["vote"]
+    assert (vote["voter"], vote["authenticated"], vote["approve"]) == ("maria", "os_login", True)
+    assert (vote["reason_code"], vote["note"]) == ("goodwill", "fine")
+
+
+def test_a_no_denies_the_action(shop, command):
+    said = command("escalations", "reject", shop.ids["esc:waiting"], "--json")
+    assert said.code == 0
+    assert said.json["state"] == "rejected"
+    assert command("actions", "show", shop.ids["waiting"], "--json").json["state"] == "denied"
+
+
+def test_a_name_that_nobody_checked_is_recorded_as_unverified(shop, command, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "nobody-here")
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "--json")
+    assert said.code == 0
+    assert said.json["authenticated"] == "unverified"
+
+
+def test_a_name_is_refused_where_people_have_to_log_in(shop, command):
+    people = shop.folder / "policies" / "people.yaml"
+    people.write_text(people.read_text().replace("allow_unverified: yes\n", ""))
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria")
+    assert said.code == 2
+    assert "allow_unverified" in said.err
+    assert command("escalations", "list", "--json").json
+
+
+@pytest.mark.parametrize(
+    "login,words",
+    [("stranger", "no user with the login `stranger`"), ("tom", "`tom` may not decide this: it takes group:leads")],
+)
+def test_who_may_not_decide_is_told_so_and_nothing_changes(shop, command, monkeypatch, login, words):
+    monkeypatch.setattr("getpass.getuser", lambda: login)
+    said = command("escalations", "approve", shop.ids["esc:waiting"])
+    assert said.code == 2
+    assert words in said.err
+    assert command("escalations", "list", "--json").json[0]["state"] == "open"
+
+
+def test_nobody_votes_where_no_file_says_who_may(shop, command):
+    (shop.folder / "policies" / "people.yaml").unlink()
+    said = command("escalations", "approve", shop.ids["esc:waiting"])
+    assert said.code == 2
+    assert "people.yaml" in said.err
+
+
+def test_a_decided_escalation_cannot_be_decided_again(shop, command):
+    said = command("escalations", "reject", shop.ids["esc:approved"])
+    assert said.code == 2
+    assert "which is approved" in said.err
+
+
+@pytest.mark.parametrize("verb", ["show", "approve", "reject"])
+def test_an_unknown_escalation_is_named(shop, command, verb):
+    said = command("escalations", verb, "esc_nothing")
+    assert said.code == 2
+    assert "esc_nothing" in said.err
+
+
+def test_with_the_application_the_last_yes_runs_the_action(shop):
+    (shop.folder / "shop_app.py").write_text(APPLICATION.format(folder=str(shop.folder)))
+    words = ["escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "--app", "shop_app:guard", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from agentguard.cli import main; main()", *words],
+        cwd=shop.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"status": "done"' in done.stdout
+
+
+def environment():
+    import os
+    from pathlib import Path
+
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
