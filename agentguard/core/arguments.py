@@ -6,6 +6,7 @@ values. Numbers are read as the text that was written; nothing is trimmed, round
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import unicodedata
@@ -25,6 +26,7 @@ MAX_JSON_NESTING = 32
 MAX_TEXT_CHARACTERS = 10_000
 MAX_LIST_ITEMS = 1_000
 MAX_NAME_SHOWN = 60
+MAX_UNKNOWN = 20
 TOO_LONG = "too long"
 """Stands for a number that has no short text, so that it fails like any other text that is no number."""
 
@@ -84,7 +86,8 @@ def canonical_arguments(
         fields = given if type(given) is dict else _fields(given)
     except _FaultError as fault:
         return Arguments({}, (Fault("", fault.code, str(fault)),))
-    faults = [_unknown(name, declared) for name in fields if name not in declared]
+    odd = (name for name in fields if name not in declared)
+    faults = [_unknown(name, declared) for name in itertools.islice(odd, MAX_UNKNOWN)]
     values: dict[str, Value] = {}
     for name, kind in declared.items():
         raw = fields.get(name)

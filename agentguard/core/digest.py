@@ -95,10 +95,15 @@ def canonical_bytes(document: Any) -> bytes:
     """Return the RFC 8785 bytes of a JSON document of the subset that agentguard writes.
 
     Raises:
-        ConformError: A float, a key that is not ASCII text, or a number of 2**53 or more is in it.
+        ConformError: A float, a key that is not ASCII text, half of a character, or a number of 2**53 or more is in it.
     """
     _refuse_outside_subset(document)
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise ConformError(
+            "not_text", f"expected whole Unicode text without cycles, got what has no bytes: {error}"
+        ) from error
 
 
 def _refuse_outside_subset(document: Any) -> None:

@@ -82,7 +82,7 @@ def minor_units(amount: str | int | Decimal, currency: str) -> int:
     if type(amount) is not int and not isinstance(amount, Decimal):
         raise MoneyError(f"an amount must be text, an integer or a Decimal, got {type(amount).__name__}")
     number = Decimal(amount)
-    if not number.is_finite() or abs(number) >= 10**MAX_INTEGER_DIGITS:
+    if not number.is_finite() or number.copy_abs() >= 10**MAX_INTEGER_DIGITS:
         raise MoneyError(f"an amount must be finite with at most {MAX_INTEGER_DIGITS} digits before the point")
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > digits:

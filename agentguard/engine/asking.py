@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,9 +10,9 @@ from typing import Any
 
 from agentguard.core.arguments import Arguments, Fault, canonical_arguments
 from agentguard.core.digest import canonical_bytes, encode
-from agentguard.core.language import Declared, Value, conform
+from agentguard.core.language import Declared, Text, Value, conform
 from agentguard.core.plan import Plan
-from agentguard.core.request import Actor, Fact, FactStatus, Request
+from agentguard.core.request import Actor, ActorKind, Fact, FactStatus, Request
 from agentguard.engine.parts import Parts
 from agentguard.errors import ConformError, UsageError
 from agentguard.store.records import Sealed
@@ -19,6 +20,7 @@ from agentguard.store.records import Sealed
 CONVERSATION = "context.conversation"
 CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language"})
 MAX_NAME_CHARACTERS = 200
+ACTOR_TEXTS = ("version", "model", "prompt_digest", "tools_digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Proposal:
             "agent": self.actor.id,
             "on_behalf_of": self.on_behalf_of,
             "tenant": self.tenant,
-            "key": self.key or "",
+            "key": "" if self.key is None else self.key,
+            "relates_to": "" if self.relates_to is None else self.relates_to,
+            **{f"agent.{name}": "" if (given := getattr(self.actor, name)) is None else given for name in ACTOR_TEXTS},
         }
         for name, value in named.items():
             if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS or not value.isprintable():
@@ -50,6 +54,13 @@ class Proposal:
                 raise UsageError(f"expected `{name}` as text, got nothing")
         if self.key == "":
             raise UsageError("expected `key` as text or None, got empty text; an empty key would name every action")
+        if self.actor.kind not in frozenset(ActorKind):
+            raise UsageError(f"expected `agent.kind` as one of {', '.join(ActorKind)}, got another one")
+        if not isinstance(self.context, Mapping):
+            raise UsageError(f"expected `context` as a mapping, got {type(self.context).__name__}")
+        # One spelling for one name: the same customer or agent in two spellings would have two budgets and two stops.
+        object.__setattr__(self, "on_behalf_of", unicodedata.normalize("NFC", self.on_behalf_of))
+        object.__setattr__(self, "actor", replace(self.actor, id=unicodedata.normalize("NFC", self.actor.id)))
 
     @property
     def conversation(self) -> str:
@@ -173,8 +184,15 @@ def _seal(parts: Parts, pseudonym: str, place: str, value: Value, action_id: str
 def _raw_text(arguments: Mapping[str, Any] | str | bytes) -> str:
     if isinstance(arguments, bytes):
         return arguments.decode(errors="backslashreplace")
-    text = arguments if isinstance(arguments, str) else repr(arguments)
+    text = arguments if isinstance(arguments, str) else _shown(arguments)
     return text.encode(errors="backslashreplace").decode()  # half characters have no bytes to make a digest of
+
+
+def _shown(arguments: Any) -> str:
+    try:
+        return repr(arguments)
+    except Exception:  # noqa: BLE001 - too deep, too many digits, or an object that cannot say what it is
+        return f"an unreadable {type(arguments).__name__}"
 
 
 def _derived_key(proposal: Proposal, digest: str) -> str:
@@ -198,10 +216,15 @@ def _context(given: Mapping[str, Any], declared: Mapping[str, Declared], known: 
             except ConformError as error:
                 raise UsageError(f"context `{short}`: {error}; it is the host that fills it in") from error
         elif name in CUSTOMARY_CONTEXT:
-            if not isinstance(value, str):
-                raise UsageError(f"expected context `{short}` as text, got {type(value).__name__}")
-            values[name] = value
+            values[name] = _text(short, value)
         elif name not in known:
             shown = ", ".join(sorted(item.removeprefix("context.") for item in known | CUSTOMARY_CONTEXT))
             raise UsageError(f"no policy in force declares context `{short}`; what is known: {shown}")
     return values
+
+
+def _text(short: str, value: object) -> Value:
+    try:
+        return conform(Text(), value)
+    except ConformError as error:
+        raise UsageError(f"expected context `{short}` as text, got {type(value).__name__}: {error}") from error

@@ -15,7 +15,7 @@ from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import find, reader_of, recovering
 from agentguard.engine.undertaking import tool_of
-from agentguard.errors import NotFoundError, UsageError
+from agentguard.errors import AgentGuardError, NotFoundError, UsageError
 from agentguard.log import get_logger
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord
@@ -36,7 +36,7 @@ def again(parts: Parts, action_id: str) -> Proposal:
     def read(reading: Reading) -> Proposal:
         record = reading.action(action_id)
         if record is None:
-            raise NotFoundError(f"expected the id of an action, got `{action_id[:100]}`, which none has")
+            raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
         found = reading.entry(record.decision_entry or 0)
         if found is None or found.kind != "decided":
             raise UsageError(
@@ -72,7 +72,13 @@ def recover_all(parts: Parts) -> list[Answer]:
         while len(answers) < MAX_RECOVERED:
             page, now = parts.store.read(lambda reading: (reading.actions(state, after=after), reading.now()))  # noqa: B023
             for record in page:
-                answer = _recover(parts, record, now)
+                try:
+                    answer = _recover(parts, record, now)
+                except AgentGuardError as error:
+                    # One action that cannot be taken up must not keep the others, or the guard, from starting.
+                    # A traceback would show every local name, and personal data with them.
+                    log.error("guard.not_recovered", action_id=record.id, error=error.code)  # noqa: TRY400
+                    answer = recorded.not_now(record.id, record.action, "not_recovered")
                 if answer is not None:
                     answers.append(answer)
             if not page:
@@ -114,7 +120,7 @@ def resolve(parts: Parts, action_id: str, *, done: bool, by: str, why: str, resu
         raise UsageError("expected who found out (`by`) and how (`why`), got nothing; both go into the record")
     record = parts.store.read(lambda reading: reading.action(action_id))
     if record is None:
-        raise NotFoundError(f"expected the id of an action, got `{action_id[:100]}`, which none has")
+        raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
     if record.state is State.RELEASED and not done:
         return recorded.ended(record, replayed=True)
     if record.state not in (State.IN_DOUBT, State.RELEASED):

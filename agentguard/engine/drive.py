@@ -244,7 +244,8 @@ def _write_late(parts: Parts, step: Call, outcome: Outcome) -> None:
     try:
         parts.store.transact(Finishing(parts, step.begun, report(parts, step.begun, outcome, why="late")))
     except AgentGuardError as error:
-        log.exception("action.late_report_lost", action_id=step.begun.action_id, error=error.code)
+        # A traceback would show every local name, and personal data with them.
+        log.error("action.late_report_lost", action_id=step.begun.action_id, error=error.code)  # noqa: TRY400
 
 
 def _policy(tool: Tool, seconds: float | None) -> dict[str, Any]:

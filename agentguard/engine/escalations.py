@@ -239,7 +239,9 @@ def _open(transaction: Transaction, escalation_id: str) -> tuple[EscalationRecor
 
 def _may_vote(record: EscalationRecord, action: ActionRecord, by: str, people: People) -> None:
     routes = escalating.routes_of(record)
-    if by == action.agent:
+    user = people.users.get(by)
+    names = {by} | (user.logins if user is not None else frozenset())
+    if action.agent in names:
         raise UsageError(f"`{by}` asked for this action and may not decide it; somebody else has to")
     if not any(by in people.admitted(tuple(route["who"])) for route in routes):
         wanted = ", ".join(sorted({who for route in routes for who in route["who"]}))
@@ -273,4 +275,4 @@ def _route(item: dict[str, Any]) -> Route:
 
 
 def _not_found(escalation_id: str) -> NotFoundError:
-    return NotFoundError(f"expected the id of an escalation, got `{escalation_id[:100]}`, which none has")
+    return NotFoundError(f"expected the id of an escalation, got `{escalation_id!s:.100}`, which none has")

@@ -52,7 +52,7 @@ def report(parts: Parts, begun: Undertaking, outcome: Outcome, **more: Any) -> R
     reference = None
     if begun.tool.settles is not None and outcome.result is not None:
         try:
-            amounts = begun.settled_amounts(begun.tool.settles(outcome.result))
+            amounts = begun.settled_amounts(parts, begun.tool.settles(outcome.result))
         except Exception as error:  # noqa: BLE001 - it is done: what was held is what is posted, and an alarm says so
             problems.append(f"settles: {type(error).__name__}")
     if begun.tool.reference is not None and outcome.result is not None:

@@ -125,7 +125,12 @@ def _read_facts(root: str, plan: Plan, result: Any, now: datetime, found: Facts)
         first, _, path = name.partition(".")
         if first != root:
             continue
-        found[name] = _fact(name, declared, _attribute(observed.value, path), observed.source or root, read_at, now)
+        try:
+            value = _attribute(observed.value, path)
+            found[name] = _fact(name, declared, value, observed.source or root, read_at, now)
+        except Exception as error:  # noqa: BLE001 - an attribute may run any code of the host's, and it has failed
+            log.warning("fact.unreadable", fact=name, error=type(error).__name__)
+            found[name] = FAILED
 
 
 def _attribute(value: Any, path: str) -> Any:

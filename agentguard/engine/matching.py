@@ -93,6 +93,12 @@ def _parameter_mismatches(lookup: Lookup, registry: Registry, plan: Plan) -> Ite
             f"fact `{lookup.root}` needs `{name}` for `{plan.action}`, which is no argument, context or fact there; "
             "give the parameter a default"
         )
+    ours = {*ALWAYS_KNOWN, *context, "channel", "language", *(registry.lookups.keys() - {lookup.root})}
+    for name in sorted(ours.intersection(plan.arguments, lookup.signature.parameters)):
+        yield (
+            f"fact `{lookup.root}` takes `{name}`, which for `{plan.action}` is an argument of the model and something "
+            "that the guard knows; rename the argument, or read the other one out of `context`"
+        )
 
 
 def _cycles(registry: Registry, names: set[str]) -> Iterator[str]:

@@ -39,12 +39,17 @@ MAX_ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An abandoned action as it was found: what it was about, and when it was."""
+    """An abandoned action as it was found: what it was about, and when it was.
+
+    Attributes:
+        erased: Something of its request was erased, so that what could be sent would be another request.
+    """
 
     begun: Undertaking
     record: ActionRecord
     now: datetime
     stopped: bool
+    erased: bool
 
 
 def recovering(parts: Parts, record: ActionRecord) -> Generator[Step, Any, Answer]:
@@ -62,7 +67,7 @@ def recovering(parts: Parts, record: ActionRecord) -> Generator[Step, Any, Answe
             answer = recorded.ended(found.record, replayed=True)
         else:
             return recorded.ended(found.record, replayed=True)
-        if found.stopped:
+        if found.stopped or found.erased:
             return answer
         effect = found.begun.tool.effect
         if _may_send_again(effect, found) and found.record.attempt < MAX_ATTEMPTS:
@@ -142,12 +147,12 @@ def find(parts: Parts, action_id: str, reading: Reading) -> Found | None:
     if record.action not in parts.registry.tools:
         log.warning("recovery.no_tool", action=record.action, action_id=action_id)
         return None
-    begun = restore(parts, reading, record)
-    return Found(begun, record, reading.now(), halted(reading, record.action, record.agent) is not None)
+    begun, erased = restore(parts, reading, record)
+    return Found(begun, record, reading.now(), halted(reading, record.action, record.agent) is not None, bool(erased))
 
 
-def restore(parts: Parts, reading: Reading, record: ActionRecord) -> Undertaking:
-    """Return the undertaking that a decision's entry describes."""
+def restore(parts: Parts, reading: Reading, record: ActionRecord) -> tuple[Undertaking, list[str]]:
+    """Return the undertaking that a decision's entry describes, and what of its request was erased."""
     decision_entry = reading.entry(record.decision_entry or 0)
     if decision_entry is None:
         raise AgentGuardError(f"expected entry {record.decision_entry} of action `{record.id}`, got none")
@@ -155,8 +160,9 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> Undertaking
     plan = parts.force.plan(parts.force.bundle(reading, body["bundle"]), record.action)
     reader = reader_of(parts, reading, body, plan)
     request = reader.request(parts.vault.customer_of(record.on_behalf_of) if record.on_behalf_of else "")
+    erased = list(reader.erased)
     evidence = reader.evidence()
-    return Undertaking(
+    begun = Undertaking(
         action_id=record.id,
         request=request,
         pseudonym=record.on_behalf_of,
@@ -170,6 +176,7 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> Undertaking
         say=body["say"],
         language=body["language"],
     )
+    return begun, erased
 
 
 def reader_of(parts: Parts, reading: Reading, body: dict[str, Any], plan: Any) -> entry.Reader:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from agentguard.core.digest import digest
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
 from agentguard.engine.undertaking import Undertaking
+from agentguard.errors import StoreError
 from agentguard.log import get_logger
 from agentguard.store.records import Sealed
 
@@ -54,19 +54,18 @@ def keep_result(parts: Parts, begun: Undertaking, result: Any) -> KeptResult:
         return KeptResult(nothing=True)
     try:
         written = adapter(begun.tool).dump_json(result, warnings="error")
-    except (
-        PydanticSerializationError,
-        PydanticSchemaGenerationError,
-        PydanticUserError,
-        ValueError,
-        TypeError,
-    ) as error:
+    except Exception as error:  # noqa: BLE001 - it is done, whatever its result is; serializers run any code
         log.warning("result.not_kept", action=begun.request.action, error=type(error).__name__)
         return KeptResult()
     if len(written) > MAX_RESULT_BYTES:
         log.warning("result.not_kept", action=begun.request.action, error="too_large", size=len(written))
         return KeptResult()
-    sealed = parts.vault.seal(begun.pseudonym, FIELD, written, begun.action_id).packed
+    try:
+        sealed = parts.vault.seal(begun.pseudonym, FIELD, written, begun.action_id).packed
+    except StoreError as error:
+        # A traceback would show every local name, and personal data with them.
+        log.error("result.not_kept", action=begun.request.action, error=error.code)  # noqa: TRY400
+        return KeptResult()
     return KeptResult(sealed, digest(sealed))
 
 

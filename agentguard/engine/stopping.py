@@ -5,6 +5,8 @@ from __future__ import annotations
 from agentguard.errors import UsageError
 from agentguard.store import Store, Transaction
 
+MAX_CHARACTERS = 2_000
+
 
 def halt(store: Store, target: str, *, by: str, why: str, tenant: str = "default") -> None:
     """Stop `all`, one `action:…` or one `agent:…`.
@@ -39,6 +41,9 @@ def resume(store: Store, target: str, *, by: str, why: str, tenant: str = "defau
 
 
 def _checked(target: str, by: str, why: str) -> None:
+    texts: tuple[object, ...] = (target, by, why)
+    if not all(isinstance(text, str) and len(text) <= MAX_CHARACTERS for text in texts):
+        raise UsageError(f"expected `target`, `by` and `why` as text of at most {MAX_CHARACTERS} characters")
     kind, _, name = target.partition(":")
     if target != "all" and not (kind in ("action", "agent") and name):
         raise UsageError(f"expected `all`, `action:refund.issue` or `agent:support-bot`, got `{target[:100]}`")

@@ -66,11 +66,12 @@ class Undertaking:
         }
         return {**given, **{name: value for name, value in injected.items() if name in signature.parameters}}
 
-    def settled_amounts(self, real: Mapping[str, Any]) -> dict[str, int]:
+    def settled_amounts(self, parts: Parts, real: Mapping[str, Any]) -> dict[str, int]:
         """Return what really happened by account, where real values of arguments differ from what was asked.
 
         Raises:
-            ConformError: A real value does not fit its argument's declared type, or is of no argument.
+            ConformError: A real value does not fit its argument's declared type, is of no argument, or would count on
+                another account than the one that was held on: another currency, another key of a limit.
         """
         values: dict[str, Value] = dict(self.request.arguments)
         for name, value in real.items():
@@ -81,11 +82,15 @@ class Undertaking:
             values[name] = conform(self.plan.arguments[name].type, value)
         plan = replace(self.plan, computed={name: how for name, how in self.plan.computed.items() if name not in real})
         wanted = needs(plan, replace(self.request, arguments=values), self.facts, self.decided_at)
-        return {
-            account: wanted.accounts[limit].amount
-            for limit, (account, _) in self.holds.items()
-            if limit in wanted.accounts
-        }
+        amounts: dict[str, int] = {}
+        for limit, (account, _) in self.holds.items():
+            need = wanted.accounts.get(limit)
+            if need is None:
+                continue
+            if parts.keyed(need.account) != account:
+                raise ConformError("other_account", f"`settles` gave values that limit `{limit}` counts elsewhere")
+            amounts[account] = need.amount
+        return amounts
 
     def about(self, standing: entry.Standing) -> dict[str, Any]:
         """Return what every entry of this action says, with where it stands after it."""

@@ -6,6 +6,7 @@ What comes from a model as text is somebody else's job: facts come from code, so
 from __future__ import annotations
 
 import enum
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -72,7 +73,8 @@ def _text(_: Type, value: object) -> str:
         raise ConformError("too_long", f"text has at most {types.MAX_TEXT:,} characters, got {len(value):,}")
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise ConformError("not_text", "text must be whole Unicode characters, got half of a surrogate pair")
-    return str.__str__(value)
+    # Arguments are in NFC, and a fact that says the same in other bytes would be another text.
+    return unicodedata.normalize("NFC", str.__str__(value))
 
 
 def _one_of(kind: types.OneOf, value: object) -> str:
@@ -101,7 +103,7 @@ def _decimal(kind: Type, value: object) -> Decimal:
     if not value.is_finite():
         raise ConformError("not_a_number", f"expected a finite number, got `{value}`")
     exponent = value.as_tuple().exponent
-    if abs(value) >= _INTEGER_BOUND or (isinstance(exponent, int) and -exponent > money.MAX_FRACTION_DIGITS):
+    if value.copy_abs() >= _INTEGER_BOUND or (isinstance(exponent, int) and -exponent > money.MAX_FRACTION_DIGITS):
         raise ConformError(
             "too_many_digits",
             f"a number has at most {money.MAX_INTEGER_DIGITS} digits before the point "

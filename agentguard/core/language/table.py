@@ -6,6 +6,7 @@ Their values' type is inferred from what is written, since nothing else says it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -65,7 +66,10 @@ def parse_table(name: str, written: Written) -> Table:
     converted = iter(values)
 
     def convert(part: Written) -> Entries:
-        return {key: convert(inner) if isinstance(inner, Mapping) else next(converted) for key, inner in part.items()}
+        return {
+            unicodedata.normalize("NFC", key): convert(inner) if isinstance(inner, Mapping) else next(converted)
+            for key, inner in part.items()
+        }
 
     return Table(name, levels, item, convert(written))
 
@@ -114,7 +118,8 @@ def _infer(name: str, leaves: list[str]) -> tuple[Type, list[Value]]:
     if odd is not None:
         other = next(leaf for leaf in leaves if not _NUMBER.fullmatch(leaf))
         raise _wrong(f"the entries of the table `{name}` must be of one type, got `{odd}` and `{other[:40]}`")
-    return types.OneOf(tuple(dict.fromkeys(leaves))), list(leaves)
+    texts = [unicodedata.normalize("NFC", leaf) for leaf in leaves]
+    return types.OneOf(tuple(dict.fromkeys(texts))), list(texts)
 
 
 def _wrong(message: str) -> LanguageError:

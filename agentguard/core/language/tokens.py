@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -131,8 +132,9 @@ def _number(text: str, start: int, end: int, before: list[Token]) -> int | Decim
 
 
 def _unescape(quoted: str, start: int) -> str:
+    """Return what a text literal says, in NFC like the arguments it is compared with (law 16)."""
     if "\\" not in quoted:
-        return quoted[1:-1]
+        return unicodedata.normalize("NFC", quoted[1:-1])
 
     def resolve(match: re.Match[str]) -> str:
         escape = match[1]
@@ -148,7 +150,7 @@ def _unescape(quoted: str, start: int) -> str:
             f"`\\{escape}` is not an escape; known are \\n \\t \\r \\\\ \\\" \\' \\uXXXX",
         )
 
-    return _ESCAPE.sub(resolve, quoted[1:-1])
+    return unicodedata.normalize("NFC", _ESCAPE.sub(resolve, quoted[1:-1]))
 
 
 def _not_a_token(text: str, place: int) -> LanguageError:
