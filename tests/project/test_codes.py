@@ -1,0 +1,47 @@
+"""Every code that a program may compare is in the manual, and the manual has no other."""
+
+import ast
+import re
+
+from agentguard import errors
+from tests.project.tree import ROOT, modules, parsed
+
+PAGE = (ROOT / "docs/codes.md").read_text("utf-8")
+# Which argument of a call is a code.
+MAKERS = {"Reason": 0, "reason_of": 1, "ended_reason": 1, "not_now": 2}
+
+
+def section(title):
+    return PAGE.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def listed(title):
+    return set(re.findall(r"(?m)^\| `(\w+)` \|", section(title)))
+
+
+def made(*makers):
+    calls = [node for path in modules() for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    found = set()
+    for call in calls:
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        if name in makers and len(call.args) > MAKERS[name]:
+            code = call.args[MAKERS[name]]
+            if isinstance(code, ast.Constant):
+                found.add(code.value)
+    return found
+
+
+def test_every_reason_is_in_the_manual():
+    # The doors answer this error as a refusal, since a model cannot catch it.
+    refused = {errors.KeyConflictError.code}
+    assert listed("Reasons of a decision") == made("Reason", "reason_of", "ended_reason") | refused
+
+
+def test_every_cause_of_being_unavailable_is_in_the_manual():
+    assert listed("Why a guard is unavailable") == made("not_now")
+
+
+def test_every_error_is_in_the_manual_with_its_code():
+    rows = set(re.findall(r"(?m)^\| `(\w+)` \| `(\w+)` \|", section("Errors")))
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert rows == {(kind.code, kind.__name__) for kind in kinds}
