@@ -249,7 +249,8 @@ def _add_syntax_problem(error: MarkedYAMLError, text: str, problems: Problems) -
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     code, message = _syntax_message(error, text, mark.index if mark is not None else 0)
-    if "quoted scalar" in (error.context or "") and "end of stream" in (error.problem or "") and error.context_mark:
+    begins_earlier = "quoted scalar" in (error.context or "") and "end of stream" in (error.problem or "")
+    if (begins_earlier or "while scanning a simple key" in (error.context or "")) and error.context_mark:
         line, column = error.context_mark.line + 1, error.context_mark.column + 1
     problems.add(Place(problems.file, line, column), code, message)
 
@@ -285,10 +286,10 @@ def _syntax_message(error: MarkedYAMLError, text: str, index: int) -> tuple[str,
     ):
         return (
             "not_yaml",
-            "expected the line to end after the closing quote, got more text: put the whole text in single quotes",
+            "expected the line to end after the closing quote, got more text: put the whole text in the other quotes",
         )
     if "block mapping" in context or "block collection" in context:
         return "not_yaml", "expected a key at the same indentation as those above: check how far this line is indented"
     if "while scanning a simple key" in context:
-        return "not_yaml", "expected `:` after the key: write `key: value`"
+        return "not_yaml", "expected `:` and a blank after the key: write `key: value`"
     return "not_yaml", f"expected YAML, got something else: {shortened(problem or context)}"

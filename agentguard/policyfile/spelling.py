@@ -31,7 +31,8 @@ _ESCALATE = re.compile(r"escalate +to +(\S+)")
 
 _FOREIGN = dict.fromkeys(("permit", "accept", "grant", "yes"), "allow")
 _FOREIGN |= dict.fromkeys(("forbid", "reject", "refuse", "block", "no"), "deny")
-_FOREIGN |= dict.fromkeys(("require_approval", "approve", "ask", "review"), "escalate to ROUTE")
+_FOREIGN |= dict.fromkeys(("require_approval", "ask", "review"), "escalate to ROUTE")
+_FOREIGN["approve"] = "allow` or, if a person has to agree, `escalate to ROUTE"
 VERDICTS = ("allow", "escalate to ROUTE", "deny", "abstain")
 
 
@@ -140,8 +141,9 @@ def verdict(
         return Then(Verdict[text.upper()])
     first = text.split(" ")[0].lower()
     near = f": write `{_FOREIGN[first]}`" if first in _FOREIGN else suggestion(first, [*_FOREIGN.values(), "escalate"])
-    if text == "escalate":
-        near = " (say to which route: `escalate to ROUTE`)"
+    if first == "escalate":
+        route = text.split()[-1]
+        near = f": write `escalate to {route if route in routes else 'ROUTE'}`"
     got = f"got `{shortened(text)}`{near}"
     problems.add(scalar.place, "word_unknown", f"{what} must be {one_of(accepted)}, {got}")
     return None

@@ -299,9 +299,7 @@ class _Parser:
         if token.kind == "end":
             return
         if token.value == ",":
-            raise wrong(
-                token.start, "syntax", "`,` has no meaning between conditions; write `and`, or a list of conditions"
-            )
+            raise wrong(token.start, "syntax", self.comma())
         if token.value in {")", "]"}:
             raise wrong(token.start, "syntax", f"`{token.value}` closes nothing")
         raise wrong(
@@ -309,6 +307,15 @@ class _Parser:
             "syntax",
             f"expected `and`, `or` or another operator, got {self.shown(token)}{self.hint(token)}",
         )
+
+    def comma(self) -> str:
+        """Return what is wrong with a comma outside brackets: a list, or a number as much of Europe writes it."""
+        before, after = self.tokens[self.place - 1], self.tokens[self.place + 1]
+        if before.kind == after.kind == "number" and before.end + 1 == after.start:
+            whole = self.text[before.start : before.end].replace(".", "")
+            number = f"{whole}.{self.text[after.start : after.end]}"
+            return f"a number has a point before its decimals, and nothing between its thousands; write `{number}`"
+        return "`,` has no meaning between conditions; write `and`, or a list of conditions"
 
     def shown(self, token: Token) -> str:
         """Return a token as it was written."""
