@@ -9,9 +9,11 @@ import pytest
 from agentguard.core.digest import digest
 from agentguard.core.lifecycle import State
 from agentguard.store import Store
+from agentguard.store.rows import vote_values
 from agentguard.store.transaction import leaf_of
 from agentguard.store.verification import MOST_FINDINGS, verify
 from tests.store.given import HandClock, begin, body, release, settle
+from tests.store.test_policies_and_people import ESCALATION, VOTE
 
 TEXT = "policy: refunds\n"
 
@@ -239,6 +241,51 @@ def test_an_account_that_does_not_add_up_is_found(full, owner, change):
     owner.execute(f"UPDATE {change}")
     codes, _ = found(full)
     assert {code for _, code in codes} == {"account"}
+
+
+FORGED = """INSERT INTO agentguard_vote
+    SELECT escalation, 'tom', 1, replace(document, 'ann', 'tom'), voted_us FROM agentguard_vote"""
+
+
+@pytest.fixture
+def voted(store, clock, path):
+    """One vote and the entry that records it, and a plain connection whose owner dropped every trigger."""
+    begin(store, "a1", state=State.WAITING)
+
+    def vote(transaction):
+        transaction.open_escalation(ESCALATION)
+        transaction.vote(VOTE)
+        document = orjson.loads(vote_values(VOTE)["document"])
+        transaction.append(body("a1", "waiting", kind="voted", vote=document))
+
+    clock.advance(seconds=1)
+    store.transact(vote)
+    connection = sqlite3.connect(path, isolation_level=None)
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    yield connection
+    connection.close()
+
+
+def test_a_vote_that_stands_as_its_entry_says_is_sound(store, voted):
+    assert found(store)[0] == []
+
+
+@pytest.mark.law(7)
+@pytest.mark.parametrize(
+    "change,codes",
+    [
+        ("UPDATE agentguard_vote SET voter = 'tom'", [(None, "vote"), (2, "vote")]),
+        ("UPDATE agentguard_vote SET approve = 0", [(None, "vote")]),
+        ("UPDATE agentguard_vote SET document = replace(document, 'ann', 'tom')", [(None, "vote")]),
+        ("UPDATE agentguard_vote SET document = 'broken'", [(None, "vote")]),
+        ("DELETE FROM agentguard_vote", [(2, "vote")]),
+        (FORGED, [(None, "vote")]),
+    ],
+)
+def test_a_vote_that_was_changed_removed_or_never_cast_is_found(store, voted, change, codes):
+    voted.execute(change)
+    assert found(store)[0] == codes
 
 
 def test_a_head_that_names_another_last_entry_is_found(full, owner):
