@@ -248,6 +248,7 @@ def test_the_digits_that_a_bound_allows_are_exact():
     assert value("x * x", scope, x=greatest) == Decimal("999999999999999999999999998000000000.000000000000000001")
 
 
+@pytest.mark.no_cover  # a long loop over what shorter tests cover
 def test_nested_macros_are_bounded_in_steps():
     expression = checked("numbers.all(i, numbers.all(j, i + j >= 0))")
     many = {"numbers": tuple(range(315))}

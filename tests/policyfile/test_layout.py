@@ -125,6 +125,7 @@ def laid_out_or_refused(text):
         return None
 
 
+@pytest.mark.no_cover  # a long loop over what shorter tests cover
 def test_broken_and_mutated_files_are_stable_too():
     chance = random.Random(5)
     tried = 0
