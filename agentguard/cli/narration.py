@@ -49,7 +49,7 @@ class Narrator:
         self._guard = guard
         self._accounts: dict[str, tuple[str, str]] = {}
         for entry in entries:
-            for check in entry.document.get("limits", ()):
+            for check in entry.document["limits"] if entry.kind == "decided" else ():
                 if check["account"]:
                     self._accounts[check["account"]] = check["limit"], check["unit"]
         self._tellers: dict[str, Callable[[dict[str, Any]], Told]] = {
@@ -157,6 +157,17 @@ def reason_text(reason: Mapping[str, Any]) -> str:
     """Return a recorded reason's own words, or what its code means; what could not be evaluated is named."""
     words = reason["because"] or REASONS.get(reason["code"], reason["code"])
     return f"{words} ({reason['detail']})" if reason["detail"] else str(words)
+
+
+def openings(body: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how the accounts of new and changed limits begin, from an entry that put policies into force."""
+    for limit, opening in body.get("limits", {}).items():
+        if opening["account"] == "starts_now":
+            yield f"{limit}: counts from now on"
+        elif opening["account"] == "filled" and any(opening[name] for name in ("movements", "holds", "uncounted")):
+            erased = f", {opening['erased']} of them erased" if opening["erased"] else ""
+            lost = f"; {opening['uncounted']} could not be counted{erased}" if opening["uncounted"] else ""
+            yield f"{limit}: {opening['movements']} settled and {opening['holds']} under way counted from the log{lost}"
 
 
 def limit_text(check: Mapping[str, Any]) -> str:
@@ -272,7 +283,9 @@ def _ended(body: dict[str, Any]) -> Told:
 def _activated(body: dict[str, Any]) -> Told:
     policies = [f"{name} version {item['version']}" for name, item in body["policies"].items()]
     details = [*_by(body), ("bundle", body["bundle"]), ("before", body["before"] or "none")]
-    return Told("policies put into force", "allow", [*details, *(("policy", item) for item in policies)])
+    details += [("policy", item) for item in policies]
+    details += [("limit", opening) for opening in openings(body)]
+    return Told("policies put into force", "allow", details)
 
 
 def _halted(body: dict[str, Any]) -> Told:

@@ -11,6 +11,7 @@ import typer
 from agentguard import policyfile
 from agentguard.cli import caseruns, exits, explanations
 from agentguard.cli.files import Kind, files_of, people_for
+from agentguard.cli.narration import openings
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
@@ -140,8 +141,9 @@ def activate(
     guard = Guard(bundle, store=store)
     before = guard.store.read(lambda reading: reading.bundle_in_force())
     was = guard.audit.bundle(before.digest) if before is not None else Bundle((), "")
-    changed = guard.activate(by=login(), why=why)
-    changes = list(_changes(was, bundle))
+    changed = bool(guard.activate(by=login(), why=why))
+    entries = guard.audit.list(kind="activated", limit=1, newest_first=True) if changed else ()
+    changes = [*_changes(was, bundle), *(text for entry in entries for text in openings(entry.document))]
     if json:
         print_json({"bundle": bundle.digest, "changed": changed, "policies": _versions(bundle), "changes": changes})
         return

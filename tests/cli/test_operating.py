@@ -27,7 +27,8 @@ def test_limits_are_of_now_and_not_of_the_last_decision(shop, command):
     guard.close()
     after = next(item for item in command("limits", "--json").json if item["limit"] == "refunds/month" and item["used"])
     assert (after["settled"], after["held"]) == (13000, 0)
-    assert after["entry"] == month["entry"]
+    newest = command("actions", "show", shop.ids["too_much"], "--json").json["decision_entry"]
+    assert after["entry"] == month["entry"] == newest
 
 
 def test_limits_are_those_of_the_policies_in_force_now(shop, command):
@@ -36,6 +37,17 @@ def test_limits_are_those_of_the_policies_in_force_now(shop, command):
     assert command("policy", "activate", "--why", "a larger budget").code == 0
     month = command("limits", "--limit", "month", "--json").json[0]
     assert (month["used"], month["max"]) == (14300, 50000)
+
+
+def test_what_a_new_limit_counts_from_the_log_is_told(shop, command):
+    policy = shop.folder / "policies" / "refunds.yaml"
+    limit = "  - {id: agent, sum: amount, per: agent.id, in: 30 days, max: 900, over: deny, say: Too much.}\n"
+    policy.write_text(policy.read_text().replace("version: 1", "version: 2") + limit)
+    said = command("policy", "activate", "--why", "a limit for each agent")
+    assert said.code == 0
+    assert "refunds/agent: 2 settled and 1 under way counted from the log" in said.out
+    found = command("limits", "--limit", "agent", "--json").json[0]
+    assert (found["keys"], found["settled"], found["held"]) == ({"agent.id": "bot"}, 13000, 1300)
 
 
 def test_a_max_that_is_a_fact_is_as_the_newest_decision_saw_it(shop, command):
