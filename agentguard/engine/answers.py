@@ -75,10 +75,13 @@ class Answer:
         return heard
 
     def __str__(self) -> str:
-        codes = ", ".join(
-            f"{reason.code} ({reason.source})" for reason in self.reasons if reason.verdict > Verdict.ALLOW
+        return f"{self.action}: {self.status}{f': {codes}' if (codes := self._codes()) else ''}"
+
+    def _codes(self) -> str:
+        against = (reason for reason in self.reasons if reason.verdict > Verdict.ALLOW)
+        return ", ".join(
+            f"{reason.code} ({reason.source}{f': {reason.detail}' if reason.detail else ''})" for reason in against
         )
-        return f"{self.action}: {self.status}{f': {codes}' if codes else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,11 @@ class Denied(Answer):
             heard["next_step"] = "Something could not be looked up. You may try the same request again in a moment."
         return heard
 
+    def __str__(self) -> str:
+        if self.problems:
+            return "; ".join((f"{self.action}: {self.status}: {self.reason_code}", *self.problems))
+        return Answer.__str__(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotDone(Answer):
@@ -162,6 +170,9 @@ class NotDone(Answer):
 
     status: ClassVar[str] = "not_done"
     next_step: ClassVar[str] = "It was not done. Say so; a new request may be made."
+
+    def __str__(self) -> str:
+        return _with_error(Answer.__str__(self), self.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +186,9 @@ class InDoubt(Answer):
     next_step: ClassVar[str] = (
         "It is not known whether it was done. Do not call it again and do not say that it was or was not."
     )
+
+    def __str__(self) -> str:
+        return _with_error(Answer.__str__(self), self.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,3 +217,7 @@ class Ready(Answer):
 
     status: ClassVar[str] = "ready"
     next_step: ClassVar[str] = "It is allowed and has not been done yet."
+
+
+def _with_error(text: str, error: str) -> str:
+    return f"{text}: {error}" if error else text

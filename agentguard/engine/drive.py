@@ -22,7 +22,7 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
 from agentguard.engine.steps import Call, Commit, Gather, Look, Pause, Step, Walk
 from agentguard.errors import AgentGuardError, NotDoneError
-from agentguard.log import get_logger
+from agentguard.log import get_logger, place_of
 
 log = get_logger("drive")
 
@@ -122,7 +122,7 @@ def _looked_up(asking: Asking) -> Any:
     try:
         return worker.call(lookup.function, dict(asking.parameters), is_async=lookup.signature.is_async)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the facts are failed
-        return Failure(type(error).__name__)
+        return Failure(type(error).__name__, place_of(error, lookup.function))
 
 
 async def _agathered(parts: Parts, step: Gather) -> dict[str, Fact]:
@@ -144,7 +144,7 @@ async def _agathered(parts: Parts, step: Gather) -> dict[str, Fact]:
                     future = worker.start(lambda q=question: _looked_up(q))  # type: ignore[misc]
                     answer = await asyncio.wrap_future(future)
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the facts are failed
-                answer = Failure(type(error).__name__)
+                answer = Failure(type(error).__name__, place_of(error, lookup.function))
             try:
                 question = asking.send(answer)
             except StopIteration:
@@ -164,7 +164,7 @@ def _called(parts: Parts, step: Call) -> Outcome:
         return _attempts(step.tool, parameters, step.seconds)
 
     if step.seconds is None:
-        return _outcome_of(attempts)
+        return _outcome_of(attempts, step)
     future = worker.start(attempts)
     try:
         wait([future], step.seconds)
@@ -174,7 +174,7 @@ def _called(parts: Parts, step: Call) -> Outcome:
     if not future.done():
         future.add_done_callback(_late_reporter(parts, step))
         return TOO_LATE
-    return _outcome_of(future.result)
+    return _outcome_of(future.result, step)
 
 
 async def _acalled(parts: Parts, step: Call) -> Outcome:
@@ -191,7 +191,7 @@ async def _acalled(parts: Parts, step: Call) -> Outcome:
     if not task.done():
         task.add_done_callback(_late_areporter(parts, step))
         return TOO_LATE
-    return _outcome_of(task.result)
+    return _outcome_of(task.result, step)
 
 
 async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any]) -> Outcome:
@@ -204,10 +204,10 @@ async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any
     if not future.done():
         future.add_done_callback(_late_reporter(parts, step))
         return TOO_LATE
-    return _outcome_of(future.result)
+    return _outcome_of(future.result, step)
 
 
-def _outcome_of(ended: Callable[[], Any]) -> Outcome:
+def _outcome_of(ended: Callable[[], Any], step: Call) -> Outcome:
     """Return the outcome of a call: only `NotDoneError` means that nothing happened (law 6)."""
     try:
         return Outcome(OutcomeKind.DONE, ended())
@@ -216,19 +216,22 @@ def _outcome_of(ended: Callable[[], Any]) -> Outcome:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001 - every other end is an unknown outcome, SystemExit included
-        return Outcome(OutcomeKind.UNKNOWN, error=type(error).__name__)
+        name, place = type(error).__name__, place_of(error, step.tool.function)
+        # Neither its words nor a traceback: both may show personal data.
+        log.warning("tool.failed", action=step.tool.action, action_id=step.begun.action_id, error=name, at=place)
+        return Outcome(OutcomeKind.UNKNOWN, error=name)
 
 
 def _late_reporter(parts: Parts, step: Call) -> Callable[[Future[Any]], None]:
     def write_down(future: Future[Any]) -> None:
-        _write_late(parts, step, _outcome_of(future.result))
+        _write_late(parts, step, _outcome_of(future.result, step))
 
     return write_down
 
 
 def _late_areporter(parts: Parts, step: Call) -> Callable[[asyncio.Future[Any]], None]:
     def write_down(future: asyncio.Future[Any]) -> None:
-        outcome = _outcome_of(future.result)
+        outcome = _outcome_of(future.result, step)
         worker.start(lambda: _write_late(parts, step, outcome))
 
     return write_down

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from agentguard.core.language import Declared, conform
@@ -23,6 +24,9 @@ from agentguard.log import get_logger
 log = get_logger("gather")
 
 FAILED = Fact(FactStatus.FAILED)
+
+NO_ATTRIBUTES = (str, bytes, bool, int, float, Decimal, list, tuple, set, frozenset)
+"""What has no fields to read: a lookup that returns it is mistaken, and "there is none" would be a guess (law 9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,10 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Sent back into the generator where a lookup raised or was too late."""
+    """Sent back into the generator where a lookup raised, or could not be called; `at` is the place in the code."""
 
     error: str
+    at: str = ""
 
 
 Facts = dict[str, Fact]
@@ -85,7 +90,7 @@ def _look_up(
         return
     results[root] = yield Asking(lookup, parameters)
     if isinstance(results[root], Failure):
-        log.warning("fact.failed", fact=root, error=results[root].error)
+        log.warning("fact.failed", fact=root, error=results[root].error, at=results[root].at)
 
 
 def _parameters(
@@ -129,7 +134,7 @@ def _read_facts(root: str, plan: Plan, result: Any, now: datetime, found: Facts)
             value = _attribute(observed.value, path)
             found[name] = _fact(name, declared, value, observed.source or root, read_at, now)
         except Exception as error:  # noqa: BLE001 - an attribute may run any code of the host's, and it has failed
-            log.warning("fact.unreadable", fact=name, error=type(error).__name__)
+            log.warning("fact.unreadable", fact=name, error=type(error).__name__, got=type(observed.value).__name__)
             found[name] = FAILED
 
 
@@ -137,6 +142,8 @@ def _attribute(value: Any, path: str) -> Any:
     for part in path.split(".") if path else ():
         if value is None:
             return None
+        if type(value) in NO_ATTRIBUTES:
+            raise ConformError("not_a_record", f"expected a mapping or attributes, got {type(value).__name__}")
         value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
     return value
 
@@ -149,5 +156,6 @@ def _fact(name: str, declared: Declared, value: Any, source: str, read_at: datet
     try:
         return Fact(FactStatus.VALUE, conform(declared.type, value), source, moment)
     except ConformError as error:
-        log.warning("fact.wrong_type", fact=name, reason=error.reason)
+        came = type(value).__name__
+        log.warning("fact.wrong_type", fact=name, reason=error.reason, expected=str(declared.type), got=came)
         return Fact(FactStatus.FAILED, None, source, moment)

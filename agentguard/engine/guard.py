@@ -30,7 +30,7 @@ from agentguard.engine.force import Force
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.matching import mismatches
 from agentguard.engine.parts import Parts, Waits
-from agentguard.engine.registry import Lookup, Registry, Tool, signature_of
+from agentguard.engine.registry import Lookup, Registry, Signature, Tool, named, signature_of
 from agentguard.engine.walk import walk
 from agentguard.errors import ConfigurationError, NotAllowedError, UsageError
 from agentguard.log import get_logger
@@ -129,7 +129,7 @@ class Guard:
             self._parts.registry.add_lookup(Lookup(root, function, signature_of(function), name))
             return function
 
-        return register
+        return named(root, register, '@guard.fact("order")')
 
     def action(
         self,
@@ -159,20 +159,20 @@ class Guard:
             signature = signature_of(function)
             tool = Tool(name, function, signature, effect or Unprotected(), timeout, settles, reference, retry)
             self._parts.registry.add_tool(tool)
-            return self._guarded(name, function, is_async=signature.is_async)
+            return self._guarded(name, function, signature)
 
-        return register
+        return named(name, register, '@guard.action("refund.issue")')
 
-    def _guarded(self, name: str, function: Function, *, is_async: bool) -> Function:
+    def _guarded(self, name: str, function: Function, signature: Signature) -> Function:
         @functools.wraps(function)
-        def guarded(**arguments: Any) -> Any:
-            return _result(self.run(name, arguments, **self._as_whom()))
+        def guarded(*values: Any, **arguments: Any) -> Any:
+            return _result(self.run(name, signature.by_name(values, arguments), **self._as_whom()))
 
         @functools.wraps(function)
-        async def aguarded(**arguments: Any) -> Any:
-            return _result(await self.arun(name, arguments, **self._as_whom()))
+        async def aguarded(*values: Any, **arguments: Any) -> Any:
+            return _result(await self.arun(name, signature.by_name(values, arguments), **self._as_whom()))
 
-        return aguarded if is_async else guarded  # type: ignore[return-value]
+        return aguarded if signature.is_async else guarded  # type: ignore[return-value]
 
     @contextmanager
     def acting(

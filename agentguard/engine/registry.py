@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from agentguard.engine.effect import Effect, Idempotent, Read, Retry
 from agentguard.errors import ConfigurationError, UsageError
+
+Registering = TypeVar("Registering", bound=Callable[..., Any])
 
 INJECTED = frozenset({"key", "deadline", "on_behalf_of", "tenant"})
 """Parameters that a tool may have beside the action's arguments; the guard fills them in."""
@@ -42,6 +44,23 @@ class Signature:
             name: item.default for name, item in self.parameters.items() if item.default is not inspect.Parameter.empty
         }
 
+    def by_name(self, values: Sequence[Any], more: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a call gave by position and by name, all of it by name.
+
+        Raises:
+            UsageError: More values than parameters, or a parameter given twice.
+        """
+        names = [name for name, item in self.parameters.items() if item.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        if len(values) > len(names):
+            raise UsageError(f"expected at most {len(names)} values by position, got {len(values)}; give them by name")
+        given = dict(zip(names, values, strict=False))
+        twice = ", ".join(f"`{name}`" for name in given if name in more)
+        if twice:
+            raise UsageError(
+                f"expected each parameter once, got {twice} by position and by name; leave one of them out"
+            )
+        return {**given, **more}
+
     def accepts(self, name: str) -> bool:
         """Return whether a keyword of this name can be passed."""
         return self.takes_any or name in self.parameters
@@ -68,6 +87,17 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
         problem=f"takes `{positional[0]}` by position only; the guard calls by name" if positional else "",
     )
+
+
+def named(name: object, register: Registering, example: str) -> Registering:
+    """Return what registers a function under a name.
+
+    Raises:
+        UsageError: The name is none, as when a decorator is written without its brackets.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"expected a name, like `{example}`, got {type(name).__name__}; write the name in brackets")
+    return register
 
 
 @dataclass(frozen=True, slots=True)

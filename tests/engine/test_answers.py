@@ -56,6 +56,16 @@ def test_words_for_the_customer_come_from_the_policy(answers):
 def test_an_answer_reads_as_a_sentence(answers):
     assert str(answers["denied"]) == "refund.issue: denied: rule_matched (refunds/not-theirs)"
     assert str(answers["done"]) == "refund.issue: done"
+    assert str(answers["not_done"]) == "refund.issue: not_done: NotDoneError"
+    assert str(answers["in_doubt"]) == "refund.issue: in_doubt: ZeroDivisionError"
+
+
+def test_a_refusal_says_what_was_missing_and_what_was_wrong(open_shop):
+    shop = open_shop()
+    wrong = str(shop.ask("nine", key="wrong"))
+    assert wrong.startswith("refund.issue: denied: arguments_invalid; `amount`: expected an amount of USD")
+    shop.broken.add("order")
+    assert "cannot_evaluate (refunds/not-theirs: `order.customer_id` could not be looked up)" in str(shop.ask(key="b"))
 
 
 def test_answers_match_by_their_class(answers):

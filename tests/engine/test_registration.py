@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pytest
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from agentguard import (
     ConfigurationError,
@@ -16,6 +17,7 @@ from agentguard import (
     Guard,
     Idempotent,
     Money,
+    NotAllowedError,
     Observed,
     Queryable,
     Read,
@@ -243,6 +245,109 @@ def test_lookups_and_tools_are_given_what_they_name(guard):
     assert seen["thing"] == ("t", one, None, "c-1", "bot", "default", "talk", {"conversation": "talk"}, {"count": 2})
     deadline = guard._clock() + timedelta(seconds=30)
     assert seen["tool"] == ("t", one, None, "big", answer.decision_id, deadline, "c-1", "default")
+
+
+@pytest.mark.law(9)
+@pytest.mark.parametrize("value", ['{"count": 0}', [1], ("count", 0), b"x", 0, {0}])
+def test_what_has_no_fields_is_a_failed_fact_and_not_an_absent_one(value):
+    text = bundle(
+        POLICY.replace("thing.owner.name: text?", "customer.blocked: yes_no?").replace(
+            "- has(thing.price) and", "- not has(customer.blocked) and has(thing.price) and"
+        )
+    )
+    made = Guard(text, store="sqlite://", clock=ManualClock(), activate=True)
+    facts(made)
+    made.fact("customer")(lambda: value)
+    made.action("thing.do")(lambda **_: "done")
+    with capture_logs() as said:
+        assert isinstance(run(made), Denied)
+    assert [(line["fact"], line["got"]) for line in said] == [("customer.blocked", type(value).__name__)]
+    made.close()
+
+
+class StockRow(NamedTuple):
+    count: int
+
+
+def test_a_named_tuple_has_fields(guard):
+    facts(guard)
+    guard._parts.registry.lookups.pop("stock")
+    guard.fact("stock")(lambda: StockRow(3))
+    guard.action("thing.do")(lambda **_: "done")
+    assert isinstance(run(guard), Done)
+
+
+def test_what_fails_in_the_hosts_code_is_logged_with_its_place_and_without_its_words(guard):
+    facts(guard, stock=3.0)
+    guard._parts.registry.lookups.pop("weather")
+
+    @guard.fact("weather")
+    def weather():
+        int("a card number")
+
+    guard.action("thing.do")(lambda **_: "done")
+    with capture_logs() as said:
+        run(guard)
+    line = weather.__code__.co_firstlineno + 2
+    assert [{key: value for key, value in one.items() if key not in ("log_level", "part")} for one in said] == [
+        {
+            "event": "fact.wrong_type",
+            "fact": "stock.count",
+            "reason": "not_a_number",
+            "expected": "integer",
+            "got": "float",
+        },
+        {
+            "event": "fact.failed",
+            "fact": "weather",
+            "error": "ValueError",
+            "at": f"test_registration.py:{line}",
+        },
+    ]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_tool_with_a_defect_is_in_doubt_and_the_log_says_where(guard, is_async):
+    facts(guard)
+
+    async def acoroutine(**_):
+        int("a card number")
+
+    def function(**_):
+        int("a card number")
+
+    tool = acoroutine if is_async else function
+    guard.action("thing.do")(tool)
+    with capture_logs() as said:
+        answer = run(guard)
+    assert str(answer) == "thing.do: in_doubt: ValueError"
+    assert [(one["event"], one["error"], one["at"], one["action_id"]) for one in said] == [
+        ("tool.failed", "ValueError", f"test_registration.py:{tool.__code__.co_firstlineno + 1}", answer.decision_id)
+    ]
+
+
+def test_a_decorator_without_its_brackets_is_an_error(guard):
+    with pytest.raises(UsageError, match=r"expected a name, like `@guard.fact\(\"order\"\)`, got function"):
+        guard.fact(lambda: None)
+    with pytest.raises(UsageError, match=r"expected a name, like `@guard.action\(\"refund.issue\"\)`, got function"):
+        guard.action(lambda: None)
+
+
+def test_a_guarded_function_is_called_by_position_or_by_name(guard):
+    facts(guard)
+
+    @guard.action("thing.do")
+    def do(item: str, amount: Money, kind: str, day: date | None = None) -> str:
+        return f"{item} {amount} {kind}"
+
+    with guard.acting(agent="bot", context={"conversation": "talk"}):
+        assert do("t", "1.00", "big") == do("t", amount="1.00", kind="big") == "t 1.00 USD big"
+        with pytest.raises(UsageError, match="expected at most 4 values by position, got 5"):
+            do("t", "1.00", "big", None, "more")
+        with pytest.raises(UsageError, match="got `item`, `amount` by position and by name"):
+            do("t", "1.00", item="t", amount="1.00")
+        with pytest.raises(NotAllowedError, match="`colour`: expected only"):
+            do("t", "1.00", "big", colour="red")
 
 
 def test_a_lookup_that_needs_a_failed_one_has_failed_too(guard):
