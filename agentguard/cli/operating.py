@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
+from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import DEFAULT_STORE, AppOption, JsonOption, StoreOption, login, open_app, open_reading
-from agentguard.cli.output import Output, print_json, verdict_text
+from agentguard.cli.output import Output, moment, print_json, verdict_text
+from agentguard.core.language.suggest import did_you_mean
+from agentguard.engine.guard import Guard
+from agentguard.engine.headroom import RECENT
 from agentguard.errors import UsageError
 
 Target = Annotated[
@@ -16,12 +21,26 @@ Target = Annotated[
 Why = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
 
 
-def halt(target: Target = "all", why: Why = "", store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+def halt(
+    target: Target = "all",
+    why: Why = "",
+    list_: Annotated[bool, typer.Option("--list", help="Stop nothing; show what is stopped now.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
     """Stop everything, one action or one agent, at once and until `resume`."""
+    if list_:
+        _list(store, json=json)
+        return
     checked = _target(target)
     guard = open_reading(store)
     guard.halt(checked, by=login(), why=_why(why))
-    _say(json, {"target": checked, "halted": True}, f"stopped: {checked}. `agentguard resume {checked}` lets it go on.")
+    doubt = _doubt(guard, checked)
+    document = {"target": checked, "halted": True, "known": not doubt}
+    _say(json, document, f"stopped: {checked}. `agentguard resume {checked}` lets it go on.")
+    if doubt:
+        Output(sys.stderr).line(f"warning: {doubt}", style="yellow")
+        raise typer.Exit(FOUND)
 
 
 def resume(target: Target = "all", why: Why = "", store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
@@ -52,7 +71,23 @@ def recover(app: AppOption = None, json: JsonOption = False) -> None:
     output.table(
         ("action id", "action", "now"),
         [(answer.decision_id, answer.action, verdict_text(answer.status or "done")) for answer in answers],
+        whole=("action id",),
     )
+
+
+def _list(store: str, *, json: bool) -> None:
+    halts = open_reading(store).store.read(lambda reading: reading.halts())
+    if json:
+        print_json(
+            [{"target": item.target, "at": item.at.isoformat(), "by": item.by, "why": item.why} for item in halts]
+        )
+        return
+    output = Output()
+    if not halts:
+        output.line("nothing is stopped")
+        return
+    rows = [(item.target, moment(item.at), item.by, item.why) for item in halts]
+    output.table(("stopped", "at (UTC)", "by", "why"), rows, whole=("at (UTC)",))
 
 
 def _target(target: str) -> str:
@@ -60,6 +95,24 @@ def _target(target: str) -> str:
     if target == "all" or (kind in ("action", "agent") and name):
         return target
     raise UsageError(f"expected `all`, `action:NAME` or `agent:NAME`, got `{target}`")
+
+
+def _doubt(guard: Guard, target: str) -> str:
+    """Return why a stop may stop nothing: whoever mistypes a name in a hurry must not be told that all is well."""
+    kind, _, name = target.partition(":")
+    known: set[str] = set()
+    if kind == "action":
+        digest = guard.store.read(lambda reading: reading.digest_in_force())
+        if digest is not None:
+            known = {action for policy in guard.audit.bundle(digest).policies for action in policy.actions}
+        missing = f"no policy in force has an action `{name}`"
+    elif kind == "agent":
+        newest = guard.audit.list(limit=RECENT, kind="decided", newest_first=True)
+        known = {str(entry.document["actor"]["id"]) for entry in newest}
+        missing = f"none of the newest {RECENT:,} decisions is about an agent `{name}`"
+    else:
+        return ""
+    return "" if name in known else f"{missing}, so that this may stop nothing{did_you_mean(name, sorted(known))}"
 
 
 def _why(why: str) -> str:

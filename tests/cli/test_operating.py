@@ -71,15 +71,42 @@ def test_everything_stops_and_goes_on(shop, command):
     said = command("halt", "--why", "refunds twice")
     assert said.code == 0
     assert "stopped: all" in said.out
+    assert "refunds twice" in command("halt", "--list").out
+    assert [item["target"] for item in command("halt", "--list", "--json").json] == ["all"]
     guard = guard_of(shop.folder)
     answer = guard.run("refund.issue", {"order_id": "A", "amount": "1.00"}, agent="bot", on_behalf_of="cus_8812",
                        context={"conversation": "c"}, key="while stopped")  # fmt: skip
     assert answer.reason_code == "halted"
     guard.close()
     assert command("resume", "--why", "repaired", "--json").json == {"target": "all", "halted": False, "changed": True}
+    assert command("halt", "--list").out == "nothing is stopped\n"
     assert "was not stopped" in command("resume", "--why", "again").out
     entry = command("audit", "list", "--kind", "halted", "--json").json[0]["entry"]
     assert (entry["by"], entry["why"]) == ("mrossi", "refunds twice")
+
+
+@pytest.mark.parametrize(
+    "target,words",
+    [
+        ("action:refund.isue", "no policy in force has an action `refund.isue`, so that this may stop nothing; did"),
+        ("agent:bott", "none of the newest 1,000 decisions is about an agent `bott`, so that this may stop nothing"),
+    ],
+)
+def test_a_stop_that_may_stop_nothing_says_so_and_is_in_force_all_the_same(shop, command, target, words):
+    said = command("halt", target, "--why", "twice")
+    assert said.code == 1
+    assert f"stopped: {target}" in said.out
+    assert words in said.err
+    assert command("halt", target, "--why", "twice", "--json").json == {
+        "target": target, "halted": True, "known": False
+    }  # fmt: skip
+    assert command("resume", target, "--why", "mistyped", "--json").json["changed"] is True
+
+
+@pytest.mark.parametrize("target", ["all", "action:refund.issue", "agent:bot"])
+def test_a_stop_of_something_known_raises_no_doubt(shop, command, target):
+    said = command("halt", target, "--why", "twice")
+    assert (said.code, said.err) == (0, "")
 
 
 @pytest.mark.parametrize("verb", ["halt", "resume"])
