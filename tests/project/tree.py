@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "agentguard"
 NOT_OURS = [
     *(".git", ".venv", "__pycache__", "*_cache", ".hypothesis", "htmlcov", "build", "dist", "*.egg-info"),
-    *(".coverage", ".coverage.*", "*.db", "*.db.keys", "*.db-*", "agentguard-demo"),
+    *("uv.lock", ".coverage", ".coverage.*", "*.db", "*.db.keys", "*.db-*", "agentguard-demo"),
 ]
 """What running the project leaves in its folder; the same as `.gitignore` says."""
 
