@@ -14,9 +14,15 @@ import orjson
 from sqlalchemy import func, select
 
 from agentguard.core.digest import digest
+from agentguard.store.agreement import check_rows
 from agentguard.store.reading import Reading
 from agentguard.store.records import Entry
-from agentguard.store.tables import AccountRow, ActionRow, EntryRow, HoldRow, PolicyTextRow, PostingRow
+from agentguard.store.tables import (
+    AccountRow,
+    HoldRow,
+    PolicyTextRow,
+    PostingRow,
+)
 from agentguard.store.transaction import leaf_of
 
 MOST_FINDINGS = 100
@@ -30,8 +36,8 @@ class Finding:
 
     Attributes:
         pos: The entry, or None where it is about a row that is not an entry.
-        code: `gap`, `sequence`, `chain`, `leaf`, `body`, `column`, `time`, `policy`, `sealed`, `action`, `account` or
-            `head`.
+        code: `gap`, `sequence`, `chain`, `leaf`, `body`, `column`, `time`, `policy`, `sealed`, `action`, `hold`,
+            `posting`, `escalation`, `vote`, `activation`, `halt`, `account` or `head`.
     """
 
     pos: int | None
@@ -109,7 +115,7 @@ def verify(reading: Reading, progress: Callable[[int, int], None] | None = None)
             progress(walk.read, total)
     _check_head(reading, walk)
     _check_policies(reading, walk)
-    _check_actions(reading, walk)
+    check_rows(reading, _read, walk.report)
     _check_accounts(reading, walk)
     if progress is not None:
         progress(walk.read, total)
@@ -237,29 +243,6 @@ def _check_policies(reading: Reading, walk: _Walk) -> None:
             walk.report(
                 None, "policy", f"expected the text of policy `{row['name']}` {row['version']} as stored, got another"
             )
-
-
-def _check_actions(reading: Reading, walk: _Walk) -> None:
-    table = ActionRow.__table__
-    for row in reading.rows(select(table.c.id, table.c.state, table.c.fence).order_by(table.c.id)):
-        bodies = (_read(entry.body) for entry in reversed(reading.entries_of(row["id"])))
-        said = next((body for body in bodies if body and "state" in body), None)
-        if said is None:
-            walk.report(None, "action", f"expected an entry about action `{row['id']}`, got none")
-        elif said["state"] != row["state"] or said.get("fence", row["fence"]) != row["fence"]:
-            walk.report(
-                None,
-                "action",
-                f"expected action `{row['id']}` {said['state']} with fence {said.get('fence')} as its last entry says, "
-                f"got {row['state']} with fence {row['fence']}",
-            )
-    entry = EntryRow.__table__
-    gone = select(entry.c.pos, entry.c.action_id, entry.c.body).where(
-        entry.c.action_id.is_not(None), entry.c.action_id.not_in(select(table.c.id))
-    )
-    for row in reading.rows(gone.order_by(entry.c.pos)):
-        if "state" in (_read(row["body"]) or {"state": "unreadable"}):
-            walk.report(row["pos"], "action", f"expected action `{row['action_id']}`, got no such row: it was removed")
 
 
 def _check_accounts(reading: Reading, walk: _Walk) -> None:

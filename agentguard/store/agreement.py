@@ -1,0 +1,210 @@
+"""Whether rows still say what the log says of them: actions, holds, postings, escalations, votes, activations, halts.
+
+An entry that does not speak of something is not held against it, so that every entry of every age can be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import RowMapping, select
+
+from agentguard.core.lifecycle import State
+from agentguard.store.reading import Reading
+from agentguard.store.tables import (
+    ActionRow,
+    ActivationRow,
+    EntryRow,
+    EscalationRow,
+    HaltRow,
+    HoldRow,
+    PostingRow,
+    VoteRow,
+)
+
+Body = Mapping[str, Any]
+Report = Callable[[int | None, str, str], None]
+ReadBody = Callable[[bytes], Body | None]
+
+_HOLDING = frozenset({State.READY.value, State.EXECUTING.value, State.IN_DOUBT.value})
+
+_action = ActionRow.__table__
+_activation = ActivationRow.__table__
+_entry = EntryRow.__table__
+_escalation = EscalationRow.__table__
+_halt = HaltRow.__table__
+_hold = HoldRow.__table__
+_posting = PostingRow.__table__
+_vote = VoteRow.__table__
+
+
+def check_rows(reading: Reading, read_body: ReadBody, report: Report) -> None:
+    """Compare every row that may change, or be added to, with the entries that speak of it.
+
+    Args:
+        reading: One consistent view.
+        read_body: From an entry's bytes to what it says, or None where it says nothing.
+        report: Told the entry's position or None, a code and a message.
+    """
+    for row in reading.rows(select(_action).order_by(_action.c.id)):
+        bodies = [body for body in map(read_body, (item.body for item in reading.entries_of(row["id"]))) if body]
+        _check_action(row, bodies, report)
+        _check_holds(reading, row, bodies, report)
+        _check_postings(reading, row, bodies, report)
+        _check_escalations(reading, row, bodies, report)
+    _check_removed(reading, read_body, report)
+    _check_votes(reading, read_body, report)
+    _check_in_force(reading, read_body, report)
+
+
+def _check_action(row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+    name = row["id"]
+    said = next((body for body in reversed(bodies) if "state" in body), None)
+    if said is None:
+        report(None, "action", f"expected an entry about action `{name}`, got none")
+        return
+    if said["state"] != row["state"] or said.get("fence", row["fence"]) != row["fence"]:
+        report(
+            None,
+            "action",
+            f"expected action `{name}` {said['state']} with fence {said.get('fence')} as its last entry says, "
+            f"got {row['state']} with fence {row['fence']}",
+        )
+    for column, value in _identity(bodies):
+        if row[column] != value:
+            report(None, "action", f"expected `{column}` of action `{name}` as its entries say, got another one")
+
+
+def _identity(bodies: Sequence[Body]) -> Iterator[tuple[str, Any]]:
+    """Yield what an action's entries say of who asked for what under which key."""
+    first = bodies[0]
+    yield from ((name, first[name]) for name in ("tenant", "action", "key", "on_behalf_of") if name in first)
+    if isinstance(first.get("actor"), dict):
+        yield "agent", first["actor"].get("id")
+    decided = next((body for body in bodies if body.get("kind") == "decided" and "context" in body), None)
+    if decided is None:
+        return
+    conversation = decided["context"].get("context.conversation", "")
+    if isinstance(conversation, str):
+        yield "conversation", conversation
+    if "request_digest" in decided:
+        yield "request_digest", decided["request_digest"]
+
+
+def _check_holds(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+    decided = next((body for body in reversed(bodies) if body.get("kind") == "decided" and "limits" in body), None)
+    if decided is None:
+        return
+    expected: dict[str, int] = {}
+    if row["state"] in _HOLDING:
+        expected = {item["account"]: int(item["amount"]) for item in decided["limits"] if item["account"]}
+    query = select(_hold.c.account, _hold.c.amount).where(_hold.c.action_id == row["id"], _hold.c.state == "open")
+    held = {item["account"]: int(item["amount"]) for item in list(reading.rows(query))}
+    if row["state"] in _HOLDING:
+        expected |= {item["account"]: item["amount"] for item in _counted(bodies, "held")}
+    if held != {account: amount for account, amount in expected.items() if amount > 0}:
+        report(None, "hold", f"expected action `{row['id']}` to hold what its entries say, got something else")
+
+
+def _check_postings(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+    if not any("limits" in body for body in bodies):
+        return
+    expected: dict[str, int] = {}
+    for body in bodies:
+        if body.get("kind") == "settled":
+            for account, amount in (body.get("settled") or {}).items():
+                expected[account] = expected.get(account, 0) + int(amount)
+    for item in _counted(bodies, "posted"):
+        expected[item["account"]] = expected.get(item["account"], 0) + item["amount"]
+    posted: dict[str, int] = {}
+    for item in list(reading.rows(select(_posting).where(_posting.c.action_id == row["id"]))):
+        posted[item["account"]] = posted.get(item["account"], 0) + int(item["amount"])
+    if posted != expected:
+        report(None, "posting", f"expected the postings of action `{row['id']}` as its entries say, got others")
+
+
+def _counted(bodies: Sequence[Body], how: str) -> Iterator[Body]:
+    """Yield what limits that came into force later counted for an action: `posted` or `held`."""
+    for body in bodies:
+        if body.get("kind") == "counted":
+            yield from body.get(how) or ()
+
+
+def _check_escalations(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+    query = select(_escalation).where(_escalation.c.action_id == row["id"])
+    for escalation in list(reading.rows(query)):
+        name = escalation["id"]
+        opened = next((body for body in bodies if body.get("escalation") == name and body.get("routes")), None)
+        if opened is not None and _routes(opened["routes"]) != _routes(orjson.loads(escalation["routes"])):
+            report(None, "escalation", f"expected the routes of escalation `{name}` as its entry says, got others")
+        said = [body for body in bodies if body.get("kind") == "voted" and body.get("escalation") == name]
+        approved = any(body.get("escalation_state") == "approved" for body in said)
+        if said and escalation["request_digest"] != said[-1].get("request_digest"):
+            report(None, "escalation", f"expected escalation `{name}` to be about its action's request, got another")
+        if (escalation["state"] == "approved") != approved:
+            report(
+                None,
+                "escalation",
+                f"expected escalation `{name}` {'' if approved else 'not '}approved as its votes' entries say, "
+                f"got it {escalation['state']}",
+            )
+
+
+def _check_votes(reading: Reading, read_body: ReadBody, report: Report) -> None:
+    recorded: dict[tuple[str, str], tuple[int, Body]] = {}
+    voted = select(_entry.c.pos, _entry.c.body).where(_entry.c.kind == "voted")
+    for row in reading.rows(voted.order_by(_entry.c.pos)):
+        vote = (read_body(row["body"]) or {}).get("vote")
+        if isinstance(vote, dict):
+            recorded[(str(vote.get("escalation")), str(vote.get("voter")))] = row["pos"], vote
+    for row in reading.rows(select(_vote).order_by(_vote.c.escalation, _vote.c.voter)):
+        name = f"the vote of `{row['voter']}` on escalation `{row['escalation']}`"
+        _, said = recorded.pop((row["escalation"], row["voter"]), (0, None))
+        if said is None:
+            report(None, "vote", f"expected an entry that records {name}, got none: nobody cast it")
+        elif not _is_vote(row, read_body(row["document"].encode()) or {}, said):
+            report(None, "vote", f"expected {name} as its entry says, got another: it was changed")
+    for (escalation, voter), (position, _) in sorted(recorded.items()):
+        report(
+            position, "vote", f"expected the vote of `{voter}` on escalation `{escalation}`, got none: it was removed"
+        )
+
+
+def _is_vote(row: RowMapping, document: Body, said: Body) -> bool:
+    same = all(document.get(name) == value for name, value in said.items())
+    return same and bool(row["approve"]) is said.get("approve")
+
+
+def _routes(routes: Sequence[Body]) -> list[Any]:
+    return [[route["id"], route["who"], route["people"]] for route in routes]
+
+
+def _check_removed(reading: Reading, read_body: ReadBody, report: Report) -> None:
+    gone = select(_entry.c.pos, _entry.c.action_id, _entry.c.body).where(
+        _entry.c.action_id.is_not(None), _entry.c.action_id.not_in(select(_action.c.id))
+    )
+    for row in reading.rows(gone.order_by(_entry.c.pos)):
+        if "state" in (read_body(row["body"]) or {"state": "unreadable"}):
+            report(row["pos"], "action", f"expected action `{row['action_id']}`, got no such row: it was removed")
+
+
+def _check_in_force(reading: Reading, read_body: ReadBody, report: Report) -> None:
+    """Compare which bundles were put into force, and what is stopped, with the entries about both."""
+    activated: list[str] = []
+    stopped: set[str] = set()
+    kinds = _entry.c.kind.in_(("activated", "halted", "resumed"))
+    for row in reading.rows(select(_entry.c.kind, _entry.c.body).where(kinds).order_by(_entry.c.pos)):
+        body = read_body(row["body"]) or {}
+        if row["kind"] == "activated":
+            activated.append(body.get("bundle", ""))
+        elif row["kind"] == "halted":
+            stopped.add(body.get("target", ""))
+        else:
+            stopped.discard(body.get("target", ""))
+    put = [row["bundle"] for row in reading.rows(select(_activation.c.bundle).order_by(_activation.c.n))]
+    if put != activated:
+        report(None, "activation", "expected the bundles put into force as their entries say, got others")
+    for target in sorted({row["target"] for row in reading.rows(select(_halt.c.target))} ^ stopped):
+        report(None, "halt", f"expected the stop of `{target}` as its entries say, got it set or lifted without one")
