@@ -25,7 +25,7 @@ from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, Unavailable
 from agentguard.engine.guard import Guard
-from agentguard.errors import ConfigurationError, KeyConflictError
+from agentguard.errors import ConfigurationError, KeyConflictError, UsageError
 
 MAX_TURNS: Final = 10
 MAX_WORKERS: Final = 8
@@ -254,8 +254,10 @@ class OpenAITools:
             heard = await ask(**step.options) if isinstance(step, _Ask) else await self._aact(step)
 
     def _chat_steps(
-        self, model: str, messages: Iterable[Message], max_turns: int, options: Mapping[str, Any]
+        self, model: str, messages: Iterable[Message] | str, max_turns: int, options: Mapping[str, Any]
     ) -> _Steps:
+        if isinstance(messages, str):
+            raise UsageError('expected messages like `[{"role": "user", "content": "…"}]`, got text; put it in one')
         history = list(messages)
         answers: list[Answer] = []
         offered = {"tools": self.chat_tools} if self._actions else {}

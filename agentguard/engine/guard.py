@@ -392,7 +392,6 @@ def _result(answer: Answer) -> Any:
 def _people(people: str | Path | People | None, policies: Policies) -> People | None:
     if isinstance(people, People):
         return people
-    if people is None and isinstance(policies, str | Path):
-        beside = Path(policies) / "people.yaml"
-        people = beside if beside.is_file() else None
+    if people is None and not isinstance(policies, Bundle):
+        people = policyfile.people_beside(policies)
     return None if people is None else policyfile.load_people(people)

@@ -5,7 +5,7 @@ from agentguard.policyfile.bundle import bundle_of, load, load_files, policy_pat
 from agentguard.policyfile.cases import load_cases, load_cases_text
 from agentguard.policyfile.layout import format_text
 from agentguard.policyfile.linting import lint
-from agentguard.policyfile.people import load_people, load_people_text
+from agentguard.policyfile.people import load_people, load_people_text, people_beside
 from agentguard.policyfile.schema import json_schema, modeline
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "load_people_text",
     "load_text",
     "modeline",
+    "people_beside",
     "policy_paths",
 ]

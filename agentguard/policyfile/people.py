@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from agentguard.core.people import People, User
+from agentguard.errors import UsageError
 from agentguard.policyfile import bounds, leaf
 from agentguard.policyfile.bundle import read_text
 from agentguard.policyfile.leaf import Entries, Items, Number, Text, word_of
@@ -21,6 +23,7 @@ from agentguard.policyfile.structure import checked
 from agentguard.policyfile.torn import mended
 
 FORMAT = 1
+FILE_NAME = "people.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 
 
@@ -56,6 +59,21 @@ def load_people(path: str | Path) -> People:
         PolicyError: With every problem of the file.
     """
     return load_people_text(read_text(Path(path), str(path)), str(path))
+
+
+def people_beside(policies: str | Path | Sequence[str | Path]) -> Path | None:
+    """Return the `people.yaml` in the folder of policies, or in the folder of their files; None if there is none.
+
+    Raises:
+        UsageError: Several folders have one each, and which of them counts must be said.
+    """
+    given = [policies] if isinstance(policies, str | Path) else policies
+    folders = dict.fromkeys(path if path.is_dir() else path.parent for path in map(Path, given))
+    found = [folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()]
+    if len(found) > 1:
+        shown = ", ".join(f"`{path}`" for path in found)
+        raise UsageError(f"expected one `{FILE_NAME}` beside the policies, got {shown}; say which with `people=`")
+    return found[0] if found else None
 
 
 def load_people_text(text: str, file: str) -> People:

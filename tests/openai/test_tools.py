@@ -130,6 +130,11 @@ def test_the_same_call_again_is_already_done_and_has_its_first_result(tools, sho
     assert len(shop.did) == 1
 
 
+def test_plain_text_for_messages_is_an_error(tools):
+    with pytest.raises(UsageError, match="got text; put it in one"):
+        tools.run(openai.OpenAI(api_key=API_KEY), "scripted", "hello")
+
+
 def test_the_same_id_with_another_request_is_refused(tools, shop):
     tools.handle(chat_call("refund_issue", SMALL))
     answer = heard(tools.handle(chat_call("refund_issue", {**SMALL, "amount": "41.00"})))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agentguard.errors import PolicyError
-from agentguard.policyfile import load_people, load_people_text
+from agentguard.errors import PolicyError, UsageError
+from agentguard.policyfile import load_people, load_people_text, people_beside
 
 TEXT = """people: 1
 users:
@@ -64,6 +64,20 @@ def test_voters_without_a_login_are_allowed_only_where_the_file_says_so():
 def test_what_is_wrong_is_told_where_it_stands(old, new, found):
     got = problems_of(old, new)
     assert got[: len(found)] == found
+
+
+def test_people_are_found_beside_a_folder_a_file_or_several_of_them(tmp_path):
+    shop, clinic = tmp_path / "shop", tmp_path / "clinic"
+    for folder in (shop, clinic):
+        folder.mkdir()
+        (folder / "rules.yaml").touch()
+    assert people_beside(shop) is None
+    (shop / "people.yaml").touch()
+    for policies in (shop, str(shop), shop / "rules.yaml", [shop], [shop / "rules.yaml", shop], [clinic, str(shop)]):
+        assert people_beside(policies) == shop / "people.yaml"
+    (clinic / "people.yaml").touch()
+    with pytest.raises(UsageError, match=r"expected one `people.yaml` beside .*clinic.*shop.*`people=`"):
+        people_beside([clinic, shop])
 
 
 def test_the_people_of_the_packs_load():
