@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -159,13 +159,23 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
     )
 
 
-def environment(plan: Plan, request: Request, facts: Mapping[str, Fact], now: datetime) -> Environment:
-    """Return what conditions can read: a failed or ungathered fact is `UNKNOWN`, an absent one is not there (law 9)."""
+def environment(
+    plan: Plan, request: Request, facts: Mapping[str, Fact], now: datetime, unknown: Iterable[str] = ()
+) -> Environment:
+    """Return what conditions can read: a failed or ungathered fact is `UNKNOWN`, an absent one is not there (law 9).
+
+    Args:
+        plan: What governs the action.
+        request: What is asked for.
+        facts: What was looked up.
+        now: The ledger's time.
+        unknown: Full names of whatever else cannot be known, because a record does not say it any more.
+    """
     actor = request.actor
     values: Environment = {
         **request.arguments,
         **request.context,
-        "on_behalf_of": request.on_behalf_of,
+        "on_behalf_of": request.on_behalf_of or UNKNOWN,  # nobody is not a customer that a fact could equal
         "tenant": request.tenant,
         "agent.id": actor.id,
         "now": now,
@@ -180,6 +190,8 @@ def environment(plan: Plan, request: Request, facts: Mapping[str, Fact], now: da
             values[name] = fact.value
         elif status is _FAILED:
             values[name] = UNKNOWN
+    for name in unknown:
+        values[name] = UNKNOWN
     for name, compute in plan.computed.items():
         values[name] = _computed(plan.arguments[name], compute, values)
     return values

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentguard.core import entry
+from agentguard.core.digest import encode
+from agentguard.core.language import Value
 from agentguard.core.lifecycle import State
 from agentguard.engine import recorded
+from agentguard.engine.added_accounts import added_accounts
 from agentguard.engine.answers import Answer, InDoubt
+from agentguard.engine.asking import seal_request
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.parts import Parts
 from agentguard.engine.results import KeptResult, keep_result
@@ -17,7 +21,7 @@ from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import AgentGuardError
 from agentguard.log import get_logger
 from agentguard.store import Transaction
-from agentguard.store.records import ActionRecord
+from agentguard.store.records import ActionRecord, Sealed
 
 log = get_logger("finish")
 
@@ -30,12 +34,15 @@ class Report:
 
     Attributes:
         amounts: What really happened by account; accounts that are not here settle at what was held.
+        real: Arguments that really had another value, as the tool's `settles` told; personal ones are in `sealed` too.
         problems: What the tool's `settles` or `reference` got wrong; the effect has happened all the same.
         by, why: The person who settled a doubt, where it was one.
     """
 
     outcome: Outcome
     amounts: Mapping[str, int] = field(default_factory=dict)
+    real: Mapping[str, Value] = field(default_factory=dict)
+    sealed: Mapping[str, Sealed] = field(default_factory=dict)
     reference: str | None = None
     result: KeptResult = field(default_factory=KeptResult)
     problems: tuple[str, ...] = ()
@@ -48,11 +55,11 @@ def report(parts: Parts, begun: Undertaking, outcome: Outcome, **more: Any) -> R
     if outcome.kind is not OutcomeKind.DONE:
         return Report(outcome, **more)
     problems: list[str] = []
-    amounts: dict[str, int] = {}
+    settled: dict[str, Any] = {}
     reference = None
     if begun.tool.settles is not None and outcome.result is not None:
         try:
-            amounts = begun.settled_amounts(parts, begun.tool.settles(outcome.result))
+            settled = _settled(parts, begun, begun.tool.settles(outcome.result))
         except Exception as error:  # noqa: BLE001 - it is done: what was held is what is posted, and an alarm says so
             problems.append(f"settles: {type(error).__name__}")
     if begun.tool.reference is not None and outcome.result is not None:
@@ -63,7 +70,15 @@ def report(parts: Parts, begun: Undertaking, outcome: Outcome, **more: Any) -> R
     for problem in problems:
         log.error("action.report_incomplete", action=begun.request.action, action_id=begun.action_id, problem=problem)
     kept = keep_result(parts, begun, outcome.result)
-    return Report(outcome, amounts, reference, kept, tuple(problems), **more)
+    return Report(outcome, reference=reference, result=kept, problems=tuple(problems), **settled, **more)
+
+
+def _settled(parts: Parts, begun: Undertaking, given: Mapping[str, Any]) -> dict[str, Any]:
+    real = begun.real_values(given)
+    amounts = begun.settled_amounts(parts, real)
+    told = replace(begun.request, arguments=real, context={})
+    sealed = seal_request(parts, begun.plan, told, begun.pseudonym, begun.action_id)
+    return {"amounts": amounts, "real": real, "sealed": sealed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +115,15 @@ class Finishing:
         alarm = record.state is State.RELEASED
         if alarm:
             log.error("action.done_after_release", action=record.action, action_id=record.id)
-        amounts = dict(self.begun.holds.values())
-        amounts.update(self.report.amounts)
+        added = added_accounts(self.parts, transaction, self.begun, record, self.report.real)
+        amounts = {**dict(self.begun.holds.values()), **self.report.amounts, **added.held}
         written = transaction.append(
             self._entry(
                 record,
                 State.SETTLED,
                 "settled",
-                settled=amounts,
+                settled={**amounts, **{account: amount for account, (_, amount) in added.unheld.items()}},
+                real_values=self._real_values(transaction),
                 external_reference=self.report.reference,
                 result=self.report.result.digest,
                 result_kept=self.report.result.kept,
@@ -116,6 +132,8 @@ class Finishing:
             )
         )
         transaction.settle(record.id, amounts)
+        for account, (unit, amount) in added.unheld.items():
+            transaction.post(record.id, account, unit, amount)
         answer = recorded.changed_text(record, written.pos, result_kept=self.report.result.kept, error="")
         transaction.move(
             record.id,
@@ -132,6 +150,15 @@ class Finishing:
             transaction.store_result(record.id, self.report.result.sealed)
         moved = replace(record, state=State.SETTLED, answer=answer)
         return recorded.ended(moved, self.report.outcome.result, replayed=False)
+
+    def _real_values(self, transaction: Transaction) -> dict[str, Any]:
+        """Return the real values as the entry keeps them: what a later limit would have counted."""
+        names = {place: transaction.store_sealed(item.packed) for place, item in self.report.sealed.items()}
+        places = {name: f"arguments.{name}" for name in self.report.real}
+        return {
+            name: {"sealed": names[places[name]]} if places[name] in names else encode(value)
+            for name, value in self.report.real.items()
+        }
 
     def _release(self, transaction: Transaction, record: ActionRecord) -> Answer:
         if record.attempt > 1 and self._was_reported_done(transaction, record):

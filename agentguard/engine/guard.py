@@ -219,9 +219,7 @@ class Guard:
                 return
             self._parts.store.bind(self._parts.vault.fingerprint)
             if self._activate:
-                activation.activate(
-                    self._parts.store, self._bundle, by="guard", why="activate=True", tenant=self.tenant
-                )
+                activation.activate(self._parts, self._bundle, by="guard", why="activate=True", tenant=self.tenant)
             force, registry = self._parts.force, self._parts.registry
             bundle = self._parts.store.read(force.in_force)
             if bundle.digest != self._bundle.digest:
@@ -355,9 +353,9 @@ class Guard:
         """Let go on what was stopped; False if it was not."""
         return stopping.resume(self._parts.store, target, by=by, why=why, tenant=self.tenant)
 
-    def activate(self, *, by: str, why: str) -> bool:
-        """Put the policies that this guard loaded into force; False if they were already."""
-        return activation.activate(self._parts.store, self._bundle, by=by, why=why, tenant=self.tenant)
+    def activate(self, *, by: str, why: str) -> activation.Activation:
+        """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""
+        return activation.activate(self._parts, self._bundle, by=by, why=why, tenant=self.tenant)
 
     def close(self) -> None:
         """Close the database and the keys file."""

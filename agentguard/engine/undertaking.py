@@ -66,20 +66,27 @@ class Undertaking:
         }
         return {**given, **{name: value for name, value in injected.items() if name in signature.parameters}}
 
-    def settled_amounts(self, parts: Parts, real: Mapping[str, Any]) -> dict[str, int]:
-        """Return what really happened by account, where real values of arguments differ from what was asked.
+    def real_values(self, given: Mapping[str, Any]) -> dict[str, Value]:
+        """Return the real values of arguments that a tool's `settles` gave, in their declared types.
 
         Raises:
-            ConformError: A real value does not fit its argument's declared type, is of no argument, or would count on
-                another account than the one that was held on: another currency, another key of a limit.
+            ConformError: A value does not fit its argument's declared type, or is of no argument.
         """
-        values: dict[str, Value] = dict(self.request.arguments)
-        for name, value in real.items():
+        for name in given:
             if name not in self.plan.arguments:
                 raise ConformError(
                     "unknown", f"`settles` gave `{name}`, which is no argument of `{self.request.action}`"
                 )
-            values[name] = conform(self.plan.arguments[name].type, value)
+        return {name: conform(self.plan.arguments[name].type, value) for name, value in given.items()}
+
+    def settled_amounts(self, parts: Parts, real: Mapping[str, Value]) -> dict[str, int]:
+        """Return what really happened by account, where real values of arguments differ from what was asked.
+
+        Raises:
+            ConformError: A real value would count on another account than the one that was held on: another currency,
+                another key of a limit.
+        """
+        values: dict[str, Value] = {**self.request.arguments, **real}
         plan = replace(self.plan, computed={name: how for name, how in self.plan.computed.items() if name not in real})
         wanted = needs(plan, replace(self.request, arguments=values), self.facts, self.decided_at)
         amounts: dict[str, int] = {}

@@ -68,6 +68,7 @@ _POSTED_SINCE = (
     )
     .limit(1)
 )
+_POSTED_BY = select(_posting.c.account).where(_posting.c.action_id == bindparam("action"))
 _LOCK_ACCOUNT = select(_account).where(_account.c.id == bindparam("account")).with_for_update()
 _ADD_PENDING = (
     update(_account)
@@ -122,6 +123,11 @@ def posted_since(connection: Connection, accounts: Sequence[str], position: int)
         return False
     parameters = {"accounts": list(accounts), "position": position}
     return connection.execute(_POSTED_SINCE, parameters).first() is not None
+
+
+def posted_by(connection: Connection, action: str) -> frozenset[str]:
+    """Return the accounts that an action was posted to."""
+    return frozenset(connection.execute(_POSTED_BY, {"action": action}).scalars())
 
 
 def hold(connection: Connection, action: str, account: str, unit: str, amount: int, now_us: int) -> None:
@@ -231,22 +237,46 @@ def post(
 def backfill(
     connection: Connection, account: str, unit: str, movements: Sequence[Movement], now_us: int, position: int
 ) -> None:
-    """Fill an account that nothing was posted to with past movements, in the order of their times.
+    """Fill an account from the log with movements that were not counted on it, in the order of their times.
+
+    What happened before the account's last posting is posted at that posting's time, since totals only run on: it then
+    counts a little longer than it should, never too short.
 
     Raises:
-        UsageError: Something was posted there already, or a movement is out of order or in the future.
+        AmountTooLargeError: An amount is negative or past the bound, or the account's total would be.
+        UsageError: The account counts another unit, or a movement is out of order or in the future.
     """
-    if _locked(connection, account, unit)["n"]:
-        raise UsageError("expected an account without postings to fill from the log, got one that has some")
-    last_us = _BEFORE_ALL
+    row = _locked(connection, account, unit)
+    number, total, last_us = row["n"], row["posted"], _BEFORE_ALL
+    filled: list[dict[str, Any]] = []
     for movement in movements:
+        _bounded(movement.amount)
         moment = to_microseconds(movement.at)
         if not last_us <= moment <= now_us:
             raise UsageError(
                 f"expected past movements in the order of their times, got `{movement.at.isoformat()}`; sort them"
             )
-        post(connection, movement.action_id, account, unit, movement.amount, moment, position)
-        last_us = moment
+        number, total, last_us = number + 1, total + movement.amount, moment
+        filled.append(
+            {
+                "account": account,
+                "n": number,
+                "ts_us": max(moment, row["last_us"]),
+                "amount": movement.amount,
+                "cum": total,
+                "action_id": movement.action_id,
+                "position": position,
+            }
+        )
+    if total > LARGEST_TOTAL:
+        raise AmountTooLargeError(
+            f"expected an account to stay within {LARGEST_TOTAL}, got {total}; start a new account"
+        )
+    if filled:
+        connection.execute(insert(_posting), filled)
+        last_us = filled[-1]["ts_us"]
+        new = {"account": account, "total": total, "number": number, "now": last_us, "position": position}
+        connection.execute(_SET_POSTED, new)
 
 
 def _bounded(amount: int) -> None:

@@ -116,8 +116,8 @@ def _check_postings(reading: Reading, row: RowMapping, bodies: Sequence[Body], r
         if body.get("kind") == "settled":
             for account, amount in (body.get("settled") or {}).items():
                 expected[account] = expected.get(account, 0) + int(amount)
-    for item in _counted(bodies, "posted"):
-        expected[item["account"]] = expected.get(item["account"], 0) + item["amount"]
+    for counted in _counted(bodies, "posted"):
+        expected[counted["account"]] = expected.get(counted["account"], 0) + counted["amount"]
     posted: dict[str, int] = {}
     for item in list(reading.rows(select(_posting).where(_posting.c.action_id == row["id"]))):
         posted[item["account"]] = posted.get(item["account"], 0) + int(item["amount"])

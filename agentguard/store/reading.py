@@ -171,6 +171,10 @@ class Reading:
             for row in self._all(query)
         )
 
+    def accounts_posted(self, action_id: str) -> frozenset[str]:
+        """Return the accounts that an action was posted to."""
+        return accounts.posted_by(self._connection, action_id)
+
     def posted_since(self, account_digests: Sequence[str], position: int) -> bool:
         """Return whether somebody posted to one of the accounts after the log had `position` entries."""
         return accounts.posted_since(self._connection, account_digests, position)

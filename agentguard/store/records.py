@@ -152,7 +152,7 @@ class HoldRecord:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One past movement, to fill a new account from the log."""
+    """One past movement, to fill an account from the log."""
 
     at: datetime
     amount: int

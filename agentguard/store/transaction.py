@@ -198,10 +198,13 @@ class Transaction(Reading):
         accounts.post(self._connection, action_id, account, unit, amount, self._now_us, self._began_at_size)
 
     def backfill(self, account: str, unit: str, movements: Sequence[Movement]) -> None:
-        """Fill a new account with past movements, in the order of their times.
+        """Fill an account from the log with movements that were not counted on it, in the order of their times.
+
+        What happened before the account's last posting is posted at that posting's time.
 
         Raises:
-            UsageError: The account has postings already, or a movement is out of order or in the future.
+            AmountTooLargeError: As for `settle`.
+            UsageError: The account counts another unit, or a movement is out of order or in the future.
         """
         self._needs_entry = "filled an account"
         accounts.backfill(self._connection, account, unit, movements, self._now_us, self._began_at_size)

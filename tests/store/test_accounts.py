@@ -202,8 +202,30 @@ def test_a_new_account_can_be_filled_from_the_past_and_is_exact_at_once(store, c
     store.transact(fill)
     assert usage(store, "fresh") == (0, 123)
     assert usage(store, "fresh", START, inclusive=False) == (0, 3)
-    with pytest.raises(UsageError, match="without postings"):
-        store.transact(fill)
+
+
+def test_what_is_filled_in_before_the_last_posting_counts_a_little_longer_and_never_too_short(store, clock):
+    begin(store, "a1", [("gap", 100)])
+    clock.advance(days=2)
+    settle(store, "a1")
+    clock.advance(days=2)
+
+    def fill(transaction):
+        movements = [
+            Movement(START + timedelta(days=days), amount, f"old-{days}") for days, amount in ((1, 20), (3, 3))
+        ]
+        transaction.backfill("gap", "USD", movements)
+        transaction.append({"tenant": "acme", "kind": "backfilled"})
+
+    store.transact(fill)
+    assert usage(store, "gap") == (0, 123)
+    assert usage(store, "gap", START + timedelta(days=2), inclusive=True) == (0, 123)
+    assert usage(store, "gap", START + timedelta(days=2), inclusive=False) == (0, 3)
+    assert store.read(lambda r: r.accounts_posted("old-1")) == {"gap"}
+    begin(store, "a2", [("gap", 7)])
+    settle(store, "a2")
+    assert usage(store, "gap") == (0, 130)
+    assert store.read(verify).ok
 
 
 @pytest.mark.parametrize("times", [(1, 0), (31 * 24 * 60,)])

@@ -1,0 +1,240 @@
+"""What new or changed limits find on their accounts when their policies come into force: what the log says was done.
+
+A limit whose accounts were counted until now keeps them. For the others, the settled actions of the log are counted as
+if the limit had been there, and what is under way holds on the new accounts too. What a record does not say, because
+nobody looked it up then or because it was erased, is not guessed: it is counted as not countable, and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from agentguard.core.counting import PastAction, counted, identity_of, names_read, past_values
+from agentguard.core.digest import decode
+from agentguard.core.entry import Reader
+from agentguard.core.language import Value
+from agentguard.core.lifecycle import State
+from agentguard.core.limits import AccountNeed
+from agentguard.core.plan import Plan, PlannedLimit
+from agentguard.core.policy import Bundle
+from agentguard.engine.asking import CUSTOMARY_CONTEXT
+from agentguard.engine.openings import Beginning, Opening, counted_until
+from agentguard.engine.parts import Parts
+from agentguard.engine.recovery import reader_of
+from agentguard.errors import EvaluationError, TamperedError
+from agentguard.store import Reading, Transaction
+from agentguard.store.records import ActionRecord, EntryFilter, Movement
+
+PAGE = 500
+CUSTOMER = "on_behalf_of"
+UNDER_WAY = (State.READY, State.EXECUTING, State.IN_DOUBT)
+
+_SETTLED = EntryFilter(kind="settled")
+
+
+@dataclass(slots=True)
+class _Gap:
+    """Accounts to fill.
+
+    Attributes:
+        after: The position in the log from which on they were not counted.
+    """
+
+    after: int
+    movements: int = 0
+    holds: int = 0
+    uncounted: int = 0
+    erased: int = 0
+
+
+_Limits: TypeAlias = tuple[tuple[PlannedLimit, _Gap], ...]
+_Counted: TypeAlias = tuple[AccountNeed, _Gap]
+
+
+@dataclass(slots=True)
+class _Filling:
+    """One filling of the accounts of a bundle, inside the transaction that puts it into force."""
+
+    parts: Parts
+    transaction: Transaction
+    bundle: Bundle
+    gaps: Mapping[str, _Gap]
+    limits: dict[str, _Limits] = field(default_factory=dict)
+
+    def of(self, action: str) -> _Limits:
+        """Return the limits to fill that count an action, those that share their accounts once."""
+        if action not in self.limits:
+            plan = self.parts.force.plan(self.bundle, action)
+            found: dict[str, PlannedLimit] = {}
+            for planned in (planned for file in plan.enforced for planned in file.limits):
+                found.setdefault(identity_of(planned.limit), planned)
+            self.limits[action] = tuple(
+                (planned, self.gaps[identity]) for identity, planned in found.items() if identity in self.gaps
+            )
+        return self.limits[action]
+
+    def count_settled(self) -> None:
+        """Post what was settled, page after page of the log."""
+        after = min(gap.after for gap in self.gaps.values())
+        while page := self.transaction.entries(after, PAGE, _SETTLED):
+            movements: dict[tuple[str, str], list[Movement]] = {}
+            for item in page:
+                body = item.document
+                limits = tuple((planned, gap) for planned, gap in self.of(body["action"]) if item.pos > gap.after)
+                if not limits:
+                    continue
+                decided = _decision(self.transaction, body)
+                known = self.transaction.accounts_posted(body["action_id"])
+                counted_now = self._count(decided, limits, known, body.get("real_values") or {})
+                for account, (need, gap) in counted_now.items():
+                    gap.movements += 1
+                    moved = Movement(item.at, need.amount, body["action_id"])
+                    movements.setdefault((account, need.unit), []).append(moved)
+                self._record(decided, "posted", counted_now)
+            for (account, unit), found in movements.items():
+                self.transaction.backfill(account, unit, found)
+            after = page[-1].pos
+
+    def count_under_way(self) -> None:
+        """Hold for what is allowed, was sent, or is in doubt, so that it settles on the new accounts too."""
+        for state in UNDER_WAY:
+            after = ""
+            while page := self.transaction.actions(state, limit=PAGE, after=after):
+                for record in page:
+                    if self.of(record.action):
+                        self._hold(record)
+                after = page[-1].id
+
+    def _hold(self, record: ActionRecord) -> None:
+        entry = self.transaction.entry(record.decision_entry or 0)
+        if entry is None:
+            raise TamperedError(f"expected the entry that decided action `{record.id}`, got none")
+        known = frozenset(item.account for item in self.transaction.holds(record.id))
+        counted_now = self._count(entry.document, self.of(record.action), known, {})
+        for account, (need, gap) in counted_now.items():
+            gap.holds += 1
+            self.transaction.hold(record.id, account, need.unit, need.amount)
+        self._record(entry.document, "held", counted_now)
+
+    def _record(self, decided: dict[str, Any], how: str, counted_now: Mapping[str, _Counted]) -> None:
+        """Say in an entry what was counted for an action, so that no movement is without one (law 5)."""
+        if not counted_now:
+            return
+        self.transaction.append(
+            {
+                **{name: decided[name] for name in ("tenant", "action_id", "action", "key", "actor", CUSTOMER)},
+                "kind": "counted",
+                "bundle": self.bundle.digest,
+                how: [
+                    {"limit": need.limit, "account": account, "unit": need.unit, "amount": need.amount}
+                    for account, (need, _) in counted_now.items()
+                ],
+            }
+        )
+
+    def _count(
+        self, decided: dict[str, Any], limits: _Limits, known: frozenset[str], real: Mapping[str, Any]
+    ) -> dict[str, _Counted]:
+        """Return what one action comes to by account, without the accounts that know it already."""
+        found = {self.parts.keyed(need.account): (need, gap) for need, gap in self._needs(decided, limits, real)}
+        return {account: item for account, item in found.items() if account not in known}
+
+    def _needs(
+        self, body: dict[str, Any], limits: _Limits, real: Mapping[str, Any]
+    ) -> Iterator[tuple[AccountNeed, _Gap]]:
+        plan = self.parts.force.plan(self.bundle, body["action"])
+        then = self.parts.force.plan(self.parts.force.bundle(self.transaction, body["bundle"]), body["action"])
+        reads = {planned.id: names_read(planned, then) for planned, _ in limits}
+        past = _past(self.parts, self.transaction, body, then, frozenset[str]().union(*reads.values()), real)
+        values = past_values(plan, past)
+        for planned, gap in limits:
+            try:
+                need = counted(planned, past, values)
+            except EvaluationError:
+                gap.uncounted += 1
+                gap.erased += bool(reads[planned.id] & past.erased)
+                continue
+            if need is not None:
+                yield need, gap
+
+
+def fill(parts: Parts, transaction: Transaction, bundle: Bundle) -> tuple[Opening, ...]:
+    """Fill the accounts of a bundle that comes into force, and return what each of its enforced limits found.
+
+    Raises:
+        StoreUnavailableError: Something is to be filled, and the keys file is not the one of this database.
+        TamperedError: The log names policies or entries that the store does not have.
+    """
+    limits = [(policy, limit) for policy in bundle.policies if not policy.shadow for limit in policy.limits]
+    identities = {policy.qualified(limit.id): identity_of(limit) for policy, limit in limits}
+    known = counted_until(transaction, frozenset(identities.values()))
+    wanted = {identities[policy.qualified(limit.id)] for policy, limit in limits if not limit.starts_now}
+    gaps = {
+        identity: _Gap(known.get(identity) or 0)
+        for identity in sorted(wanted)
+        if identity not in known or known[identity] is not None
+    }
+    if gaps and transaction.digest_in_force() is not None:
+        parts.require_keys(transaction)
+        filling = _Filling(parts, transaction, bundle, gaps)
+        filling.count_settled()
+        filling.count_under_way()
+    return tuple(_opening(name, identity, known, gaps.get(identity)) for name, identity in identities.items())
+
+
+def _opening(limit: str, identity: str, known: Mapping[str, int | None], gap: _Gap | None) -> Opening:
+    if gap is not None:
+        return Opening(limit, identity, Beginning.FILLED, gap.movements, gap.holds, gap.uncounted, gap.erased)
+    kept = identity in known and known[identity] is None
+    return Opening(limit, identity, Beginning.KEPT if kept else Beginning.STARTS_NOW)
+
+
+def _decision(reading: Reading, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry that decided what another entry of the same action settles."""
+    position = body["decision_entry"]
+    while (found := reading.entry(position)) is not None:
+        if found.kind == "decided":
+            return found.document
+        position = found.document.get("decision_entry") or 0
+    raise TamperedError(f"expected the entry that decided action `{body['action_id']}`, got none")
+
+
+def _past(
+    parts: Parts, reading: Reading, body: dict[str, Any], plan: Plan, names: frozenset[str], real: Mapping[str, Any]
+) -> PastAction:
+    """Return an action as its entry describes it, as far as some names are concerned: nothing else is unsealed."""
+    narrowed = {
+        **body,
+        "arguments": {name: value for name, value in body["arguments"].items() if name in names},
+        "context": {name: value for name, value in body["context"].items() if name in names | CUSTOMARY_CONTEXT},
+        "facts": {name: value for name, value in body["facts"].items() if name in names},
+    }
+    reader = reader_of(parts, reading, narrowed, plan)
+    pseudonym = body[CUSTOMER]
+    request = reader.request(parts.vault.customer_of(pseudonym) if pseudonym and CUSTOMER in names else pseudonym)
+    evidence = reader.evidence()
+    return PastAction(
+        plan=plan,
+        request=request,
+        facts=evidence.facts,
+        now=evidence.now,
+        real=_real_values(reader, real, names),
+        told=CUSTOMARY_CONTEXT,
+        erased=frozenset(place.removeprefix("arguments.").removeprefix("facts.") for place in reader.erased),
+    )
+
+
+def _real_values(reader: Reader, real: Mapping[str, Any], names: frozenset[str]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for name in real.keys() & names:
+        item: Any = real[name]
+        if isinstance(item, Mapping) and set(item) == {"sealed"}:
+            place = f"arguments.{name}"
+            item = reader.unseal(place, item["sealed"])
+            if item is None:
+                reader.erased.append(place)
+                continue
+        values[name] = decode(reader.plan.arguments[name].type, item)
+    return values

@@ -1,0 +1,73 @@
+"""How the accounts of limits began under each bundle that came into force, as the entries of that say."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from agentguard.store import Reading
+from agentguard.store.records import EntryFilter
+
+_PAGE = 100
+_ACTIVATED = EntryFilter(kind="activated")
+
+
+class Beginning(enum.StrEnum):
+    """How a limit's accounts begin under policies that come into force."""
+
+    KEPT = "kept"
+    FILLED = "filled"
+    STARTS_NOW = "starts_now"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a limit found on its accounts when its policies came into force.
+
+    Attributes:
+        limit: Qualified id.
+        identity: Digest of what makes its accounts; limits that share theirs have the same, and the same numbers.
+        movements, holds: How many settled actions, and how many that are under way, were counted from the log.
+        uncounted: How many were not, because what the limit reads was not recorded then, or was erased.
+        erased: How many of these because it was erased.
+    """
+
+    limit: str
+    identity: str
+    beginning: Beginning
+    movements: int = 0
+    holds: int = 0
+    uncounted: int = 0
+    erased: int = 0
+
+
+def recorded(opening: Opening) -> dict[str, Any]:
+    """Return an opening as the entry of the activation says it, under the limit's id."""
+    said: dict[str, Any] = {"identity": opening.identity, "account": str(opening.beginning)}
+    if opening.beginning is Beginning.FILLED:
+        said |= {name: getattr(opening, name) for name in ("movements", "holds", "uncounted", "erased")}
+    return said
+
+
+def counted_until(reading: Reading, identities: frozenset[str]) -> dict[str, int | None]:
+    """Return the position at which accounts ceased to be counted, None for now; those that never were are left out."""
+    known: dict[str, int | None] = {}
+    until, after = None, 0
+    while page := reading.entries(after, _PAGE, _ACTIVATED, newest_first=True):
+        for item in page:
+            named = {opened["identity"] for opened in item.document.get("limits", {}).values()}
+            known.update(dict.fromkeys((named & identities) - known.keys(), until))
+            until = item.pos
+        if known.keys() >= identities:
+            break
+        after = page[-1].pos
+    return known
+
+
+def activations_since(reading: Reading, position: int) -> Iterator[dict[str, Any]]:
+    """Yield the entries of what was put into force after a position of the log, the first one first."""
+    while page := reading.entries(position, _PAGE, _ACTIVATED):
+        yield from (item.document for item in page)
+        position = page[-1].pos
