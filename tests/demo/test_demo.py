@@ -1,6 +1,8 @@
 """The demonstration: what it shows happened, and it is the same each time."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -82,3 +84,10 @@ def test_no_line_of_the_table_is_wider_than_the_terminal_or_cuts_a_rule(outcome,
     for line in outcome.lines:
         if "/" in line.rule:
             assert line.rule in shown
+
+
+def test_no_customer_stands_in_the_record_in_the_clear(outcome):
+    with closing(sqlite3.connect(outcome.database)) as connection:
+        bodies = [bytes(body).decode() for (body,) in connection.execute("SELECT body FROM agentguard_entry")]
+    assert len(bodies) == outcome.entries
+    assert not [body for body in bodies if "cus_" in body]

@@ -79,13 +79,13 @@ def perform(folder: Path) -> Outcome:
     """Play every scene into a folder and return what happened."""
     import openai
 
-    from agentguard.cli.demo.play import play
+    from agentguard.cli.demo.play import play, script_name
     from agentguard.cli.demo.shop import open_shop
     from agentguard.cli.demo.story import SCENES
     from agentguard.testing.model_server import API_KEY, ModelServer
     from agentguard.testing.payment_server import Mood, PaymentServer
 
-    scripts = {scene.customer: scene.script for scene in SCENES}
+    scripts = {script_name(talk): scene.script for talk, scene in enumerate(SCENES, start=1)}
     with _quiet_log(), PaymentServer() as payments, ModelServer(scripts) as model:
         payments.moods["H-80"] = Mood.ANSWERS_LATE
         shop = open_shop(folder, policies_folder(), payments)

@@ -18,11 +18,16 @@ EARLIER_REFUNDS = (("C-30", 20), ("C-31", 12), ("C-32", 5))
 """Cleo's refunds before today: the order, and how many days ago."""
 
 
+def script_name(talk: int) -> str:
+    """Return the name of the model that plays one conversation, counted from 1."""
+    return f"script-{talk}"
+
+
 def play(shop: Shop, client: Any) -> Iterator[Line]:
     """Play everything and yield the lines as they happen."""
     _earlier_refunds(shop)
-    for scene in SCENES:
-        answers, words = _converse(shop, client, scene)
+    for talk, scene in enumerate(SCENES, start=1):
+        answers, words = _converse(shop, client, scene, talk)
         for number, (asks, answer) in enumerate(zip(scene.asks, answers, strict=True), start=1):
             name = scene.name if number == 1 else ""
             yield _line(name, asks, answer, words if number == len(answers) else "")
@@ -35,22 +40,25 @@ def play(shop: Shop, client: Any) -> Iterator[Line]:
 def _earlier_refunds(shop: Shop) -> None:
     for order, days in EARLIER_REFUNDS:
         shop.clock.set(START - timedelta(days=days))
-        conversation = {"conversation": f"c-cleo-{order}"}
+        conversation = {"conversation": f"c-{order}"}
         who: dict[str, Any] = {"agent": AGENT, "on_behalf_of": "cus_cleo", "context": conversation}
         shop.guard.run("identity.verify", {"method": "email_code", "code": CODE}, **who)
         shop.guard.run("refund.issue", {"order_id": order, "amount": "30.00", "reason": "late"}, **who)
     shop.clock.set(START)
 
 
-def _converse(shop: Shop, client: Any, scene: Scene) -> tuple[list[Answer], str]:
-    """Let the model serve one customer; returns what the guard answered beside identity, and the model's last words."""
+def _converse(shop: Shop, client: Any, scene: Scene, talk: int) -> tuple[list[Answer], str]:
+    """Let the model serve one customer; returns what the guard answered beside identity, and the model's last words.
+
+    Conversations and scripts have numbers: names of customers would stand in the record in the clear.
+    """
     tools = OpenAITools(
         shop.guard,
         agent=AGENT,
         on_behalf_of=scene.customer,
-        context={"conversation": f"c-{scene.name.lower()}", **scene.context},
+        context={"conversation": f"c-{talk}", **scene.context},
     )
-    run = tools.run(client, scene.customer, [{"role": "user", "content": scene.message}])
+    run = tools.run(client, script_name(talk), [{"role": "user", "content": scene.message}])
     shop.clock.advance(timedelta(minutes=3))
     return [answer for answer in run.answers if answer.action != "identity.verify"], run.text
 
