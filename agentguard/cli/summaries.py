@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from rich.text import Text
 
 from agentguard.cli.output import Output, span, verdict_text
+from agentguard.core.calendar import DAY_END, Calendar, Hours
 from agentguard.core.policy import Guarantee, Limit, Policy, Requirement, Route, Rule, Template, Then
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PLAIN = (
     (r"\bhas\(([\w.]+)\)", r"\1 is known"),
     (r"\s*<=\s*", " is at most "),
@@ -33,11 +37,14 @@ def show(output: Output, policy: Policy) -> None:
     rules = sorted(policy.rules, key=lambda rule: -rule.then.verdict)
     for rule in rules:
         _print_rule(output, rule.then, rule.id, _rule_parts(policy, rule))
-    _print_rule(output, policy.otherwise, "otherwise", [("when", "no rule matches")])
-    _print_rule(output, policy.on_error, "on_error", [("joins", "when something could not be looked up or worked out")])
+    _print_rule(output, policy.otherwise, "otherwise", [("when", "no rule matches"), *_heard(policy.say_otherwise)])
+    joins = ("joins", "when something could not be looked up or worked out")
+    _print_rule(output, policy.on_error, "on_error", [joins, *_heard(policy.say_on_error)])
     _print_part(output, "names", ((name, plain_words(item.source)) for name, item in policy.names.items()))
-    _print_part(output, "limits", ((item.id, limit_text(policy, item)) for item in policy.limits))
-    _print_part(output, "has to happen first", ((item.id, _requirement_text(policy, item)) for item in policy.requires))
+    _print_part(output, "calendars", ((name, calendar_text(policy, item)) for name, item in policy.calendars.items()))
+    _print_part(output, "limits", _with_words((item, limit_text(policy, item)) for item in policy.limits))
+    required = ((item, _requirement_text(policy, item)) for item in policy.requires)
+    _print_part(output, "has to happen first", _with_words(required))
     _print_part(output, "who decides", ((item.id, _route_text(item)) for item in policy.routes.values()))
     _print_part(output, "promises", ((item.id, _guarantee_text(item)) for item in policy.guarantees))
 
@@ -57,6 +64,7 @@ def document(policy: Policy) -> dict[str, Any]:
             {"id": rule.id, "then": str(rule.then), "when": condition_text(rule), "line": rule.place.line}
             for rule in policy.rules
         ],
+        "calendars": {name: calendar_text(policy, item) for name, item in policy.calendars.items()},
         "limits": {item.id: limit_text(policy, item) for item in policy.limits},
         "requires": {item.id: _requirement_text(policy, item) for item in policy.requires},
         "escalations": {item.id: _route_text(item) for item in policy.routes.values()},
@@ -96,14 +104,40 @@ def limit_text(policy: Policy, limit: Limit) -> str:
     return f"{text}{when}{_on(policy, limit.on)}; over that: {limit.over}"
 
 
+def calendar_text(policy: Policy, calendar: Calendar) -> str:
+    """Return a calendar as a sentence: on which days, from when to when, and when not."""
+    parts = [f"{days} {_hours(hours)}" for days, hours in _weekdays(calendar)]
+    parts += [f"every day {_hours(calendar.daily)}"] if calendar.daily else []
+    parts += [f"from {_civil(span.start)} to {_civil(span.end)}" for span in calendar.spans]
+    closed = f"; closed on {', '.join(str(day) for day in sorted(calendar.closed))}" if calendar.closed else ""
+    return f"{', '.join(parts) or 'never'}{closed} ({calendar.zone or policy.zone})"
+
+
+def _weekdays(calendar: Calendar) -> Iterator[tuple[str, tuple[Hours, ...]]]:
+    """Yield days with the same hours together, `mon-fri`."""
+    for hours, days in groupby(range(7), key=lambda day: calendar.week[day]):
+        first, *more = days
+        if hours:
+            yield f"{DAYS[first]}-{DAYS[more[-1]]}" if more else DAYS[first], hours
+
+
+def _hours(hours: tuple[Hours, ...]) -> str:
+    return " and ".join(
+        f"{item.start:%H:%M}-{'24:00' if item.end == DAY_END else f'{item.end:%H:%M}'}" for item in hours
+    )
+
+
+def _civil(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
 def _rule_parts(policy: Policy, rule: Rule) -> list[tuple[str, str]]:
     parts = [("when", f"{condition_text(rule)}{_on(policy, rule.on)}")]
     if rule.expires is not None:
         parts.append(("until", str(rule.expires)))
     if rule.words.because is not None:
         parts.append(("because", _words(rule.words.because)))
-    said = _said(rule.words.say)
-    return [*parts, ("customer hears", said)] if said else parts
+    return [*parts, *_heard(rule.words.say)]
 
 
 def _print_rule(output: Output, then: Then, name: str, parts: list[tuple[str, str]]) -> None:
@@ -144,6 +178,21 @@ def _words(template: Template) -> str:
 
 def _said(say: Mapping[str, Template]) -> str:
     return next((_words(say[tag]) for tag in ("", "en", *say) if tag in say), "")
+
+
+def _heard(say: Mapping[str, Template]) -> list[tuple[str, str]]:
+    said = _said(say)
+    return [("customer hears", said)] if said else []
+
+
+def _with_words(items: Iterable[tuple[Limit | Requirement, str]]) -> Iterator[tuple[str, str]]:
+    """Yield each with its text, and below it why it is there and what the customer hears."""
+    for item, text in items:
+        yield item.id, text
+        if item.words.because is not None:
+            yield item.id, f"because: {_words(item.words.because)}"
+        if said := _said(item.words.say):
+            yield item.id, f"customer hears: {said}"
 
 
 def _print_part(output: Output, title: str, pairs: Iterator[tuple[str, str]]) -> None:

@@ -115,6 +115,41 @@ def test_a_policy_is_told_in_plain_words_the_strictest_first(files, command):
     assert command("policy", "explain", "policies", "--json").json[0]["policy"] == "refunds"
 
 
+def test_hours_and_every_word_for_the_customer_are_told(tmp_path, command):
+    text = tmp_path / "hours.yaml"
+    text.write_text("""\
+agentguard: 1
+policy: hours
+version: 1
+timezone: Europe/Berlin
+say_otherwise: Not here.
+say_on_error: Try later.
+actions: {visit.book: {day: date}}
+calendars:
+  desk: {mon-wed: 08:00-18:00, fri: [09:00-12:00, 13:00-24:00], closed: [2026-12-25]}
+  nights: {every day: from 22:00 to 06:00}
+  freeze: {from: 2026-12-31 18:00, to: 2027-01-02 08:00}
+rules:
+  - id: open
+    then: allow
+    when: during(now, "desk") and not during(now, "nights") and not during(now, "freeze")
+limits:
+  - {id: often, count: actions, in: 7 days, max: 3, over: deny, because: Three are enough., say: No more this week.}
+""")  # fmt: skip
+    said = command("policy", "explain", text)
+    for words in (
+        "mon-wed 08:00-18:00, fri 09:00-12:00 and 13:00-24:00; closed on 2026-12-25 (Europe/Berlin)",
+        "every day 22:00-06:00 (Europe/Berlin)",
+        "from 2026-12-31 18:00 to 2027-01-02 08:00 (Europe/Berlin)",
+        "customer hears  Not here.",
+        "customer hears  Try later.",
+        "because: Three are enough.",
+        "customer hears: No more this week.",
+    ):
+        assert words in said.out, words
+    assert set(command("policy", "explain", text, "--json").json[0]["calendars"]) == {"desk", "nights", "freeze"}
+
+
 def test_a_request_in_a_file_is_decided_and_explained(files, command):
     request = {
         "do": "refund.issue",
