@@ -45,3 +45,19 @@ def test_every_error_is_in_the_manual_with_its_code():
     rows = set(re.findall(r"(?m)^\| `(\w+)` \| `(\w+)` \|", section("Errors")))
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     assert rows == {(kind.code, kind.__name__) for kind in kinds}
+
+
+def test_every_event_of_the_operational_log_is_in_the_manual():
+    calls = [node for path in modules() for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    events = {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "log"
+    }
+    assert events == set(re.findall(r"(?m)^\| `([\w.]+)` \|", section("Events of the operational log")))
+
+
+def test_every_module_that_the_walk_names_exists():
+    named = re.findall(r"`(agentguard/[\w/.]+)`", (ROOT / "docs/walk.md").read_text("utf-8"))
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
