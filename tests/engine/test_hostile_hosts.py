@@ -295,3 +295,12 @@ def test_no_log_line_carries_a_traceback_whose_locals_would_show_personal_data()
     """A log that is not configured otherwise prints every local name of every frame with it."""
     engine = Path(agentguard.__file__).parent
     assert not [path for path in engine.rglob("*.py") if "log.exception(" in path.read_text("utf-8")]
+
+
+@pytest.mark.law(9)
+def test_nobody_is_not_the_owner_of_an_order_that_has_none(open_shop):
+    shop = open_shop()
+    shop.orders["A-1"] = {"customer_id": "", "total": Money.of("100", "USD")}
+    answer = shop.ask(who="")
+    assert (answer.status, answer.reason_code) == ("denied", "cannot_evaluate")
+    assert not shop.paid
