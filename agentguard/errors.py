@@ -43,8 +43,13 @@ class Problem:
     code: str
     message: str
 
+    @property
+    def place(self) -> str:
+        """Where it is, as editors read it: `refunds.yaml:14:9`, or the file alone where it is about the whole."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column} {self.code} {self.message}"
+        return f"{self.place} {self.code} {self.message}".lstrip()
 
 
 class AgentGuardError(Exception):

@@ -32,7 +32,7 @@ from agentguard.policyfile.bundle import read_text
 from agentguard.policyfile.schema import MODELS
 
 app = typer.Typer(
-    help="Policy files: check, test, explain and lay them out, and put them into force.", no_args_is_help=True
+    help="Policy files: lint, test, explain and lay them out, and put them into force.", no_args_is_help=True
 )
 app.command("test")(caseruns.run)
 app.command("explain")(explanations.explain)

@@ -15,10 +15,9 @@ MOST_SHOWN = 200
 
 def print_problem(output: Output, problem: Problem, *, warning: bool = False) -> None:
     """Print one problem with its source line and a caret under the column."""
-    place = f"{problem.file}:{problem.line}:{problem.column}"
     colour = "yellow" if warning else "red"
     word = "warning " if warning else ""
-    message = Text.assemble((place, "bold"), (f" {word}{problem.code}", colour), f" {problem.message}")
+    message = Text.assemble((problem.place, "bold"), (f" {word}{problem.code}", colour), f" {problem.message}")
     output.console.print(message, soft_wrap=True)
     line = _line(problem)
     if line is not None:

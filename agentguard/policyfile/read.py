@@ -43,7 +43,7 @@ def decode(data: bytes, file: str) -> str:
         PolicyError: It is too large, not UTF-8, or starts with a byte-order mark.
     """
     if len(data) > bounds.FILE_BYTES:
-        size = f"expected at most {bounds.FILE_BYTES:,} bytes, got {len(data):,}"
+        size = f"expected at most {bounds.FILE_BYTES:,} bytes, got more"
         raise PolicyError([Problem(file, 0, 0, "file_too_large", f"{size}: split it into several files")])
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise PolicyError(
@@ -63,7 +63,7 @@ def read(text: str, problems: Problems) -> Mapping | None:
     """Return the mapping that a file is, or None when it cannot be read; what is wrong goes to `problems`."""
     start = Place(problems.file, 1, 1)
     if len(text) > bounds.FILE_BYTES or len(text.encode("utf-8", errors="replace")) > bounds.FILE_BYTES:
-        size = f"expected at most {bounds.FILE_BYTES:,} bytes, got {len(text):,} characters"
+        size = f"expected at most {bounds.FILE_BYTES:,} bytes, got more"
         problems.add(Place(problems.file, 0, 0), "file_too_large", f"{size}: split it into several files")
         return None
     text = text.replace("\r\n", "\n")

@@ -44,7 +44,7 @@ def test_two_policies_with_one_name_are_refused():
 
 
 def test_no_policy_at_all_is_refused():
-    assert messages() == [":0:0 no_policy expected at least one policy file, got none"]
+    assert messages() == ["no_policy expected at least one policy file, got none"]
 
 
 @pytest.mark.parametrize(
