@@ -155,13 +155,17 @@ class AmountTooLargeError(UsageError):
 
 
 class NotAllowedError(AgentGuardError):
-    """A guarded function was called and its action did not run to `done`; `answer` says why."""
+    """A guarded function was called and its action did not run to `done`; `answer` says why.
+
+    Its text often reaches a model, so it says no more than a model may hear (law 15).
+    """
 
     code = "not_allowed"
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
-        super().__init__(str(answer))
+        problems = "; ".join(getattr(answer, "problems", ()))
+        super().__init__(f"{answer.action}: {answer.status} ({problems or answer.reason_code})")
 
 
 class NotDoneError(AgentGuardError):

@@ -75,19 +75,37 @@ def list_escalations(
 
 
 @app.command()
-def show(escalation_id: Id, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+def show(
+    escalation_id: Id,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Personal arguments in the clear; it is recorded that you saw them.")
+    ] = False,
+    as_: AsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
     """Show what was asked, why it waits, and everything it rests on."""
-    guard = open_reading(store)
-    shown = guard.escalations.show(escalation_id)
+    known = read_people(people, policies) if personal else None
+    guard = open_reading(store, known)
+    if personal:
+        by, authenticated = voter(known, as_)
+        shown = guard.escalations.view(escalation_id, by=by, authenticated=authenticated)
+    else:
+        shown = guard.escalations.show(escalation_id)
     body, automatic = _decision(guard, shown)
     if json:
         more = {"facts": body.get("facts", {}), "limits": body.get("limits", []), "automatic": automatic}
-        print_json({**document(shown.record), **more, "votes": [_vote(vote) for vote in shown.votes]})
+        seen = {**document(shown.record), "shown": shown.shown}
+        print_json({**seen, **more, "votes": [_vote(vote) for vote in shown.votes]})
         return
     output = Output()
     output.line(shown.record.id, style="bold")
     now = guard.store.read(lambda reading: reading.now())
-    output.pairs([*_summary(guard, shown.record, now), *_asked(shown)], indent=2)
+    output.pairs([*_summary(guard, shown.record, now, shown.shown), *_asked(shown)], indent=2)
+    if "personal" in shown.shown["arguments"].values():
+        output.line("  personal arguments: --personal shows them to who may decide, and records that", style="dim")
     _print_reasons(output, guard, shown, body)
     _print_facts(output, body)
     if automatic:
@@ -177,8 +195,10 @@ def document(record: EscalationRecord) -> dict[str, Any]:
     }
 
 
-def _summary(guard: Guard, record: EscalationRecord, now: datetime) -> list[tuple[str, Any]]:
-    shown = orjson.loads(record.shown)
+def _summary(
+    guard: Guard, record: EscalationRecord, now: datetime, seen: dict[str, Any] | None = None
+) -> list[tuple[str, Any]]:
+    shown = seen or orjson.loads(record.shown)
     customer = customer_text(guard, shown["on_behalf_of"])
     pairs: list[tuple[str, Any]] = [
         ("action", f"{shown['action']} by {shown['agent']} for {customer}"),

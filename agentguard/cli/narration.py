@@ -60,6 +60,7 @@ class Narrator:
             "in_doubt": _in_doubt,
             "sent_again": _sent_again,
             "late_report": _late_report,
+            "viewed": _viewed,
             "voted": _voted,
             "passed_on": _passed_on,
             "rejected": _ended,
@@ -254,6 +255,12 @@ def _sent_again(body: dict[str, Any]) -> Told:
 def _late_report(body: dict[str, Any]) -> Told:
     details = [("outcome", body["outcome"]), *_error(body), *_by(body)]
     return Told("a worker reported late; an older attempt cannot change the state", "in_doubt", details)
+
+
+def _viewed(body: dict[str, Any]) -> Told:
+    personal = ", ".join(body["personal"]) or "none"
+    details = [("known by", body["authenticated"]), ("escalation", body["escalation"]), ("personal", personal)]
+    return Told(f"{body['voter']} looked at it", "", details)
 
 
 def _voted(body: dict[str, Any]) -> Told:

@@ -17,8 +17,9 @@ from agentguard.core.request import Vote
 from agentguard.engine import escalating, recorded
 from agentguard.engine.expiry import end_waiting, run_late
 from agentguard.engine.parts import Parts
+from agentguard.engine.recovery import unsealer
 from agentguard.errors import NotFoundError, UsageError
-from agentguard.store import Transaction
+from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
 
 UNVERIFIED = "unverified"
@@ -84,6 +85,48 @@ class Escalations:
 
         return self._parts.store.read(read)
 
+    def view(self, escalation_id: str, *, by: str, authenticated: str = UNVERIFIED) -> Shown:
+        """Return what `show` does with personal arguments in the clear, and record who saw them.
+
+        Only for somebody who may vote on it now. A later vote of theirs carries when they saw it.
+
+        Raises:
+            NotFoundError: No escalation has this id.
+            UsageError: It is not open, or this person may not vote on it.
+        """
+        people = self._people(authenticated)
+
+        def work(transaction: Transaction) -> Shown:
+            record, action = _open(transaction, escalation_id)
+            _may_vote(record, action, by, people)
+            shown = orjson.loads(record.shown)
+            personal = self._personal(transaction, action)
+            shown["arguments"].update(personal)
+            body = entry.moved(
+                "viewed",
+                recorded.about(action, entry.Standing(State.WAITING, action.fence, action.attempt)),
+                escalation=record.id,
+                voter=by,
+                authenticated=authenticated,
+                personal=sorted(personal),
+                decision_entry=action.decision_entry,
+            )
+            transaction.append(body)
+            return Shown(record, action, shown, transaction.votes(record.id))
+
+        return self._parts.store.transact(work)
+
+    def _personal(self, reading: Reading, action: ActionRecord) -> dict[str, Any]:
+        """Return the personal arguments of an action in the clear; one whose key was destroyed reads `(erased)`."""
+        sealed = {
+            name: value["sealed"]
+            for name, value in orjson.loads(action.arguments).items()
+            if isinstance(value, dict) and set(value) == {"sealed"}
+        }
+        unseal = unsealer(self._parts, reading, action.id)
+        opened = {name: unseal(f"arguments.{name}", digest) for name, digest in sealed.items()}
+        return {name: "(erased)" if value is None else value for name, value in opened.items()}
+
     def approve(
         self,
         escalation_id: str,
@@ -105,7 +148,7 @@ class Escalations:
             authenticated: How the voter is known: `os_login`, `token`, `oidc`, or `unverified`.
             reason_code: A stable word for why.
             note: Words for the record.
-            viewed_at: When the voter saw what is voted on.
+            viewed_at: When the voter saw what is voted on; when they last did `view` it, if left out.
 
         Raises:
             NotFoundError: No escalation has this id.
@@ -177,7 +220,7 @@ class Escalations:
                 voted_at=transaction.now(),
                 reason_code=reason_code,
                 note=note[:MAX_NOTE_CHARACTERS],
-                viewed_at=viewed_at,
+                viewed_at=viewed_at or _last_view(transaction, record, by),
             )
             transaction.vote(vote)
             return self._counted(transaction, record, action, vote)
@@ -246,6 +289,14 @@ def _may_vote(record: EscalationRecord, action: ActionRecord, by: str, people: P
     if not any(by in people.admitted(tuple(route["who"])) for route in routes):
         wanted = ", ".join(sorted({who for route in routes for who in route["who"]}))
         raise UsageError(f"`{by}` may not decide this: it takes {wanted}")
+
+
+def _last_view(reading: Reading, record: EscalationRecord, by: str) -> datetime | None:
+    views = [item for item in reading.entries_of(record.action_id) if item.kind == "viewed"]
+    return max(
+        (item.at for item in views if (item.document["escalation"], item.document["voter"]) == (record.id, by)),
+        default=None,
+    )
 
 
 def _missing(record: EscalationRecord, votes: tuple[Vote, ...]) -> int:

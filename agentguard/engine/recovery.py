@@ -181,12 +181,17 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> tuple[Under
 
 def reader_of(parts: Parts, reading: Reading, body: dict[str, Any], plan: Any) -> entry.Reader:
     """Return a reader of a decision's entry that can open what is sealed in it, as long as its key is there."""
+    return entry.Reader(body, plan, unsealer(parts, reading, body["action_id"]), [])
+
+
+def unsealer(parts: Parts, reading: Reading, action_id: str) -> entry.Unseal:
+    """Return how an action's sealed values are opened: by place and digest; None where the key was destroyed."""
 
     def unseal(place: str, digest: str) -> Value | None:
         packed = reading.sealed(digest)
         if packed is None:
             return None
-        opened = parts.vault.open_sealed(Sealed.unpack(packed), place, body["action_id"])
+        opened = parts.vault.open_sealed(Sealed.unpack(packed), place, action_id)
         return None if opened is None else orjson.loads(opened)
 
-    return entry.Reader(body, plan, unseal, [])
+    return unseal

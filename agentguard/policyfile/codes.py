@@ -45,6 +45,7 @@ CODES: Mapping[str, str] = {
     "currency_unknown": "an unknown currency",
     "language_malformed": "not a language tag",
     "placeholder_malformed": "a placeholder that cannot be read",
+    "personal_in_words": "words that show personal data",
     # what refers to something else
     "duplicate_id": "an id is used twice",
     "name_taken": "a name that is taken or reserved",
@@ -83,7 +84,6 @@ WARNINGS: Mapping[str, str] = {
     "review_due": "a review date has passed",
     "expired": "an expiry date has passed",
     "route_without_people": "a route without people",
-    "personal_in_words": "words show personal data",
     "unused": "something declared is never used",
     "nothing_allows": "an action that nothing can allow",
     "action_undeclared": "a requirement for an action that no file declares",

@@ -10,7 +10,7 @@ from agentguard.core.policy import Bundle, Place, Policy, Verdict
 from agentguard.errors import Problem
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
-from agentguard.policyfile.reading import everything_said, expressions_of, templates_of, used_names
+from agentguard.policyfile.reading import expressions_of, used_names
 from agentguard.policyfile.trust import check_trust
 
 Found = Iterator[tuple[Place, str, str]]
@@ -49,23 +49,10 @@ def _words(policy: Policy) -> Found:
             "otherwise_allows",
             "`otherwise: allow` lets through what nobody thought of: use rules",
         )
-    personal = {name for name, declared in policy.facts.items() if declared.personal}
     for rule in policy.rules:
         if rule.then.verdict is Verdict.DENY and not rule.words.say:
             message = f"rule `{rule.id}` denies without words for the customer: add `say`"
             yield rule.place, "deny_without_say", message
-    for said in everything_said(policy):
-        arguments = {
-            name
-            for action in said.on
-            for name, declared in policy.actions[action].arguments.items()
-            if declared.personal
-        }
-        for template in templates_of(said.words):
-            shown = {name for part in template.parts if not isinstance(part, str) for name in part.reads}
-            for name in sorted(shown & (personal | arguments)):
-                message = f"the words of `{said.id}` show `{name}`, which is personal: leave it out"
-                yield said.place, "personal_in_words", message
 
 
 def _unused(policy: Policy) -> Found:

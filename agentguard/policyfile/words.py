@@ -106,4 +106,15 @@ def _placeholder(
         message = f"{what}: `{shortened(inner)}` is a {expression.type}: show a single value"
         problems.add(scalar.at(begin), "placeholder_malformed", message)
         return None
+    if expression is not None and (personal := _personal(expression, scope)):
+        message = f"{what}: `{personal}` is personal, and words are recorded for good: say it without"
+        problems.add(scalar.at(begin), "personal_in_words", message)
+        return None
     return expression
+
+
+def _personal(expression: Expression, scope: Scope) -> str | None:
+    """Return a personal value that an expression reads, if there is one: words stand in the log in the clear."""
+    return min(
+        (name for name in expression.reads if name in scope.values and scope.values[name].personal), default=None
+    )

@@ -6,7 +6,8 @@ import pytest
 
 from agentguard import Denied, Done, Guard, Money, NotFoundError, UsageError, Waiting, Waits
 from agentguard.core.people import People
-from tests.engine.given import REFUNDS, bundle
+from agentguard.testing.clock import ManualClock
+from tests.engine.given import PEOPLE, REFUNDS, bundle
 
 
 def test_after_one_approval_the_same_key_runs_it(open_shop):
@@ -204,3 +205,63 @@ def test_a_failed_lookup_at_the_second_look_leaves_the_votes_as_they_are(open_sh
     assert shop.ask("60").reason_code == "lookup_failed"
     shop.broken.clear()
     assert isinstance(shop.ask("60"), Done)
+
+
+CONTACT = """
+agentguard: 1
+policy: contact
+version: 1
+owner: account@acme.example
+timezone: UTC
+currency: USD
+actions: {contact.change: {email: "text, personal"}}
+context: {conversation: text}
+escalations: {lead: {who: "group:leads", within: 4 hours, if_late: deny}}
+rules: [{id: by-a-person, then: escalate to lead}]
+"""
+
+
+@pytest.fixture
+def contact(address):
+    guard = Guard(bundle(CONTACT), store=address, people=PEOPLE, clock=ManualClock(), activate=True)
+    guard.action("contact.change")(lambda email: "changed")
+    asked = guard.run(
+        "contact.change",
+        {"email": "new@mail.example"},
+        agent="bot",
+        on_behalf_of="c-1",
+        context={"conversation": "t"},
+        key="k",
+    )
+    yield guard, asked.escalation.id
+    guard.close()
+
+
+def test_who_may_decide_sees_personal_arguments_and_that_is_recorded_with_the_vote(contact):
+    guard, waiting = contact
+    assert guard.escalations.show(waiting).shown["arguments"] == {"email": "personal"}
+    seen = guard.escalations.view(waiting, by="maria", authenticated="os_login")
+    assert seen.shown["arguments"] == {"email": "new@mail.example"}
+    viewed = guard.audit.list(kind="viewed")[0]
+    body = viewed.document
+    assert (body["voter"], body["authenticated"], body["personal"]) == ("maria", "os_login", ["email"])
+    assert b"new@mail.example" not in viewed.body
+    guard.escalations.approve(waiting, by="maria")
+    assert guard.escalations.show(waiting).votes[0].viewed_at == viewed.at
+    assert guard.audit.verify().ok
+
+
+def test_nobody_else_sees_them_and_what_was_erased_stays_so(contact):
+    guard, waiting = contact
+    with pytest.raises(UsageError, match="may not decide"):
+        guard.escalations.view(waiting, by="ada")
+    assert guard.audit.list(kind="viewed") == ()
+    guard._parts.vault.erase(guard.escalations.show(waiting).action.on_behalf_of)
+    assert guard.escalations.view(waiting, by="tom").shown["arguments"] == {"email": "(erased)"}
+
+
+def test_a_vote_without_a_look_says_so(contact):
+    guard, waiting = contact
+    guard.escalations.view(waiting, by="tom")
+    guard.escalations.approve(waiting, by="maria")
+    assert guard.escalations.show(waiting).votes[0].viewed_at is None

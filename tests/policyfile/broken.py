@@ -370,6 +370,12 @@ edited("currency-twice", "duplicate_id", ("currency: USD", "currency: [USD, «US
 edited("language-unknown", "language_malformed", ("say: I can't do that.", "say: {«english: No}"))
 edited("placeholder-empty", "placeholder_malformed", ("refund of {amount}.", "refund of {«}."))
 edited("placeholder-open", "placeholder_malformed", ("refund of {amount}.", "refund of «{amount."))
+edited(
+    "personal-in-words",
+    "personal_in_words",
+    ("customer.region: text\n", "customer.region: text\n  customer.email: text, personal\n"),
+    ("refund of {amount}.", "refund for {«customer.email}."),
+)
 edited("placeholder-closed", "placeholder_malformed", ("refund of {amount}.", "refund of amount«}."))
 edited("placeholder-of-a-list", "placeholder_malformed", ("refund of {amount}.", "refund of {«order.items}."))
 edited("placeholder-unknown", "unknown_name", ("refund of {amount}.", "refund of {«amont}."))

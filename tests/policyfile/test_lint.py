@@ -114,11 +114,6 @@ def test_routes_need_people():
     assert warnings(people=None) == []
 
 
-def test_personal_values_in_words_are_told():
-    assert warnings(("say: No.", "say: We wrote to {customer.email}.")) == [("personal_in_words", 22)]
-    assert warnings(("say: No.", "because: They wrote {note}\n    say: No.")) == [("personal_in_words", 22)]
-
-
 def test_what_nothing_uses_is_told_where_it_stands():
     assert warnings(("names:\n", "names:\n  spare: amount > 5\n")) == [("unused", 15)]
     assert warnings(("names:\n", "tables:\n  t: {a: 1}\nnames:\n")) == [("unused", 15)]

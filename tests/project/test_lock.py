@@ -25,7 +25,7 @@ def test_every_locked_file_has_a_hash_and_no_index_is_named():
 def test_every_declared_dependency_is_locked():
     declared = [
         *PROJECT["project"]["dependencies"],
-        *(name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra),
+        *(name for extra in PROJECT["project"].get("optional-dependencies", {}).values() for name in extra),
         *PROJECT["dependency-groups"]["dev"],
     ]
     locked = set(re.findall(r"(?m)^([a-z0-9-]+)(?:\[[a-z,]+\])?==", LOCK))
