@@ -101,7 +101,7 @@ def test_of_very_many_unknown_arguments_only_some_are_named(open_shop):
         {"agent": Actor("bot", prompt_digest=object())},
         {"agent": Actor("bot", kind="robot")},
     ],
-    ids=repr,
+    ids=lambda wrong: next(iter(wrong)),
 )
 def test_what_a_host_says_wrongly_is_a_usage_error_and_leaves_nothing(open_shop, wrong):
     shop = open_shop()
