@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agentguard import Denied, Done, Guard, InDoubt, Money, Queryable, Ready
+from agentguard import Denied, Done, Guard, Idempotent, InDoubt, Money, Queryable, Ready
 from agentguard.engine import filling
 from agentguard.engine.openings import Beginning
 from agentguard.errors import StoreUnavailableError
@@ -61,7 +61,7 @@ class World:
     def __init__(self, address, *texts, **options):
         self.address, self.clock, self.count = address, ManualClock(NOON), iter(range(10_000))
         self.vault = options.pop("vault", None)
-        self.real, self.breaks, self.versions = None, False, iter(range(2, 10_000))
+        self.real, self.breaks, self.meanwhile, self.versions = None, False, None, iter(range(2, 10_000))
         self.guard = Guard(
             bundle(*texts), store=address, people=PEOPLE, clock=self.clock, activate=True, vault=self.vault
         )
@@ -77,12 +77,14 @@ class World:
         def settles(result):
             return result if isinstance(result, dict) else {}
 
-        effect = Queryable(lookup=lambda key: None, settle_lag=timedelta(days=1000))
+        effect = options.pop("effect", Queryable(lookup=lambda key: None, settle_lag=timedelta(days=1000)))
 
         @self.guard.action("card.charge", effect=effect, settles=settles)
-        def charge(shop_id: str, amount: Money, note: str | None = None) -> dict:
+        def charge(shop_id: str, amount: Money, note: str | None = None, *, key: str) -> dict:
             if self.breaks:
                 raise RuntimeError("lost")
+            if self.meanwhile:
+                self.meanwhile()
             return self.real or {}
 
     def ask(self, amount="10.00", *, who="c-1", shop="A", run=None, context=None, **more):
@@ -216,6 +218,7 @@ def test_another_name_max_or_window_keeps_what_was_used(world, changed):
     assert shop.ran("30.00")
     assert list(shop.used().values()) == [(0, 100_00)]
     assert not shop.guard.audit.list(kind="counted")
+    assert shop.change(MONTH.replace("max: 100", "max: 110")).beginning is Beginning.KEPT
 
 
 def test_a_changed_key_is_filled_under_the_new_one(world):
@@ -294,6 +297,17 @@ def test_what_it_really_came_to_is_settled_on_the_new_account_too(world, limits)
     assert shop.sound() == (True, ())
 
 
+def test_what_is_running_while_a_limit_comes_into_force_settles_on_it(world):
+    shop = world(policy(MONTH))
+    shop.real = {"amount": Money.of("20.00", "USD")}
+    shop.meanwhile = lambda: shop.change("{id: shops, sum: amount, per: shop_id, in: 30 days, max: 100, over: deny}")
+    assert shop.ran("60.00")
+    shop.meanwhile = shop.real = None
+    assert not shop.ran("80.01")
+    assert shop.used() == {"spending/shops": (0, 20_00)}
+    assert shop.sound() == (True, ())
+
+
 @pytest.mark.parametrize("released_first", [True, False])
 def test_what_was_given_back_and_was_done_after_all_is_posted_on_the_new_account(world, released_first):
     shop = world(policy(MONTH))
@@ -307,6 +321,64 @@ def test_what_was_given_back_and_was_done_after_all_is_posted_on_the_new_account
     shop.guard.resolve(lost, done=True, by="ada", why="the bank was wrong")
     assert not shop.ran("40.01")
     assert shop.used() == {"spending/shops": (0, 60_00)}
+    assert shop.sound() == (True, ())
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "{id: shops, sum: amount, per: shop_id, in: 30 days, max: 100, when: amount > 70, over: deny}",
+        "{id: shops, sum: amount, per: shop_id, in: 30 days, max: 100, over: deny, starts: now}",
+    ],
+)
+def test_what_was_done_after_all_is_not_posted_on_a_limit_that_does_not_count_it(world, limit):
+    shop = world()
+    lost = shop.doubtful("60.00")
+    shop.guard.resolve(lost, done=False, by="ada", why="the bank says so")
+    shop.change(limit)
+    shop.guard.resolve(lost, done=True, by="ada", why="the bank was wrong")
+    assert shop.ran("100.00")
+    assert shop.used() == {"spending/shops": (0, 100_00)}
+    assert shop.sound() == (True, ())
+
+
+def test_what_was_done_after_all_is_posted_once_on_an_account_that_knew_it_before(world):
+    shop = world(policy(MONTH))
+    lost = shop.doubtful("60.00")
+    shop.guard.resolve(lost, done=False, by="ada", why="the bank says so")
+    shop.activate(policy(version=2))
+    shop.activate(policy(MONTH))
+    shop.guard.resolve(lost, done=True, by="ada", why="the bank was wrong")
+    assert shop.ran("40.00")
+    assert shop.used() == {"spending/month": (0, 100_00)}
+    assert shop.sound() == (True, ())
+
+
+def test_an_erased_customer_is_posted_on_no_account_that_would_be_somebody_elses(world):
+    shop = world()
+    lost = shop.doubtful("60.00")
+    shop.guard.resolve(lost, done=False, by="ada", why="the bank says so")
+    shop.activate(policy(f"{MONTH}, {DAILY}", version=2))
+    shop.guard._parts.vault.erase(shop.guard.audit.list(kind="decided")[0].document["on_behalf_of"])
+    shop.guard.resolve(lost, done=True, by="ada", why="the bank was wrong")
+    settled = shop.guard.audit.list(kind="settled")[0].document["settled"]
+    assert list(settled.values()) == [60_00]
+    assert not shop.ran("40.01", who="c-2")
+    assert shop.used() == {"spending/month": (0, 0), "spending/daily": (0, 60_00)}
+
+
+def test_what_was_sent_again_settles_on_the_new_account_and_is_found_by_the_next_limit(world):
+    shop = world(effect=Idempotent(ttl=timedelta(days=30)))
+    shop.doubtful("60.00")
+    shop.change(MONTH)
+    shop.real = {"amount": Money.of("20.00", "USD")}
+    assert [type(answer) for answer in shop.guard.recover()] == [Done]
+    shop.real = None
+    assert not shop.ran("80.01")
+    assert shop.used() == {"spending/month": (0, 20_00)}
+    assert numbers(shop.change(DAILY)) == (1, 0, 0, 0)
+    assert not shop.ran("80.01")
+    assert shop.ran("80.00")
     assert shop.sound() == (True, ())
 
 
@@ -400,6 +472,30 @@ def test_an_argument_that_the_policy_fills_in_counts_as_it_was_then(world):
     ) == (1, 0, 0, 0)
     assert isinstance(charge(), Done)
     assert shop.used() == {"spending/all": (0, 1010_00)}
+
+
+def test_what_a_filled_in_argument_really_came_to_counts_instead(world):
+    shop = world(policy(amount="'money, computed as full'"))
+    shop.real = {"amount": Money.of("400.00", "USD")}
+    answer = shop.guard.run("card.charge", {"shop_id": "A"}, agent="bot", on_behalf_of="c-1", key="k")
+    assert isinstance(answer, Done)
+    limit = "{id: all, sum: amount, in: 1 days, max: 1400, over: deny}"
+    assert numbers(shop.change(limit, amount="'money, computed as full'")) == (1, 0, 0, 0)
+    assert isinstance(shop.guard.run("card.charge", {"shop_id": "A"}, agent="bot", on_behalf_of="c-1", key="k2"), Done)
+    assert shop.used() == {"spending/all": (0, 800_00)}
+
+
+@pytest.mark.parametrize("declared", ["text", "'text, personal'"])
+def test_a_conversation_is_filled_unless_it_was_erased(world, declared):
+    shop = world(policy(context=f"conversation: {declared}"))
+    assert shop.ran("60.00", context={"conversation": "one"})
+    assert shop.ran("60.00", context={"conversation": "two"}, who="c-2")
+    shop.guard._parts.vault.erase(shop.guard.audit.list(kind="decided")[0].document["on_behalf_of"])
+    limit = "{id: talk, sum: amount, in: conversation, max: 100, over: deny}"
+    opening = shop.change(limit, context=f"conversation: {declared}")
+    assert numbers(opening) == ((2, 0, 0, 0) if declared == "text" else (1, 0, 1, 1))
+    assert not shop.ran("40.01", context={"conversation": "two"})
+    assert shop.ran("40.00", context={"conversation": "two"})
 
 
 def test_limits_that_share_an_account_fill_it_once(world):
