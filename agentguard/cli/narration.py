@@ -49,7 +49,7 @@ class Narrator:
         self._guard = guard
         self._accounts: dict[str, tuple[str, str]] = {}
         for entry in entries:
-            for check in entry.document["limits"] if entry.kind == "decided" else ():
+            for check in _checks(entry):
                 if check["account"]:
                     self._accounts[check["account"]] = check["limit"], check["unit"]
         self._tellers: dict[str, Callable[[dict[str, Any]], Told]] = {
@@ -60,6 +60,7 @@ class Narrator:
             "in_doubt": _in_doubt,
             "sent_again": _sent_again,
             "late_report": _late_report,
+            "counted": _counted,
             "viewed": _viewed,
             "voted": _voted,
             "passed_on": _passed_on,
@@ -158,6 +159,13 @@ def reason_text(reason: Mapping[str, Any]) -> str:
     """Return a recorded reason's own words, or what its code means; what could not be evaluated is named."""
     words = reason["because"] or REASONS.get(reason["code"], reason["code"])
     return f"{words} ({reason['detail']})" if reason["detail"] else str(words)
+
+
+def _checks(entry: Entry) -> Iterator[Mapping[str, Any]]:
+    """Yield what an entry says of accounts: those of its decision, and those of limits that came later."""
+    body = entry.document
+    for name in {"decided": ("limits",), "counted": ("posted", "held")}.get(entry.kind, ()):
+        yield from body.get(name, ())
 
 
 def openings(body: Mapping[str, Any]) -> Iterator[str]:
@@ -285,6 +293,15 @@ def _ended(body: dict[str, Any]) -> Told:
     if body.get("escalation"):
         details.append(("escalation", body["escalation"]))
     return Told(f"denied: {REASONS[body['kind']]}", "deny", details)
+
+
+def _counted(body: dict[str, Any]) -> Told:
+    details = [
+        (how, f"{amount_text(item['amount'], item['unit'])} on {item['limit']}")
+        for how in ("posted", "held")
+        for item in body.get(how, ())
+    ]
+    return Told("counted by limits that came into force", "", [*details, ("bundle", body["bundle"])])
 
 
 def _activated(body: dict[str, Any]) -> Told:

@@ -48,6 +48,9 @@ def test_what_a_new_limit_counts_from_the_log_is_told(shop, command):
     assert "refunds/agent: 2 settled and 1 under way counted from the log" in said.out
     found = command("limits", "--limit", "agent", "--json").json[0]
     assert (found["keys"], found["settled"], found["held"]) == ({"agent.id": "bot"}, 13000, 1300)
+    told = command("actions", "show", shop.ids["doubt"]).out
+    assert "counted by limits that came into force" in told
+    assert "13.00 USD on refunds/agent" in told
 
 
 def test_a_max_that_is_a_fact_is_as_the_newest_decision_saw_it(shop, command):
