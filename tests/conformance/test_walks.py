@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from agentguard import AgentGuardError, Money
+from agentguard import AgentGuardError, Money, NotAllowedError
 from tests.conformance.corpus import named, probes
 from tests.conformance.doors import DOORS, Caller, Knock
 from tests.conformance.world import World
@@ -113,13 +113,12 @@ def assert_what_happened(world, probe):
         assert considered.decision.limits[0].used == Money.parse(probe["spent"]).minor
 
 
-def test_a_guarded_function_takes_nothing_by_position(tmp_path):
+@pytest.mark.parametrize("given", [("A-17", "9000.00", "late"), ("A-17", "-40.00", "late"), ("A-17",), ("A-17", True)])
+def test_what_is_given_by_position_meets_the_same_policy_as_what_is_named(tmp_path, given):
     world = World(tmp_path, in_memory=True)
-    refund = world.functions["refund.issue"]
-    with world.guard.acting(agent="support-bot", on_behalf_of="cus_1", context={"conversation": "c-1"}, key="k1"):
-        for arguments in (("A-17", "9000.00", "late"), ("A-17", "40.00", "late"), ("A-17",)):
-            with pytest.raises(TypeError):
-                refund(*arguments)
+    acting = {"agent": "support-bot", "on_behalf_of": "cus_1", "context": {"conversation": "c-1"}, "key": "k1"}
+    with world.guard.acting(**acting), pytest.raises(NotAllowedError):
+        world.functions["refund.issue"](*given)
     assert world.paid == []
     world.guard.close()
 
