@@ -35,7 +35,7 @@ make_with_uv() {
 
 make_with_pip() {
     local base
-    echo "making .venv with python and pip from requirements.lock (about a minute)"
+    echo "making .venv with python and pip from requirements.lock (one to three minutes)"
     base=$(find_python) || fail "expected Python 3.11 or newer, or uv, on PATH: install one of them"
     "$base" -m venv .venv &&
         "$python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock &&

@@ -221,7 +221,8 @@ def _print_verification(
     if not checked.ok:
         output.line()
         more = " and more" if checked.truncated else ""
-        output.line(f"broken: {len(checked.findings)} findings{more} in {checked.entries} entries", style="bold red")
+        found = "1 finding" if len(checked.findings) == 1 else f"{len(checked.findings)} findings"
+        output.line(f"broken: {found}{more} in {checked.entries} entries", style="bold red")
         output.prose(
             f"entries 1 to {checked.intact} join from the first on; what is said after that may be somebody else's"
             if checked.intact

@@ -18,7 +18,7 @@ from typing import Any
 
 from agentguard.core import language
 from agentguard.core.language import Declared, Type, Value, conform
-from agentguard.core.money import Money
+from agentguard.core.money import EXPONENTS, Money
 from agentguard.errors import ConformError, MoneyError
 
 MAX_JSON_CHARACTERS = 65_536
@@ -259,7 +259,7 @@ def _money(kind: language.Money, raw: Any) -> Value:
         amount = Money.of(written, currency)
     except MoneyError as error:
         raise _FaultError(
-            "over_precise", f"expected an exact amount in {currency} with its own number of decimals"
+            "over_precise", f"expected an amount in {currency} with at most {EXPONENTS[currency]} decimals"
         ) from error
     return conform(kind, amount)
 

@@ -16,7 +16,7 @@ def test_what_waits_is_listed_with_whom_it_waits_for_and_until_when(shop, comman
         "80.00 USD",
         "refunds/large",
         "1 person of group:leads",
-        "in 3 h 59",
+        "in 3 h 5",
     ):
         assert words in said.out
 
