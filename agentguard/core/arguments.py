@@ -86,8 +86,10 @@ def canonical_arguments(
         fields = given if type(given) is dict else _fields(given)
     except _FaultError as fault:
         return Arguments({}, (Fault("", fault.code, str(fault)),))
-    odd = (name for name in fields if name not in declared)
-    faults = [_unknown(name, declared) for name in itertools.islice(odd, MAX_UNKNOWN)]
+    faults: list[Fault] = []
+    if not fields.keys() <= declared.keys():
+        odd = (name for name in fields if name not in declared)
+        faults += [_unknown(name, declared) for name in itertools.islice(odd, MAX_UNKNOWN)]
     values: dict[str, Value] = {}
     for name, kind in declared.items():
         raw = fields.get(name)
