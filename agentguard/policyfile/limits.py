@@ -214,12 +214,14 @@ def _most(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, 
         return None
     currencies = draft.type.currencies if isinstance(draft.type, Money) else ()
     if isinstance(node, Scalar):
-        if len(currencies) > 1:
+        # one amount cannot bound several currencies; a fact can, since its value carries its own
+        varies = len(currencies) <= 1 or any(character.isalpha() for character in node.text)
+        expression = _bound(draft, node, currencies, outline, problems) if varies else None
+        if not varies or (expression is not None and len(currencies) > 1 and not expression.reads):
             shown = ", ".join(f"{currency}: …" for currency in currencies)
             message = f"{what}: `max` must name each currency: write `{{{shown}}}`, got `{shortened(node.text)}`"
             problems.add(node.place, "currency_mismatch", message)
             return None
-        expression = _bound(draft, node, currencies, outline, problems)
         return {"": expression} if expression is not None else None
     if set(node.items) != set(currencies):
         expected = one_of(currencies) if currencies else "a number"

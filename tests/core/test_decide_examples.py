@@ -9,6 +9,7 @@ import pytest
 
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
+from agentguard.core.limits import LARGEST_AMOUNT
 from agentguard.core.money import Money
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Vote
@@ -331,3 +332,89 @@ def test_decide_says_no_more_of_the_request_than_the_request(refunds):
     asked = request(refunds, amount=usd("20"))
     known = evidence(refunds, FACTS, used=FREE)
     assert decide(refunds, asked, known) == decide(refunds, replace(asked, key="other"), known)
+
+
+# What is remembered between requests, and what is not
+
+ASKING = policy("""
+actions: {refund.issue: {amount: money}}
+facts: {order.days: integer?}
+escalations: {lead: {who: "group:leads", within: 4 hours, if_late: deny}}
+rules:
+  - {id: small, then: allow, when: amount <= 50}
+  - {id: large, then: escalate to lead, when: amount > 50}
+  - {id: old, then: deny, when: has(order.days) and order.days > 30, say: Too old.}
+""")
+YOUNG = {"order.days": 3}
+
+
+def test_votes_count_where_only_rules_decide_and_do_not_count_for_the_next_request():
+    plan = planned(ASKING)
+    assert plan.tabular
+    first = decided(plan, YOUNG, amount=usd("60"))
+    votes = (vote(first, "maria", "leads"),)
+    assert not first.approved
+    assert decided(plan, YOUNG, amount=usd("60"), votes=votes).approved
+    assert not decided(plan, YOUNG, amount=usd("60")).approved
+
+
+def test_the_same_case_gives_the_same_decision_and_an_error_is_never_remembered():
+    plan = planned(ASKING)
+    assert decided(plan, YOUNG, amount=usd("10")) is decided(plan, YOUNG, amount=usd("20"))
+    remembered = len(plan.table)
+    assert decided(plan, {"order.days": FAILED}, amount=usd("10")).verdict is Verdict.DENY
+    assert len(plan.table) == remembered
+
+
+def test_a_fact_that_nobody_gathered_is_not_an_absent_one():
+    assert decided(planned(ASKING), {"order.days": ABSENT}, amount=usd("10")).verdict is Verdict.ALLOW
+    assert decided(planned(ASKING), {}, amount=usd("10")).verdict is Verdict.DENY
+
+
+@pytest.mark.parametrize("said", ['say: "Not {amount}."', 'because: "Not {amount}."'])
+def test_words_with_values_are_said_anew_for_each_request(said):
+    plan = planned(ASKING.replace("when: amount > 50}", f"when: amount > 50, {said}}}"))
+    words = [
+        (decision.say, decision.reasons[0].because)
+        for decision in (decided(plan, YOUNG, amount=usd(amount)) for amount in ("60", "70"))
+    ]
+    assert any("60.00" in text for text in words[0])
+    assert any("70.00" in text for text in words[1])
+
+
+# Limits that cannot be checked
+
+BY_FACT = policy("""
+currency: [USD, EUR]
+actions: {refund.issue: {amount: money}}
+facts: {order.total: money}
+escalations: {lead: {who: "group:leads", within: 4 hours, if_late: deny}}
+on_error: escalate to lead
+rules: [{id: fine, then: allow, when: yes}]
+limits:
+  - {id: day, sum: amount, in: 1 days, max: order.total, over: escalate to lead}
+""")
+
+
+def test_a_limit_whose_max_is_not_known_does_not_fit_and_is_held_on_all_the_same():
+    decision = decided(planned(BY_FACT), {"order.total": FAILED}, amount=usd("10"), used={"shop/day": (100, 200)})
+    (unchecked,) = decision.limits
+    assert (unchecked.max, unchecked.fits, unchecked.amount, unchecked.used) == (None, False, 1000, 300)
+    assert unchecked.account
+    assert codes(decision)[0] == "cannot_evaluate shop/day"
+
+
+def test_a_max_in_another_currency_bounds_nothing_and_is_an_error():
+    facts = {"order.total": Money.parse("1000 EUR")}
+    decision = decided(planned(BY_FACT), facts, amount=usd("10"), used={"shop/day": (0, 0)})
+    assert codes(decision)[0] == "cannot_evaluate shop/day"
+    euros = decided(planned(BY_FACT), facts, amount=Money.parse("10 EUR"), used={"shop/day": (0, 0)})
+    assert euros.verdict is Verdict.ALLOW
+
+
+def test_an_amount_that_no_account_can_hold_is_an_error_and_the_largest_one_is_not():
+    plan = planned(BY_FACT)
+    used, facts = {"shop/day": (0, 0)}, {"order.total": Money(10**19, "USD")}
+    assert decided(plan, facts, amount=Money(LARGEST_AMOUNT, "USD"), used=used).verdict is Verdict.ALLOW
+    over = decided(plan, facts, amount=Money(LARGEST_AMOUNT + 1, "USD"), used=used)
+    assert (over.verdict, over.limits) == (Verdict.ESCALATE, ())

@@ -476,7 +476,15 @@ edited(
     "max-without-currencies",
     "currency_mismatch",
     ("currency: USD", "currency: [USD, EUR]"),
-    ("max: order.total", "max: «order.total"),
+    ("max: order.total", "max: «500"),
+    ("  small: amount <= 50", "  small: amount <= usd(50)"),
+    ("when: amount > 50", "when: amount > usd(50)"),
+)
+edited(
+    "max-of-a-constant",
+    "currency_mismatch",
+    ("currency: USD", "currency: [USD, EUR]"),
+    ("max: order.total", "max: «usd(500)"),
     ("  small: amount <= 50", "  small: amount <= usd(50)"),
     ("when: amount > 50", "when: amount > usd(50)"),
 )

@@ -57,6 +57,9 @@ class Operands:
             self.problem(
                 term, "unrounded", 'this amount may have parts of a cent; write `rounded(..., "half_up")` around it'
             )
+        elif isinstance(kind, types.Money) and isinstance(term.type, types.Money):
+            wanted, got = " or ".join(kind.currencies), " or ".join(term.type.currencies)
+            self.problem(term, "currency", f"expected an amount in {wanted}, got one in {got}")
         else:
             self.problem(term, "wrong_type", f"expected {kind}, got {term.type}")
         return None
