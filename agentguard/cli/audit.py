@@ -139,7 +139,7 @@ def _print_list(output: Output, guard: Guard, found: tuple[Entry, ...], limit: i
         row = [
             entry.pos,
             moment(entry.at) if output.wide else moment(entry.at)[:16],
-            verdict_text(body["verdict"] if entry.kind == "decided" else entry.kind),
+            verdict_text(_what(entry.kind, body)),
             body.get("action") or body.get("target") or "–",
             customer_text(guard, body.get("on_behalf_of")),
             _cause(body) if output.wide else _cause(body).replace("/", "/\n", 1),
@@ -209,6 +209,13 @@ def _verification(checked: Verification, differing: list[dict[str, Any]] | None)
         "truncated": checked.truncated,
         "decisions_that_differ": differing,
     }
+
+
+def _what(kind: str, body: dict[str, Any]) -> str:
+    """Return one word for an entry: a decision's verdict, or that people lifted it, or what kind of entry it is."""
+    if kind != "decided":
+        return kind
+    return "approved" if body["approved"] else str(body["verdict"])
 
 
 def _print_verification(
