@@ -35,8 +35,8 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 _DURATION = re.compile(r"([0-9]{1,9}) (second|minute|hour|day|week)s?")
-_DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that make a reviewer see another text than the tool gets."""
+_JOINERS = frozenset("\u200c\u200d")
+"""Invisible characters that some scripts and emoji cannot be written without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,8 @@ def _text(kind: Type, raw: Any) -> str:
         # Line feeds and tabs are how people write letters; every other control character only hides something.
         if character < " " and character in "\n\t":
             continue
-        if unicodedata.category(character) in {"Cc", "Cs"} or character in _DIRECTION_CHARACTERS:
+        # Direction marks, zero-width spaces and tags make a reviewer see another text than the tool gets.
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character not in _JOINERS:
             raise _FaultError("control_character", f"expected plain text, got the character U+{ord(character):04X}")
     return unicodedata.normalize("NFC", text)
 
