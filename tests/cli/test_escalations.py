@@ -107,7 +107,7 @@ def test_an_unknown_escalation_is_named(shop, command, verb):
     assert "esc_nothing" in said.err
 
 
-def test_with_the_application_the_last_yes_runs_the_action(shop):
+def test_with_the_application_the_last_yes_runs_the_action_and_the_list_says_approved(shop, command):
     (shop.folder / "shop_app.py").write_text(APPLICATION.format(folder=str(shop.folder)))
     words = ["escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "--app", "shop_app:guard", "--json"]
     done = subprocess.run(
@@ -121,6 +121,9 @@ def test_with_the_application_the_last_yes_runs_the_action(shop):
     )
     assert done.returncode == 0, done.stderr
     assert '"status": "done"' in done.stdout
+    newest = command("audit", "list", "--limit", "2").out.splitlines()
+    assert "settled" in newest[1].split()
+    assert "approved" in newest[2].split()
 
 
 def environment():
