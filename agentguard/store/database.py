@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from agentguard.errors import StoreSchemaError, StoreUnavailableError, UsageError
-from agentguard.store import sqlite
-from agentguard.store.moment import Clock, to_microseconds
+from agentguard.errors import StoreUnavailableError, UsageError
+from agentguard.store import schema, sqlite
+from agentguard.store.moment import Clock
 from agentguard.store.reading import Reading
-from agentguard.store.tables import SCHEMA_VERSION, LogRow, metadata
 from agentguard.store.transaction import Transaction
 
 T = TypeVar("T")
-
-_OPENING_ATTEMPTS = 20
-
-_log = LogRow.__table__
 
 
 class Store:
@@ -70,7 +64,7 @@ class Store:
         sqlite.require_version()
         store = cls(address, sqlite.make_engine(address, patience), clock, patience)
         try:
-            store._prepare(log)
+            schema.prepare(store._engine, clock, log=log, patience=patience)
         except BaseException:
             store.close()
             raise
@@ -158,43 +152,6 @@ class Store:
             if alone:
                 self._writer.release()
 
-    def _prepare(self, log: str | None) -> None:
-        version = self._made_or_found(log)
-        if version != SCHEMA_VERSION:
-            raise StoreSchemaError(
-                f"expected a database of schema {SCHEMA_VERSION} in `{self.url}`, got schema {version}; use the "
-                f"agentguard that made it, or name another file"
-            )
-
-    def _made_or_found(self, log: str | None) -> int:
-        attempt = 0
-        while True:
-            try:
-                with self._connected(writes=False) as connection:
-                    version = _version(connection)
-                if version is not None:
-                    return version
-                with self._connected(writes=True) as connection:
-                    return _version(connection) or self._create(connection, log)
-            except StoreUnavailableError as error:
-                # Two processes that make the same database meet while it changes to write-ahead logging, which SQLite
-                # refuses at once instead of waiting.
-                attempt += 1
-                if "locked" not in str(error) or attempt == _OPENING_ATTEMPTS:
-                    raise
-                time.sleep(self._patience / 10 / _OPENING_ATTEMPTS)
-
-    def _create(self, connection: Connection, log: str | None) -> int:
-        metadata.create_all(connection)
-        for statement in sqlite.triggers():
-            connection.exec_driver_sql(statement)
-        name = log or sqlite.new_log_name(connection)
-        now = to_microseconds(self._clock())
-        values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", "last_us": now}
-        connection.execute(_log.insert(), values | {"created_us": now})
-        connection.commit()
-        return SCHEMA_VERSION
-
 
 def _parse(url: str) -> URL:
     try:
@@ -209,10 +166,3 @@ def _parse(url: str) -> URL:
             f"not supported yet; use SQLite"
         )
     return address
-
-
-def _version(connection: Connection) -> int | None:
-    if not inspect(connection).has_table(_log.name):
-        return None
-    found = connection.execute(select(_log.c.schema_version)).scalar()
-    return None if found is None else int(found)

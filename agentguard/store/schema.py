@@ -1,0 +1,84 @@
+"""The tables of a database: made where there are none, and refused where another version made them."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from agentguard.errors import StoreSchemaError
+from agentguard.store import sqlite
+from agentguard.store.moment import Clock, to_microseconds
+from agentguard.store.tables import SCHEMA_VERSION, LogRow, metadata
+
+_OPENING_ATTEMPTS = 20
+
+_log = LogRow.__table__
+
+
+def prepare(engine: Engine, clock: Clock, *, log: str | None, patience: float) -> None:
+    """Make the tables if the database has none, or find that this version made them.
+
+    Args:
+        engine: The database.
+        clock: What time it is, for a new log.
+        log: The name of a new log; drawn at random when left out.
+        patience: Seconds to wait for another process's transaction.
+
+    Raises:
+        StoreSchemaError: Another version made the database.
+        StoreUnavailableError: It cannot be opened.
+    """
+    name = engine.url.render_as_string(hide_password=True)
+    try:
+        version = _made_or_found(engine, clock, log, patience)
+    except SQLAlchemyError as error:
+        raise sqlite.translate(error, name, patience) from error
+    if version != SCHEMA_VERSION:
+        raise StoreSchemaError(
+            f"expected a database of schema {SCHEMA_VERSION} in `{name}`, got schema {version}; use the agentguard "
+            f"that made it, or name another file"
+        )
+
+
+def _made_or_found(engine: Engine, clock: Clock, log: str | None, patience: float) -> int:
+    attempt = 0
+    while True:
+        try:
+            return _attempt(engine, clock, log)
+        except SQLAlchemyError as error:
+            # Two processes that make the same database meet while it changes to write-ahead logging, which SQLite
+            # refuses at once instead of waiting.
+            attempt += 1
+            if "locked" not in str(error) or attempt == _OPENING_ATTEMPTS:
+                raise
+            time.sleep(patience / 10 / _OPENING_ATTEMPTS)
+
+
+def _attempt(engine: Engine, clock: Clock, log: str | None) -> int:
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version is not None:
+        return version
+    with engine.connect().execution_options(**{sqlite.WRITES: True}) as connection:
+        return _version(connection) or _create(connection, clock, log)
+
+
+def _create(connection: Connection, clock: Clock, log: str | None) -> int:
+    metadata.create_all(connection)
+    for statement in sqlite.triggers():
+        connection.exec_driver_sql(statement)
+    name = log or sqlite.new_log_name(connection)
+    now = to_microseconds(clock())
+    values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", "last_us": now}
+    connection.execute(_log.insert(), values | {"created_us": now})
+    connection.commit()
+    return SCHEMA_VERSION
+
+
+def _version(connection: Connection) -> int | None:
+    if not inspect(connection).has_table(_log.name):
+        return None
+    found = connection.execute(select(_log.c.schema_version)).scalar()
+    return None if found is None else int(found)
