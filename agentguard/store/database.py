@@ -6,6 +6,7 @@ transaction and may be called again.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -18,11 +19,16 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import schema, sqlite
+from agentguard.store.dialect import Dialect
 from agentguard.store.moment import Clock
 from agentguard.store.reading import Reading
+from agentguard.store.sqlite import Sqlite
 from agentguard.store.transaction import Transaction
 
 T = TypeVar("T")
+
+DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite()}
+"""By SQLAlchemy's name of the backend."""
 
 
 class Store:
@@ -31,13 +37,14 @@ class Store:
     Safe to share between threads, and between processes as long as each opens its own or was forked.
     """
 
-    def __init__(self, url: URL, engine: Engine, clock: Clock, patience: float) -> None:
+    def __init__(self, url: URL, dialect: Dialect, clock: Clock, patience: float) -> None:
         self.url = url.render_as_string(hide_password=True)
         self._url = url
-        self._engine = engine
+        self._dialect = dialect
+        self._engine = dialect.make_engine(url, patience)
         self._clock = clock
         self._patience = patience
-        self._in_memory = sqlite.in_memory(url)
+        self._in_memory = dialect.is_in_memory(url)
         self._after_fork()
 
     def _after_fork(self) -> None:
@@ -60,11 +67,10 @@ class Store:
             StoreUnavailableError: It cannot be opened.
             UsageError: The address is not one of the above.
         """
-        address = _parse(url)
-        sqlite.require_version()
-        store = cls(address, sqlite.make_engine(address, patience), clock, patience)
+        address, dialect = _parse(url)
+        store = cls(address, dialect, clock, patience)
         try:
-            schema.prepare(store._engine, clock, log=log, patience=patience)
+            schema.prepare(store._engine, dialect, clock, log=log, patience=patience)
         except BaseException:
             store.close()
             raise
@@ -99,6 +105,17 @@ class Store:
         """
         with self._connected(writes=False) as connection:
             return query(Reading(connection, self._clock))
+
+    async def atransact(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work as `transact` does, without holding up the event loop.
+
+        When the awaiting task is cancelled the unit may still be committed, whole: shield the call to learn of it.
+        """
+        return await asyncio.to_thread(self.transact, work)
+
+    async def aread(self, query: Callable[[Reading], T]) -> T:
+        """Run a query as `read` does, without holding up the event loop."""
+        return await asyncio.to_thread(self.read, query)
 
     def bind(self, fingerprint: str) -> None:
         """Bind the database to its vault, for good, or find that it is bound to it.
@@ -142,7 +159,7 @@ class Store:
             with self._engine.connect().execution_options(**{sqlite.WRITES: writes}) as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise sqlite.translate(error, self.url, self._patience) from error
+            raise self._dialect.translate(error, self.url, self._patience) from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise UsageError(
                 f"expected whole numbers of 64 bits and Unicode text, got what no database can keep: {error}"
@@ -153,16 +170,17 @@ class Store:
                 self._writer.release()
 
 
-def _parse(url: str) -> URL:
+def _parse(url: str) -> tuple[URL, Dialect]:
     try:
         address = make_url(url)
     except ArgumentError as error:
         raise UsageError(
             f"expected a database like `sqlite:///agentguard.db`, got `{url}`; write it like this"
         ) from error
-    if address.get_backend_name() != "sqlite":
+    dialect = DIALECTS.get(address.get_backend_name())
+    if dialect is None:
         raise UsageError(
             f"expected a database like `sqlite:///agentguard.db`, got one of `{address.get_backend_name()}`, which is "
             f"not supported yet; use SQLite"
         )
-    return address
+    return address, dialect

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agentguard.errors import StoreSchemaError
 from agentguard.store import sqlite
+from agentguard.store.dialect import Dialect
 from agentguard.store.moment import Clock, to_microseconds
 from agentguard.store.tables import SCHEMA_VERSION, LogRow, metadata
 
@@ -17,11 +18,12 @@ _OPENING_ATTEMPTS = 20
 _log = LogRow.__table__
 
 
-def prepare(engine: Engine, clock: Clock, *, log: str | None, patience: float) -> None:
+def prepare(engine: Engine, dialect: Dialect, clock: Clock, *, log: str | None, patience: float) -> None:
     """Make the tables if the database has none, or find that this version made them.
 
     Args:
         engine: The database.
+        dialect: What kind of database it is.
         clock: What time it is, for a new log.
         log: The name of a new log; drawn at random when left out.
         patience: Seconds to wait for another process's transaction.
@@ -32,9 +34,9 @@ def prepare(engine: Engine, clock: Clock, *, log: str | None, patience: float) -
     """
     name = engine.url.render_as_string(hide_password=True)
     try:
-        version = _made_or_found(engine, clock, log, patience)
+        version = _made_or_found(engine, dialect, clock, log, patience)
     except SQLAlchemyError as error:
-        raise sqlite.translate(error, name, patience) from error
+        raise dialect.translate(error, name, patience) from error
     if version != SCHEMA_VERSION:
         raise StoreSchemaError(
             f"expected a database of schema {SCHEMA_VERSION} in `{name}`, got schema {version}; use the agentguard "
@@ -42,11 +44,11 @@ def prepare(engine: Engine, clock: Clock, *, log: str | None, patience: float) -
         )
 
 
-def _made_or_found(engine: Engine, clock: Clock, log: str | None, patience: float) -> int:
+def _made_or_found(engine: Engine, dialect: Dialect, clock: Clock, log: str | None, patience: float) -> int:
     attempt = 0
     while True:
         try:
-            return _attempt(engine, clock, log)
+            return _attempt(engine, dialect, clock, log)
         except SQLAlchemyError as error:
             # Two processes that make the same database meet while it changes to write-ahead logging, which SQLite
             # refuses at once instead of waiting.
@@ -56,20 +58,20 @@ def _made_or_found(engine: Engine, clock: Clock, log: str | None, patience: floa
             time.sleep(patience / 10 / _OPENING_ATTEMPTS)
 
 
-def _attempt(engine: Engine, clock: Clock, log: str | None) -> int:
+def _attempt(engine: Engine, dialect: Dialect, clock: Clock, log: str | None) -> int:
     with engine.connect() as connection:
         version = _version(connection)
     if version is not None:
         return version
     with engine.connect().execution_options(**{sqlite.WRITES: True}) as connection:
-        return _version(connection) or _create(connection, clock, log)
+        return _version(connection) or _create(connection, dialect, clock, log)
 
 
-def _create(connection: Connection, clock: Clock, log: str | None) -> int:
+def _create(connection: Connection, dialect: Dialect, clock: Clock, log: str | None) -> int:
     metadata.create_all(connection)
-    for statement in sqlite.triggers():
+    for statement in dialect.triggers():
         connection.exec_driver_sql(statement)
-    name = log or sqlite.new_log_name(connection)
+    name = log or dialect.new_log_name(connection)
     now = to_microseconds(clock())
     values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", "last_us": now}
     connection.execute(_log.insert(), values | {"created_us": now})

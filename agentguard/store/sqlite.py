@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from agentguard.errors import StoreError, StoreSchemaError, StoreUnavailableError, TamperedError
+from agentguard.store.dialect import Driver
 
 # Text that a trigger raises, so that its refusal can be told from any other.
 REFUSAL = "agentguard"
@@ -64,58 +67,111 @@ _NEW_ROW_MUST = {
 }
 
 
-def triggers() -> Iterator[str]:
-    """Yield the statements that make the append-only tables refuse changes."""
-    for table in _NEVER_CHANGED:
-        yield _trigger(f"{table}_no_update", f"BEFORE UPDATE ON {table}", f"{table} is append-only")
-        if table not in _MAY_BE_DELETED:
-            yield _trigger(f"{table}_no_delete", f"BEFORE DELETE ON {table}", f"{table} is append-only")
-    for table, condition in _NEW_ROW_MUST.items():
+class Sqlite:
+    """SQLite as a dialect of the store."""
+
+    name = "sqlite"
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def make_engine(self, url: URL, patience: float) -> Engine:
+        """Return an engine whose connections are durable, wait a bounded time and refuse to push rows out.
+
+        Args:
+            url: `sqlite://` for memory, `sqlite:///file.db`, or `sqlite:///file:file.db?mode=ro&uri=true` for reading.
+            patience: Seconds to wait for another process's transaction.
+
+        Raises:
+            StoreUnavailableError: The library that Python was built with is older than 3.37 (November 2021), and does
+                not have typed tables.
+        """
+        _require_version()
+        connect_args = {"timeout": patience, "check_same_thread": False, "isolation_level": None}
+        if in_memory(url):
+            engine = create_engine(url, connect_args=connect_args, poolclass=StaticPool)
+        else:
+            engine = create_engine(url, connect_args=connect_args, pool_size=8, max_overflow=56, pool_timeout=patience)
+        event.listen(engine, "connect", _prepare_connection)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def is_in_memory(self, url: URL) -> bool:
+        """Return whether the database lives in this process's memory alone."""
+        return in_memory(url)
+
+    def begin(self, driver: Driver, *, writes: bool) -> None:
+        """Begin a transaction; a writer is alone from here on."""
+        # A deferred transaction that turns into a writer fails at once when somebody else wrote meanwhile; taking the
+        # write lock first waits its turn instead.
+        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def pipeline(self, driver: Driver) -> AbstractContextManager[Any]:
+        """Return a block that changes nothing: there is no server to wait for."""
+        return nullcontext(driver)
+
+    def stream(self, driver: Driver, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a query; the driver fetches them one by one."""
+        yield from driver.execute(text, parameters)
+
+    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Return the condition that a column is one of a JSON list's values."""
+        return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
+
+    def packed(self, values: Sequence[Any]) -> Any:
+        """Return values as a JSON list."""
+        return json.dumps(list(values))
+
+    def triggers(self) -> Iterator[str]:
+        """Yield the statements that make the append-only tables refuse changes."""
+        for table in _NEVER_CHANGED:
+            yield _trigger(f"{table}_no_update", f"BEFORE UPDATE ON {table}", f"{table} is append-only")
+            if table not in _MAY_BE_DELETED:
+                yield _trigger(f"{table}_no_delete", f"BEFORE DELETE ON {table}", f"{table} is append-only")
+        for table, condition in _NEW_ROW_MUST.items():
+            yield _trigger(
+                f"{table}_in_order",
+                f"BEFORE INSERT ON {table} WHEN NOT coalesce({condition}, 0)",
+                f"{table} takes only the next row, and no row twice",
+            )
+        yield _trigger("agentguard_log_stays", "BEFORE DELETE ON agentguard_log", "the head of the log stays")
         yield _trigger(
-            f"{table}_in_order",
-            f"BEFORE INSERT ON {table} WHEN NOT coalesce({condition}, 0)",
-            f"{table} takes only the next row, and no row twice",
+            "agentguard_log_grows",
+            "BEFORE UPDATE ON agentguard_log WHEN NEW.size < OLD.size OR NEW.last_us < OLD.last_us OR NEW.log <> OLD.log"
+            " OR NEW.vault <> OLD.vault",
+            "the head of the log only grows",
         )
-    yield _trigger("agentguard_log_stays", "BEFORE DELETE ON agentguard_log", "the head of the log stays")
-    yield _trigger(
-        "agentguard_log_grows",
-        "BEFORE UPDATE ON agentguard_log WHEN NEW.size < OLD.size OR NEW.last_us < OLD.last_us OR NEW.log <> OLD.log"
-        " OR NEW.vault <> OLD.vault",
-        "the head of the log only grows",
-    )
+
+    def new_log_name(self, connection: Connection) -> str:
+        """Return a random name for a new log, drawn by the database."""
+        return str(connection.exec_driver_sql("SELECT lower(hex(randomblob(16)))").scalar_one())
+
+    def translate(self, error: Exception, database: str, patience: float) -> StoreError:
+        """Return what a database error means to somebody who can do something about it."""
+        original = error.orig if isinstance(error, DBAPIError) else error
+        name = getattr(original, "sqlite_errorname", "") or ""
+        words = str(original if original is not None else error).splitlines()[0]
+        if REFUSAL + ":" in words:
+            return TamperedError(f"the database refused a change of what is append-only ({words}); nothing was stored")
+        for prefix, make, message in _MEANINGS:
+            if name.startswith(prefix):
+                return make(message.format(database=database, patience=f"{patience:g}"))
+        if isinstance(error, DatabaseError | sqlite3.DatabaseError):
+            return StoreUnavailableError(f"the database `{database}` could not do it: {words}; nothing was stored")
+        return StoreUnavailableError(f"the database `{database}` could not be reached: {words}; nothing was stored")
+
+    def is_transient(self, error: Exception) -> bool:
+        """Return False: whoever holds the write lock is alone."""
+        return False
 
 
 def _trigger(name: str, when: str, words: str) -> str:
     return f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{REFUSAL}: {words}'); END"
 
 
-def require_version() -> None:
-    """Refuse a SQLite without typed tables.
-
-    Raises:
-        StoreUnavailableError: The library that Python was built with is older than 3.37 (November 2021).
-    """
+def _require_version() -> None:
     if sqlite3.sqlite_version_info < OLDEST:
         raise StoreUnavailableError(
             f"expected SQLite {'.'.join(map(str, OLDEST))} or newer, got {sqlite3.sqlite_version}; use a newer Python"
         )
-
-
-def make_engine(url: URL, patience: float) -> Engine:
-    """Return an engine whose connections are durable, wait a bounded time and refuse to push rows out.
-
-    Args:
-        url: `sqlite://` for memory, `sqlite:///file.db`, or `sqlite:///file:file.db?mode=ro&uri=true` for reading only.
-        patience: Seconds to wait for another process's transaction.
-    """
-    connect_args = {"timeout": patience, "check_same_thread": False, "isolation_level": None}
-    if in_memory(url):
-        engine = create_engine(url, connect_args=connect_args, poolclass=StaticPool)
-    else:
-        engine = create_engine(url, connect_args=connect_args, pool_size=8, max_overflow=56, pool_timeout=patience)
-    event.listen(engine, "connect", _prepare_connection)
-    event.listen(engine, "begin", _begin)
-    return engine
 
 
 def in_memory(url: URL) -> bool:
@@ -146,26 +202,6 @@ def _begin(connection: Connection) -> None:
     # write lock first waits its turn instead.
     immediate = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def new_log_name(connection: Connection) -> str:
-    """Return a random name for a new log, drawn by the database."""
-    return str(connection.exec_driver_sql("SELECT lower(hex(randomblob(16)))").scalar_one())
-
-
-def translate(error: SQLAlchemyError, database: str, patience: float) -> StoreError:
-    """Return what a database error means to somebody who can do something about it."""
-    original = error.orig if isinstance(error, DBAPIError) else None
-    name = getattr(original, "sqlite_errorname", "") or ""
-    words = str(original if original is not None else error).splitlines()[0]
-    if REFUSAL + ":" in words:
-        return TamperedError(f"the database refused a change of what is append-only ({words}); nothing was stored")
-    for prefix, make, message in _MEANINGS:
-        if name.startswith(prefix):
-            return make(message.format(database=database, patience=f"{patience:g}"))
-    if isinstance(error, DatabaseError):
-        return StoreUnavailableError(f"the database `{database}` could not do it: {words}; nothing was stored")
-    return StoreUnavailableError(f"the database `{database}` could not be reached: {words}; nothing was stored")
 
 
 _MEANINGS: tuple[tuple[str, type[StoreError], str], ...] = (

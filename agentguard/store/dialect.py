@@ -1,0 +1,63 @@
+"""What the store asks of a database engine; every line of SQL beside it is the same on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, Engine
+from sqlalchemy.engine import URL
+
+from agentguard.errors import StoreError
+
+Driver = Any
+"""A connection of the engine's own driver: `cursor`, `commit` and `rollback` as Python's database API has them."""
+
+
+class Dialect(Protocol):
+    """One database engine.
+
+    Attributes:
+        name: As SQLAlchemy calls the backend: `sqlite`, `postgresql`.
+        errors: What its driver raises; `translate` takes them.
+    """
+
+    name: str
+    errors: tuple[type[Exception], ...]
+
+    def make_engine(self, url: URL, patience: float) -> Engine:
+        """Return an engine whose connections are durable and wait at most `patience` seconds."""
+
+    def is_in_memory(self, url: URL) -> bool:
+        """Return whether the database dies with this process, and has one connection."""
+
+    def begin(self, driver: Driver, *, writes: bool) -> None:
+        """Begin a transaction: one that will write, or one consistent view.
+
+        A writer locks the head of the log next, with `SELECT … FOR UPDATE`, unless it is alone from here on.
+        """
+
+    def pipeline(self, driver: Driver) -> AbstractContextManager[Any]:
+        """Return a block in which statements may be sent without waiting for the one before."""
+
+    def stream(self, driver: Driver, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a query without holding all of them."""
+
+    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Return the condition that a column is one of a parameter's values."""
+
+    def packed(self, values: Sequence[Any]) -> Any:
+        """Return values as the parameter that `among` takes."""
+
+    def triggers(self) -> Iterator[str]:
+        """Yield the statements that make the append-only tables refuse changes; run once, with the tables."""
+
+    def new_log_name(self, connection: Connection) -> str:
+        """Return a random name for a new log, drawn by the database."""
+
+    def translate(self, error: Exception, database: str, patience: float) -> StoreError:
+        """Return what an error of SQLAlchemy or the driver means to somebody who can do something about it."""
+
+    def is_transient(self, error: Exception) -> bool:
+        """Return whether the same transaction may be run again: a serialization failure, a deadlock."""
