@@ -296,7 +296,16 @@ def _locked(connection: Connection, account: str, unit: str | None) -> Mapping[s
         return dict(row)
     if unit is None:
         raise UsageError("expected an account that was held on or posted to, got a new one; use `post` with its unit")
-    fresh = {"id": account, "unit": unit, "pending": 0, "posted": 0, "n": 0, "last_us": 0, "last_position": 0}
+    fresh = {
+        "id": account,
+        "unit": unit,
+        "pending": 0,
+        "posted": 0,
+        "n": 0,
+        "last_us": 0,
+        "last_position": 0,
+        "reversed": 0,
+    }
     connection.execute(insert(_account), fresh)
     return fresh
 

@@ -124,6 +124,7 @@ class AccountRow(Row, table=True):
     n: int = _column(Whole)
     last_us: int = _column(Whole)
     last_position: int = _column(Whole)
+    reversed: int = _column(Whole)
 
 
 class PostingRow(Row, table=True):
@@ -142,6 +143,24 @@ class PostingRow(Row, table=True):
     amount: int = _column(Whole)
     cum: int = _column(Whole)
     action_id: str = _column(Text)
+    position: int = _column(Whole)
+
+
+class ReversalRow(Row, table=True):
+    """What one action gives back of another's posting: it counts where the posting counts, at the posting's time."""
+
+    __tablename__ = "agentguard_reversal"
+    __table_args__ = (
+        Index("agentguard_reversal_time", "account", "ts_us", "amount"),
+        Index("agentguard_reversal_action", "action_id"),
+        WITHOUT_HIDDEN_KEY,
+    )
+
+    account: str = _column(Text, key=True)
+    original: str = _column(Text, key=True)
+    action_id: str = _column(Text, key=True)
+    ts_us: int = _column(Whole)
+    amount: int = _column(Whole)
     position: int = _column(Whole)
 
 
