@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Generic, TypeVar
 
@@ -9,16 +10,18 @@ Owner = TypeVar("Owner")
 
 
 class LocalServer(ThreadingHTTPServer, Generic[Owner]):
-    """Serves on a free port of the loopback address; handlers reach whom they answer for as `self.server.owner`."""
+    """Serves on the loopback address, a free port by default; handlers reach their owner as `self.server.owner`."""
 
     daemon_threads = True
+    request_queue_size = 128
 
-    def __init__(self, owner: Owner, handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, owner: Owner, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
         self.owner = owner
-        super().__init__(("127.0.0.1", 0), handler)
+        super().__init__(("127.0.0.1", port), handler)
 
     def server_bind(self) -> None:
         """Bind without asking the name service for the machine's name, which can take seconds without a network."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restarted server takes its port again
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]

@@ -9,16 +9,20 @@ from __future__ import annotations
 import enum
 import json
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from agentguard.core.money import Money
+from agentguard.engine import machine
 from agentguard.errors import NotDoneError
 from agentguard.testing.local_server import LocalServer
+from agentguard.testing.payment_books import Books, Receipt
 
 
 class Mood(enum.StrEnum):
@@ -27,36 +31,41 @@ class Mood(enum.StrEnum):
     WILLING = "willing"
     REFUSES = "refuses"
     ANSWERS_LATE = "answers_late"
+    ACTS_LATE = "acts_late"
     LOSES_ANSWER = "loses_answer"
     LOSES_REQUEST = "loses_request"
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One refund as the provider booked it."""
-
-    id: str
-    order_id: str
-    amount: Money
+    FAILS_AFTER = "fails_after"
 
 
 class PaymentServer:
     """The server; use it as a context manager.
 
+    Args:
+        patience: How many seconds a late answer, or a late deed, is late.
+        port: Where it listens on 127.0.0.1; a free port by default.
+        books: A file that keeps the books; in memory by default.
+        draw: Gives the mood of each refund that `moods` does not name; `mood` by default.
+
     Attributes:
-        books: Every refund that was made, by the key it came with; without idempotency a key would stand twice.
+        books: Every refund that was made, with the key it came with.
         moods: By order: how refunds of it are treated from now on; the others are `mood`.
-        patience: How many seconds a late answer is late.
     """
 
-    def __init__(self, *, patience: float = 30.0) -> None:
-        self.books: list[tuple[str, Receipt]] = []
+    def __init__(
+        self,
+        *,
+        patience: float = 30.0,
+        port: int = 0,
+        books: Path | None = None,
+        draw: Callable[[], Mood] | None = None,
+    ) -> None:
+        self.books = Books(books)
         self.mood = Mood.WILLING
         self.moods: dict[str, Mood] = {}
         self.patience = patience
         self.closing = threading.Event()
-        self._lock = threading.Lock()
-        self._server = LocalServer(self, _Handler)
+        self._draw = draw or (lambda: self.mood)
+        self._server = LocalServer(self, _Handler, port)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -75,25 +84,11 @@ class PaymentServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-
-    def book(self, key: str, order_id: str, amount: Money) -> Receipt | None:
-        """Book a refund once for each key; None where the key stands for another refund."""
-        with self._lock:
-            for known, receipt in self.books:
-                if known == key:
-                    return receipt if (receipt.order_id, receipt.amount) == (order_id, amount) else None
-            receipt = Receipt(f"re_{len(self.books) + 1}", order_id, amount)
-            self.books.append((key, receipt))
-            return receipt
-
-    def find(self, key: str) -> Receipt | None:
-        """Return what became of a key, or None."""
-        with self._lock:
-            return next((receipt for known, receipt in self.books if known == key), None)
+        self.books.close()
 
     def mood_for(self, order_id: str) -> Mood:
         """Return how a refund of this order is treated."""
-        return self.moods.get(order_id, self.mood)
+        return self.moods.get(order_id) or self._draw()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +98,19 @@ class PaymentClient:
     port: int
     timeout: float = 30.0
 
-    def refund(self, order_id: str, amount: Money, key: str) -> Receipt:
-        """Make a refund, at most once for each key.
+    def refund(
+        self, order_id: str, amount: Money, key: str | None, metadata: Mapping[str, str] | None = None
+    ) -> Receipt:
+        """Make a refund: at most once for each key, and each time it arrives without one.
 
         Raises:
             NotDoneError: The provider refused, so definitely nothing happened.
             OSError: The line broke or no answer came in time: nobody knows.
         """
-        body = {"order_id": order_id, "amount": str(amount.amount), "currency": amount.currency}
-        status, answer = self._call("POST", "/refunds", body, {"Idempotency-Key": key})
+        amounts = {"amount": str(amount.amount), "currency": amount.currency}
+        body = {"order_id": order_id, **amounts, "metadata": dict(metadata or {})}
+        headers = {} if key is None else {"Idempotency-Key": key}
+        status, answer = self._call("POST", "/refunds", body, headers)
         if status >= 500:
             raise ConnectionError(f"expected an answer, got {status}: nobody knows whether it happened")
         if status != 200:
@@ -121,6 +120,8 @@ class PaymentClient:
     def find(self, key: str) -> Receipt | None:
         """Return what became of a key, or None where the provider knows nothing of it."""
         status, answer = self._call("GET", f"/refunds/{quote(key, safe='')}", None, {})
+        if status not in (200, 404):
+            raise ConnectionError(f"expected what became of a key, got {status}")
         return _receipt(answer) if status == 200 else None
 
     def _call(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
@@ -131,6 +132,9 @@ class PaymentClient:
             reply = connection.getresponse()
             answer: dict[str, Any] = json.loads(reply.read())
             return reply.status, answer
+        except HTTPException as error:
+            # Half an answer; some of these are no OSError, and a caller should need to know one family alone.
+            raise ConnectionError(f"expected a whole answer, got {type(error).__name__}") from error
         finally:
             connection.close()
 
@@ -151,16 +155,22 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if mood is Mood.LOSES_REQUEST:
             return
+        if mood is Mood.ACTS_LATE:
+            payments.closing.wait(payments.patience)
         amount = Money.of(asked["amount"], asked["currency"])
-        receipt = payments.book(self.headers["Idempotency-Key"], asked["order_id"], amount)
+        key, now = self.headers["Idempotency-Key"], machine.wall_clock()
+        receipt = payments.books.book(key, asked["order_id"], amount, now, asked["metadata"])
         if mood is Mood.LOSES_ANSWER:
+            return
+        if mood is Mood.FAILS_AFTER:
+            self._send(500, {"error": "failed"})
             return
         if mood is Mood.ANSWERS_LATE:
             payments.closing.wait(payments.patience)
         self._answer(receipt, 409)
 
     def do_GET(self) -> None:
-        self._answer(self.server.owner.find(unquote(self.path.rpartition("/")[2])), 404)
+        self._answer(self.server.owner.books.find(unquote(self.path.rpartition("/")[2])), 404)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Stay silent: the terminal belongs to whoever runs the test."""

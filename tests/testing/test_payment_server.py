@@ -1,9 +1,12 @@
 """The payment provider of the test kit: what it books is what happened, whatever the client was told."""
 
+import time
+
 import pytest
 
 from agentguard.core.money import Money
 from agentguard.errors import NotDoneError
+from agentguard.testing.payment_books import read_books
 from agentguard.testing.payment_server import Mood, PaymentClient, PaymentServer
 
 FORTY = Money.of("40.00", "USD")
@@ -23,7 +26,7 @@ def client(server):
 def test_a_key_is_booked_once_and_gives_the_same_receipt_again(server, client):
     assert client.refund("A-17", FORTY, "k1") == client.refund("A-17", FORTY, "k1")
     assert client.refund("A-17", FORTY, "k2").id == "re_2"
-    assert [key for key, _ in server.books] == ["k1", "k2"]
+    assert [booking.key for booking in server.books] == ["k1", "k2"]
 
 
 def test_a_key_that_stands_for_another_refund_is_refused(server, client):
@@ -37,7 +40,7 @@ def test_a_refusal_books_nothing(server, client):
     server.mood = Mood.REFUSES
     with pytest.raises(NotDoneError, match="402"):
         client.refund("A-17", FORTY, "k1")
-    assert server.books == []
+    assert list(server.books) == []
     assert client.find("k1") is None
 
 
@@ -55,3 +58,48 @@ def test_a_lost_request_books_nothing(server, client):
     with pytest.raises(OSError):
         client.refund("A-17", FORTY, "k1")
     assert client.find("k1") is None
+
+
+def test_without_a_key_it_is_booked_each_time(server, client):
+    client.refund("A-17", FORTY, None, {"job": "7"})
+    client.refund("A-17", FORTY, None, {"job": "7"})
+    assert [(booking.key, booking.metadata["job"]) for booking in server.books] == [(None, "7"), (None, "7")]
+
+
+def test_a_failure_after_the_deed_leaves_it_booked(server, client):
+    server.mood = Mood.FAILS_AFTER
+    with pytest.raises(ConnectionError, match="500"):
+        client.refund("A-17", FORTY, "k1")
+    assert client.find("k1").amount == FORTY
+
+
+def test_a_late_deed_happens_after_the_client_has_given_up():
+    with PaymentServer(patience=0.3) as server:
+        server.mood = Mood.ACTS_LATE
+        client = PaymentClient(server.port, timeout=0.1)
+        with pytest.raises(OSError):
+            client.refund("A-17", FORTY, "k1")
+        assert client.find("k1") is None
+        deadline = time.monotonic() + 5
+        while client.find("k1") is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert client.find("k1").amount == FORTY
+
+
+def test_books_in_a_file_are_gone_on_with_by_the_next_server_on_the_same_port(tmp_path):
+    with PaymentServer(books=tmp_path / "books") as server:
+        port = server.port
+        first = PaymentClient(port).refund("A-17", FORTY, "k1")
+    with PaymentServer(books=tmp_path / "books", port=port):
+        assert PaymentClient(port).refund("A-17", FORTY, "k1") == first
+        assert PaymentClient(port).refund("A-17", FORTY, "k2").id == "re_2"
+    assert [booking.key for booking in read_books(tmp_path / "books")] == ["k1", "k2"]
+
+
+def test_moods_are_drawn_where_somebody_draws_them(tmp_path):
+    moods = iter([Mood.REFUSES, Mood.WILLING])
+    with PaymentServer(draw=lambda: next(moods)) as server:
+        client = PaymentClient(server.port, timeout=5)
+        with pytest.raises(NotDoneError):
+            client.refund("A-17", FORTY, "k1")
+        assert client.refund("A-17", FORTY, "k1").id == "re_1"

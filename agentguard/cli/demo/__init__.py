@@ -99,7 +99,7 @@ def perform(folder: Path) -> Outcome:
             entries=verification.entries,
             intact=verification.ok,
             booked=len(payments.books),
-            agrees=all(recorded[receipt.id] == 1 for _, receipt in payments.books),
+            agrees=all(recorded[booking.receipt.id] == 1 for booking in payments.books),
             waiting=len(guard.escalations.list()),
             database=folder / "demo.db",
         )

@@ -13,7 +13,8 @@ from typing import Any
 
 from agentguard import Guard, Idempotent, Money, NotDoneError, Queryable, Read
 from agentguard.testing.clock import ManualClock
-from agentguard.testing.payment_server import PaymentClient, PaymentServer, Receipt
+from agentguard.testing.payment_books import Receipt
+from agentguard.testing.payment_server import PaymentClient, PaymentServer
 
 START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 """The time at which the demonstration always happens: a Tuesday, four in Berlin, ten in New York."""
