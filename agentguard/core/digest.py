@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,9 +22,18 @@ from agentguard.errors import ConformError
 
 LARGEST_JSON_INTEGER = 2**53 - 1
 
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_TEXT = frozenset({str})
+_SCALARS = frozenset({str, bool, int, type(None)})
+
 
 def encode(value: Value) -> Any:
     """Return a value as JSON that `decode` can read back with the value's declared type."""
+    kind = type(value)
+    if kind is str or kind is bool:
+        return value
+    if kind is Money:
+        return str(value)
     if isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -88,7 +97,9 @@ def _decode(kind: language.Type, encoded: Any) -> Value:
 
 def time_text(moment: datetime) -> str:
     """Return an instant as RFC 3339 text in UTC with six digits of a second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def canonical_bytes(document: Any) -> bytes:
@@ -97,13 +108,33 @@ def canonical_bytes(document: Any) -> bytes:
     Raises:
         ConformError: A float, a key that is not ASCII text, half of a character, or a number of 2**53 or more is in it.
     """
-    _refuse_outside_subset(document)
     try:
-        return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+        written = orjson.dumps(document, option=_CANONICAL)
     except orjson.JSONEncodeError as error:
+        _refuse_outside_subset(document)  # says what it is, where it is one of these
         raise ConformError(
             "not_text", f"expected whole Unicode text without cycles, got what has no bytes: {error}"
         ) from error
+    if not written.isascii() or not _in_subset(document):
+        _refuse_outside_subset(document)
+    return written
+
+
+def _in_subset(document: Any) -> bool:
+    """Return whether a document that was written as ASCII has no types but those of the subset."""
+    kind = type(document)
+    if kind is dict:
+        if not _TEXT.issuperset(map(type, document)):
+            return False
+        items = document.values()
+    elif kind is list or kind is tuple:
+        items = document
+    else:
+        return kind in _SCALARS
+    for item in items:
+        if type(item) not in _SCALARS and not _in_subset(item):
+            return False
+    return True
 
 
 def _refuse_outside_subset(document: Any) -> None:
@@ -143,4 +174,16 @@ def document_digest(document: Any) -> str:
 
 def keyed_digest(secret: bytes, text: str) -> str:
     """Return the HMAC-SHA-256 of a text in hex: for whatever could be guessed and tried."""
-    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+    return keyed_digests(secret)(text)
+
+
+def keyed_digests(secret: bytes) -> Callable[[str], str]:
+    """Return what makes keyed digests under a secret, with the secret's part of the work done once."""
+    begun = hmac.new(secret, digestmod="sha256")
+
+    def keyed(text: str) -> str:
+        made = begun.copy()
+        made.update(text.encode())
+        return made.hexdigest()
+
+    return keyed
