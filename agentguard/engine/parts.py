@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from agentguard.core.digest import canonical_bytes, keyed_digest
 from agentguard.core.entry import Versions
 from agentguard.core.people import People
+from agentguard.engine import machine
 from agentguard.engine.force import Force
-from agentguard.engine.machine import Clock, new_id
+from agentguard.engine.machine import Clock
 from agentguard.engine.registry import Registry
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Reading, Store, Vault
@@ -37,7 +39,11 @@ class Waits:
 
 @dataclass(slots=True)
 class Parts:
-    """The store, the vault, the clock, what is registered, what is in force."""
+    """The store, the vault, the clock, what is registered, what is in force.
+
+    Attributes:
+        new_id: Gives a fresh id that sorts by time, from a prefix and the present.
+    """
 
     store: Store
     vault: Vault
@@ -47,6 +53,7 @@ class Parts:
     versions: Versions
     people: People | None = None
     waits: Waits = field(default_factory=Waits)
+    new_id: Callable[[str, datetime], str] = machine.new_id
 
     def keyed(self, text: str) -> str:
         """Return the keyed digest of a text that could be guessed."""
@@ -67,7 +74,3 @@ class Parts:
                 f"expected the keys file that `{self.store.url}` was made with, got none or another one, under which "
                 f"customers and limits cannot be found; restore it beside the database"
             )
-
-    def new_id(self, prefix: str, now: datetime) -> str:
-        """Return a fresh id that sorts by time."""
-        return new_id(prefix, now)
