@@ -16,6 +16,9 @@ NO_BUNDLE = (
     "or pass `activate=True` to `Guard` in development"
 )
 
+SHARED_NAMES = frozenset({"agent.id", "agent.version", "tenant"})
+"""Names that say whose actions they are, not what they are about: no lookup asks about them."""
+
 
 @dataclass(slots=True)
 class Force:
@@ -68,8 +71,9 @@ class Force:
     def watched(self, plan: Plan) -> frozenset[str]:
         """Return the limits on whose accounts a movement makes facts stale.
 
-        A movement on an account that everybody shares says nothing about the facts of one order or customer, unless a
-        rule names its limit in `held()` or `used()`; watching it would make every action wait for every other one.
+        A movement on an account that everybody shares, or all actions of one agent, says nothing about the facts of one
+        order or customer, unless a rule names its limit in `held()` or `used()`; watching it would make every action
+        wait for every other one.
         """
         key = (plan.bundle_digest, plan.action)
         found = self.watching.get(key)
@@ -89,7 +93,12 @@ class Force:
 
 def _watched(plan: Plan) -> frozenset[str]:
     limits = [limit for file in plan.files for limit in file.limits]
-    own = {limit.id for limit in limits if limit.per or limit.limit.window.kind is WindowKind.CONVERSATION}
+    own = {
+        limit.id
+        for limit in limits
+        if limit.limit.window.kind is WindowKind.CONVERSATION
+        or any(key.reads - SHARED_NAMES for key in limit.limit.per)
+    }
     rules = [planned.rule.when for file in plan.files for planned in file.rules]
     named = {name for when in rules if when is not None for name in when.limits}
     return frozenset(own | named)
