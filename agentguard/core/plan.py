@@ -39,6 +39,7 @@ class PlannedLimit:
 
     Attributes:
         measure: None where actions are counted.
+        freed_by: By action: how much of this one it gives back, or None for all of it.
         identity: What makes its account, without the values: see `account_identity`.
     """
 
@@ -49,6 +50,7 @@ class PlannedLimit:
     measure: Compiled | None
     per: tuple[Compiled, ...]
     max: Mapping[str, Compiled]
+    freed_by: Mapping[str, Compiled | None]
     identity: Mapping[str, Any]
 
 
@@ -285,6 +287,7 @@ def _plan_limit(policy: Policy, limit: Limit, action: str) -> PlannedLimit:
         measure=_compiled(limit.measure[action]),
         per=tuple(compile_expression(expression) for expression in limit.per),
         max={currency: compile_expression(expression) for currency, expression in limit.max.items()},
+        freed_by={name: _compiled(expression) for name, expression in limit.freed_by.items()},
         identity=account_identity(limit),
     )
 
@@ -298,6 +301,9 @@ def account_identity(limit: Limit) -> dict[str, Any]:
     identity: dict[str, Any] = {"measure": measured, "per": [canonical_text(item.source) for item in limit.per]}
     if limit.when is not None:
         identity["when"] = canonical_text(limit.when.source)
+    if limit.freed_by:
+        freed = {name: canonical_text(item.source) if item else "" for name, item in sorted(limit.freed_by.items())}
+        identity["freed_by"] = freed
     if limit.window.kind is WindowKind.CONVERSATION:
         identity["per"] = [*identity["per"], "context.conversation"]
     return identity
@@ -348,6 +354,7 @@ def _expressions(policy: Policy, action: str) -> list[Expression]:
         if action in limit.on:
             found += [limit.when, limit.measure[action], *limit.per, *limit.max.values()]
             templates += [*limit.words.say.values(), *([limit.words.because] if limit.words.because else [])]
+        found.append(limit.freed_by.get(action))
     for requirement in policy.requires:
         if action in requirement.on:
             found.append(requirement.when)

@@ -172,6 +172,7 @@ class Limit:
         max: An expression; by currency (key) where the file gives a table, else under the key `""`.
         when: Narrows which requests count; None for all.
         starts_now: A changed account begins empty instead of being filled from the log.
+        freed_by: By action that gives back what an earlier one counted: how much, or None for all of it.
     """
 
     id: str
@@ -185,6 +186,7 @@ class Limit:
     over: Then
     words: Words
     starts_now: bool
+    freed_by: Mapping[str, Expression | None]
     place: Place
 
 

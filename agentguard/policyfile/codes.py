@@ -84,6 +84,7 @@ WARNINGS: Mapping[str, str] = {
     "review_due": "a review date has passed",
     "expired": "an expiry date has passed",
     "route_without_people": "a route without people",
+    "frees_itself": "a limit that the action which gives back counts on too, on the same account",
     "unused": "something declared is never used",
     "nothing_allows": "an action that nothing can allow",
     "action_undeclared": "a requirement for an action that no file declares",

@@ -69,10 +69,15 @@ def _spelled(node: Node, *, inside: bool, conditions: bool) -> Node:
     return replace(
         node,
         items={
-            key: _spelled(item, inside=inside or key in CONDITIONS, conditions=conditions)
+            key: _spelled(item, inside=inside or _holds_conditions(key, item), conditions=conditions)
             for key, item in node.items.items()
         },
     )
+
+
+def _holds_conditions(key: str, node: Node) -> bool:
+    """Return whether what stands under a key are conditions; `freed_by` names actions unless it says how much."""
+    return key in CONDITIONS or (key == "freed_by" and isinstance(node, Mapping))
 
 
 def _canonical(scalar: Scalar) -> Scalar:

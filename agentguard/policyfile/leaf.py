@@ -151,6 +151,7 @@ Actions: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(TEXT, list_of(TEXT
 OneOrMore: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(CONDITION, list_of(CONDITION)), (Scalar, Sequence))]
 Measure: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(CONDITION, map_of(CONDITION)), (Scalar, Mapping))]
 Most: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(AMOUNT, map_of(AMOUNT)), (Scalar, Mapping))]
+Freeing: TypeAlias = Annotated[Node, Leaf(either(TEXT, list_of(TEXT), map_of(CONDITION)), (Scalar, Sequence, Mapping))]
 Table: TypeAlias = Annotated[Mapping, Leaf({"type": "object"}, (Mapping,))]
 
 

@@ -11,7 +11,7 @@ from agentguard.core.policy import Limit, Window, WindowKind
 from agentguard.policyfile import bounds
 from agentguard.policyfile.condition import check_condition, read_text
 from agentguard.policyfile.model import STARTS, LimitModel, PolicyModel
-from agentguard.policyfile.node import Mapping, Scalar, shape, shortened
+from agentguard.policyfile.node import Mapping, Node, Scalar, shape, shortened
 from agentguard.policyfile.outline import Countable, Outline, counted_type
 from agentguard.policyfile.problems import Problems, one_of, suggestion
 from agentguard.policyfile.rules import Ids, read_actions, read_when
@@ -89,7 +89,9 @@ class LimitDraft:
         if any(expression is None for expression in self.measure.values()):
             self.type = None
 
-    def _expression(self, node: Scalar, on: frozenset[str], outline: Outline, problems: Problems) -> Expression | None:
+    def _expression(
+        self, node: Scalar, on: frozenset[str], outline: Outline, problems: Problems, key: str = "sum"
+    ) -> Expression | None:
         condition = read_text(node, problems)
         if condition is None or not on:
             return None
@@ -99,16 +101,28 @@ class LimitDraft:
         kind = expression.type
         if isinstance(kind, Money) and not kind.rounded:
             message = (
-                f'{self.what}: `sum` must be whole minor units: write `rounded({shortened(node.text)}, "half_up")`'
+                f'{self.what}: `{key}` must be whole minor units: write `rounded({shortened(node.text)}, "half_up")`'
             )
         elif isinstance(kind, Money | Integer):
             return expression
         else:
             message = (
-                f"{self.what}: `sum` must be money or a whole number, got {kind}: write `rounded(…)` or measure another"
+                f"{self.what}: `{key}` must be money or a whole number, got {kind}: write `rounded(…)` or measure "
+                "another"
             )
         problems.add(node.place, "limit_uncountable", message)
         return None
+
+    def amount_freed(self, node: Scalar, action: str, outline: Outline, problems: Problems) -> Expression | None:
+        """Return how much one action gives back, in what the limit counts."""
+        expression = self._expression(node, frozenset({action}), outline, problems, "freed_by")
+        if expression is None or self.type is None:
+            return None
+        if counted_type(self.type, outline.currencies) != counted_type(expression.type, outline.currencies):
+            message = f"{self.what}: `freed_by` must be {self.type}, which it counts, got {expression.type}"
+            problems.add(node.place, "limit_uncountable", message)
+            return None
+        return expression
 
 
 def draft_limits(model: PolicyModel, outline: Outline, problems: Problems) -> list[LimitDraft]:
@@ -140,7 +154,10 @@ def _limit(draft: LimitDraft, outline: Outline, ids: Ids, problems: Problems) ->
     most = _most(draft, outline, problems)
     starts = model.starts is None or word(model.starts, problems, f"{what}: `starts`", STARTS) is not None
     words = read_words(model, outline.scope(on), problems, what, [when] if when else []) if on and sound else None
+    freed = _freed_by(draft, outline, problems)
     if name is None or over is None or window is None or per is None or most is None or words is None or not starts:
+        return None
+    if freed is None:
         return None
     currencies = draft.type.currencies if isinstance(draft.type, Money) else ()
     return Limit(
@@ -155,6 +172,7 @@ def _limit(draft: LimitDraft, outline: Outline, ids: Ids, problems: Problems) ->
         over=over,
         words=words,
         starts_now=model.starts is not None,
+        freed_by=freed,
         place=model.id.place,
     )
 
@@ -203,6 +221,35 @@ def _per(draft: LimitDraft, outline: Outline, problems: Problems) -> tuple[Expre
             return None
         found.append(expression)
     return tuple(found)
+
+
+def _freed_by(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, Expression | None] | None:
+    """Return the actions that give back what was counted, each with how much, or None for all of it (SPEC P11.9)."""
+    node, what = draft.model.freed_by, f"{draft.what}: `freed_by`"
+    if node is None:
+        return {}
+    named: list[tuple[Scalar, Node | None]]
+    if isinstance(node, Mapping):
+        named = [(node.keys[name], item) for name, item in node.items.items()]
+    else:
+        named = [(scalar, None) for scalar in texts(node, problems, what)]
+    if not named:
+        problems.add(node.place, "too_many", f"{what} must name at least one action: leave it out for none")
+    found: dict[str, Expression | None] = {}
+    for key, item in named:
+        if key.text not in outline.actions:
+            if not any(section == "actions" for section, _ in problems.broken):
+                near = suggestion(key.text, outline.actions) or ": declare it under `actions`"
+                message = f"{what} names no action of this file, got `{shortened(key.text)}`{near}"
+                problems.add(key.place, "action_unknown", message)
+        elif item is None:
+            found[key.text] = None
+        elif isinstance(item, Scalar):
+            found[key.text] = draft.amount_freed(item, key.text, outline, problems)
+        else:
+            problems.add(item.place, "wrong_shape", f"{what} must be a text, got {shape(item)}")
+    sound = len(found) == len(named) and (not isinstance(node, Mapping) or None not in found.values())
+    return found if named and sound else None
 
 
 def _most(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, Expression] | None:

@@ -29,6 +29,7 @@ def lint(bundle: Bundle, people: People | None = None, today: date | None = None
         found += check_trust(policy)
         found += _words(policy)
         found += _unused(policy)
+        found += _freeing(policy)
         found += _routes(policy, people) if people is not None else ()
         found += _dates(policy, today) if today is not None else ()
     found += _actions(bundle)
@@ -73,6 +74,15 @@ def _unused(policy: Policy) -> Found:
     for name, route in policy.routes.items():
         if name not in asked:
             yield route.place, "unused", f"route `{name}` is never asked for: remove it"
+
+
+def _freeing(policy: Policy) -> Found:
+    """A limit that is not `per` anything has one account: what counts on it and gives back comes to nothing."""
+    for limit in policy.limits:
+        both = sorted(limit.on & limit.freed_by.keys())
+        if both and not limit.per:
+            message = f"limit `{limit.id}`: `{both[0]}` counts and gives back on one account: say `on`, or add `per`"
+            yield limit.place, "frees_itself", message
 
 
 def _routes(policy: Policy, people: People) -> Found:

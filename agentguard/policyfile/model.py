@@ -17,6 +17,7 @@ from agentguard.policyfile.leaf import (
     Condition,
     Day,
     Entries,
+    Freeing,
     Identifier,
     Items,
     Leaf,
@@ -40,7 +41,7 @@ RESERVED = {
     "policy": ("retention", "review", "witness", "pilot", "alarms", "report_by", "contest"),
     "rule": ("contest", "review"),
     "route": ("hold",),
-    "limit": ("freed_by",),
+    "limit": (),
     "requirement": ("confirmed",),
     "guarantee": (),
     "calendar": (),
@@ -141,6 +142,10 @@ class LimitModel(Spoken):
     on: Annotated[Actions | None, Field(description="The actions it is for; all of the file when left out.")] = None
     starts: Annotated[
         Scalar | None, word_of(*STARTS), Field(description="`now`: begin empty instead of being filled from the log.")
+    ] = None
+    freed_by: Annotated[
+        Freeing | None,
+        Field(description="Actions that give back what an earlier one counted: all of it, or an amount per action."),
     ] = None
 
 

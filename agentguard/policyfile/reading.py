@@ -54,7 +54,7 @@ def expressions_of(policy: Policy) -> Iterator[Expression]:
         found.append(said.when)
         templates += templates_of(said.words)
     for limit in policy.limits:
-        found += [*limit.measure.values(), *limit.per, *limit.max.values()]
+        found += [*limit.measure.values(), *limit.per, *limit.max.values(), *limit.freed_by.values()]
     found += [guarantee.when for guarantee in policy.guarantees]
     found += [item for spec in policy.actions.values() for item in spec.computed.values()]
     found += [part for template in templates for part in template.parts if not isinstance(part, str)]

@@ -101,6 +101,12 @@ def test_long_texts_are_folded_and_block_texts_stay():
     assert laid_out(body) == "description: |\n  two\n  lines\n"
 
 
+def test_freed_by_names_actions_as_they_are_and_says_amounts_as_conditions():
+    limit = "limits:\n  - {id: l, freed_by: %s}\n"
+    assert laid_out(limit % "[visit.no-show]") == limit % "[visit.no-show]"
+    assert laid_out(limit % "{fee.waive: amount+usd(1)}") == limit % "{fee.waive: amount + usd(1)}"
+
+
 def test_windows_line_ends_become_plain_ones():
     assert "\r" not in laid_out("rules:\r\n  - {id: r, then: deny}\r\n")
 

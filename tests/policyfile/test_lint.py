@@ -62,6 +62,14 @@ def test_an_allow_that_rests_on_arguments_alone_is_told():
     assert warnings(("amount <= 50 and order.total > 0", "amount <= 50 and on_behalf_of != order_id")) == []
 
 
+def test_an_action_that_counts_and_gives_back_on_one_account_is_told():
+    shared = ("sum: amount, per: order.id, in: forever, max: order.total", "sum: amount, in: forever, max: 900")
+    held = (' - held("per-order")', "")
+    freed = ("over: deny}", "over: deny, freed_by: refund.issue}")
+    assert ("frees_itself", 30) in warnings(shared, held, freed)
+    assert warnings(freed) == []  # per order, it moves from one account to another
+
+
 def test_a_threshold_on_an_amount_that_no_limit_sums_is_told_once():
     count = ("sum: amount, per: order.id, in: forever, max: order.total", "count: actions, in: forever, max: 3")
     held = (' - held("per-order")', ' - held("per-order") * usd(1)')
