@@ -32,6 +32,9 @@ MOVES: dict[State, frozenset[State]] = {
     State.DENIED: frozenset(),
 }
 
+BEGINNINGS = frozenset({State.PROPOSED, *MOVES[State.PROPOSED], State.SETTLED})
+"""Where a row may begin: proposed, as far as its first decision took it, or settled, if it was done elsewhere."""
+
 FINAL = frozenset({State.DENIED, State.SETTLED, State.RELEASED})
 HOLDING = frozenset({State.READY, State.EXECUTING, State.IN_DOUBT})
 
@@ -43,7 +46,7 @@ def may_move(before: State, after: State) -> bool:
 
 def diagram() -> str:
     """Return the table as a Mermaid state diagram, for the manual."""
-    lines = ["stateDiagram-v2", "    [*] --> proposed"]
+    lines = ["stateDiagram-v2", "    [*] --> proposed", "    [*] --> settled: recorded"]
     lines += [f"    {before} --> {after}" for before, moves in MOVES.items() for after in State if after in moves]
     lines += [f"    {state} --> [*]" for state in State if state in FINAL]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentguard.core.lifecycle import FINAL, HOLDING, MOVES, State, diagram, may_move
+from agentguard.core.lifecycle import BEGINNINGS, FINAL, HOLDING, MOVES, State, diagram, may_move
 
 DRAWN = {
     "proposed": "denied waiting ready executing",
@@ -32,7 +32,12 @@ def test_a_final_state_is_left_only_by_a_late_truth():
     assert {(before, after) for before in FINAL for after in MOVES[before]} == {(State.RELEASED, State.SETTLED)}
 
 
+def test_nothing_begins_released_or_in_doubt_and_what_was_done_elsewhere_begins_settled():
+    assert {str(state) for state in BEGINNINGS} == {"proposed", "denied", "waiting", "ready", "executing", "settled"}
+    assert not may_move(State.PROPOSED, State.SETTLED)
+
+
 def test_the_diagram_has_every_move_once():
     lines = diagram().splitlines()
     assert len(lines) == len(set(lines))
-    assert sum(" --> " in line for line in lines) == sum(len(moves) for moves in MOVES.values()) + 1 + len(FINAL)
+    assert sum(" --> " in line for line in lines) == sum(len(moves) for moves in MOVES.values()) + 2 + len(FINAL)
