@@ -19,6 +19,7 @@ function has nothing else to return.
     ├── NotDoneError           raised by a tool: definitely nothing happened
     └── StoreError             the store cannot do it
         ├── StoreUnavailableError  locked, read-only, full, unreachable: nothing was stored
+        │   └── ClockError         nobody can rely on what time it is: nothing is decided or begun
         ├── StoreSchemaError       the database was made by another version
         ├── StaleFenceError        somebody else moved the action or escalation first
         └── TamperedError          what is stored contradicts itself
@@ -187,6 +188,12 @@ class StoreUnavailableError(StoreError):
     """The database is locked, read-only, full or unreachable; nothing was stored and nothing ran."""
 
     code = "store_unavailable"
+
+
+class ClockError(StoreUnavailableError):
+    """The clock jumped, or is not the database server's; nothing is decided or begun until somebody has looked."""
+
+    code = "clock"
 
 
 class StoreSchemaError(StoreError):

@@ -60,7 +60,7 @@ class Guard:
         policies: A folder, a file, several of them, or a bundle that is loaded already.
         store: Address of the database (`sqlite:///shop.db`, `sqlite://` for memory), or an open store.
         people: Who may decide escalations: a `people.yaml`; beside the policies by default.
-        clock: Gives the present; the machine's clock by default.
+        clock: Gives the present and is believed; by default the machine's clock (PostgreSQL's own), which is checked.
         activate: Put the loaded policies into force at the start; else what `agentguard policy activate` did counts.
         tenant: Whose records these are, where a call does not say.
         waits: How long lookups, repeated keys and held actions may take.
@@ -81,7 +81,7 @@ class Guard:
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
         self._clock = clock or machine.wall_clock
-        opened = Store.open(store, self._clock) if isinstance(store, str) else store
+        opened = Store.open(store, clock) if isinstance(store, str) else store
         self.tenant = tenant
         self._activate = activate
         self._parts = Parts(

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import schema, sqlite
 from agentguard.store.dialect import Dialect
+from agentguard.store.ledger_clock import LedgerClock, checked
 from agentguard.store.moment import Clock
 from agentguard.store.reading import Reading
 from agentguard.store.sqlite import Sqlite
@@ -37,12 +38,12 @@ class Store:
     Safe to share between threads, and between processes as long as each opens its own or was forked.
     """
 
-    def __init__(self, url: URL, dialect: Dialect, clock: Clock, patience: float) -> None:
+    def __init__(self, url: URL, dialect: Dialect, clock: LedgerClock, patience: float) -> None:
         self.url = url.render_as_string(hide_password=True)
         self._url = url
         self._dialect = dialect
         self._engine = dialect.make_engine(url, patience)
-        self._clock = clock
+        self.clock = clock
         self._patience = patience
         self._in_memory = dialect.is_in_memory(url)
         self._after_fork()
@@ -53,12 +54,14 @@ class Store:
         self._inside = threading.local()
 
     @classmethod
-    def open(cls, url: str, clock: Clock, *, log: str | None = None, patience: float = 10.0) -> Store:
+    def open(
+        cls, url: str, clock: Clock | LedgerClock | None = None, *, log: str | None = None, patience: float = 10.0
+    ) -> Store:
         """Open a database, and make its tables if it has none.
 
         Args:
             url: `sqlite:///file.db`, `sqlite://` for memory, or `sqlite:///file:file.db?mode=ro&uri=true` to read only.
-            clock: What time it is, with a zone.
+            clock: What time it is, with a zone; the database's own clock if None: this machine's, or a server's.
             log: The name of a new log, which stands in every entry; drawn at random when left out.
             patience: Seconds to wait for another process's transaction.
 
@@ -68,9 +71,10 @@ class Store:
             UsageError: The address is not one of the above.
         """
         address, dialect = _parse(url)
-        store = cls(address, dialect, clock, patience)
+        ledger_clock = checked(clock)
+        store = cls(address, dialect, ledger_clock, patience)
         try:
-            schema.prepare(store._engine, dialect, clock, log=log, patience=patience)
+            schema.prepare(store._engine, dialect, ledger_clock, log=log, patience=patience)
         except BaseException:
             store.close()
             raise
@@ -91,7 +95,7 @@ class Store:
             StoreUnavailableError: Locked, read-only, full or unreachable: nothing was stored.
         """
         with self._connected(writes=True) as connection:
-            transaction = Transaction(connection, self._clock)
+            transaction = Transaction(connection, self.clock)
             value = work(transaction)
             transaction.finish()
             connection.commit()
@@ -104,7 +108,7 @@ class Store:
             StoreUnavailableError: The database cannot be read.
         """
         with self._connected(writes=False) as connection:
-            return query(Reading(connection, self._clock))
+            return query(Reading(connection, self.clock))
 
     async def atransact(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work as `transact` does, without holding up the event loop.

@@ -1,4 +1,4 @@
-"""Instants as the tables keep them: microseconds since 1970 UTC, and the ledger's one clock."""
+"""Instants as the tables keep them: microseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from agentguard.errors import TamperedError, UsageError
 
 Clock = Callable[[], datetime]
+"""Returns the present as an aware time."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,13 +45,3 @@ def optional_to_microseconds(moment: datetime | None) -> int | None:
 def optional_from_microseconds(microseconds: int | None) -> datetime | None:
     """Return the instant of microseconds that may be missing."""
     return None if microseconds is None else from_microseconds(microseconds)
-
-
-def ledger_time(clock: Clock, persisted_us: int) -> int:
-    """Return the ledger's now: the clock's, but never before what was persisted.
-
-    A clock that steps back would let money that left a window back into it, so the last time at which a hold was made
-    or an entry written holds as the floor. A host that finds the clock untrustworthy raises from `clock`: the
-    transaction then fails with nothing stored.
-    """
-    return max(to_microseconds(clock()), persisted_us)

@@ -16,12 +16,15 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
 
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
+from agentguard.errors import ClockError
 from agentguard.store import accounts, rows
-from agentguard.store.moment import Clock, from_microseconds, ledger_time, to_microseconds
+from agentguard.store.ledger_clock import LedgerClock, Tick
+from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.records import (
     AccountRecord,
     ActionRecord,
     BundleRecord,
+    ClockRecord,
     Entry,
     EntryFilter,
     EntryRef,
@@ -58,7 +61,7 @@ _activation = ActivationRow.__table__
 _escalation = EscalationRow.__table__
 _vote = VoteRow.__table__
 
-_HEAD = select(_log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us)
+_HEAD = select(_log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us, _log.c.wall_us, _log.c.uptime_us, _log.c.boot)
 _ACTION = select(_action).where(_action.c.id == bindparam("id"))
 _ACTION_BY_KEY = select(_action).where(
     _action.c.tenant == bindparam("tenant"),
@@ -83,20 +86,36 @@ class Head:
     size: int
     leaf: str
     last_us: int
+    tick: Tick
 
 
 class Reading:
     """One consistent view. It is over when the function that was given it returns."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: LedgerClock) -> None:
         self._connection = connection
         row = connection.execute(_HEAD).one()
-        self._head = Head(row.log, int(row.size), row.leaf, int(row.last_us))
-        self._now_us = ledger_time(clock, self._head.last_us)
+        tick = Tick(int(row.wall_us), int(row.uptime_us), row.boot)
+        self._head = Head(row.log, int(row.size), row.leaf, int(row.last_us), tick)
+        self._moment = clock.reckon(self._head.last_us, tick)
+        self._now_us = self._moment.us
 
     def now(self) -> datetime:
-        """Return the ledger's time: one and the same for the whole transaction, and never before an earlier one."""
+        """Return the ledger's time: one and the same for the whole transaction, and never before an earlier one.
+
+        Raises:
+            ClockError: Nobody can rely on the clock. What happened can be written down all the same, at the last
+                entry's time.
+        """
+        if self._moment.fault:
+            raise ClockError(self._moment.fault)
         return from_microseconds(self._now_us)
+
+    def clock(self) -> ClockRecord:
+        """Return what the clock says and what it said at the last commit, for whoever has to judge it."""
+        last = from_microseconds(self._head.tick.wall_us)
+        moment = self._moment
+        return ClockRecord(from_microseconds(moment.tick.wall_us), from_microseconds(moment.us), last, moment.fault)
 
     def log_name(self) -> str:
         """Return the log's random name, which stands in each of its entries."""

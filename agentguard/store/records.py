@@ -181,6 +181,23 @@ class BundleRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockRecord:
+    """What a store's clock says.
+
+    Attributes:
+        wall: What the machine's clock shows, or on PostgreSQL the server's.
+        ledger: The ledger's time: ahead of it where the clock was set back, and then slower until it has caught up.
+        last_wall: What the clock showed at the last commit.
+        fault: Why nobody may rely on it; empty if all is well.
+    """
+
+    wall: datetime
+    ledger: datetime
+    last_wall: datetime
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """What is stopped: `all`, `action:refund.issue` or `agent:support-bot`."""
 

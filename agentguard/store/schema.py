@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agentguard.errors import StoreSchemaError
 from agentguard.store import sqlite
 from agentguard.store.dialect import Dialect
-from agentguard.store.moment import Clock, to_microseconds
+from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.tables import SCHEMA_VERSION, LogRow, metadata
 
 _OPENING_ATTEMPTS = 20
@@ -18,7 +18,7 @@ _OPENING_ATTEMPTS = 20
 _log = LogRow.__table__
 
 
-def prepare(engine: Engine, dialect: Dialect, clock: Clock, *, log: str | None, patience: float) -> None:
+def prepare(engine: Engine, dialect: Dialect, clock: LedgerClock, *, log: str | None, patience: float) -> None:
     """Make the tables if the database has none, or find that this version made them.
 
     Args:
@@ -44,7 +44,7 @@ def prepare(engine: Engine, dialect: Dialect, clock: Clock, *, log: str | None, 
         )
 
 
-def _made_or_found(engine: Engine, dialect: Dialect, clock: Clock, log: str | None, patience: float) -> int:
+def _made_or_found(engine: Engine, dialect: Dialect, clock: LedgerClock, log: str | None, patience: float) -> int:
     attempt = 0
     while True:
         try:
@@ -58,7 +58,7 @@ def _made_or_found(engine: Engine, dialect: Dialect, clock: Clock, log: str | No
             time.sleep(patience / 10 / _OPENING_ATTEMPTS)
 
 
-def _attempt(engine: Engine, dialect: Dialect, clock: Clock, log: str | None) -> int:
+def _attempt(engine: Engine, dialect: Dialect, clock: LedgerClock, log: str | None) -> int:
     with engine.connect() as connection:
         version = _version(connection)
     if version is not None:
@@ -67,14 +67,14 @@ def _attempt(engine: Engine, dialect: Dialect, clock: Clock, log: str | None) ->
         return _version(connection) or _create(connection, dialect, clock, log)
 
 
-def _create(connection: Connection, dialect: Dialect, clock: Clock, log: str | None) -> int:
+def _create(connection: Connection, dialect: Dialect, clock: LedgerClock, log: str | None) -> int:
     metadata.create_all(connection)
     for statement in dialect.triggers():
         connection.exec_driver_sql(statement)
     name = log or dialect.new_log_name(connection)
-    now = to_microseconds(clock())
-    values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", "last_us": now}
-    connection.execute(_log.insert(), values | {"created_us": now})
+    tick = clock.tick()
+    values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", **tick._asdict()}
+    connection.execute(_log.insert(), values | {"last_us": tick.wall_us, "created_us": tick.wall_us})
     connection.commit()
     return SCHEMA_VERSION
 

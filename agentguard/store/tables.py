@@ -35,7 +35,7 @@ def _column(kind: Any, *, key: bool = False, null: bool = False) -> Any:
 
 
 class LogRow(Row, table=True):
-    """The log's name, its head and the ledger's clock: one row."""
+    """The log's name, its head, the ledger's clock and what the machine's clock said at the last commit: one row."""
 
     __tablename__ = "agentguard_log"
     __table_args__ = (TYPED,)
@@ -46,6 +46,9 @@ class LogRow(Row, table=True):
     size: int = _column(Whole)
     leaf: str = _column(Text)
     last_us: int = _column(Whole)
+    wall_us: int = _column(Whole)
+    uptime_us: int = _column(Whole)
+    boot: str = _column(Text)
     vault: str | None = _column(Text, null=True)
     created_us: int = _column(Whole)
 

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from agentguard.core.digest import canonical_bytes, digest
-from agentguard.core.lifecycle import MOVES, State, may_move
+from agentguard.core.lifecycle import BEGINNINGS, State, may_move
 from agentguard.core.request import Vote
 from agentguard.errors import NotFoundError, PolicyVersionError, StaleFenceError, UsageError
 from agentguard.store import accounts, rows
-from agentguard.store.moment import Clock
+from agentguard.store.ledger_clock import LedgerClock
+from agentguard.store.moment import from_microseconds
 from agentguard.store.reading import Reading
 from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, EscalationRecord, Movement
 from agentguard.store.tables import (
@@ -44,7 +45,12 @@ _escalation = EscalationRow.__table__
 _activation = ActivationRow.__table__
 _INSERT_ENTRY = insert(_entry)
 _UPDATE_HEAD = update(LogRow.__table__).values(
-    size=bindparam("new_size"), leaf=bindparam("new_leaf"), last_us=bindparam("new_us")
+    size=bindparam("new_size"),
+    leaf=bindparam("new_leaf"),
+    last_us=bindparam("new_us"),
+    wall_us=bindparam("new_wall"),
+    uptime_us=bindparam("new_uptime"),
+    boot=bindparam("new_boot"),
 )
 
 
@@ -56,7 +62,7 @@ def leaf_of(body: bytes) -> str:
 class Transaction(Reading):
     """One unit of work. Whatever moves money or an action must append an entry before it ends."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: LedgerClock) -> None:
         super().__init__(connection, clock)
         self._began_at_size = self._head.size
         self._needs_entry = ""
@@ -113,10 +119,10 @@ class Transaction(Reading):
             StaleFenceError: Somebody opened the same key first; look it up in a new transaction.
             UsageError: No action begins in this state.
         """
-        if record.state is not State.PROPOSED and record.state not in MOVES[State.PROPOSED]:
+        if record.state not in BEGINNINGS:
             raise UsageError(f"expected a state that an action can begin in, got `{record.state}`")
         self._needs_entry = f"opened action `{record.id}`"
-        values = rows.action_values(asdict(record) | {"updated_at": self.now()})
+        values = rows.action_values(asdict(record) | {"updated_at": from_microseconds(self._now_us)})
         try:
             self._connection.execute(insert(_action), values)
         except IntegrityError as error:
@@ -149,7 +155,8 @@ class Transaction(Reading):
         if new_fence < fence:
             raise UsageError(f"expected a fence of {fence} or more, got {new_fence}; a fence only grows")
         self._needs_entry = f"moved action `{action_id}`"
-        values = rows.action_values(values | {"state": to_state, "fence": new_fence, "updated_at": self.now()})
+        updated_at = from_microseconds(self._now_us)
+        values = rows.action_values(values | {"state": to_state, "fence": new_fence, "updated_at": updated_at})
         guarded = update(_action).where(
             _action.c.id == action_id, _action.c.state == from_state.value, _action.c.fence == fence
         )
@@ -356,4 +363,5 @@ class Transaction(Reading):
                 )
             return
         values = {"new_size": self._head.size, "new_leaf": self._head.leaf, "new_us": self._now_us}
+        values |= {f"new_{name.removesuffix('_us')}": value for name, value in self._moment.kept._asdict().items()}
         self._connection.execute(_UPDATE_HEAD, values)

@@ -152,7 +152,7 @@ def test_a_posting_must_be_next_add_up_and_not_lie_in_the_past(raw, n, cum, ts):
         "UPDATE agentguard_log SET size = size - 1",
         "UPDATE agentguard_log SET last_us = last_us - 1",
         "UPDATE agentguard_log SET log = 'another'",
-        "INSERT OR REPLACE INTO agentguard_log SELECT id, log, schema_version, 0, '', 0, NULL, 0 FROM agentguard_log",
+        "INSERT OR REPLACE INTO agentguard_log SELECT id, log, 1, 0, '', 0, 0, 0, '', NULL, 0 FROM agentguard_log",
     ],
 )
 def test_the_head_of_the_log_only_grows(raw, statement):
