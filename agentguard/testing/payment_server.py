@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -99,9 +100,15 @@ class PaymentClient:
     timeout: float = 30.0
 
     def refund(
-        self, order_id: str, amount: Money, key: str | None, metadata: Mapping[str, str] | None = None
+        self,
+        order_id: str,
+        amount: Money,
+        key: str | None,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        not_after: datetime | None = None,
     ) -> Receipt:
-        """Make a refund: at most once for each key, and each time it arrives without one.
+        """Make a refund: at most once for each key, each time it arrives without one, and never after `not_after`.
 
         Raises:
             NotDoneError: The provider refused, so definitely nothing happened.
@@ -109,6 +116,8 @@ class PaymentClient:
         """
         amounts = {"amount": str(amount.amount), "currency": amount.currency}
         body = {"order_id": order_id, **amounts, "metadata": dict(metadata or {})}
+        if not_after is not None:
+            body["not_after"] = not_after.isoformat()
         headers = {} if key is None else {"Idempotency-Key": key}
         status, answer = self._call("POST", "/refunds", body, headers)
         if status >= 500:
@@ -159,6 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
             payments.closing.wait(payments.patience)
         amount = Money.of(asked["amount"], asked["currency"])
         key, now = self.headers["Idempotency-Key"], machine.wall_clock()
+        if "not_after" in asked and now > datetime.fromisoformat(asked["not_after"]):
+            self._send(410, {"error": "too late"})
+            return
         receipt = payments.books.book(key, asked["order_id"], amount, now, asked["metadata"])
         if mood is Mood.LOSES_ANSWER:
             return

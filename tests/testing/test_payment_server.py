@@ -1,6 +1,7 @@
 """The payment provider of the test kit: what it books is what happened, whatever the client was told."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -103,3 +104,9 @@ def test_moods_are_drawn_where_somebody_draws_them(tmp_path):
         with pytest.raises(NotDoneError):
             client.refund("A-17", FORTY, "k1")
         assert client.refund("A-17", FORTY, "k1").id == "re_1"
+
+
+def test_a_refund_that_comes_too_late_is_refused(server, client):
+    with pytest.raises(NotDoneError, match="410 too late"):
+        client.refund("A-17", FORTY, "k1", not_after=datetime(2026, 1, 1, tzinfo=UTC))
+    assert list(server.books) == []

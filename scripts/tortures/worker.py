@@ -1,0 +1,178 @@
+"""One process of the host: threads and tasks that ask, and a desk that recovers and looks into doubts.
+
+It is killed at any moment. What it was told stands in its journal before it goes on: a line that was written survives
+the process's end, so no sync is needed for what only processes die of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+
+import orjson
+
+from agentguard import Guard
+from agentguard.core.lifecycle import State
+from agentguard.engine.answers import Answer, Ready
+from agentguard.errors import StoreUnavailableError, UsageError
+from agentguard.testing.payment_books import read_books
+from scripts.tortures.jobs import Counter, choose, job
+from scripts.tortures.shop import BLIND, LAG, Place, open_guard
+
+PROPOSED_FIRST = 0.1
+REST = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """How many ask at once in one process."""
+
+    threads: int = 4
+    tasks: int = 8
+
+
+class Worker:
+    """One worker process from its start until it is told to end; it is rarely given that long."""
+
+    def __init__(self, place: Place, name: str, crew: Crew) -> None:
+        self.place = place
+        self.name = name
+        self.crew = crew
+        self.parent = os.getppid()
+        # One number for all threads: lockf knows processes, not threads.
+        self.counter = Counter(place.folder / "counter")
+        self.counting = threading.Lock()
+        self.journal = os.open(place.journals / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.guard: Guard = self._opened()
+
+    def _opened(self) -> Guard:
+        while True:
+            try:
+                guard = open_guard(self.place)
+                guard.start()
+                return guard
+            except StoreUnavailableError:
+                if self.is_over():
+                    raise SystemExit(0) from None
+                time.sleep(REST)
+
+    def is_over(self) -> bool:
+        """Whether it is told to end, or nobody is there any more to tell it."""
+        return self.place.over.exists() or os.getppid() != self.parent
+
+    def work(self) -> None:
+        """Ask until it is over."""
+        going = [threading.Thread(target=self._asking, args=(n,)) for n in range(self.crew.threads)]
+        going.append(threading.Thread(target=lambda: asyncio.run(self._asking_together())))
+        going.append(threading.Thread(target=self._desk))
+        for thread in going:
+            thread.start()
+        for thread in going:
+            thread.join()
+        self.guard.close()
+
+    def _next(self, dice: random.Random) -> int:
+        with self.counting:
+            return choose(self.counter, dice)
+
+    def _asking(self, which: int) -> None:
+        dice = random.Random(f"{self.place.seed}-{self.name}-{which}")
+        while not self.is_over():
+            number = self._next(dice)
+            request = job(self.place.seed, number).request
+            try:
+                if dice.random() < PROPOSED_FIRST:
+                    answer = self.guard.propose(**request)
+                    self._tell(number, answer)
+                    if isinstance(answer, Ready):
+                        answer = self.guard.execute(answer.decision_id)
+                else:
+                    answer = self.guard.run(**request)
+            except StoreUnavailableError:
+                time.sleep(REST)
+                continue
+            except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
+                self.report()
+                continue
+            self._tell(number, answer)
+            if answer.status == "unavailable":
+                time.sleep(REST)
+
+    async def _asking_together(self) -> None:
+        await asyncio.gather(*(self._asking_in_a_task(n) for n in range(self.crew.tasks)))
+
+    async def _asking_in_a_task(self, which: int) -> None:
+        dice = random.Random(f"{self.place.seed}-{self.name}-task-{which}")
+        while not self.is_over():
+            number = self._next(dice)
+            try:
+                answer = await self.guard.arun(**job(self.place.seed, number).request)
+            except StoreUnavailableError:
+                await asyncio.sleep(REST)
+                continue
+            except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
+                self.report()
+                continue
+            self._tell(number, answer)
+            if answer.status == "unavailable":
+                await asyncio.sleep(REST)
+
+    def _tell(self, number: int, answer: Answer) -> None:
+        line = {
+            "job": number,
+            "status": answer.status,
+            "action": answer.decision_id,
+            "entry": answer.entry,
+            "code": answer.reason_code,
+        }
+        os.write(self.journal, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _desk(self) -> None:
+        dice = random.Random(f"{self.place.seed}-{self.name}-desk")
+        while not self.is_over():
+            time.sleep(dice.uniform(0.5, 3))
+            try:
+                self.guard.recover()
+                look_into_doubts(self.guard, self.place, by=self.name)
+            except StoreUnavailableError:
+                continue
+            except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
+                self.report()
+
+    def report(self) -> None:
+        """Write down an error that no host should see, and go on."""
+        self.place.report(f"{self.name}\n{traceback.format_exc()}")
+
+
+def look_into_doubts(guard: Guard, place: Place, *, by: str) -> int:
+    """Do as a person would: find actions in doubt that nobody can ask about, and look into the provider's books."""
+    in_doubt, now = guard.store.read(lambda reading: (reading.actions(State.IN_DOUBT, limit=500), reading.now()))
+    old = [action for action in in_doubt if action.action == BLIND and action.deadline and now > action.deadline + LAG]
+    if not old:
+        return 0
+    paid = {booking.metadata["action"]: booking.receipt for booking in read_books(place.books)}
+    for action in old:
+        receipt = paid.get(action.id)
+        try:
+            guard.resolve(action.id, done=receipt is not None, by=by, why="the provider's books", result=receipt)
+        except UsageError:
+            continue  # somebody else was quicker
+    return len(old)
+
+
+def work(place: Place, name: str, crew: Crew) -> None:
+    """Be a worker process; returns when it is over."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        Worker(place, name, crew).work()
+    except SystemExit:
+        return
+    except BaseException:
+        place.report(f"{name}\n{traceback.format_exc()}")
+        raise

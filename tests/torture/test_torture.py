@@ -1,0 +1,35 @@
+"""The short form of `scripts/torture`: everything that must be 0 is 0, and enough was done to say so."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TORTURE = ROOT / "scripts" / "torture"
+
+
+def torture(*options):
+    command = [sys.executable, str(TORTURE), "--json", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=ROOT)
+
+
+@pytest.mark.law(2, 3, 4, 5, 6, 14)
+def test_whoever_is_killed_nothing_is_paid_twice_unannounced_or_past_a_limit_and_no_answer_is_lost():
+    ended = torture("--seconds", "12", "--breath", "0.5")
+    counted = json.loads(ended.stdout)
+    assert ended.returncode == 0, counted
+    assert set(counted["wrong"].values()) == {0}
+    assert counted["misfortunes"]["workers killed"] >= 5
+    assert counted["counts"]["payments"] >= 50
+    assert counted["counts"]["keys sent again"] >= 10
+    assert counted["limits"][0]["refused"] > 0
+
+
+def test_a_folder_that_is_not_empty_is_not_written_into(tmp_path):
+    (tmp_path / "mine").touch()
+    ended = torture("--keep", str(tmp_path))
+    assert ended.returncode == 2
+    assert "expected an empty folder for --keep" in ended.stderr
