@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from agentguard.core.lifecycle import MOVES, State
+from agentguard.core.lifecycle import BEGINNINGS, MOVES, State
 from agentguard.errors import KeyConflictError, StaleFenceError, StoreUnavailableError, TamperedError, UsageError
 from agentguard.store import Store
 from agentguard.store.verification import verify
@@ -66,7 +66,7 @@ def test_one_key_names_one_action(store):
 @pytest.mark.parametrize("before", State)
 @pytest.mark.parametrize("after", State)
 def test_only_moves_of_the_table_are_stored(store, before, after):
-    if before not in {State.PROPOSED, *MOVES[State.PROPOSED]}:
+    if before not in BEGINNINGS:
         with pytest.raises(UsageError, match="a state that an action can begin in"):
             begin(store, "a1", state=before)
         return
