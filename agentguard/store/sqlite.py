@@ -26,6 +26,7 @@ OLDEST = (3, 37, 0)
 _NEVER_CHANGED = (
     "agentguard_entry",
     "agentguard_posting",
+    "agentguard_reversal",
     "agentguard_action_value",
     "agentguard_policy_text",
     "agentguard_bundle",
