@@ -12,12 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason
-from agentguard.core.digest import decode, encode, time_text
-from agentguard.core.language import Declared, Value
-from agentguard.core.language import Time as TimeType
+from agentguard.core.digest import encode, time_text
+from agentguard.core.language import Value
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Place
-from agentguard.core.request import Actor, ActorKind, Evidence, Fact, FactStatus, Request, Usage, Vote
+from agentguard.core.request import Actor, Evidence, Fact, FactStatus, Request, Vote
 
 FORMAT = 1
 NO_PLACE = Place("", 0, 0)
@@ -188,10 +187,11 @@ def _limit(check: LimitCheck, keyed: Keyed) -> dict[str, Any]:
 
 
 def _values(place: str, values: Mapping[str, Value], sealed: SealedDigests) -> dict[str, Any]:
-    return {name: _value(_place(place, name), value, sealed) for name, value in values.items()}
+    return {name: _value(place_of(place, name), value, sealed) for name, value in values.items()}
 
 
-def _place(place: str, name: str) -> str:
+def place_of(place: str, name: str) -> str:
+    """Return under which place a value of an entry is sealed: `arguments.email`, `context.phone`."""
     return name if name.startswith(f"{place}.") else f"{place}.{name}"
 
 
@@ -233,102 +233,6 @@ def vote(given: Vote) -> dict[str, Any]:
         "viewed_at": None if given.viewed_at is None else time_text(given.viewed_at),
         "voted_at": time_text(given.voted_at),
     }
-
-
-Unseal = Callable[[str, str], Value | None]
-"""From a place and the digest of a sealed value to its JSON, or None where its key is destroyed."""
-
-
-@dataclass(slots=True)
-class Reader:
-    """Reads requests and evidence back out of a `decided` entry; `erased` names what could not be read any more."""
-
-    body: Mapping[str, Any]
-    plan: Plan
-    unseal: Unseal
-    erased: list[str]
-
-    def request(self, on_behalf_of: str | None) -> Request:
-        """Return the request; an erased customer stands as the pseudonym, and is named as erased."""
-        if on_behalf_of is None:
-            self.erased.append("on_behalf_of")
-            on_behalf_of = self.body["on_behalf_of"]
-        who = self.body["actor"]
-        return Request(
-            tenant=self.body["tenant"],
-            actor=Actor(
-                id=who["id"],
-                version=who["version"],
-                model=who["model"],
-                prompt_digest=who["prompt_digest"],
-                tools_digest=who["tools_digest"],
-                kind=ActorKind(who["kind"]),
-            ),
-            on_behalf_of=on_behalf_of,
-            action=self.body["action"],
-            arguments=self._read("arguments", self.body["arguments"], self.plan.arguments),
-            context=self._read("context", self.body["context"], self.plan.context),
-            key=self.body["key"],
-            asked_at=_time(self.body["asked_at"]),
-        )
-
-    def evidence(self) -> Evidence:
-        """Return everything the decision rested on beside the request."""
-        return Evidence(
-            facts={name: self._fact(name, recorded) for name, recorded in self.body["facts"].items()},
-            usage={name: Usage(item["held"], item["settled"]) for name, item in self.body["usage"].items()},
-            history=dict(self.body["history"]),
-            votes=tuple(_read_vote(vote) for vote in self.body["votes"]),
-            now=_time(self.body["now"]),
-        )
-
-    def _read(self, place: str, recorded: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Value]:
-        values: dict[str, Value] = {}
-        for name, item in recorded.items():
-            found = self._unsealed(_place(place, name), item)
-            if found is None:
-                continue
-            values[name] = decode(declared[name].type, found) if name in declared else found
-        return values
-
-    def _fact(self, name: str, recorded: Mapping[str, Any]) -> Fact:
-        status = FactStatus(recorded["status"])
-        read_at = None if recorded["read_at"] is None else _time(recorded["read_at"])
-        if status is not FactStatus.VALUE:
-            return Fact(status, None, recorded["source"], read_at)
-        found = self._unsealed(f"facts.{name}", recorded["value"])
-        if found is None:
-            return Fact(FactStatus.FAILED, None, recorded["source"], read_at)
-        return Fact(status, decode(self.plan.facts[name].type, found), recorded["source"], read_at)
-
-    def _unsealed(self, place: str, item: Any) -> Any:
-        if not (isinstance(item, Mapping) and set(item) == {"sealed"}):
-            return item
-        found = self.unseal(place, item["sealed"])
-        if found is None:
-            self.erased.append(place)
-        return found
-
-
-def _time(text: str) -> datetime:
-    moment = decode(TimeType(), text)
-    assert isinstance(moment, datetime)  # noqa: S101 - the type says so
-    return moment
-
-
-def _read_vote(recorded: Mapping[str, Any]) -> Vote:
-    return Vote(
-        escalation=recorded["escalation"],
-        voter=recorded["voter"],
-        approve=recorded["approve"],
-        groups=frozenset(recorded["groups"]),
-        authenticated=recorded["authenticated"],
-        request_digest=recorded["request_digest"],
-        reasons=frozenset(recorded["reasons"]),
-        reason_code=recorded["reason_code"],
-        voted_at=_time(recorded["voted_at"]),
-        viewed_at=None if recorded["viewed_at"] is None else _time(recorded["viewed_at"]),
-    )
 
 
 def refused(

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 
 from agentguard.core.counting import PastAction, counted, identity_of, names_read, past_values
 from agentguard.core.digest import decode
-from agentguard.core.entry import Reader
 from agentguard.core.language import Value
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import AccountNeed
 from agentguard.core.plan import Plan, PlannedLimit
 from agentguard.core.policy import Bundle
+from agentguard.core.reader import Reader
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.openings import Beginning, Opening, counted_until
 from agentguard.engine.parts import Parts

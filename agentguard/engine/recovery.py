@@ -16,6 +16,7 @@ import orjson
 from agentguard.core import entry
 from agentguard.core.language import Value
 from agentguard.core.lifecycle import State
+from agentguard.core.reader import Reader, Unseal
 from agentguard.engine import recorded
 from agentguard.engine.answers import Answer
 from agentguard.engine.carrying import carry_out
@@ -179,12 +180,12 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> tuple[Under
     return begun, erased
 
 
-def reader_of(parts: Parts, reading: Reading, body: dict[str, Any], plan: Any) -> entry.Reader:
+def reader_of(parts: Parts, reading: Reading, body: dict[str, Any], plan: Any) -> Reader:
     """Return a reader of a decision's entry that can open what is sealed in it, as long as its key is there."""
-    return entry.Reader(body, plan, unsealer(parts, reading, body["action_id"]), [])
+    return Reader(body, plan, unsealer(parts, reading, body["action_id"]), [])
 
 
-def unsealer(parts: Parts, reading: Reading, action_id: str) -> entry.Unseal:
+def unsealer(parts: Parts, reading: Reading, action_id: str) -> Unseal:
     """Return how an action's sealed values are opened: by place and digest; None where the key was destroyed."""
 
     def unseal(place: str, digest: str) -> Value | None:
