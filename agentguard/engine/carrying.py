@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from agentguard.core.lifecycle import State
+from agentguard.engine import recorded
 from agentguard.engine.answers import Answer, InDoubt
 from agentguard.engine.deciding import halted
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.parts import Parts
-from agentguard.engine.steps import Call, Commit, Look, Walk
+from agentguard.engine.steps import Abandoned, Call, Commit, Look, Walk
 from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import StoreUnavailableError
-from agentguard.store import Reading
+from agentguard.store import Reading, Transaction
+
+NOT_BEGUN = Outcome(OutcomeKind.NOT_DONE, error="not_begun")
 
 
 def carry_out(parts: Parts, begun: Undertaking) -> Walk:
@@ -20,20 +25,51 @@ def carry_out(parts: Parts, begun: Undertaking) -> Walk:
         seconds: float = yield Look(lambda reading: seconds_left(begun, reading))
     except StoreUnavailableError:
         seconds = 0.0
+    except Abandoned:
+        # Whoever waited has gone before the tool was called.
+        forgone = Finishing(parts, begun, report(parts, begun, _of_all_attempts(begun, NOT_BEGUN)))
+        given_back: Answer = yield Commit(Unwritten(forgone))
+        return given_back
+    outcome: Outcome
     if seconds <= 0:
-        outcome = Outcome(OutcomeKind.NOT_DONE, error="not_begun")
+        outcome = NOT_BEGUN
     else:
         outcome = yield Call(begun.tool, begun, seconds if begun.tool.timeout is not None else None)
-    if outcome.kind is OutcomeKind.NOT_DONE and begun.standing.attempt > 1:
-        # It says that this attempt did nothing; an earlier one, whose outcome nobody knows, may have acted (law 6).
-        outcome = Outcome(OutcomeKind.UNKNOWN, error=outcome.error)
-    told = report(parts, begun, outcome)
+    outcome = _of_all_attempts(begun, outcome)
+    ending = Finishing(parts, begun, report(parts, begun, outcome))
     try:
-        answer: Answer = yield Commit(Finishing(parts, begun, told))
+        answer: Answer = yield Commit(ending)
     except StoreUnavailableError:
         # The effect may have happened and the record could not be written: the hold stays, and recovery finds it.
         return InDoubt(decision_id=begun.action_id, action=begun.request.action, error="store_unavailable")
+    except Abandoned:
+        answer = yield Commit(Unwritten(ending))
     return answer
+
+
+def _of_all_attempts(begun: Undertaking, outcome: Outcome) -> Outcome:
+    """Return what is known of an action: "not done" says that this attempt did nothing; an earlier one may have acted.
+
+    Law 6: nobody knows the outcome of an earlier attempt, or there would not have been another one.
+    """
+    if outcome.kind is OutcomeKind.NOT_DONE and begun.standing.attempt > 1:
+        return Outcome(OutcomeKind.UNKNOWN, error=outcome.error)
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """Write how an action ended that nobody waits for, if it did begin and its end is not written yet."""
+
+    ending: Finishing
+
+    def __call__(self, transaction: Transaction) -> Answer:
+        """Write it, or nothing where the unit that was left had been committed, or had never begun anything."""
+        begun = self.ending.begun
+        record = transaction.action(begun.action_id)
+        if record is None or record.state is not State.EXECUTING or record.fence != begun.standing.fence:
+            return recorded.not_now("", begun.request.action, "withdrawn")
+        return self.ending(transaction)
 
 
 def seconds_left(begun: Undertaking, reading: Reading) -> float:

@@ -17,6 +17,7 @@ from agentguard.engine.answers import Answer
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.gather import Asking, Facts, Failure, gather
+from agentguard.engine.leaving import leave
 from agentguard.engine.machine import sleep
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
@@ -39,6 +40,9 @@ def drive(parts: Parts, walk: Walk) -> Answer:
                 given = _perform(parts, step)
             except Exception as error:  # noqa: BLE001 - the walk decides what each failure means
                 step = walk.throw(error)
+            except BaseException:
+                leave(parts, walk, step)
+                raise
             else:
                 step = walk.send(given)
     except StopIteration as end:
@@ -47,7 +51,11 @@ def drive(parts: Parts, walk: Walk) -> Answer:
 
 
 async def adrive(parts: Parts, walk: Walk) -> Answer:
-    """Take a walk to its answer in this event loop; whatever blocks goes to a thread."""
+    """Take a walk to its answer in this event loop; whatever blocks goes to a thread.
+
+    Where the task is cancelled, nothing new is begun: a decision that is not committed yet is withdrawn, and one that
+    is committed gives back what it holds, unless its tool was called.
+    """
     try:
         step = next(walk)
         while True:
@@ -55,6 +63,9 @@ async def adrive(parts: Parts, walk: Walk) -> Answer:
                 given = await _aperform(parts, step)
             except Exception as error:  # noqa: BLE001 - the walk decides what each failure means
                 step = walk.throw(error)
+            except BaseException:
+                leave(parts, walk, step)
+                raise
             else:
                 step = walk.send(given)
     except StopIteration as end:
@@ -67,7 +78,7 @@ def _perform(parts: Parts, step: Step) -> Any:
         case Look():
             return parts.store.read(step.query)
         case Commit():
-            return parts.store.transact(step.work)
+            return parts.store.transact(step)
         case Gather():
             return gathered(parts, step)
         case Call():
@@ -79,9 +90,9 @@ def _perform(parts: Parts, step: Step) -> Any:
 async def _aperform(parts: Parts, step: Step) -> Any:
     match step:
         case Look():
-            return await asyncio.to_thread(parts.store.read, step.query)
+            return await parts.store.aread(step.query)
         case Commit():
-            return await asyncio.to_thread(parts.store.transact, step.work)
+            return await parts.store.atransact(step)
         case Gather():
             return await _agathered(parts, step)
         case Call():

@@ -11,6 +11,7 @@ from agentguard.core.request import Request
 from agentguard.engine.answers import Answer
 from agentguard.engine.registry import Tool
 from agentguard.engine.undertaking import Undertaking
+from agentguard.errors import AgentGuardError
 from agentguard.store import Reading, Transaction
 
 
@@ -21,11 +22,32 @@ class Look:
     query: Callable[[Reading], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Commit:
-    """Do a unit of work in one transaction."""
+    """Do a unit of work in one transaction.
+
+    The store calls the step itself, perhaps more than once, so that a walk which nobody waits for any more can take its
+    unit back, or learn what it came to.
+
+    Attributes:
+        given: What the unit came to when it was run last; whether that was committed, the store knows.
+        withdrawn: True if it must not be run any more.
+    """
 
     work: Callable[[Transaction], Any]
+    given: Any = None
+    withdrawn: bool = False
+
+    def __call__(self, transaction: Transaction) -> Any:
+        """Run the unit, unless it was taken back."""
+        self._refuse_if_withdrawn()
+        self.given = self.work(transaction)
+        self._refuse_if_withdrawn()  # who takes it back while it runs either sees what it gave or is seen here
+        return self.given
+
+    def _refuse_if_withdrawn(self) -> None:
+        if self.withdrawn:
+            raise WithdrawnError("expected a unit that somebody waits for, got one that was taken back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +72,16 @@ class Pause:
     """Wait a moment for another walk of the same action."""
 
     seconds: float
+
+
+class WithdrawnError(AgentGuardError):
+    """A unit of work was taken back before the store came to it; nothing of it was stored."""
+
+    code = "withdrawn"
+
+
+class Abandoned(BaseException):
+    """Thrown into a walk that nobody waits for any more: it may still commit how it ends, and begins nothing new."""
 
 
 Step = Look | Commit | Gather | Call | Pause

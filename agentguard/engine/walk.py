@@ -26,7 +26,7 @@ from agentguard.engine.machine import jitter
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
 from agentguard.engine.results import read_result
-from agentguard.engine.steps import Commit, Gather, Look, Pause, Step, Walk
+from agentguard.engine.steps import Abandoned, Commit, Gather, Look, Pause, Step, Walk
 from agentguard.engine.undertaking import Undertaking, tool_of
 from agentguard.errors import KeyConflictError, StoreUnavailableError
 from agentguard.store import Reading, Transaction
@@ -84,9 +84,14 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
         gatherings += 1
         facts: Mapping[str, Fact] = yield Gather(seen.ask.plan, seen.ask.request)
         sealed = seal_facts(parts, seen.ask, facts)
-        decided: Answer | Undertaking | Again = yield Commit(
-            Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, begin=begin)
-        )
+        deciding = Commit(Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, begin=begin))
+        decided: Answer | Undertaking | Again
+        try:
+            decided = yield deciding
+        except Abandoned:
+            decided = deciding.given
+            if not isinstance(decided, Undertaking):
+                raise
         if not isinstance(decided, Again):
             return decided
         if decided is Again.LOOK:
