@@ -1,4 +1,4 @@
-"""Several processes that act on one database at once: each is this file, run with the database and its callers.
+"""Processes that act when they are told to: several of ours on one database, or one of a peer in its own environment.
 
 A process says `ready`, then answers every line with seconds by what it did in them, until its input ends.
 """
@@ -9,20 +9,18 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from typing import Self
 
-from governed import Shop
-from loads import Run, tasks
+from loads import Run
 
 
 class Crew:
-    """So many processes with so many callers each; a context manager that ends them."""
+    """Processes that act together; a context manager that ends them."""
 
-    def __init__(self, url: str, *, processes: int, callers: int) -> None:
-        command = [sys.executable, __file__, url, str(callers)]
+    def __init__(self, commands: Sequence[Sequence[str]]) -> None:
         self._processes = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _ in range(processes)
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
         ]
         for process in self._processes:
             _line(process)
@@ -50,14 +48,22 @@ def _line(process: subprocess.Popen[str]) -> str:
     return line
 
 
+def obey(act: Callable[[float], Run]) -> None:
+    """Be a process of a crew: act whenever told to, for as long as told to."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        run = act(float(line))
+        print(json.dumps([run.seconds, run.latencies]), flush=True)
+
+
 def main() -> None:
-    """Act when told to, as long as told to."""
+    """Be so many tasks that run governed actions on a database."""
+    from governed import Shop
+    from loads import tasks
+
     shop = Shop(sys.argv[1], is_async=True)
     with asyncio.Runner() as runner:
-        print("ready", flush=True)
-        for line in sys.stdin:
-            run = runner.run(tasks(shop.aact, float(line), int(sys.argv[2])))
-            print(json.dumps([run.seconds, run.latencies]), flush=True)
+        obey(lambda seconds: runner.run(tasks(shop.aact, seconds, int(sys.argv[2]))))
     shop.guard.close()
 
 

@@ -1,11 +1,12 @@
 """The action that the benchmarks run: decided for real under three limits, one lookup, one tool that does nothing.
 
-Two audit entries and two durable commits an action. A thousand customers take turns, so that what all callers meet in
+Two audit entries and two durable commits an action. Five hundred customers take turns, so that what all callers meet in
 is the agent's and the tenant's limit.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from datetime import timedelta
@@ -13,7 +14,7 @@ from typing import Any
 
 from agentguard import Denied, Done, Guard, Idempotent, Money, policyfile
 
-CUSTOMERS = 1000
+CUSTOMERS = 512
 
 POLICY = """
 agentguard: 1
@@ -55,6 +56,15 @@ class Shop:
         self.guard.start()
         self._name = f"{os.getpid()}-{id(self)}"
         self._numbers = itertools.count()
+
+    def meet(self, runner: asyncio.Runner) -> None:
+        """Have every customer act once: the first time makes a key of their own, which is another file's commit."""
+
+        async def everybody() -> None:
+            for _ in range(0, CUSTOMERS, 64):
+                await asyncio.gather(*(self.aact() for _ in range(64)))
+
+        runner.run(everybody())
 
     def request(self, amount: str = "10.00") -> dict[str, Any]:
         """Return the next request, as `guard.run` takes it."""
