@@ -14,58 +14,22 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from agentguard.errors import StoreError, StoreSchemaError, StoreUnavailableError, TamperedError
+from agentguard.store.append_only import (
+    HEAD_GROWS,
+    HEAD_SHRINKS,
+    HEAD_STAYS,
+    MAY_BE_DELETED,
+    NEVER_CHANGED,
+    NEW_ROW_MUST,
+    REFUSAL,
+    is_append_only,
+    takes_next_row_only,
+)
 from agentguard.store.dialect import Driver
-
-# Text that a trigger raises, so that its refusal can be told from any other.
-REFUSAL = "agentguard"
 
 WRITES = "agentguard_writes"
 
 OLDEST = (3, 37, 0)
-
-_NEVER_CHANGED = (
-    "agentguard_entry",
-    "agentguard_posting",
-    "agentguard_reversal",
-    "agentguard_action_value",
-    "agentguard_policy_text",
-    "agentguard_bundle",
-    "agentguard_activation",
-    "agentguard_vote",
-    "agentguard_sealed",
-    "agentguard_result",
-)
-# What a person's right to be forgotten may take away; an entry keeps its digest.
-_MAY_BE_DELETED = frozenset({"agentguard_sealed", "agentguard_result"})
-
-# What must be true of a new row. It is asked before `OR REPLACE` deletes anything, and refuses that as well.
-_NEW_ROW_MUST = {
-    "agentguard_entry": (
-        "NEW.pos = (SELECT coalesce(max(pos), 0) + 1 FROM agentguard_entry)"
-        " AND NEW.seq = (SELECT coalesce(max(seq), 0) + 1 FROM agentguard_entry WHERE stream = NEW.stream)"
-    ),
-    "agentguard_posting": (
-        "NEW.n = (SELECT coalesce(max(n), 0) + 1 FROM agentguard_posting WHERE account = NEW.account)"
-        " AND NEW.cum = NEW.amount + (SELECT coalesce(max(cum), 0) FROM agentguard_posting"
-        " WHERE account = NEW.account AND n = NEW.n - 1)"
-        " AND NEW.ts_us >= (SELECT coalesce(max(ts_us), 0) FROM agentguard_posting WHERE account = NEW.account)"
-    ),
-    "agentguard_action_value": (
-        "NOT EXISTS (SELECT 1 FROM agentguard_action_value WHERE action_id = NEW.action_id AND name = NEW.name)"
-    ),
-    "agentguard_policy_text": (
-        "NOT EXISTS (SELECT 1 FROM agentguard_policy_text WHERE digest = NEW.digest"
-        " OR (name = NEW.name AND version = NEW.version))"
-    ),
-    "agentguard_bundle": "NOT EXISTS (SELECT 1 FROM agentguard_bundle WHERE digest = NEW.digest)",
-    "agentguard_activation": "NEW.n = (SELECT coalesce(max(n), 0) + 1 FROM agentguard_activation)",
-    "agentguard_vote": (
-        "NOT EXISTS (SELECT 1 FROM agentguard_vote WHERE escalation = NEW.escalation AND voter = NEW.voter)"
-    ),
-    "agentguard_sealed": "NOT EXISTS (SELECT 1 FROM agentguard_sealed WHERE digest = NEW.digest)",
-    "agentguard_result": "NOT EXISTS (SELECT 1 FROM agentguard_result WHERE action_id = NEW.action_id)",
-    "agentguard_log": "NOT EXISTS (SELECT 1 FROM agentguard_log)",
-}
 
 
 class Sqlite:
@@ -123,23 +87,15 @@ class Sqlite:
 
     def triggers(self) -> Iterator[str]:
         """Yield the statements that make the append-only tables refuse changes."""
-        for table in _NEVER_CHANGED:
-            yield _trigger(f"{table}_no_update", f"BEFORE UPDATE ON {table}", f"{table} is append-only")
-            if table not in _MAY_BE_DELETED:
-                yield _trigger(f"{table}_no_delete", f"BEFORE DELETE ON {table}", f"{table} is append-only")
-        for table, condition in _NEW_ROW_MUST.items():
-            yield _trigger(
-                f"{table}_in_order",
-                f"BEFORE INSERT ON {table} WHEN NOT coalesce({condition}, 0)",
-                f"{table} takes only the next row, and no row twice",
-            )
-        yield _trigger("agentguard_log_stays", "BEFORE DELETE ON agentguard_log", "the head of the log stays")
-        yield _trigger(
-            "agentguard_log_grows",
-            "BEFORE UPDATE ON agentguard_log WHEN NEW.size < OLD.size OR NEW.last_us < OLD.last_us OR NEW.log <> OLD.log"
-            " OR NEW.vault <> OLD.vault",
-            "the head of the log only grows",
-        )
+        for table in NEVER_CHANGED:
+            yield _trigger(f"{table}_no_update", f"BEFORE UPDATE ON {table}", is_append_only(table))
+            if table not in MAY_BE_DELETED:
+                yield _trigger(f"{table}_no_delete", f"BEFORE DELETE ON {table}", is_append_only(table))
+        for table, condition in NEW_ROW_MUST.items():
+            when = f"BEFORE INSERT ON {table} WHEN NOT coalesce({condition}, 0)"
+            yield _trigger(f"{table}_in_order", when, takes_next_row_only(table))
+        yield _trigger("agentguard_log_stays", "BEFORE DELETE ON agentguard_log", HEAD_STAYS)
+        yield _trigger("agentguard_log_grows", f"BEFORE UPDATE ON agentguard_log WHEN {HEAD_SHRINKS}", HEAD_GROWS)
 
     def new_log_name(self, connection: Connection) -> str:
         """Return a random name for a new log, drawn by the database."""
@@ -165,7 +121,7 @@ class Sqlite:
 
 
 def _trigger(name: str, when: str, words: str) -> str:
-    return f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{REFUSAL}: {words}'); END"
+    return f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{words}'); END"
 
 
 def _require_version() -> None:

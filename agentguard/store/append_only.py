@@ -1,0 +1,75 @@
+"""Which tables never change, and what must be true of a new row, in SQL that every engine understands.
+
+Each engine makes triggers of it. They only refuse: nothing that is computed rests on them.
+"""
+
+from __future__ import annotations
+
+REFUSAL = "agentguard"
+"""What a trigger's words begin with, so that its refusal can be told from any other."""
+
+NEVER_CHANGED = (
+    "agentguard_entry",
+    "agentguard_posting",
+    "agentguard_reversal",
+    "agentguard_action_value",
+    "agentguard_policy_text",
+    "agentguard_bundle",
+    "agentguard_activation",
+    "agentguard_vote",
+    "agentguard_sealed",
+    "agentguard_result",
+)
+
+MAY_BE_DELETED = frozenset({"agentguard_sealed", "agentguard_result"})
+"""What a person's right to be forgotten may take away; an entry keeps its digest."""
+
+NEW_ROW_MUST = {
+    "agentguard_entry": (
+        "NEW.pos = (SELECT coalesce(max(pos), 0) + 1 FROM agentguard_entry)"
+        " AND NEW.seq = (SELECT coalesce(max(seq), 0) + 1 FROM agentguard_entry WHERE stream = NEW.stream)"
+    ),
+    "agentguard_posting": (
+        "NEW.n = (SELECT coalesce(max(n), 0) + 1 FROM agentguard_posting WHERE account = NEW.account)"
+        " AND NEW.cum = NEW.amount + (SELECT coalesce(max(cum), 0) FROM agentguard_posting"
+        " WHERE account = NEW.account AND n = NEW.n - 1)"
+        " AND NEW.ts_us >= (SELECT coalesce(max(ts_us), 0) FROM agentguard_posting WHERE account = NEW.account)"
+    ),
+    "agentguard_reversal": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_reversal WHERE account = NEW.account AND original = NEW.original"
+        " AND action_id = NEW.action_id)"
+    ),
+    "agentguard_action_value": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_action_value WHERE action_id = NEW.action_id AND name = NEW.name)"
+    ),
+    "agentguard_policy_text": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_policy_text WHERE digest = NEW.digest"
+        " OR (name = NEW.name AND version = NEW.version))"
+    ),
+    "agentguard_bundle": "NOT EXISTS (SELECT 1 FROM agentguard_bundle WHERE digest = NEW.digest)",
+    "agentguard_activation": "NEW.n = (SELECT coalesce(max(n), 0) + 1 FROM agentguard_activation)",
+    "agentguard_vote": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_vote WHERE escalation = NEW.escalation AND voter = NEW.voter)"
+    ),
+    "agentguard_sealed": "NOT EXISTS (SELECT 1 FROM agentguard_sealed WHERE digest = NEW.digest)",
+    "agentguard_result": "NOT EXISTS (SELECT 1 FROM agentguard_result WHERE action_id = NEW.action_id)",
+    "agentguard_log": "NOT EXISTS (SELECT 1 FROM agentguard_log)",
+}
+"""By table. SQLite asks before `OR REPLACE` deletes anything, and refuses that as well."""
+
+HEAD_SHRINKS = "NEW.size < OLD.size OR NEW.last_us < OLD.last_us OR NEW.log <> OLD.log OR NEW.vault <> OLD.vault"
+"""What no update of the log's head may do."""
+
+
+def is_append_only(table: str) -> str:
+    """Return the words that refuse a change of a table."""
+    return f"{REFUSAL}: {table} is append-only"
+
+
+def takes_next_row_only(table: str) -> str:
+    """Return the words that refuse a row that is out of turn."""
+    return f"{REFUSAL}: {table} takes only the next row, and no row twice"
+
+
+HEAD_STAYS = f"{REFUSAL}: the head of the log stays"
+HEAD_GROWS = f"{REFUSAL}: the head of the log only grows"
