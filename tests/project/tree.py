@@ -10,19 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "agentguard"
 NOT_OURS = [
-    *(
-        ".git",
-        ".venv",
-        ".venv-bench",
-        "__pycache__",
-        "*_cache",
-        ".hypothesis",
-        "htmlcov",
-        "build",
-        "dist",
-        "*.egg-info",
-    ),
-    *("uv.lock", ".coverage", ".coverage.*", "*.db", "*.db.keys", "*.db-*", "agentguard-demo"),
+    *(".git", ".venv", ".venv-bench", "__pycache__", "*_cache", ".hypothesis"),
+    *("htmlcov", "build", "dist", "*.egg-info", "uv.lock", ".coverage", ".coverage.*"),
+    *("*.db", "*.db.keys", "*.db-*", "agentguard-demo"),
 ]
 """What running the project leaves in its folder; the same as `.gitignore` says."""
 
