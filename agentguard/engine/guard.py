@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +15,8 @@ from agentguard.core.people import People
 from agentguard.core.policy import Bundle
 from agentguard.core.request import Actor
 from agentguard.engine import activation, machine, stopping
-from agentguard.engine.answers import Answer, Done
+from agentguard.engine.acting import Acting, Whom
+from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Proposal
 from agentguard.engine.audit import Audit
 from agentguard.engine.considering import Considered, consider
@@ -30,9 +28,9 @@ from agentguard.engine.force import Force
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.matching import mismatches
 from agentguard.engine.parts import Parts, Waits
-from agentguard.engine.registry import Lookup, Registry, Signature, Tool, named, signature_of
+from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
 from agentguard.engine.walk import walk
-from agentguard.errors import ConfigurationError, NotAllowedError, UsageError
+from agentguard.errors import ConfigurationError
 from agentguard.log import get_logger
 from agentguard.store import Store, Vault
 
@@ -42,15 +40,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Policies = str | Path | Sequence[str | Path] | Bundle
 
 DEFAULT_TIMEOUT = timedelta(seconds=30)
-
-
-@dataclass(frozen=True, slots=True)
-class _Acting:
-    agent: str | Actor
-    on_behalf_of: str
-    context: Mapping[str, Any]
-    key: str | None
-    tenant: str | None
 
 
 class Guard:
@@ -97,7 +86,7 @@ class Guard:
         self._parts.force.know(self._bundle)
         self._started = False
         self._starting = threading.RLock()
-        self._acting: ContextVar[_Acting | None] = ContextVar("agentguard_acting", default=None)
+        self._acting = Acting(self.run, self.arun)
         self.escalations = Escalations(self._parts)
         self.audit = Audit(self._parts)
 
@@ -159,22 +148,10 @@ class Guard:
             signature = signature_of(function)
             tool = Tool(name, function, signature, effect or Unprotected(), timeout, settles, reference, retry)
             self._parts.registry.add_tool(tool)
-            return self._guarded(name, function, signature)
+            return self._acting.guarded(name, function, signature)
 
         return named(name, register, '@guard.action("refund.issue")')
 
-    def _guarded(self, name: str, function: Function, signature: Signature) -> Function:
-        @functools.wraps(function)
-        def guarded(*values: Any, **arguments: Any) -> Any:
-            return _result(self.run(name, signature.by_name(values, arguments), **self._as_whom()))
-
-        @functools.wraps(function)
-        async def aguarded(*values: Any, **arguments: Any) -> Any:
-            return _result(await self.arun(name, signature.by_name(values, arguments), **self._as_whom()))
-
-        return aguarded if signature.is_async else guarded  # type: ignore[return-value]
-
-    @contextmanager
     def acting(
         self,
         *,
@@ -183,27 +160,9 @@ class Guard:
         context: Mapping[str, Any] | None = None,
         key: str | None = None,
         tenant: str | None = None,
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Say who acts for whom in this block, for guarded functions that are called directly."""
-        token = self._acting.set(_Acting(agent, on_behalf_of, context or {}, key, tenant))
-        try:
-            yield
-        finally:
-            self._acting.reset(token)
-
-    def _as_whom(self) -> dict[str, Any]:
-        acting = self._acting.get()
-        if acting is None:
-            raise UsageError(
-                "a guarded function was called outside `with guard.acting(agent=…)`; say who acts for whom"
-            )
-        return {
-            "agent": acting.agent,
-            "on_behalf_of": acting.on_behalf_of,
-            "context": acting.context,
-            "key": acting.key,
-            "tenant": acting.tenant,
-        }
+        return self._acting.by(Whom(agent, on_behalf_of, context or {}, key, tenant))
 
     def start(self) -> None:
         """Freeze registration, check that everything fits the policies in force, and recover what was abandoned.
@@ -379,12 +338,6 @@ class Guard:
     ) -> Proposal:
         who = agent if isinstance(agent, Actor) else Actor(agent)
         return Proposal(action, arguments, who, on_behalf_of, context or {}, key, tenant or self.tenant, relates_to)
-
-
-def _result(answer: Answer) -> Any:
-    if isinstance(answer, Done):
-        return answer.result
-    raise NotAllowedError(answer)
 
 
 def _people(people: str | Path | People | None, policies: Policies) -> People | None:
