@@ -75,7 +75,7 @@ class Guard:
         self._activate = activate
         self._parts = Parts(
             store=opened,
-            vault=vault or Vault.beside(opened.url, machine.random_bytes),
+            vault=vault or Vault.beside(opened.url, machine.random_bytes, monotonic=machine.monotonic),
             clock=self._clock,
             registry=Registry(),
             force=Force(),

@@ -16,7 +16,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from agentguard.core.digest import canonical_bytes, keyed_digest
+from agentguard.core.digest import canonical_bytes, keyed_digest, keyed_digests
 from agentguard.errors import StoreUnavailableError, TamperedError, UsageError
 from agentguard.store.keyfile import KeyFile
 from agentguard.store.records import Sealed
@@ -24,10 +24,17 @@ from agentguard.store.sqlite import database_path
 
 MASTER_KEY = "AGENTGUARD_MASTER_KEY"
 RandomBytes = Callable[[int], bytes]
+Monotonic = Callable[[], float]
+"""Seconds that never go backwards."""
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _MOST_CACHED = 4096
+_TRUST_SECONDS = 1.0
+"""How long what is remembered is written with without another look at the file.
+
+What another process erases is never opened here any more; what is sealed here within this second is erased with it.
+"""
 
 
 class Vault:
@@ -36,26 +43,35 @@ class Vault:
     Safe to share between threads; several processes may open the same file.
 
     Attributes:
-        secret: What `keyed_digest` takes for accounts and remembered values.
+        secret: What keyed digests of accounts and remembered values are made with; `keyed` makes them.
         fingerprint: Tells this vault from every other without telling anything about it.
     """
 
-    def __init__(self, file: KeyFile, random_bytes: RandomBytes, master_key: bytes | None) -> None:
+    def __init__(
+        self, file: KeyFile, random_bytes: RandomBytes, master_key: bytes | None, monotonic: Monotonic | None = None
+    ) -> None:
         self._file = file
+        self._monotonic = monotonic
         self._random_bytes = random_bytes
-        self._keys: dict[str, tuple[str, bytes]] = {}
-        self._current: dict[str, str] = {}
-        self._named: set[str] = set()
+        self._keys: dict[str, tuple[str, AESGCM]] = {}
+        self._current: dict[str, tuple[str, AESGCM]] = {}
+        self._named: dict[tuple[str, str], str] = {}
+        self._trusted_until = 0.0
         with file.writing():
             self._master = self._found_master(master_key)
             root = self._found_root()
         self.secret = hmac.digest(root, b"keyed digests", "sha256")
+        self.keyed = keyed_digests(self.secret)
         self._pseudonyms = hmac.digest(root, b"pseudonyms", "sha256")
         self.fingerprint = keyed_digest(root, "fingerprint")
 
     @classmethod
     def open(
-        cls, location: str | Path | None, random_bytes: RandomBytes, environment: Mapping[str, str] = os.environ
+        cls,
+        location: str | Path | None,
+        random_bytes: RandomBytes,
+        environment: Mapping[str, str] = os.environ,
+        monotonic: Monotonic | None = None,
     ) -> Vault:
         """Open a keys file, or make it, readable by its owner alone.
 
@@ -64,6 +80,8 @@ class Vault:
             random_bytes: Draws unpredictable bytes.
             environment: Where `AGENTGUARD_MASTER_KEY` (32 bytes as base64) is looked for; without it the master key is
                 drawn and kept in the file, which then is all that anybody needs.
+            monotonic: Measures how long what is remembered may be used before another look at the file; without it
+                every use looks.
 
         Raises:
             StoreUnavailableError: The file cannot be opened, others may read it, or it needs another master key.
@@ -72,16 +90,22 @@ class Vault:
         master_key = _master_key(environment)
         file = KeyFile(None if location is None else Path(location))
         try:
-            return cls(file, random_bytes, master_key)
+            return cls(file, random_bytes, master_key, monotonic)
         except BaseException:
             file.close()
             raise
 
     @classmethod
-    def beside(cls, store_url: str, random_bytes: RandomBytes, environment: Mapping[str, str] = os.environ) -> Vault:
+    def beside(
+        cls,
+        store_url: str,
+        random_bytes: RandomBytes,
+        environment: Mapping[str, str] = os.environ,
+        monotonic: Monotonic | None = None,
+    ) -> Vault:
         """Open the keys file beside a database: `shop.db.keys` for `sqlite:///shop.db`, memory for memory."""
         database = database_path(store_url)
-        return cls.open(None if database is None else f"{database}.keys", random_bytes, environment)
+        return cls.open(None if database is None else f"{database}.keys", random_bytes, environment, monotonic)
 
     def close(self) -> None:
         """Close the file and forget the keys."""
@@ -95,15 +119,23 @@ class Vault:
         """
         if not customer:
             return ""
-        name = self.name_of(tenant, customer)
+        known = self._named.get((tenant, customer))
+        if known is not None and self._is_trusted():
+            return known
         with self._file.alone():
             self._forget_if_changed()
-            if name not in self._named:
+            name = self._named.get((tenant, customer))
+            if name is None:
                 self._make_room()
+                name = self.name_of(tenant, customer)
                 if self._file.customer(name) is None:
                     self._file.store_customer(name, self.seal(name, "customer", customer.encode(), "").packed)
-                self._named.add(name)
+                self._named[tenant, customer] = name
         return name
+
+    def knows(self, tenant: str, customer: str) -> bool:
+        """Return whether `pseudonym` would answer without a look at the file, which may have to be written."""
+        return not customer or ((tenant, customer) in self._named and self._is_trusted())
 
     def name_of(self, tenant: str, customer: str) -> str:
         """Return what a customer would be called in the log, without remembering anything."""
@@ -128,7 +160,7 @@ class Vault:
         """
         key_id, key = self._key_of(subject)
         nonce = self._random_bytes(_NONCE_BYTES)
-        return Sealed(key_id, nonce, AESGCM(key).encrypt(nonce, plaintext, _bound(subject, field, associated)))
+        return Sealed(key_id, nonce, key.encrypt(nonce, plaintext, _bound(subject, field, associated)))
 
     def open_sealed(self, sealed: Sealed, field: str, associated: str) -> bytes | None:
         """Return a sealed value, or None if its subject's key was destroyed.
@@ -142,7 +174,7 @@ class Vault:
             return None
         subject, key = found
         try:
-            return AESGCM(key).decrypt(sealed.nonce, sealed.ciphertext, _bound(subject, field, associated))
+            return key.decrypt(sealed.nonce, sealed.ciphertext, _bound(subject, field, associated))
         except InvalidTag as error:
             raise TamperedError(
                 f"expected the sealed `{field}` as it was stored, got other bytes or another place"
@@ -154,17 +186,20 @@ class Vault:
             self._forget()
             return self._file.destroy(pseudonym)
 
-    def _key_of(self, subject: str) -> tuple[str, bytes]:
+    def _key_of(self, subject: str) -> tuple[str, AESGCM]:
+        known = self._current.get(subject)
+        if known is not None and self._is_trusted():
+            return known
         with self._file.alone():
             self._forget_if_changed()
-            key_id = self._current.get(subject)
-            if key_id is None:
+            current = self._current.get(subject)
+            if current is None:
                 self._make_room()
                 with self._file.writing():
                     key_id = self._file.current_key(subject) or self._new_key(subject)
-                    self._keys[key_id] = self._unwrapped_key(key_id)
-                self._current[subject] = key_id
-            return key_id, self._keys[key_id][1]
+                    current = key_id, self._unwrapped_key(key_id)[1]
+                self._current[subject] = current
+            return current
 
     def _new_key(self, subject: str) -> str:
         key_id = self._random_bytes(16).hex()
@@ -173,7 +208,7 @@ class Vault:
         self._file.store_key(key_id, subject, nonce + wrapped)
         return key_id
 
-    def _key(self, key_id: str) -> tuple[str, bytes] | None:
+    def _key(self, key_id: str) -> tuple[str, AESGCM] | None:
         with self._file.alone():
             self._forget_if_changed()
             if key_id not in self._keys:
@@ -183,25 +218,30 @@ class Vault:
                 self._keys[key_id] = self._unwrapped_key(key_id)
             return self._keys[key_id]
 
-    def _unwrapped_key(self, key_id: str) -> tuple[str, bytes]:
+    def _unwrapped_key(self, key_id: str) -> tuple[str, AESGCM]:
         row = self._file.key(key_id)
         if row is None:
             raise StoreUnavailableError(
                 f"expected key `{key_id}` in {self._file}, got none, and it was not destroyed; restore the keys file"
             )
         subject, wrapped = row
-        return subject, self._unwrap(wrapped, _bound(subject, "key", key_id))
+        return subject, AESGCM(self._unwrap(wrapped, _bound(subject, "key", key_id)))
+
+    def _is_trusted(self) -> bool:
+        return self._monotonic is not None and self._monotonic() < self._trusted_until
 
     def _forget_if_changed(self) -> None:
         if self._file.changed_elsewhere():
             self._forget()
+        if self._monotonic is not None:
+            self._trusted_until = self._monotonic() + _TRUST_SECONDS
 
     def _make_room(self) -> None:
         if max(len(self._keys), len(self._current), len(self._named)) >= _MOST_CACHED:
             self._forget()
 
     def _forget(self) -> None:
-        self._keys, self._current, self._named = {}, {}, set()
+        self._keys, self._current, self._named = {}, {}, {}
 
     def _unwrap(self, wrapped: bytes, bound: bytes) -> bytes:
         try:

@@ -10,7 +10,7 @@ import pytest
 from agentguard.errors import StoreSchemaError, StoreUnavailableError, TamperedError, UsageError
 from agentguard.store import Vault
 from agentguard.store.records import Sealed
-from agentguard.store.vault import MASTER_KEY
+from agentguard.store.vault import MASTER_KEY, _bound
 
 
 @pytest.fixture
@@ -119,6 +119,31 @@ def test_somebody_erased_who_comes_back_has_the_same_pseudonym_and_a_new_key(vau
     assert vault.open_sealed(after, "email", "a1") == b"new"
 
 
+def test_what_another_process_erased_is_noticed_within_a_second_and_opened_never_again(keys):
+    seconds = [0.0]
+    here = Vault.open(keys, os.urandom, {}, lambda: seconds[0])
+    elsewhere = Vault.open(keys, os.urandom, {})
+    ann = here.pseudonym("acme", "ann")
+    before = here.seal(ann, "email", b"before", "a1")
+    assert here.knows("acme", "ann")
+    elsewhere.erase(ann)
+    assert (here.pseudonym("acme", "ann"), here.knows("acme", "ann")) == (ann, True)
+    meanwhile = here.seal(ann, "email", b"meanwhile", "a2")
+    seconds[0] = 0.99
+    assert here.seal(ann, "email", b"x", "a3").kid == before.kid
+    assert elsewhere.customer_of(ann) is None
+    seconds[0] = 1.0
+    assert not here.knows("acme", "ann")
+    assert here.pseudonym("acme", "ann") == ann
+    after = here.seal(ann, "email", b"after", "a4")
+    for each in (here, elsewhere):
+        assert each.open_sealed(before, "email", "a1") is None
+        assert each.open_sealed(meanwhile, "email", "a2") is None
+        assert each.open_sealed(after, "email", "a4") == b"after"
+        assert each.customer_of(ann) == "ann"
+        each.close()
+
+
 def test_a_key_that_is_gone_without_having_been_destroyed_is_not_taken_for_erasure(vault):
     other = Vault.open(None, os.urandom, {})
     sealed = other.seal("p_1", "email", b"x", "a1")
@@ -132,7 +157,8 @@ def test_no_plain_text_and_no_key_of_a_customer_stands_in_the_file(vault, keys):
     path = keys.with_name("other.keys")
     other = Vault.open(path, os.urandom, {MASTER_KEY: master})
     name = other.pseudonym("acme", "customer-in-plain-text")
-    key = other._keys[other._current[name]][1]
+    wrapped = other._file.key(other._current[name][0])[1]
+    key = other._unwrap(wrapped, _bound(name, "key", other._current[name][0]))
     other.close()
     data = path.read_bytes()
     for secret in (b"customer-in-plain-text", key, b"m" * 32, other.secret):
