@@ -13,22 +13,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import schema, sqlite
+from agentguard.store.address import read_address
 from agentguard.store.dialect import Dialect
 from agentguard.store.ledger_clock import LedgerClock, checked
 from agentguard.store.moment import Clock
+from agentguard.store.postgresql import Postgresql
 from agentguard.store.reading import Reading
 from agentguard.store.sqlite import Sqlite
 from agentguard.store.transaction import Transaction
 
 T = TypeVar("T")
 
-DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite()}
+DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgresql(), "postgres": Postgresql()}
 """By SQLAlchemy's name of the backend."""
 
 
@@ -60,7 +62,8 @@ class Store:
         """Open a database, and make its tables if it has none.
 
         Args:
-            url: `sqlite:///file.db`, `sqlite://` for memory, or `sqlite:///file:file.db?mode=ro&uri=true` to read only.
+            url: `sqlite:///file.db`, `sqlite://` for memory, `sqlite:///file:file.db?mode=ro&uri=true` to read only, or
+                `postgresql://user:password@host/database`.
             clock: What time it is, with a zone; the database's own clock if None: this machine's, or a server's.
             log: The name of a new log, which stands in every entry; drawn at random when left out.
             patience: Seconds to wait for another process's transaction.
@@ -175,16 +178,5 @@ class Store:
 
 
 def _parse(url: str) -> tuple[URL, Dialect]:
-    try:
-        address = make_url(url)
-    except ArgumentError as error:
-        raise UsageError(
-            f"expected a database like `sqlite:///agentguard.db`, got `{url}`; write it like this"
-        ) from error
-    dialect = DIALECTS.get(address.get_backend_name())
-    if dialect is None:
-        raise UsageError(
-            f"expected a database like `sqlite:///agentguard.db`, got one of `{address.get_backend_name()}`, which is "
-            f"not supported yet; use SQLite"
-        )
-    return address, dialect
+    address = read_address(url)
+    return address, DIALECTS[address.get_backend_name()]

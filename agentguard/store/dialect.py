@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, Connection, Engine
 from sqlalchemy.engine import URL
 
-from agentguard.errors import StoreError
+from agentguard.errors import AgentGuardError
 
 Driver = Any
 """A connection of the engine's own driver: `cursor`, `commit` and `rollback` as Python's database API has them."""
@@ -56,7 +56,7 @@ class Dialect(Protocol):
     def new_log_name(self, connection: Connection) -> str:
         """Return a random name for a new log, drawn by the database."""
 
-    def translate(self, error: Exception, database: str, patience: float) -> StoreError:
+    def translate(self, error: Exception, database: str, patience: float) -> AgentGuardError:
         """Return what an error of SQLAlchemy or the driver means to somebody who can do something about it."""
 
     def is_transient(self, error: Exception) -> bool:

@@ -1,0 +1,224 @@
+"""Everything that is PostgreSQL's alone: its connections, how a transaction begins, triggers, and what its errors mean.
+
+Writers lock the one row of the log's head first and are serial from there on, so READ COMMITTED is enough and nothing
+rests on advisory locks, sequences, savepoints or triggers.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from types import ModuleType
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, any_, bindparam, create_engine, event
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.sql import ColumnElement
+
+from agentguard.errors import AgentGuardError, StoreSchemaError, UsageError
+from agentguard.store import postgresql_errors
+from agentguard.store.append_only import (
+    HEAD_GROWS,
+    HEAD_SHRINKS,
+    HEAD_STAYS,
+    MAY_BE_DELETED,
+    NEVER_CHANGED,
+    NEW_ROW_MUST,
+    is_append_only,
+    takes_next_row_only,
+)
+from agentguard.store.dialect import Driver
+
+_DRIVER = "postgresql+psycopg"
+_MOST_CONNECTIONS = 16
+_PAGE = 500
+# A statement may take longer than the wait for a lock: a check of the whole log sorts it first.
+_STATEMENT_PATIENCES = 6
+
+# Whoever stops in the middle of a transaction would keep everybody else from writing. And a commit is durable, here and
+# on a synchronous standby, whatever the server's default is.
+_SETTINGS = (
+    "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false),"
+    " set_config('idle_in_transaction_session_timeout', %s, false),"
+    " set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
+    " ELSE current_setting('synchronous_commit') END, false)"
+)
+
+
+class Postgresql:
+    """PostgreSQL, or what speaks its protocol, as a dialect of the store."""
+
+    name = "postgresql"
+
+    @cached_property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What psycopg raises."""
+        return (_psycopg().Error,)
+
+    def make_engine(self, url: URL, patience: float) -> Engine:
+        """Return an engine whose connections are durable and wait a bounded time.
+
+        Args:
+            url: `postgresql://user:password@host/database`, with libpq's own settings after a `?`.
+            patience: Seconds to wait for a connection, and for another process's transaction.
+
+        Raises:
+            UsageError: psycopg is not installed, or another driver is asked for.
+        """
+        if url.drivername not in {"postgres", "postgresql", _DRIVER}:
+            raise UsageError(f"expected an address that begins with `postgresql://`, got `{url.drivername}://`")
+        _psycopg()
+        waits = {
+            "connect_timeout": max(2, math.ceil(patience)),
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": max(1000, round(patience * 1000)),
+        }
+        engine = create_engine(
+            url.set(drivername=_DRIVER),
+            connect_args={name: value for name, value in waits.items() if name not in url.query},
+            pool_size=_MOST_CONNECTIONS // 2,
+            max_overflow=_MOST_CONNECTIONS // 2,
+            pool_timeout=patience,
+            hide_parameters=True,
+        )
+        event.listen(engine, "connect", _Preparation(patience))
+        event.listen(engine, "checkout", _require_living)
+        return engine
+
+    def is_in_memory(self, url: URL) -> bool:  # noqa: ARG002 -- the other engine looks at it
+        """Return False: a server keeps its data."""
+        return False
+
+    def begin(self, driver: Driver, *, writes: bool) -> None:
+        """Choose how the transaction begins; it does with its first statement."""
+        level = _psycopg().IsolationLevel
+        wanted = level.READ_COMMITTED if writes else level.REPEATABLE_READ
+        if driver.isolation_level is not wanted:
+            driver.isolation_level = wanted
+            driver.read_only = not writes
+
+    def pipeline(self, driver: Driver) -> AbstractContextManager[Any]:
+        """Return a block in which statements are sent without waiting for the one before."""
+        return cast(AbstractContextManager[Any], driver.pipeline())
+
+    def stream(self, driver: Driver, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a query, a page of them at a time."""
+        with driver.cursor(name="agentguard_rows") as cursor:
+            cursor.itersize = _PAGE
+            cursor.execute(text, parameters)
+            yield from cursor
+
+    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Return the condition that a column is one of an array's values."""
+        return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+    def packed(self, values: Sequence[Any]) -> Any:
+        """Return values as an array."""
+        return list(values)
+
+    def triggers(self) -> Iterator[str]:
+        """Yield the statements that make the append-only tables refuse changes, whatever a session's role is."""
+        yield _REFUSE
+        for table in NEVER_CHANGED:
+            yield from _refusal(f"{table}_no_update", f"BEFORE UPDATE ON {table} FOR EACH ROW", is_append_only(table))
+            yield from _refusal(f"{table}_no_truncate", f"BEFORE TRUNCATE ON {table}", is_append_only(table))
+            if table not in MAY_BE_DELETED:
+                yield from _refusal(
+                    f"{table}_no_delete", f"BEFORE DELETE ON {table} FOR EACH ROW", is_append_only(table)
+                )
+        for table, condition in NEW_ROW_MUST.items():
+            yield from _in_order(table, condition)
+        yield from _refusal("agentguard_log_stays", "BEFORE DELETE ON agentguard_log FOR EACH ROW", HEAD_STAYS)
+        yield from _refusal("agentguard_log_no_truncate", "BEFORE TRUNCATE ON agentguard_log", HEAD_STAYS)
+        yield from _refusal(
+            "agentguard_log_grows", f"BEFORE UPDATE ON agentguard_log FOR EACH ROW WHEN ({HEAD_SHRINKS})", HEAD_GROWS
+        )
+
+    def new_log_name(self, connection: Connection) -> str:
+        """Return a random name for a new log, drawn by the database."""
+        return str(connection.exec_driver_sql("SELECT replace(gen_random_uuid()::text, '-', '')").scalar_one())
+
+    def translate(self, error: Exception, database: str, patience: float) -> AgentGuardError:
+        """Return what a database error means to somebody who can do something about it."""
+        return postgresql_errors.meaning(error, database, patience)
+
+    def is_transient(self, error: Exception) -> bool:
+        """Return whether the same transaction may be run again: a serialization failure, a deadlock."""
+        original = error.orig if isinstance(error, DBAPIError) else error
+        return getattr(original, "sqlstate", None) in {"40001", "40P01"}
+
+
+class _Preparation:
+    """Makes a new connection durable and its waits bounded."""
+
+    def __init__(self, patience: float) -> None:
+        milliseconds = max(1, round(patience * 1000))
+        waits = (milliseconds, milliseconds * _STATEMENT_PATIENCES, milliseconds)
+        self._settings = tuple(f"{wait}ms" for wait in waits)
+
+    def __call__(self, driver: Driver, _record: Any) -> None:
+        encoding = driver.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise StoreSchemaError(
+                f"expected a database that keeps Unicode (`UTF8`), got one of `{encoding}`; create it with "
+                f"`createdb --encoding=UTF8 --template=template0`"
+            )
+        driver.execute(_SETTINGS, self._settings)
+        driver.commit()
+
+
+def _require_living(driver: Driver, _record: Any, _proxy: Any) -> None:
+    # Nobody asked this connection anything, so if there is something to read, it is the server's farewell.
+    if select.select([driver.fileno()], [], [], 0)[0]:
+        raise DisconnectionError
+
+
+def _psycopg() -> ModuleType:
+    try:
+        import psycopg  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise UsageError(
+            f"expected psycopg for a database on PostgreSQL, got none that works ({str(error).splitlines()[0]}); "
+            f"run `pip install 'agentguard[postgres]'`"
+        ) from error
+    return psycopg
+
+
+# A database's owner may put another table of the same name before ours on the search path, a temporary one for example,
+# so each function is bound to the schema that it was made in.
+def _function(name: str, body: str) -> str:
+    return (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {body} END $body$;"
+        f" DO $bind$ BEGIN EXECUTE 'ALTER FUNCTION {name}() SET search_path = '"
+        f" || quote_ident(current_schema()) || ', pg_temp'; END $bind$"
+    )
+
+
+_REFUSE = _function("agentguard_refuse", "RAISE EXCEPTION USING MESSAGE = TG_ARGV[0];")
+
+
+def _refusal(name: str, when: str, words: str) -> Iterator[str]:
+    yield from _trigger(name, when, f"agentguard_refuse('{words}')")
+
+
+def _in_order(table: str, condition: str) -> Iterator[str]:
+    words = takes_next_row_only(table)
+    function = f"{table}_in_order"
+    yield _function(
+        function,
+        f"IF NOT coalesce({condition}, false) THEN RAISE EXCEPTION USING MESSAGE = '{words}'; END IF; RETURN NEW;",
+    )
+    yield from _trigger(function, f"BEFORE INSERT ON {table} FOR EACH ROW", f"{function}()")
+
+
+def _trigger(name: str, when: str, call: str) -> Iterator[str]:
+    yield f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {call}"
+    table = when.split(" ON ")[1].split(" ", maxsplit=1)[0]
+    yield f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
