@@ -26,7 +26,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.WAITING, State.READY, State.EXECUTING, State.DENIED}),
     State.READY: frozenset({State.EXECUTING, State.DENIED}),
     State.EXECUTING: frozenset({State.SETTLED, State.RELEASED, State.IN_DOUBT}),
-    State.IN_DOUBT: frozenset({State.EXECUTING, State.SETTLED, State.RELEASED}),
+    State.IN_DOUBT: frozenset({State.IN_DOUBT, State.EXECUTING, State.SETTLED, State.RELEASED}),
     State.RELEASED: frozenset({State.SETTLED}),
     State.SETTLED: frozenset(),
     State.DENIED: frozenset(),

@@ -18,7 +18,7 @@ from agentguard.core.plan import Plan
 from agentguard.core.policy import Bundle
 from agentguard.core.request import Evidence, Request
 from agentguard.engine.parts import Parts
-from agentguard.engine.recovery import reader_of
+from agentguard.engine.restoring import reader_of
 from agentguard.errors import NotFoundError, UsageError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EntryFilter

@@ -13,7 +13,8 @@ from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.parts import Parts
-from agentguard.engine.recovery import find, reader_of, recovering
+from agentguard.engine.recovery import recovering
+from agentguard.engine.restoring import find, reader_of
 from agentguard.engine.undertaking import tool_of
 from agentguard.errors import AgentGuardError, NotFoundError, UsageError
 from agentguard.log import get_logger

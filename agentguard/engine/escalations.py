@@ -17,7 +17,7 @@ from agentguard.core.request import Vote
 from agentguard.engine import escalating, recorded
 from agentguard.engine.expiry import end_waiting, run_late
 from agentguard.engine.parts import Parts
-from agentguard.engine.recovery import unsealer
+from agentguard.engine.restoring import unsealer
 from agentguard.errors import NotFoundError, UsageError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord

@@ -22,7 +22,7 @@ from agentguard.core.reader import Reader
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.openings import Beginning, Opening, counted_until
 from agentguard.engine.parts import Parts
-from agentguard.engine.recovery import reader_of
+from agentguard.engine.restoring import reader_of
 from agentguard.errors import EvaluationError, TamperedError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EntryFilter, Movement

@@ -173,7 +173,7 @@ class Finishing:
 
     def _moved(self, transaction: Transaction, record: ActionRecord, state: State, position: int) -> Answer:
         answer = recorded.changed_text(record, position, error=self.report.outcome.error)
-        transaction.move(record.id, record.state, record.fence, state, answer=answer)
+        transaction.move(record.id, record.state, record.fence, state, answer=answer, lease_until=None)
         return recorded.ended(replace(record, state=state, answer=answer), replayed=False)
 
     def _late(self, transaction: Transaction, record: ActionRecord) -> Answer:

@@ -18,7 +18,7 @@ from agentguard.core.language import Expression
 from agentguard.core.limits import account_need, applies, maximum, usage_values
 from agentguard.core.plan import Environment, Plan, PlannedLimit, account_values, environment
 from agentguard.engine.parts import Parts
-from agentguard.engine.recovery import reader_of
+from agentguard.engine.restoring import reader_of
 from agentguard.errors import EvaluationError
 from agentguard.store import Reading
 from agentguard.store.records import Entry, EntryFilter

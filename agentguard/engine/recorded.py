@@ -17,7 +17,11 @@ from agentguard.core.policy import Disclose, Verdict
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
+from agentguard.errors import ClockError, StoreUnavailableError
+from agentguard.log import get_logger
 from agentguard.store.records import ActionRecord
+
+log = get_logger("guard")
 
 UNBOUNDED = timedelta(hours=1)
 """The deadline of a tool that is run without a timeout: after it, a process that has died is found out."""
@@ -202,6 +206,14 @@ def with_entry(answer: Answer, position: int) -> Answer:
 def not_now(action_id: str, action: str, cause: str) -> Unavailable:
     """Return the answer of an action about which nothing could be decided or stored now."""
     return Unavailable(decision_id=action_id, action=action, cause=cause)
+
+
+def unavailable(action_id: str, action: str, error: StoreUnavailableError) -> Unavailable:
+    """Return the answer of an action that the store, or its clock, let nobody decide or begin."""
+    log.warning("guard.unavailable", action=action, error=error.code, reason=str(error))
+    if isinstance(error, ClockError):
+        return not_now(action_id, action, "clock")
+    return not_now(action_id, action, "store")
 
 
 def ready_again(record: ActionRecord) -> Ready:

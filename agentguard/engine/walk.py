@@ -54,8 +54,8 @@ def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
     """Take one action as far as its policy says; `begin=False` stops where it is allowed and held."""
     try:
         decided = yield from _decide(parts, proposal, begin=begin)
-    except StoreUnavailableError:
-        return recorded.not_now("", proposal.action, "store")
+    except StoreUnavailableError as error:
+        return recorded.unavailable("", proposal.action, error)
     if isinstance(decided, Answer):
         return decided
     return (yield from carry_out(parts, decided))

@@ -11,7 +11,7 @@ DRAWN = {
     "waiting": "waiting ready executing denied",
     "ready": "executing denied",
     "executing": "settled released in_doubt",
-    "in_doubt": "executing settled released",
+    "in_doubt": "in_doubt executing settled released",
     "released": "settled",
     "settled": "",
     "denied": "",

@@ -34,7 +34,7 @@ def test_a_lookup_that_finds_nothing_too_late_does_not_settle_what_it_was_asked_
     wait_for(lambda: ended)
     time.sleep(0.1)
     assert shop.state(answer) == "in_doubt"
-    assert shop.kinds(answer) == ["decided", "in_doubt"]
+    assert shop.kinds(answer) == ["decided", "in_doubt", "taken_up", "in_doubt"]
 
 
 @pytest.mark.law(6)

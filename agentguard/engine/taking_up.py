@@ -1,0 +1,150 @@
+"""Taking up an action that was abandoned or is in doubt: a guarded move under a higher fence, so that one acts.
+
+The one who moved it has it until its lease is over; whoever comes second finds another fence and leaves it alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from agentguard.core import entry
+from agentguard.core.lifecycle import State
+from agentguard.engine import recorded
+from agentguard.engine.answers import Answer
+from agentguard.engine.effect import Effect, Idempotent, Outcome, OutcomeKind, Queryable, Read
+from agentguard.engine.finishing import Finishing, report
+from agentguard.engine.parts import Parts
+from agentguard.engine.restoring import Found
+from agentguard.engine.undertaking import Undertaking
+from agentguard.store import Reading, Transaction
+from agentguard.store.records import ActionRecord, EntryFilter
+
+LOST = Outcome(OutcomeKind.UNKNOWN, error="lost")
+MAX_ATTEMPTS = 20
+ASKED_AGAIN = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+_CONFIRMED = EntryFilter(kind="clock_confirmed")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """An action in doubt whose receiver is asked by whoever has this."""
+
+    begun: Undertaking
+    effect: Queryable
+
+
+def is_leased(record: ActionRecord, now: datetime) -> bool:
+    """Return whether somebody has an action: who executes it, who asks about it; or it was asked about just now."""
+    return record.lease_until is not None and now <= record.lease_until
+
+
+def may_help(effect: Effect, record: ActionRecord) -> bool:
+    """Return whether anything but a person can find out what became of an action."""
+    return isinstance(effect, Queryable) or (isinstance(effect, Read | Idempotent) and record.attempt < MAX_ATTEMPTS)
+
+
+@dataclass(frozen=True, slots=True)
+class TakingUp:
+    """Take an action up, if nobody has it: to send it again, to ask about it, or to leave it in doubt."""
+
+    parts: Parts
+    found: Found
+
+    def __call__(self, transaction: Transaction) -> Undertaking | Asking | Answer:
+        """Return what is to be done about it, after the entry that says so (law 2), or an answer where nothing is."""
+        begun = self.found.begun
+        record = transaction.action(begun.action_id)
+        if record is None or record.state not in (State.EXECUTING, State.IN_DOUBT):
+            return recorded.ended(record or self.found.record, replayed=True)
+        if record.fence != begun.standing.fence or is_leased(record, transaction.now()):
+            if record.state is State.IN_DOUBT:
+                return recorded.ended(record, replayed=True)
+            return recorded.not_now(record.id, record.action, "in_progress")
+        if record.state is State.EXECUTING:
+            Finishing(self.parts, begun, report(self.parts, begun, LOST))(transaction)
+            record = transaction.action(record.id) or record
+        effect = begun.tool.effect
+        if not self.found.stopped and not self.found.erased:
+            if self._may_send_again(transaction, record, effect):
+                return self._sent_again(transaction, record)
+            if isinstance(effect, Queryable):
+                return self._asking(transaction, record, effect)
+        return recorded.ended(record, replayed=True)
+
+    def _may_send_again(self, transaction: Transaction, record: ActionRecord, effect: Effect) -> bool:
+        if not may_help(effect, record) or isinstance(effect, Queryable):
+            return False
+        if not isinstance(effect, Idempotent):
+            return True
+        if record.began_at is None or clock_confirmed_since(transaction, record) is not None:
+            return False  # how long ago it was really sent, the ledger's clock cannot tell
+        # The call itself takes time: it must be over before the receiver forgets the key.
+        timeout = self.found.begun.tool.timeout or recorded.UNBOUNDED
+        return transaction.now() + timeout < record.began_at + effect.ttl
+
+    def _sent_again(self, transaction: Transaction, record: ActionRecord) -> Undertaking:
+        deadline = transaction.now() + (self.found.begun.tool.timeout or recorded.UNBOUNDED)
+        standing = entry.Standing(State.EXECUTING, record.fence + 1, record.attempt + 1, deadline)
+        return self._moved(transaction, record, "sent_again", standing, deadline + self.parts.waits.grace)
+
+    def _asking(self, transaction: Transaction, record: ActionRecord, effect: Queryable) -> Asking:
+        timeout = self.found.begun.tool.timeout or recorded.UNBOUNDED
+        standing = entry.Standing(State.IN_DOUBT, record.fence + 1, record.attempt, record.deadline)
+        lease = transaction.now() + timeout + self.parts.waits.grace
+        return Asking(self._moved(transaction, record, "taken_up", standing, lease), effect)
+
+    def _moved(
+        self, transaction: Transaction, record: ActionRecord, kind: str, standing: entry.Standing, lease: datetime
+    ) -> Undertaking:
+        begun = self.found.begun
+        written = transaction.append(entry.moved(kind, begun.about(standing), decision_entry=record.decision_entry))
+        transaction.move(
+            record.id,
+            State.IN_DOUBT,
+            record.fence,
+            State(standing.state),
+            new_fence=standing.fence,
+            attempt=standing.attempt,
+            deadline=standing.deadline,
+            lease_until=lease,
+        )
+        return replace(begun, standing=standing, position=written.pos)
+
+
+def too_early(reading: Reading, record: ActionRecord, effect: Queryable) -> datetime | None:
+    """Return until when "nothing found" means nothing, since a late request may still land; None if it counts."""
+    since = record.deadline or record.asked_at
+    confirmed = clock_confirmed_since(reading, record)
+    until = max(since, confirmed or since) + effect.settle_lag
+    return until if reading.now() <= until else None
+
+
+def left_over(
+    transaction: Transaction, record: ActionRecord, begun: Undertaking, error: str, until: datetime | None
+) -> Answer:
+    """Leave an action in doubt that was asked about in vain, and say when it is asked about again."""
+    asked = min(record.fence - record.attempt, 10)
+    pause = min(ASKED_AGAIN * 2 ** max(0, asked - 1), LONGEST_PAUSE)
+    following = transaction.now() + pause
+    following = following if until is None else min(following, until)
+    standing = entry.Standing(State.IN_DOUBT, record.fence, record.attempt, record.deadline)
+    body = entry.moved(
+        "in_doubt",
+        begun.about(standing),
+        outcome=str(OutcomeKind.UNKNOWN),
+        error=error,
+        why="lookup",
+        decision_entry=record.decision_entry,
+    )
+    written = transaction.append(body)
+    answer = recorded.changed_text(record, written.pos, error=error)
+    transaction.move(record.id, State.IN_DOUBT, record.fence, State.IN_DOUBT, answer=answer, lease_until=following)
+    return recorded.ended(replace(record, answer=answer), replayed=False)
+
+
+def clock_confirmed_since(reading: Reading, record: ActionRecord) -> datetime | None:
+    """Return when a person confirmed the clock after an action was decided: what passed since then, nobody measured."""
+    last = reading.entries(0, 1, _CONFIRMED, newest_first=True)
+    return last[0].at if last and last[0].pos > (record.decision_entry or 0) else None
