@@ -142,14 +142,24 @@ class Reading:
         return None if row is None else rows.action_record(row)
 
     def actions(
-        self, state: State | None = None, tenant: str | None = None, limit: int = 100, after: str = ""
+        self,
+        state: State | None = None,
+        tenant: str | None = None,
+        limit: int = 100,
+        after: str = "",
+        free: datetime | None = None,
     ) -> tuple[ActionRecord, ...]:
-        """Return actions in the order of their ids, a page at a time; `after` is the last id of the page before."""
+        """Return actions in the order of their ids, a page at a time; `after` is the last id of the page before.
+
+        `free` leaves out those that somebody has under a lease at that time.
+        """
         query = select(_action).where(_action.c.id > after).order_by(_action.c.id).limit(_page(limit))
         if state is not None:
             query = query.where(_action.c.state == state.value)
         if tenant is not None:
             query = query.where(_action.c.tenant == tenant)
+        if free is not None:
+            query = query.where(_action.c.lease_us.is_(None) | (_action.c.lease_us < to_microseconds(free)))
         return tuple(rows.action_record(row) for row in self._all(query))
 
     def usage(
@@ -266,14 +276,24 @@ class Reading:
         return None if row is None else rows.escalation_record(row)
 
     def escalations(
-        self, state: str | None = "open", tenant: str | None = None, limit: int = 100, after: str = ""
+        self,
+        state: str | None = "open",
+        tenant: str | None = None,
+        limit: int = 100,
+        after: str = "",
+        due: datetime | None = None,
     ) -> tuple[EscalationRecord, ...]:
-        """Return escalations in the order of their ids, a page at a time; `state` None for all."""
+        """Return escalations in the order of their ids, a page at a time; `state` None for all.
+
+        `due` leaves out those that are not late at that time.
+        """
         query = select(_escalation).where(_escalation.c.id > after).order_by(_escalation.c.id).limit(_page(limit))
         if state is not None:
             query = query.where(_escalation.c.state == state)
         if tenant is not None:
             query = query.where(_escalation.c.tenant == tenant)
+        if due is not None:
+            query = query.where(_escalation.c.due_us <= to_microseconds(due))
         return tuple(rows.escalation_record(row) for row in self._all(query))
 
     def escalations_of(self, action_id: str) -> tuple[EscalationRecord, ...]:
