@@ -3,7 +3,7 @@
 An account has one row with what it says now, and append-only postings with running totals, so that what a window used
 is
 
-    used(window) = held + posted - total before the window's start
+    used(window) = held + posted - total before the window's start - what was given back since (`reversals`)
 
 at the same cost after a thousand movements or a million. Whether something fits is decided elsewhere; what really
 happened is always posted.
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, bindparam, func, insert, literal, select, upd
 
 from agentguard.core.request import Usage
 from agentguard.errors import AmountTooLargeError, UsageError
+from agentguard.store import reversals
 from agentguard.store.moment import to_microseconds
 from agentguard.store.records import Movement
 from agentguard.store.tables import AccountRow, HoldRow, PostingRow
@@ -57,6 +58,7 @@ _USAGE = select(
     func.coalesce(_total_before, 0),
     func.coalesce(_own_hold, 0),
     func.coalesce(_own_postings, 0),
+    _account.c.reversed,
 ).where(_account.c.id == bindparam("account"))
 
 _POSTED_SINCE = (
@@ -113,7 +115,10 @@ def usage(connection: Connection, account: str, start_us: int | None, action: st
     row = connection.execute(_USAGE, parameters).one_or_none()
     if row is None:
         return Usage(held=0, settled=0)
-    pending, posted, before, own_hold, own_postings = map(int, row)
+    pending, posted, before, own_hold, own_postings, given_back = map(int, row)
+    if given_back:
+        own_postings -= reversals.given_back_of(connection, account, parameters["action"]) if own_postings else 0
+        posted -= reversals.given_back_since(connection, account, parameters["start"])
     return Usage(held=pending - own_hold, settled=posted - before - own_postings)
 
 

@@ -1,4 +1,4 @@
-"""Whether rows still say what the log says of them: actions, holds, postings, escalations, votes, activations, halts.
+"""Whether rows still say what the log says: actions, holds, postings, reversals, escalations, votes, activations, halts.
 
 An entry that does not speak of something is not held against it, so that every entry of every age can be checked.
 """
@@ -21,6 +21,7 @@ from agentguard.store.tables import (
     HaltRow,
     HoldRow,
     PostingRow,
+    ReversalRow,
     VoteRow,
 )
 
@@ -28,6 +29,7 @@ Body = Mapping[str, Any]
 Report = Callable[[int | None, str, str], None]
 ReadBody = Callable[[bytes], Body | None]
 
+_SETTLING = frozenset({"settled", "recorded"})
 _HOLDING = frozenset({State.READY.value, State.EXECUTING.value, State.IN_DOUBT.value})
 
 _action = ActionRow.__table__
@@ -37,6 +39,7 @@ _escalation = EscalationRow.__table__
 _halt = HaltRow.__table__
 _hold = HoldRow.__table__
 _posting = PostingRow.__table__
+_reversal = ReversalRow.__table__
 _vote = VoteRow.__table__
 
 
@@ -53,6 +56,7 @@ def check_rows(reading: Reading, read_body: ReadBody, report: Report) -> None:
         _check_action(row, bodies, report)
         _check_holds(reading, row, bodies, report)
         _check_postings(reading, row, bodies, report)
+        _check_reversals(reading, row, bodies, report)
         _check_escalations(reading, row, bodies, report)
     _check_removed(reading, read_body, report)
     _check_votes(reading, read_body, report)
@@ -113,7 +117,7 @@ def _check_postings(reading: Reading, row: RowMapping, bodies: Sequence[Body], r
         return
     expected: dict[str, int] = {}
     for body in bodies:
-        if body.get("kind") == "settled":
+        if body.get("kind") in _SETTLING:
             for account, amount in (body.get("settled") or {}).items():
                 expected[account] = expected.get(account, 0) + int(amount)
     for counted in _counted(bodies, "posted"):
@@ -123,6 +127,17 @@ def _check_postings(reading: Reading, row: RowMapping, bodies: Sequence[Body], r
         posted[item["account"]] = posted.get(item["account"], 0) + int(item["amount"])
     if posted != expected:
         report(None, "posting", f"expected the postings of action `{row['id']}` as its entries say, got others")
+
+
+def _check_reversals(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+    expected: dict[tuple[str, str], int] = {}
+    for freed in (item for body in bodies for item in body.get("freed") or ()):
+        of = freed["account"], freed["action_id"]
+        expected[of] = expected.get(of, 0) + freed["amount"]
+    query = select(_reversal.c.account, _reversal.c.original, _reversal.c.amount)
+    rows = list(reading.rows(query.where(_reversal.c.action_id == row["id"])))
+    if {(item["account"], item["original"]): int(item["amount"]) for item in rows} != expected:
+        report(None, "reversal", f"expected action `{row['id']}` to give back what its entries say, got something else")
 
 
 def _counted(bodies: Sequence[Body], how: str) -> Iterator[Body]:

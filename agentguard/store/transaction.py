@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Unpack
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -14,9 +15,9 @@ from agentguard.core.digest import canonical_bytes, digest
 from agentguard.core.lifecycle import BEGINNINGS, State, may_move
 from agentguard.core.request import Vote
 from agentguard.errors import NotFoundError, PolicyVersionError, StaleFenceError, UsageError
-from agentguard.store import accounts, rows
+from agentguard.store import accounts, reversals, rows
 from agentguard.store.ledger_clock import LedgerClock
-from agentguard.store.moment import from_microseconds
+from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.reading import Reading
 from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, EscalationRecord, Movement
 from agentguard.store.tables import (
@@ -204,6 +205,20 @@ class Transaction(Reading):
         self._needs_entry = f"posted for action `{action_id}`"
         accounts.post(self._connection, action_id, account, unit, amount, self._now_us, self._began_at_size)
 
+    def give_back(self, action_id: str, original: str, account: str, most: int | None = None) -> int:
+        """Give back what an earlier action counted on an account, as far as it was not, and return how much it was.
+
+        It counts where the original counts: in the windows that the original's posting is in, and in no other.
+
+        Args:
+            action_id: The action that gives back.
+            original: The action that counted.
+            account: The account it counted on.
+            most: At most so much; None for all of it.
+        """
+        self._needs_entry = f"gave back what action `{original}` counted"
+        return reversals.give_back(self._connection, action_id, original, account, most, self._began_at_size)
+
     def backfill(self, account: str, unit: str, movements: Sequence[Movement]) -> None:
         """Fill an account from the log with movements that were not counted on it, in the order of their times.
 
@@ -217,15 +232,21 @@ class Transaction(Reading):
         accounts.backfill(self._connection, account, unit, movements, self._now_us, self._began_at_size)
 
     def remember_values(
-        self, action_id: str, tenant: str, action: str, values: Mapping[str, str], entry_pos: int
+        self,
+        action_id: str,
+        tenant: str,
+        action: str,
+        values: Mapping[str, str],
+        entry_pos: int,
+        at: datetime | None = None,
     ) -> None:
-        """Remember a settled action's values (keyed digests by name) for later requirements."""
+        """Remember a settled action's values (keyed digests by name) for later requirements; `at` is now if None."""
         common = {
             "action_id": action_id,
             "tenant": tenant,
             "action": action,
             "entry": entry_pos,
-            "at_us": self._now_us,
+            "at_us": self._now_us if at is None else to_microseconds(at),
         }
         found = [common | {"name": name, "value": value} for name, value in {"": "", **values}.items()]
         self._connection.execute(insert(ActionValueRow.__table__), found)

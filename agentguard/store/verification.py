@@ -22,6 +22,7 @@ from agentguard.store.tables import (
     HoldRow,
     PolicyTextRow,
     PostingRow,
+    ReversalRow,
 )
 from agentguard.store.transaction import leaf_of
 
@@ -37,7 +38,7 @@ class Finding:
     Attributes:
         pos: The entry, or None where it is about a row that is not an entry.
         code: `gap`, `sequence`, `chain`, `leaf`, `body`, `column`, `time`, `policy`, `sealed`, `action`, `hold`,
-            `posting`, `escalation`, `vote`, `activation`, `halt`, `account` or `head`.
+            `posting`, `reversal`, `escalation`, `vote`, `activation`, `halt`, `account` or `head`.
     """
 
     pos: int | None
@@ -117,6 +118,7 @@ def verify(reading: Reading, progress: Callable[[int, int], None] | None = None)
     _check_policies(reading, walk)
     check_rows(reading, _read, walk.report)
     _check_accounts(reading, walk)
+    _check_reversals(reading, walk)
     if progress is not None:
         progress(walk.read, total)
     return Verification(
@@ -273,3 +275,43 @@ def _check_accounts(reading: Reading, walk: _Walk) -> None:
                 f"expected account `{row['id']}` to hold {row['held']} and have {row['total']} posted as its movements "
                 f"say, got {row['pending']} and {row['posted']}",
             )
+
+
+def _check_reversals(reading: Reading, walk: _Walk) -> None:
+    """Compare what was given back with what was counted, original by original, and with what the accounts say."""
+    reversal, posting, account = ReversalRow.__table__, PostingRow.__table__, AccountRow.__table__
+    of = (posting.c.account == reversal.c.account, posting.c.action_id == reversal.c.original)
+    counted = select(func.coalesce(func.sum(posting.c.amount), 0)).where(*of).scalar_subquery()
+    first_us = select(func.coalesce(func.min(posting.c.ts_us), 0)).where(*of).scalar_subquery()
+    query = select(
+        reversal.c.account,
+        reversal.c.original,
+        func.sum(reversal.c.amount).label("amount"),
+        func.min(reversal.c.amount).label("least"),
+        func.min(reversal.c.ts_us).label("first_us"),
+        func.max(reversal.c.ts_us).label("last_us"),
+        counted.label("counted"),
+        first_us.label("counted_us"),
+    ).group_by(reversal.c.account, reversal.c.original)
+    for row in reading.rows(query):
+        at_its_time = row["first_us"] == row["last_us"] == row["counted_us"]
+        if row["least"] <= 0 or row["amount"] > row["counted"] or not at_its_time:
+            walk.report(
+                None,
+                "reversal",
+                f"expected at most the {row['counted']} that action `{row['original']}` counted on account "
+                f"`{row['account']}` to be given back, at its time, got {row['amount']} or another time",
+            )
+    given = (
+        select(func.coalesce(func.sum(reversal.c.amount), 0))
+        .where(reversal.c.account == account.c.id)
+        .scalar_subquery()
+    )
+    sums = select(account.c.id, account.c.reversed, given.label("given"))
+    for row in reading.rows(sums.where(account.c.reversed != given)):
+        walk.report(
+            None,
+            "account",
+            f"expected account `{row['id']}` to have {row['given']} given back as its reversals say, got "
+            f"{row['reversed']}",
+        )
