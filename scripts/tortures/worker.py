@@ -19,7 +19,7 @@ import orjson
 
 from agentguard import Guard
 from agentguard.core.lifecycle import State
-from agentguard.engine.answers import Answer, Ready
+from agentguard.engine.answers import Answer, Done, Ready
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.testing.payment_books import read_books
 from scripts.tortures.jobs import Counter, choose, job
@@ -126,7 +126,7 @@ class Worker:
     def _tell(self, number: int, answer: Answer) -> None:
         line = {
             "job": number,
-            "status": answer.status,
+            "status": "done" if isinstance(answer, Done) else answer.status,
             "action": answer.decision_id,
             "entry": answer.entry,
             "code": answer.reason_code,
