@@ -1,0 +1,71 @@
+"""Many at once want what only a hundred can have: exactly a hundred get it, and nobody is told to come back (law 4)."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.races.given import BUDGET, GRANTED, TRIES, Vouchers, counted, pool_of_threads, race_of_tasks, race_of_threads
+
+ROUNDS = 2
+PROCESSES = 4
+
+
+@pytest.mark.law(4)
+def test_of_64_threads_racing_for_a_hundred_units_exactly_a_hundred_are_granted_fifty_times(url):
+    vouchers = Vouchers(url)
+    with pool_of_threads() as pool:
+        rounds = [counted(race_of_threads(pool, vouchers, tenant=f"round-{number}")) for number in range(ROUNDS)]
+    assert rounds == [GRANTED] * ROUNDS
+    assert len(vouchers.issued) == len(set(vouchers.issued)) == BUDGET * ROUNDS
+    assert vouchers.guard.audit.verify().ok
+    vouchers.guard.close()
+
+
+@pytest.mark.law(4)
+def test_of_64_tasks_racing_for_a_hundred_units_exactly_a_hundred_are_granted_fifty_times(url):
+    vouchers = Vouchers(url, is_async=True)
+
+    async def race():
+        return [counted(await race_of_tasks(vouchers, f"round-{number}")) for number in range(ROUNDS)]
+
+    assert asyncio.run(race()) == [GRANTED] * ROUNDS
+    assert len(vouchers.issued) == len(set(vouchers.issued)) == BUDGET * ROUNDS
+    vouchers.guard.close()
+
+
+@pytest.mark.law(4)
+def test_two_guards_of_one_process_share_one_budget(url):
+    guards = [Vouchers(url), Vouchers(url)]
+    with pool_of_threads() as pool:
+        rounds = [counted(race_of_threads(pool, *guards, tenant=f"round-{number}")) for number in range(5)]
+    assert rounds == [GRANTED] * 5
+    assert sum(len(one.issued) for one in guards) == BUDGET * 5
+    for one in guards:
+        one.guard.close()
+
+
+@pytest.mark.law(4)
+def test_four_processes_share_one_budget(url):
+    racer = str(Path(__file__).with_name("racer.py"))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, racer, url, str(number * 1000)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for number in range(PROCESSES)
+    ]
+    assert {process.stdout.readline() for process in processes} == {"ready\n"}
+    for number in range(5):
+        for process in processes:
+            print(f"round-{number}", file=process.stdin, flush=True)
+        granted = Counter()
+        for process in processes:
+            granted.update(json.loads(process.stdout.readline()))
+        assert granted == {"Done": BUDGET, "Denied": PROCESSES * 16 * TRIES - BUDGET}
+    for process in processes:
+        process.communicate(timeout=30)
+        assert process.returncode == 0
