@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, create_engine, event, func, select
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -115,7 +115,7 @@ class Sqlite:
             return StoreUnavailableError(f"the database `{database}` could not do it: {words}; nothing was stored")
         return StoreUnavailableError(f"the database `{database}` could not be reached: {words}; nothing was stored")
 
-    def is_transient(self, error: Exception) -> bool:
+    def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 -- the other engine looks at it
         """Return False: whoever holds the write lock is alone."""
         return False
 
@@ -134,12 +134,6 @@ def _require_version() -> None:
 def in_memory(url: URL) -> bool:
     """Return whether the database lives in this process's memory alone."""
     return url.database in {None, "", ":memory:"} or url.query.get("mode") == "memory"
-
-
-def database_path(url: str) -> str | None:
-    """Return the file of a database's address, or None if it is in memory."""
-    address = make_url(url)
-    return None if in_memory(address) else str(address.database).removeprefix("file:")
 
 
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agentguard.core.digest import canonical_bytes, keyed_digest, keyed_digests
 from agentguard.errors import StoreUnavailableError, TamperedError, UsageError
+from agentguard.store.address import keys_file
 from agentguard.store.keyfile import KeyFile
 from agentguard.store.records import Sealed
-from agentguard.store.sqlite import database_path
 
 MASTER_KEY = "AGENTGUARD_MASTER_KEY"
 RandomBytes = Callable[[int], bytes]
@@ -103,9 +103,8 @@ class Vault:
         environment: Mapping[str, str] = os.environ,
         monotonic: Monotonic | None = None,
     ) -> Vault:
-        """Open the keys file beside a database: `shop.db.keys` for `sqlite:///shop.db`, memory for memory."""
-        database = database_path(store_url)
-        return cls.open(None if database is None else f"{database}.keys", random_bytes, environment, monotonic)
+        """Open the keys file of a database where `keys_file` says it is; in memory for one in memory."""
+        return cls.open(keys_file(store_url, environment), random_bytes, environment, monotonic)
 
     def close(self) -> None:
         """Close the file and forget the keys."""
