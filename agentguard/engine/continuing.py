@@ -1,29 +1,20 @@
-"""Actions that are taken up again by their id: approved or ready ones, abandoned ones, ones a person looked into."""
+"""Actions that go on by their id: ones that were approved or are ready, and ones that a person looked into."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from agentguard.core.lifecycle import State
-from agentguard.engine import escalating, recorded
+from agentguard.engine import recorded
 from agentguard.engine.answers import Answer
 from agentguard.engine.asking import CONVERSATION, Proposal
-from agentguard.engine.drive import drive
 from agentguard.engine.effect import Outcome, OutcomeKind
-from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.parts import Parts
-from agentguard.engine.recovery import recovering
 from agentguard.engine.restoring import find, reader_of
 from agentguard.engine.undertaking import tool_of
-from agentguard.errors import AgentGuardError, NotFoundError, UsageError
-from agentguard.log import get_logger
+from agentguard.errors import NotFoundError, UsageError
 from agentguard.store import Reading
-from agentguard.store.records import ActionRecord
-
-log = get_logger("continue")
-
-MAX_RECOVERED = 1_000
 
 
 def again(parts: Parts, action_id: str) -> Proposal:
@@ -63,51 +54,6 @@ def again(parts: Parts, action_id: str) -> Proposal:
         )
 
     return parts.store.read(read)
-
-
-def recover_all(parts: Parts) -> list[Answer]:
-    """Take up every action that was abandoned, is in doubt, or whose time is over; returns what they came to."""
-    answers: list[Answer] = []
-    for state in (State.IN_DOUBT, State.EXECUTING, State.READY, State.WAITING):
-        after = ""
-        while len(answers) < MAX_RECOVERED:
-            page, now = parts.store.read(lambda reading: (reading.actions(state, after=after), reading.now()))  # noqa: B023
-            for record in page:
-                try:
-                    answer = _recover(parts, record, now)
-                except AgentGuardError as error:
-                    # One action that cannot be taken up must not keep the others, or the guard, from starting.
-                    # A traceback would show every local name, and personal data with them.
-                    log.error("guard.not_recovered", action_id=record.id, error=error.code)  # noqa: TRY400
-                    answer = recorded.not_now(record.id, record.action, "not_recovered")
-                if answer is not None:
-                    answers.append(answer)
-            if not page:
-                break
-            after = page[-1].id
-    if answers:
-        log.info("guard.recovered", count=len(answers))
-    return answers
-
-
-def _recover(parts: Parts, record: ActionRecord, now: Any) -> Answer | None:
-    lease_over = record.lease_until is not None and now > record.lease_until
-    match record.state:
-        case State.EXECUTING if lease_over:
-            return drive(parts, recovering(parts, record))
-        case State.IN_DOUBT:
-            return drive(parts, recovering(parts, record))
-        case State.READY if lease_over:
-            return parts.store.transact(lambda transaction: expire(record, transaction))
-        case State.WAITING:
-            escalated = parts.store.read(lambda reading: reading.escalation(record.escalation or ""))
-            if escalated is None or escalated.state != escalating.OPEN:
-                return None
-            if escalated.due_at is None or now < escalated.due_at:
-                return None
-            return parts.store.transact(lambda transaction: run_late(parts, record, transaction))
-        case _:
-            return None
 
 
 def resolve(parts: Parts, action_id: str, *, done: bool, by: str, why: str, result: Any = None) -> Answer:

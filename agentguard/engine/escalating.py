@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from agentguard.core.decision import AskedRoute, Decision, Reason
 from agentguard.core.digest import canonical_bytes, encode, time_text
 from agentguard.core.policy import Bundle, Policy, Route, Verdict, Within
 from agentguard.core.request import Vote
-from agentguard.engine import recorded
+from agentguard.engine import pausing, recorded
 from agentguard.engine.answers import Waiting, Waits
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
@@ -126,7 +126,8 @@ def votes_that_count(parts: Parts, reading: Reading, before: ActionRecord | None
         return ()
     votes = []
     for vote in reading.votes(record.id):
-        if now - vote.voted_at > parts.waits.approval:
+        over = now - vote.voted_at - parts.waits.approval
+        if over > timedelta(0) and over > pausing.paused(reading, before, vote.voted_at, now):
             continue
         spoken_for = {
             who

@@ -14,7 +14,7 @@ from agentguard.core.lifecycle import State
 from agentguard.core.people import People
 from agentguard.core.policy import Route, Verdict, Within
 from agentguard.core.request import Vote
-from agentguard.engine import escalating, recorded
+from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.expiry import end_waiting, run_late
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
@@ -204,7 +204,8 @@ class Escalations:
 
         def work(transaction: Transaction) -> Ballot | None:
             record, action = _open(transaction, escalation_id)
-            if record.due_at is not None and transaction.now() >= record.due_at:
+            really = pausing.due_at(transaction, record, action, transaction.now())
+            if really.due_at is not None and transaction.now() >= really.due_at:
                 run_late(self._parts, action, transaction)
                 return None
             groups = people.groups_of(by)

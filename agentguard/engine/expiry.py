@@ -6,7 +6,7 @@ from agentguard.core import entry
 from agentguard.core.decision import Reason
 from agentguard.core.lifecycle import State
 from agentguard.core.policy import Verdict
-from agentguard.engine import escalating, recorded
+from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.answers import Answer, Waiting
 from agentguard.engine.parts import Parts
 from agentguard.store import Transaction
@@ -20,6 +20,9 @@ def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> An
     if current is None or current.state is not State.WAITING or current.escalation != record.escalation:
         return None
     if escalated is None or escalated.state != escalating.OPEN:
+        return None
+    escalated = pausing.due_at(transaction, escalated, current, transaction.now())
+    if escalated.due_at is None or transaction.now() < escalated.due_at:
         return None
     following = escalating.pass_on(parts, parts.force.in_force(transaction), escalated, transaction.now())
     if following is None:
@@ -58,6 +61,9 @@ def expire(record: ActionRecord, transaction: Transaction) -> Answer | None:
     """Give back what an action holds that was allowed and not begun in time; None if it moved meanwhile."""
     current = transaction.action(record.id)
     if current is None or current.state is not State.READY or current.fence != record.fence:
+        return None
+    current = pausing.ready_until(transaction, current, transaction.now())
+    if current.lease_until is None or transaction.now() <= current.lease_until:
         return None
     transaction.release(record.id)
     reason = Reason("expired", record.id, Verdict.DENY, detail="it was allowed and not begun in time")

@@ -20,7 +20,7 @@ from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Proposal
 from agentguard.engine.audit import Audit
 from agentguard.engine.considering import Considered, consider
-from agentguard.engine.continuing import again, recover_all, resolve
+from agentguard.engine.continuing import again, resolve
 from agentguard.engine.drive import adrive, drive
 from agentguard.engine.effect import Effect, Retry, Unprotected
 from agentguard.engine.escalations import Escalations
@@ -29,6 +29,7 @@ from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.matching import mismatches
 from agentguard.engine.parts import Parts, Waits
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
+from agentguard.engine.rounds import Rounds, Told
 from agentguard.engine.walk import walk
 from agentguard.errors import ConfigurationError
 from agentguard.log import get_logger
@@ -85,6 +86,7 @@ class Guard:
         )
         self._parts.force.know(self._bundle)
         self._started = False
+        self._rounds = Rounds(self._parts)
         self._starting = threading.RLock()
         self._acting = Acting(self.run, self.arun)
         self.escalations = Escalations(self._parts)
@@ -175,6 +177,7 @@ class Guard:
         """
         with self._starting:
             if self._started:
+                self._rounds.at_next_chance()
                 return
             self._parts.store.bind(self._parts.vault.fingerprint)
             if self._activate:
@@ -189,7 +192,7 @@ class Guard:
                 raise ConfigurationError(problems)
             registry.frozen = True
             self._started = True
-        self.recover()
+        self._rounds.start()
 
     def run(
         self,
@@ -286,9 +289,14 @@ class Guard:
         self.start()
         return consider(self._parts, proposal)
 
-    def recover(self) -> list[Answer]:
-        """Find out what became of actions that were abandoned or whose time is over; returns what they came to."""
-        return recover_all(self._parts)
+    def recover(self, within: timedelta | None = None, told: Told | None = None) -> list[Answer]:
+        """Find out what became of actions that were abandoned or whose time is over; returns what they came to.
+
+        Args:
+            within: How long to wait; what is not known by then goes on without us. None for to the end.
+            told: Called with each answer when it is there.
+        """
+        return self._rounds.go(within, told)
 
     def resolve(self, action_id: str, *, done: bool, by: str, why: str, result: Any = None) -> Answer:
         """Say what a person found out about an action in doubt: it was done, or it was not.
@@ -317,12 +325,15 @@ class Guard:
         return activation.activate(self._parts, self._bundle, by=by, why=why, tenant=self.tenant)
 
     def close(self) -> None:
-        """Close the database and the keys file."""
+        """Close the database and the keys file; what is being recovered is left to the next one."""
+        self._rounds.stop()
         self._parts.store.close()
         self._parts.vault.close()
 
     async def _astart(self) -> None:
-        if not self._started:
+        if self._started:
+            self._rounds.at_next_chance()
+        else:
             await machine.in_thread(self.start)
 
     def _proposal(

@@ -16,7 +16,7 @@ from agentguard.core.decision import Reason
 from agentguard.core.lifecycle import State
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Fact
-from agentguard.engine import escalating, recorded
+from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask, Proposal, ask, seal_facts
 from agentguard.engine.carrying import carry_out
@@ -122,7 +122,10 @@ def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
             f"expected the same request again under the key `{asked.request.key}`, got another one for "
             f"`{proposal.action}`; use a new key for a new action"
         )
+    record = pausing.ready_until(reading, record, now)
     escalated = reading.escalation(record.escalation) if record.escalation else None
+    if escalated is not None:
+        escalated = pausing.due_at(reading, escalated, record, now)
     packed = reading.result(record.id) if record.state is State.SETTLED else None
     result = read_result(parts, parts.registry.tools.get(record.action), packed, record.id)
     return Seen(asked, record, escalated, result, reading.position(), now)

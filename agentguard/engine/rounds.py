@@ -1,0 +1,167 @@
+"""Going round what was left behind: when a guard starts, when somebody asks for it, and once in a while beside a run.
+
+A few threads take up one action each, so that a tool that hangs holds up nobody but itself. How each is taken up, and
+that nobody else does it too, is in `recovery` and `expiry`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from datetime import timedelta
+
+from agentguard.core.lifecycle import State
+from agentguard.engine import recorded, worker
+from agentguard.engine.answers import Answer
+from agentguard.engine.drive import drive
+from agentguard.engine.expiry import expire, run_late
+from agentguard.engine.machine import monotonic
+from agentguard.engine.parts import Parts
+from agentguard.engine.recovery import recovering
+from agentguard.engine.taking_up import may_help
+from agentguard.errors import AgentGuardError, StoreUnavailableError
+from agentguard.log import get_logger
+from agentguard.store import Reading
+from agentguard.store.records import ActionRecord
+
+log = get_logger("rounds")
+
+AT_ONCE = 4
+_PAGE = 1_000
+
+Told = Callable[[Answer], None]
+
+
+class Rounds:
+    """The rounds of one guard."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._next = 0.0
+        self._stopped = False
+
+    def go(self, within: timedelta | None = None, told: Told | None = None) -> list[Answer]:
+        """Take up everything that was abandoned, is in doubt, or whose time is over; returns what each came to.
+
+        Args:
+            within: How long to wait; what is not known by then goes on without us, `in_progress`. None for to the end.
+            told: Called with each answer when it is there, in any thread.
+        """
+        self._put_off()
+        work = _Work(self._parts, lambda: self._stopped, told)
+        threads = [worker.start(work.run) for _ in range(AT_ONCE if work.any else 0)]
+        wait(threads, None if within is None else within.total_seconds())
+        answers = work.answers()
+        if answers:
+            log.info("guard.recovered", count=len(answers))
+        return answers
+
+    def start(self) -> None:
+        """Go round for as long as a start may take; the rest goes on in the background."""
+        try:
+            self.go(self._parts.waits.recovery)
+        except StoreUnavailableError as error:
+            log.warning("guard.unavailable", error=error.code, reason=str(error))
+
+    def at_next_chance(self) -> None:
+        """Go round in the background, if it is time again."""
+        if monotonic() >= self._next and self._parts.waits.rounds is not None:
+            self._put_off()
+            worker.start(self.start)
+
+    def stop(self) -> None:
+        """Take up nothing any more; what is under way goes on."""
+        self._stopped = True
+
+    def _put_off(self) -> None:
+        every = self._parts.waits.rounds
+        self._next = monotonic() + (every.total_seconds() if every is not None else 0.0)
+
+
+class _Work:
+    """What one round has to do, shared by its threads."""
+
+    def __init__(self, parts: Parts, stopped: Callable[[], bool], told: Told | None) -> None:
+        self._parts = parts
+        self._stopped = stopped
+        self._told = told
+        self._lock = threading.Lock()
+        self._waiting = overdue(parts)
+        self._first = next(self._waiting, None)
+        self._under_way: dict[str, ActionRecord] = {}
+        self._answers: dict[str, Answer] = {}
+
+    @property
+    def any(self) -> bool:
+        return self._first is not None
+
+    def run(self) -> None:
+        while (record := self._take()) is not None:
+            answer = taken_up(self._parts, record)
+            with self._lock:
+                del self._under_way[record.id]
+                if answer is not None:
+                    self._answers[record.id] = answer
+            if answer is not None and self._told is not None:
+                self._told(answer)
+
+    def _take(self) -> ActionRecord | None:
+        with self._lock:
+            if self._stopped():
+                return None
+            record, self._first = self._first or next(self._waiting, None), None
+            if record is not None:
+                self._under_way[record.id] = record
+            return record
+
+    def answers(self) -> list[Answer]:
+        """Return what is known by now, in the order of the actions' ids."""
+        with self._lock:
+            late = {name: recorded.not_now(name, item.action, "in_progress") for name, item in self._under_way.items()}
+            return [answer for _, answer in sorted({**self._answers, **late}.items())]
+
+
+def overdue(parts: Parts) -> Iterator[ActionRecord]:
+    """Yield the actions that nobody has and that wait for no one, a page at a time."""
+    for state in (State.READY, State.WAITING, State.IN_DOUBT, State.EXECUTING):
+        after = ""
+        while True:
+            found, after = parts.store.read(lambda reading, page=(state, after): _page(reading, *page))  # type: ignore[misc]
+            yield from found
+            if not after:
+                break
+
+
+def _page(reading: Reading, state: State, after: str) -> tuple[list[ActionRecord], str]:
+    now = reading.now()
+    if state is not State.WAITING:
+        records = list(reading.actions(state, limit=_PAGE, after=after, free=now))
+        return records, records[-1].id if records else ""
+    late = reading.escalations(limit=_PAGE, after=after, due=now)
+    waiting = [reading.action(item.action_id) for item in late]
+    return [record for record in waiting if record is not None], late[-1].id if late else ""
+
+
+def taken_up(parts: Parts, record: ActionRecord) -> Answer | None:
+    """Return what an overdue action came to; None if it moved meanwhile, or has time left after all."""
+    try:
+        match record.state:
+            case State.READY:
+                return parts.store.transact(lambda transaction: expire(record, transaction))
+            case State.WAITING:
+                return parts.store.transact(lambda transaction: run_late(parts, record, transaction))
+            case State.IN_DOUBT if not _can_be_known(parts, record):
+                return recorded.ended(record, replayed=True)
+            case _:
+                return drive(parts, recovering(parts, record))
+    except Exception as error:  # noqa: BLE001 - one action that cannot be taken up must not keep the others
+        # A traceback would show every local name, and personal data with them.
+        code = error.code if isinstance(error, AgentGuardError) else type(error).__name__
+        log.error("guard.not_recovered", action_id=record.id, error=code)  # noqa: TRY400
+        return recorded.not_now(record.id, record.action, "not_recovered")
+
+
+def _can_be_known(parts: Parts, record: ActionRecord) -> bool:
+    tool = parts.registry.tools.get(record.action)
+    return tool is None or may_help(tool.effect, record)
