@@ -28,7 +28,8 @@ class Waits:
         ready: How long an action stays allowed and held without being begun.
         grace: How long after its deadline an action that is still executing counts as abandoned.
         approval: How long votes lift what they were given for.
-        recovery: How long a start waits for what it recovers; the rest goes on in the background.
+        recovery: How long a start waits for what it recovers; the rest goes on in the background. None for no bound,
+            one action after another in the caller's thread.
         rounds: How often a guard that runs actions recovers what was left behind. None: only when it starts.
     """
 
@@ -37,7 +38,7 @@ class Waits:
     ready: timedelta = timedelta(minutes=15)
     grace: timedelta = timedelta(seconds=30)
     approval: timedelta = timedelta(days=7)
-    recovery: timedelta = timedelta(seconds=5)
+    recovery: timedelta | None = timedelta(seconds=5)
     rounds: timedelta | None = timedelta(minutes=1)
 
 

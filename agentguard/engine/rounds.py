@@ -50,8 +50,12 @@ class Rounds:
         """
         self._put_off()
         work = _Work(self._parts, lambda: self._stopped, told)
-        threads = [worker.start(work.run) for _ in range(AT_ONCE if work.any else 0)]
-        wait(threads, None if within is None else within.total_seconds())
+        if self._parts.waits.recovery is None:
+            work.run()
+        elif work.any:
+            threads = [worker.start(work.run) for _ in range(AT_ONCE)]
+            for ended in wait(threads, None if within is None else within.total_seconds()).done:
+                ended.result()  # it raises what nobody could answer
         answers = work.answers()
         if answers:
             log.info("guard.recovered", count=len(answers))
