@@ -174,7 +174,7 @@ class OpenAITools:
         for name, action in self._actions.items():
             # Every file that governs an action declares the same arguments for it, so the first one speaks for all.
             declared = [policy.actions[action].arguments for policy in bundle.governing(action)][:1]
-            schema = arguments_schema(declared[0] if declared else {}, tools[action].signature.defaults())
+            schema = arguments_schema(declared[0] if declared else {}, tools[action].signature.defaults)
             described.append(
                 {"name": name, "description": tools[action].description, "parameters": schema, "strict": True}
             )

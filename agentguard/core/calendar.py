@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 _DAY = timedelta(days=1)
 _MAX_SEARCH_DAYS = 3_700
@@ -148,7 +149,11 @@ def start_of(unit: str, instant: datetime, zone: tzinfo) -> datetime:
 
     Where midnight does not exist that day, the day begins at the jump; where it exists twice, at the first.
     """
-    day = instant.astimezone(zone).date()
+    return _start_of(unit, instant.astimezone(zone).date(), zone)
+
+
+@lru_cache(maxsize=64)
+def _start_of(unit: str, day: date, zone: tzinfo) -> datetime:
     if unit == "week":
         day -= day.weekday() * _DAY
     elif unit == "month":

@@ -14,7 +14,7 @@ from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason, R
 from agentguard.core.findings import Findings
 from agentguard.core.language import UNKNOWN
 from agentguard.core.limits import AccountNeed, applies, check, checked, usage_values
-from agentguard.core.needs import Needs, needs_of
+from agentguard.core.needs import Needs, needs
 from agentguard.core.plan import (
     Environment,
     Plan,
@@ -30,35 +30,43 @@ from agentguard.core.request import Evidence, Request
 from agentguard.core.words import customer_words, render, wanted_language
 from agentguard.errors import EvaluationError
 
-NOTHING_NEEDED = Needs({}, {})
 MAX_TABLE = 1024
 
 
-def decide(plan: Plan, request: Request, evidence: Evidence) -> Decision:
+def decide(plan: Plan, request: Request, evidence: Evidence, wanted: Needs | None = None) -> Decision:
     """Decide one request under everything that governs its action.
+
+    Args:
+        plan: What governs it.
+        request: What is asked for.
+        evidence: Everything that the decision rests on beside them.
+        wanted: What `needs` gave for the same request, facts and moment; worked out here if None.
 
     Returns:
         A decision; never raises for what a policy, a fact or an argument says.
     """
-    values = environment(plan, request, evidence.facts, evidence.now)
     if not plan.tabular or evidence.votes:
-        return _decided(plan, request, values, evidence)
+        return _decided(plan, request, evidence, wanted or _needs(plan, request, evidence))
+    values = wanted.values if wanted else environment(plan, request, evidence.facts, evidence.now)
     fired = tuple([tuple(file.fire(values)) for file in plan.files])
     case = (wanted_language(request) if plan.speaks else "", fired)
     known = plan.table.get(case)
     if known is not None:
         return known
-    decision = _decided(plan, request, values, evidence)
+    decision = _decided(plan, request, evidence, Needs({}, {}, values))
     if len(plan.table) < MAX_TABLE and all(type(result) is bool for results in fired for result in results):
         plan.table[case] = decision
     return decision
 
 
-def _decided(plan: Plan, request: Request, values: Environment, evidence: Evidence) -> Decision:
-    wanted = NOTHING_NEEDED
+def _needs(plan: Plan, request: Request, evidence: Evidence) -> Needs:
     if plan.counts:
-        wanted = needs_of(plan, request, values, evidence.now)
-        values.update(usage_values(wanted.accounts, evidence.usage))
+        return needs(plan, request, evidence.facts, evidence.now)
+    return Needs({}, {}, environment(plan, request, evidence.facts, evidence.now))
+
+
+def _decided(plan: Plan, request: Request, evidence: Evidence, wanted: Needs) -> Decision:
+    values = {**wanted.values, **usage_values(wanted.accounts, evidence.usage)}
     decision = _together(plan, plan.enforced, request, values, wanted, evidence)
     if not plan.shadowed:
         return decision

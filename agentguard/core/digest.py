@@ -131,10 +131,7 @@ def _in_subset(document: Any) -> bool:
         items = document
     else:
         return kind in _SCALARS
-    for item in items:
-        if type(item) not in _SCALARS and not _in_subset(item):
-            return False
-    return True
+    return not any(type(item) not in _SCALARS and not _in_subset(item) for item in items)
 
 
 def _refuse_outside_subset(document: Any) -> None:

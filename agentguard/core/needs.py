@@ -32,10 +32,15 @@ class RequirementNeed:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """By qualified id; what could not be evaluated is not here, and `decide` counts that against the request."""
+    """By qualified id; what could not be evaluated is not here, and `decide` counts that against the request.
+
+    Attributes:
+        values: What conditions can read at this moment, so that `decide` need not work it out again.
+    """
 
     accounts: Mapping[str, AccountNeed]
     requirements: Mapping[str, RequirementNeed]
+    values: Environment
 
 
 def needs(plan: Plan, request: Request, facts: Mapping[str, Fact], now: datetime) -> Needs:
@@ -57,7 +62,7 @@ def needs_of(plan: Plan, request: Request, values: Environment, now: datetime) -
             wanted = _requirement_need(requirement, values, now)
             if wanted is not None:
                 requirements[requirement.id] = wanted
-    return Needs(accounts, requirements)
+    return Needs(accounts, requirements, values)
 
 
 def _requirement_need(planned: PlannedRequirement, values: Environment, now: datetime) -> RequirementNeed | None:

@@ -104,9 +104,12 @@ class Plan:
     Attributes:
         enforced, shadowed: The files by mode, in order of name.
         arguments: The declared type of each argument, computed ones too.
+        asked: The same of those that the agent gives.
         computed: Arguments that the policy fills in, compiled.
         facts: Declared facts by full name that something here reads, segments included; nothing else is looked up.
         context: Declared context by full name.
+        personal: Places of what is kept encrypted: `arguments.email`, `facts.customer.email`, `context.phone`.
+        segments: Facts that are recorded for reports, in order of name.
         counts: True if some limit or requirement applies, so that deciding needs the store.
         speaks: True if some file has words for the customer.
         files: Every file that governs the action, enforced ones first.
@@ -118,9 +121,12 @@ class Plan:
     enforced: tuple[PlannedPolicy, ...]
     shadowed: tuple[PlannedPolicy, ...]
     arguments: Mapping[str, Declared]
+    asked: Mapping[str, Declared]
     computed: Mapping[str, Compiled]
     facts: Mapping[str, Declared]
     context: Mapping[str, Declared]
+    personal: frozenset[str]
+    segments: tuple[str, ...]
     counts: bool
     speaks: bool
     files: tuple[PlannedPolicy, ...]
@@ -151,9 +157,16 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
         enforced=enforced,
         shadowed=shadowed,
         arguments=arguments,
+        asked={name: declared for name, declared in arguments.items() if name not in computed},
         computed=computed,
         facts=read,
         context=context,
+        personal=frozenset(
+            [f"arguments.{name}" for name, declared in arguments.items() if declared.personal]
+            + [f"facts.{name}" for name, declared in read.items() if declared.personal]
+            + [name for name, declared in context.items() if declared.personal]
+        ),
+        segments=tuple(sorted({name for policy in policies for name in policy.segments})),
         counts=any(file.limits or file.requires for file in files),
         speaks=any(_speaks(policy) for policy in policies),
         files=(*enforced, *shadowed),

@@ -106,8 +106,7 @@ def read_proposal(
         UsageError: The host's context is not what the policies declare.
     """
     tool = parts.registry.tools.get(proposal.action)
-    declared = {name: kind for name, kind in plan.arguments.items() if name not in plan.computed}
-    parsed = canonical_arguments(declared, proposal.arguments, tool.signature.defaults() if tool else None)
+    parsed = canonical_arguments(plan.asked, proposal.arguments, tool.signature.defaults if tool else None)
     request = Request(
         tenant=proposal.tenant,
         actor=proposal.actor,

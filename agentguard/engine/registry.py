@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
 
 from agentguard.engine.effect import Effect, Idempotent, Read, Retry
 from agentguard.errors import ConfigurationError, UsageError
@@ -22,27 +25,19 @@ class Signature:
     """The parameters of a registered callable, as the guard calls it: by name.
 
     Attributes:
+        required: Names without a default; `defaults` has the others.
         hints: Annotations that could be resolved, `return` too.
         takes_any: It has `**parameters`.
         problem: Why it cannot be called by name, or empty.
     """
 
     parameters: Mapping[str, inspect.Parameter]
+    required: frozenset[str]
+    defaults: Mapping[str, Any]
     hints: Mapping[str, Any]
     takes_any: bool
     is_async: bool
     problem: str
-
-    @property
-    def required(self) -> frozenset[str]:
-        """Names without a default."""
-        return frozenset(name for name, item in self.parameters.items() if item.default is inspect.Parameter.empty)
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults by name."""
-        return {
-            name: item.default for name, item in self.parameters.items() if item.default is not inspect.Parameter.empty
-        }
 
     def by_name(self, values: Sequence[Any], more: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a call gave by position and by name, all of it by name.
@@ -80,8 +75,11 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         if item.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
     }
     positional = [name for name, item in declared.parameters.items() if item.kind is kinds.POSITIONAL_ONLY]
+    absent = kinds.empty
     return Signature(
         parameters=by_name,
+        required=frozenset(name for name, item in by_name.items() if item.default is absent),
+        defaults={name: item.default for name, item in by_name.items() if item.default is not absent},
         hints=hints,
         takes_any=any(item.kind is kinds.VAR_KEYWORD for item in declared.parameters.values()),
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
@@ -100,7 +98,7 @@ def named(name: object, register: Registering, example: str) -> Registering:
     return register
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tool:
     """A callable that acts, and what the guard must know of it.
 
@@ -124,6 +122,15 @@ class Tool:
     def description(self) -> str:
         """The first paragraph of the function's docstring: what a model is told the tool does."""
         return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
+
+    @functools.cached_property
+    def results(self) -> TypeAdapter[Any]:
+        """How its results become JSON and back: by its return annotation, or as plain JSON without one.
+
+        Raises:
+            PydanticSchemaGenerationError, PydanticUserError: The annotation is of a type that JSON cannot say.
+        """
+        return TypeAdapter(self.signature.hints.get("return", Any))
 
     @property
     def may_repeat(self) -> bool:

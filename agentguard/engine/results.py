@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, PydanticUserError, ValidationError
 
 from agentguard.core.digest import digest
 from agentguard.engine.parts import Parts
@@ -39,21 +39,12 @@ class KeptResult:
         return self.nothing or self.sealed is not None
 
 
-def adapter(tool: Tool) -> TypeAdapter[Any]:
-    """Return how a tool's results become JSON and back: by its return annotation, or as plain JSON without one.
-
-    Raises:
-        PydanticSchemaGenerationError, PydanticUserError: The annotation is of a type that cannot be written as JSON.
-    """
-    return TypeAdapter(tool.signature.hints.get("return", Any))
-
-
 def keep_result(parts: Parts, begun: Undertaking, result: Any) -> KeptResult:
     """Return a result as it can be stored; one that cannot be written as JSON, or is too large, is not kept."""
     if result is None:
         return KeptResult(nothing=True)
     try:
-        written = adapter(begun.tool).dump_json(result, warnings="error")
+        written = begun.tool.results.dump_json(result, warnings="error")
     except Exception as error:  # noqa: BLE001 - it is done, whatever its result is; serializers run any code
         log.warning("result.not_kept", action=begun.request.action, error=type(error).__name__)
         return KeptResult()
@@ -77,7 +68,7 @@ def read_result(parts: Parts, tool: Tool | None, packed: bytes | None, action_id
     if written is None:
         return None
     try:
-        return adapter(tool).validate_json(written)
+        return tool.results.validate_json(written)
     except (ValidationError, PydanticSchemaGenerationError, PydanticUserError) as error:
         log.warning("result.not_read", action=tool.action, error=type(error).__name__)
         return None
