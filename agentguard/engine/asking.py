@@ -20,7 +20,10 @@ from agentguard.store.records import Sealed
 CONVERSATION = "context.conversation"
 CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language"})
 MAX_NAME_CHARACTERS = 200
-ACTOR_TEXTS = ("version", "model", "prompt_digest", "tools_digest")
+ACTOR_KINDS = frozenset(ActorKind)
+MAY_BE_NONE = frozenset(
+    ("key", "relates_to", "agent.version", "agent.model", "agent.prompt_digest", "agent.tools_digest")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +40,36 @@ class Proposal:
     relates_to: str | None = None
 
     def __post_init__(self) -> None:
-        named: dict[str, object] = {
-            "action": self.action,
-            "agent": self.actor.id,
-            "on_behalf_of": self.on_behalf_of,
-            "tenant": self.tenant,
-            "key": "" if self.key is None else self.key,
-            "relates_to": "" if self.relates_to is None else self.relates_to,
-            **{f"agent.{name}": "" if (given := getattr(self.actor, name)) is None else given for name in ACTOR_TEXTS},
-        }
-        for name, value in named.items():
+        actor = self.actor
+        for name, value in (
+            ("action", self.action),
+            ("agent", actor.id),
+            ("on_behalf_of", self.on_behalf_of),
+            ("tenant", self.tenant),
+            ("key", self.key),
+            ("relates_to", self.relates_to),
+            ("agent.version", actor.version),
+            ("agent.model", actor.model),
+            ("agent.prompt_digest", actor.prompt_digest),
+            ("agent.tools_digest", actor.tools_digest),
+        ):
+            if value is None and name in MAY_BE_NONE:
+                continue
             if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS or not value.isprintable():
                 raise UsageError(f"expected `{name}` as printable text of at most {MAX_NAME_CHARACTERS} characters")
-        for name in ("action", "agent", "tenant"):
-            if not named[name]:
+        for name, value in (("action", self.action), ("agent", actor.id), ("tenant", self.tenant)):
+            if not value:
                 raise UsageError(f"expected `{name}` as text, got nothing")
         if self.key == "":
             raise UsageError("expected `key` as text or None, got empty text; an empty key would name every action")
-        if self.actor.kind not in frozenset(ActorKind):
+        if self.actor.kind not in ACTOR_KINDS:
             raise UsageError(f"expected `agent.kind` as one of {', '.join(ActorKind)}, got another one")
         if not isinstance(self.context, Mapping):
             raise UsageError(f"expected `context` as a mapping, got {type(self.context).__name__}")
         # One spelling for one name: the same customer or agent in two spellings would have two budgets and two stops.
-        object.__setattr__(self, "on_behalf_of", unicodedata.normalize("NFC", self.on_behalf_of))
-        object.__setattr__(self, "actor", replace(self.actor, id=unicodedata.normalize("NFC", self.actor.id)))
+        if not (self.on_behalf_of.isascii() and actor.id.isascii()):
+            object.__setattr__(self, "on_behalf_of", unicodedata.normalize("NFC", self.on_behalf_of))
+            object.__setattr__(self, "actor", replace(actor, id=unicodedata.normalize("NFC", actor.id)))
 
     @property
     def conversation(self) -> str:
@@ -76,7 +85,7 @@ class Ask:
     Attributes:
         action_id: The id that its record has or will have.
         digest: Keyed digest of what was asked: the same key with another digest is a conflict (law 3).
-        input_digest: Keyed digest of what the model sent, as it sent it.
+        given: What the model sent, as it sent it.
         faults: What is wrong with the arguments; the request then has none.
         sealed: Personal arguments and context, encrypted, by place.
     """
@@ -85,7 +94,7 @@ class Ask:
     request: Request
     pseudonym: str
     digest: str
-    input_digest: str
+    given: Mapping[str, Any] | str | bytes
     plan: Plan
     faults: tuple[Fault, ...] = ()
     sealed: Mapping[str, Sealed] = field(default_factory=dict)
@@ -97,27 +106,36 @@ class Ask:
         return str(self.request.context.get(CONVERSATION, ""))
 
 
-def read_proposal(
-    parts: Parts, proposal: Proposal, plan: Plan, known_context: frozenset[str]
-) -> tuple[Request, Arguments]:
-    """Return the request without key and time, and its arguments with their faults.
+def read_arguments(parts: Parts, proposal: Proposal, plan: Plan) -> Arguments:
+    """Return the canonical arguments of a proposal, or what is wrong with them."""
+    tool = parts.registry.tools.get(proposal.action)
+    return canonical_arguments(plan.asked, proposal.arguments, tool.signature.defaults if tool else None)
+
+
+def request_of(
+    proposal: Proposal,
+    plan: Plan,
+    known_context: frozenset[str],
+    arguments: Mapping[str, Value],
+    *,
+    key: str,
+    asked_at: datetime,
+) -> Request:
+    """Return the request that a proposal makes with its canonical arguments.
 
     Raises:
         UsageError: The host's context is not what the policies declare.
     """
-    tool = parts.registry.tools.get(proposal.action)
-    parsed = canonical_arguments(plan.asked, proposal.arguments, tool.signature.defaults if tool else None)
-    request = Request(
+    return Request(
         tenant=proposal.tenant,
         actor=proposal.actor,
         on_behalf_of=proposal.on_behalf_of,
         action=proposal.action,
-        arguments=parsed.values,
+        arguments=arguments,
         context=_context(proposal.context, plan.context, known_context),
-        key=proposal.key or "",
-        asked_at=parts.clock(),
+        key=key,
+        asked_at=asked_at,
     )
-    return request, parsed
 
 
 def ask(
@@ -135,15 +153,15 @@ def ask(
     Raises:
         UsageError: The context is not what the policies declare, or there is neither a key nor a conversation.
     """
-    request, parsed = read_proposal(parts, proposal, plan, known_context)
-    raw = _raw_text(proposal.arguments)
-    asked: dict[str, Any] = {"action": request.action, "on_behalf_of": request.on_behalf_of}
+    parsed = read_arguments(parts, proposal, plan)
+    asked: dict[str, Any] = {"action": proposal.action, "on_behalf_of": proposal.on_behalf_of}
     if parsed.faults:
-        asked["input"] = raw
+        asked["input"] = raw_text(proposal.arguments)
     else:
-        asked["arguments"] = {name: encode(value) for name, value in request.arguments.items()}
+        asked["arguments"] = {name: encode(value) for name, value in parsed.values.items()}
     digest = parts.keyed_value(asked)
-    request = replace(request, key=proposal.key or _derived_key(proposal, digest), asked_at=asked_at or now)
+    key = proposal.key or _derived_key(proposal, digest)
+    request = request_of(proposal, plan, known_context, parsed.values, key=key, asked_at=asked_at or now)
     pseudonym = parts.vault.pseudonym(request.tenant, request.on_behalf_of)
     identity = action_id or parts.new_id("act", now)
     return Ask(
@@ -151,7 +169,7 @@ def ask(
         request=request,
         pseudonym=pseudonym,
         digest=digest,
-        input_digest=parts.keyed(raw),
+        given=proposal.arguments,
         plan=plan,
         faults=parsed.faults,
         sealed=seal_request(parts, plan, request, pseudonym, identity),
@@ -161,18 +179,20 @@ def ask(
 
 def seal_request(parts: Parts, plan: Plan, request: Request, pseudonym: str, action_id: str) -> dict[str, Sealed]:
     """Return the personal arguments and context of a request, encrypted under the customer's key, by place."""
-    given = {f"arguments.{name}": value for name, value in request.arguments.items() if plan.arguments[name].personal}
-    known = {name for name, declared in plan.context.items() if declared.personal}
-    personal = given | {name: value for name, value in request.context.items() if name in known}
+    if not plan.personal:
+        return {}
+    given = {**{f"arguments.{name}": value for name, value in request.arguments.items()}, **request.context}
+    personal = {place: value for place, value in given.items() if place in plan.personal}
     return {place: _seal(parts, pseudonym, place, value, action_id) for place, value in personal.items()}
 
 
 def seal_facts(parts: Parts, asked: Ask, facts: Mapping[str, Fact]) -> dict[str, Sealed]:
     """Return the personal facts that were read, encrypted under the customer's key, by place."""
+    personal = asked.plan.personal
     return {
-        f"facts.{name}": _seal(parts, asked.pseudonym, f"facts.{name}", fact.value, asked.action_id)
+        place: _seal(parts, asked.pseudonym, place, fact.value, asked.action_id)
         for name, fact in facts.items()
-        if fact.status is FactStatus.VALUE and fact.value is not None and asked.plan.facts[name].personal
+        if (place := f"facts.{name}") in personal and fact.status is FactStatus.VALUE and fact.value is not None
     }
 
 
@@ -180,7 +200,8 @@ def _seal(parts: Parts, pseudonym: str, place: str, value: Value, action_id: str
     return parts.vault.seal(pseudonym, place, canonical_bytes(encode(value)), action_id)
 
 
-def _raw_text(arguments: Mapping[str, Any] | str | bytes) -> str:
+def raw_text(arguments: Mapping[str, Any] | str | bytes) -> str:
+    """Return what a model sent as text that a digest can be made of."""
     if isinstance(arguments, bytes):
         return arguments.decode(errors="backslashreplace")
     text = arguments if isinstance(arguments, str) else _shown(arguments)

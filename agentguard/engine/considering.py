@@ -10,7 +10,7 @@ from agentguard.core.decision import Decision, Reason
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Evidence, Fact, Request
-from agentguard.engine.asking import Ask, Proposal, read_proposal
+from agentguard.engine.asking import Ask, Proposal, read_arguments, request_of
 from agentguard.engine.deciding import decide_now, halted
 from agentguard.engine.drive import gathered
 from agentguard.engine.parts import Parts
@@ -54,7 +54,8 @@ def consider(parts: Parts, proposal: Proposal) -> Considered:
         return plan, parts.force.known_context(bundle), stopped
 
     plan, known, stopped = parts.store.read(look)
-    request, parsed = read_proposal(parts, proposal, plan, known)
+    parsed = read_arguments(parts, proposal, plan)
+    request = request_of(proposal, plan, known, parsed.values, key=proposal.key or "", asked_at=parts.clock())
     if stopped is not None:
         return Considered(_denial(Reason("halted", stopped, Verdict.DENY)), request, plan)
     if not plan.files:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from agentguard.core.digest import canonical_bytes, keyed_digest
+from agentguard.core.digest import canonical_bytes
 from agentguard.core.entry import Versions
 from agentguard.core.people import People
 from agentguard.engine import machine
@@ -62,7 +62,11 @@ class Parts:
 
     def keyed(self, text: str) -> str:
         """Return the keyed digest of a text that could be guessed."""
-        return keyed_digest(self.vault.secret, text)
+        return self.vault.keyed(text)
+
+    def account(self, preimage: str) -> str:
+        """Return the keyed digest that an account is kept under."""
+        return self.vault.account(preimage)
 
     def keyed_value(self, encoded: object) -> str:
         """Return the keyed digest of an encoded value."""

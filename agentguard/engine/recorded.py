@@ -15,7 +15,7 @@ from agentguard.core.digest import canonical_bytes, encode
 from agentguard.core.lifecycle import State
 from agentguard.core.policy import Disclose, Verdict
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable
-from agentguard.engine.asking import Ask
+from agentguard.engine.asking import Ask, raw_text
 from agentguard.engine.parts import Parts
 from agentguard.errors import ClockError, StoreUnavailableError
 from agentguard.log import get_logger
@@ -192,7 +192,7 @@ def refused_entry(
         standing=entry.Standing(state, fence, attempt),
         bundle=asked.plan.bundle_digest,
         versions=parts.versions,
-        input_digest=asked.input_digest,
+        input_digest=parts.keyed(raw_text(asked.given)),
         say=say,
         language=language,
     )

@@ -11,6 +11,7 @@ import binascii
 import hmac
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -43,7 +44,8 @@ class Vault:
     Safe to share between threads; several processes may open the same file.
 
     Attributes:
-        secret: What keyed digests of accounts and remembered values are made with; `keyed` makes them.
+        secret: What keyed digests of accounts and remembered values are made with; `keyed` makes them, and `account`
+            remembers the latest ones, since accounts come again.
         fingerprint: Tells this vault from every other without telling anything about it.
     """
 
@@ -62,6 +64,7 @@ class Vault:
             root = self._found_root()
         self.secret = hmac.digest(root, b"keyed digests", "sha256")
         self.keyed = keyed_digests(self.secret)
+        self.account = lru_cache(_MOST_CACHED)(self.keyed)
         self._pseudonyms = hmac.digest(root, b"pseudonyms", "sha256")
         self.fingerprint = keyed_digest(root, "fingerprint")
 
@@ -241,6 +244,7 @@ class Vault:
 
     def _forget(self) -> None:
         self._keys, self._current, self._named = {}, {}, {}
+        self.account.cache_clear()
 
     def _unwrap(self, wrapped: bytes, bound: bytes) -> bytes:
         try:
