@@ -1,0 +1,318 @@
+"""What must hold at every commit, counted a second time from lists in plain Python.
+
+It knows what was asked, what the provider's books say and what people voted, and reads the log as anybody could. It
+asks the engine nothing.
+"""
+
+from dataclasses import dataclass, field
+
+from agentguard.core.digest import encode
+from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, VERSIONS, bundle
+
+MOVES = {
+    "proposed": {"denied", "waiting", "ready", "executing"},
+    "waiting": {"waiting", "ready", "executing", "denied"},
+    "ready": {"executing", "denied"},
+    "executing": {"settled", "released", "in_doubt"},
+    "in_doubt": {"executing", "settled", "released"},
+    "released": {"settled"},
+}
+REMARKS = {"late_report", "voted", "viewed", "refused", "taken_up", "in_doubt"}
+HOLDING = {"ready", "executing", "in_doubt"}
+FINAL = {"denied", "settled", "released"}
+ACCOUNTS = {limit.account: limit for version in VERSIONS for limit in version}
+FILLED = {name for name in ACCOUNTS if not all(name in {limit.account for limit in version} for version in VERSIONS)}
+BY_DIGEST = {bundle(number).digest: number for number in range(len(VERSIONS))}
+
+
+class LawBrokenError(AssertionError):
+    """What was promised did not hold."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the world asked for under a key."""
+
+    key: str
+    action: str
+    order_id: str
+    customer: str
+    amount: object = None
+
+    @property
+    def arguments(self):
+        money = {} if self.amount is None else {"amount": self.amount}
+        return {"order_id": self.order_id, **money}
+
+    def accounts(self):
+        """Return what it counts for, by account: (name, unit, whose)."""
+        found = {}
+        for name, limit in ACCOUNTS.items():
+            if self.action in limit.on:
+                unit = "#" if limit.counts else self.amount.currency
+                whose = {"order": self.order_id, "customer": self.customer, "all": ""}[limit.per]
+                found[name, unit, whose] = 1 if limit.counts else self.amount.minor
+        return found
+
+
+@dataclass
+class Known:
+    """One action as the log tells it."""
+
+    id: str
+    asked: Asked
+    state: str = "proposed"
+    fence: int = 0
+    holds: dict = field(default_factory=dict)
+    posted: dict = field(default_factory=dict)
+    held_on: frozenset = frozenset()
+    approvals: set = field(default_factory=set)
+    mistaken: bool = False
+
+
+class Laws:
+    """The checks; `committed` after every commit, `sent` and `acted` when something goes out and happens."""
+
+    def __init__(self, observer, books):
+        self.asked = {}
+        self.actions = {}
+        self.accounts = {}
+        self.broken = None
+        self.halts = set()
+        self.votes = set()
+        self.version = 0
+        self.position = 0
+        self.last_us = 0
+        self.kinds = {}
+        self._observer = observer
+        self._books = books
+        self._digests = {}
+
+    def require(self, holds, law, words):
+        if not holds:
+            self.broken = self.broken or LawBrokenError(f"law {law}: {words}")
+            raise self.broken
+
+    def keep(self):
+        """Raise what was found while somebody was at work who survives every error, as a guard does its tools'."""
+        if self.broken is not None:
+            raise self.broken
+
+    # what the log says
+
+    def committed(self):
+        """Read what was committed and hold everything against it."""
+        entries, rows = self._observer.read(
+            lambda reading: (reading.entries(self.position, 1000), reading.actions(limit=1000))
+        )
+        touched = {}
+        for entry in entries:
+            self._apply(entry)
+            touched |= self._touched(entry.document)
+        self._rows_agree(rows)
+        self._accounts_agree(touched)
+
+    def _apply(self, entry):
+        body, kind = entry.document, entry.kind
+        self.require(entry.pos == self.position + 1, 5, f"entry {entry.pos} after {self.position}")
+        self.require(entry.ts_us >= self.last_us, 4, f"entry {entry.pos} is older than the one before it")
+        self.position, self.last_us = entry.pos, entry.ts_us
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if kind == "activated":
+            self._activated(body)
+        elif kind == "halted":
+            self.halts.add(body["target"])
+        elif kind == "resumed":
+            self.halts.discard(body["target"])
+        self._learn_accounts(body)
+        if "state" in body:
+            self._moved(entry, body)
+
+    def _moved(self, entry, body):
+        known = self.actions.get(body["action_id"])
+        if known is None:
+            known = self.actions[body["action_id"]] = Known(body["action_id"], self.asked[body["key"]])
+        before, after = known.state, body["state"]
+        if entry.kind == "decided":
+            self._decided(known, entry, body)
+        if entry.kind == "voted":
+            self._voted(known, body)
+        self.require(body["fence"] >= known.fence, 3, f"{known.id}: its fence went back")
+        known.fence = body["fence"]
+        if entry.kind in REMARKS and after == before:
+            return
+        self.require(after in MOVES.get(before, ()), 5, f"{known.id} went from {before} to {after} ({entry.kind})")
+        known.state = after
+        if after in HOLDING and before not in HOLDING:
+            known.holds = {key: amount for key, amount in known.asked.accounts().items() if self._counts(key[0])}
+            known.held_on = frozenset(known.holds)
+        elif after == "waiting":
+            known.approvals = set()
+        elif after == "settled":
+            self._settled(known, entry)
+        elif after in FINAL:
+            known.holds = {}
+
+    def _decided(self, known, entry, body):
+        asked = known.asked
+        self.require(BY_DIGEST[body["bundle"]] == self.version, 7, f"{known.id} was decided under another bundle")
+        told = {name: encode(value) for name, value in asked.arguments.items()}
+        self.require(body["arguments"] == told, 3, f"{known.id} was decided on {body['arguments']}, not on {told}")
+        runs = body["state"] in ("ready", "executing")
+        self.require(not runs or not self.halted(asked.action), 2, f"{known.id} was let through while it was halted")
+        own = asked.accounts()
+        for limit in VERSIONS[self.version]:
+            if asked.action not in limit.on:
+                continue
+            key = next(key for key in own if key[0] == limit.account)
+            held, settled = self.used(key, limit, entry.at, known)
+            said = body["usage"][f"shop/{limit.id}"]
+            exact = said == {"held": held, "settled": settled}
+            later = limit.account in FILLED and said["held"] == held and said["settled"] >= settled
+            self.require(exact or later, 4, f"`{limit.id}` had {held} held, {settled} settled; decided on {said}")
+            most = ORDERS[asked.order_id][1].minor if limit.maxima is None else limit.maxima[key[1]]
+            fits = held + settled + own[key] <= most or (limit.lifted and known.approvals)
+            self.require(
+                not runs or fits, 4, f"{known.id} holds {own[key]} of `{limit.id}`, {held + settled} of {most} used"
+            )
+        if runs and asked.action in PAYING:
+            owner, total = ORDERS[asked.order_id]
+            small = asked.amount.minor * 2 <= total.minor
+            self.require(owner == asked.customer, 9, f"{known.id} is about somebody else's order")
+            self.require(small or known.approvals, 7, f"{known.id} is large and nobody approved it")
+
+    def _voted(self, known, body):
+        escalation, vote = body["escalation"], body["vote"]
+        cast = (escalation, vote["voter"], vote["approve"])
+        self.require(cast in self.votes, 7, f"nobody voted {cast}")
+        if body["escalation_state"] == "approved":
+            voters = {voter for of, voter, approves in self.votes if of == escalation and approves}
+            leads, bosses = (len(voters & PEOPLE.groups[group]) for group in ("leads", "bosses"))
+            self.require(leads >= 1 or bosses >= 2, 7, f"{escalation} was approved by {voters}")
+            known.approvals = voters
+
+    def _settled(self, known, entry):
+        deeds = self._books.of(known.id)
+        happened = bool(deeds) or known.asked.action == LOOKING or known.mistaken
+        self.require(happened, 6, f"{known.id} was settled and never happened")
+        keys = known.holds or dict.fromkeys(known.held_on)
+        amounts = known.asked.accounts()
+        if deeds:
+            real = deeds[0].receipt.amount.minor
+            amounts = {key: amount if key[1] == "#" else real for key, amount in amounts.items()}
+        known.posted = {key: (entry.at, amounts[key]) for key in keys}
+        known.holds = {}
+
+    def _activated(self, body):
+        self.version = BY_DIGEST[body["bundle"]]
+        for known in self.actions.values():
+            for key, amount in known.asked.accounts().items():
+                if key in known.held_on or not self._counts(key[0]):
+                    continue
+                if known.state in HOLDING:
+                    known.holds[key] = amount
+                    known.held_on |= {key}
+                elif known.state == "settled" and key not in known.posted:
+                    known.posted[key] = next(posting for at, posting in known.posted.items() if at[1] != "#")
+                    known.held_on |= {key}
+                elif known.state == "released":
+                    known.held_on |= {key}
+
+    def _counts(self, account):
+        """Return whether the policies in force count on an account."""
+        return any(limit.account == account for limit in VERSIONS[self.version])
+
+    # what is used
+
+    def used(self, key, limit, now, but=None):
+        """Return what is held and what settled in a limit's window, brute force."""
+        others = [known for known in self.actions.values() if known is not but]
+        held = sum(known.holds.get(key, 0) for known in others)
+        postings = [known.posted[key] for known in others if key in known.posted]
+        return held, sum(amount for at, amount in postings if limit.counts_at(at, now))
+
+    def _learn_accounts(self, body):
+        """Remember which digest stands for which account, and that it never stands for another one."""
+        said = [*(body.get("limits") or ()), *(body.get("held") or ()), *(body.get("posted") or ())]
+        if not isinstance(body.get("limits"), list):
+            said = [*(body.get("held") or ()), *(body.get("posted") or ())]
+        for item in said:
+            if not isinstance(item, dict) or not item.get("account"):
+                continue
+            name = item["limit"].removeprefix("shop/")
+            account = next(limit.account for version in VERSIONS for limit in version if limit.id == name)
+            key = next(key for key in self.asked[body["key"]].accounts() if key[0] == account)
+            known = self.accounts.setdefault(key, item["account"])
+            self.require(known == item["account"], 4, f"{key} is counted on two accounts")
+            self.require(self._digests.setdefault(known, key) == key, 4, f"{key} shares an account")
+
+    def _touched(self, body):
+        if "action_id" not in body or body["action_id"] not in self.actions:
+            return {} if body["kind"] != "activated" else dict(self.accounts)
+        keys = self.actions[body["action_id"]].asked.accounts()
+        return {key: self.accounts[key] for key in keys if key in self.accounts}
+
+    # what the tables say
+
+    def _rows_agree(self, rows):
+        states = {row.id: (str(row.state), row.fence) for row in rows}
+        told = {known.id: (known.state, known.fence) for known in self.actions.values()}
+        differing = sorted(set(states.items()) ^ set(told.items()))
+        self.require(not differing, 5, f"rows and entries differ: {differing}")
+
+    def _accounts_agree(self, touched):
+        if not touched:
+            return
+        found = self._observer.read(lambda reading: {key: reading.account(name) for key, name in touched.items()})
+        for key, record in found.items():
+            held = sum(known.holds.get(key, 0) for known in self.actions.values())
+            posted = sum(known.posted[key][1] for known in self.actions.values() if key in known.posted)
+            there = (0, 0) if record is None else (record.held, record.settled)
+            self.require(there == (held, posted), 10, f"account {key} says {there}, counted were {(held, posted)}")
+
+    # what goes out and happens
+
+    def halted(self, action):
+        return bool({"all", f"action:{action}", "agent:agent"} & self.halts)
+
+    def sent(self, action_id, fence):
+        """Check that a call may go out now: its intent is on record, under its fence, and nobody stopped it."""
+        known = self.actions.get(action_id)
+        self.require(known is not None, 2, f"{action_id} was called with no entry that says so")
+        intended = known.state == "executing" and (fence is None or known.fence == fence)
+        self.require(intended, 2, f"{action_id} was called under fence {fence}: {known.state}, {known.fence}")
+        self.require(not self.halted(known.asked.action), 2, f"{action_id} was called while it was halted")
+
+    def acted(self, deed):
+        """Check that what happened just now happened once, and is held for."""
+        known = self.actions.get(deed.key)
+        self.require(known is not None, 2, f"{deed.key} happened with no entry that says so")
+        self.require(len(self._books.of(deed.key)) == 1, 3, f"{deed.key} happened twice")
+        covered = known.state in ("executing", "in_doubt") and bool(known.holds)
+        self.require(covered or known.mistaken, 6, f"{deed.key} happened while it was {known.state}: nothing is held")
+        total = ORDERS[deed.order_id][1].minor
+        paid = self._books.paid_back(deed.order_id)
+        self.require(paid <= total, 4, f"{paid} of {total} were paid back on {deed.order_id}")
+
+    def answered(self, answer):
+        """Check that an answer is true."""
+        happened = bool(self._books.of(answer.decision_id))
+        known = self.actions.get(answer.decision_id)
+        if answer.status == "done":
+            reads = known is not None and known.asked.action == LOOKING
+            excused = known is not None and known.mistaken
+            self.require(happened or reads or excused, 6, f"{answer.decision_id} was said to be done")
+        elif answer.status in ("denied", "not_done"):
+            self.require(not happened or known.mistaken, 6, f"{answer.decision_id} was said not to be done, and was")
+
+    # at the end
+
+    def at_rest(self):
+        """Check that nothing is stuck, and that the accounts say what the provider's books say."""
+        for known in self.actions.values():
+            approved = known.state == "waiting" and known.approvals  # and nobody came for it; it holds nothing
+            self.require(known.state in FINAL or approved, 6, f"{known.id} is stuck: {known.state}")
+            deeds = self._books.of(known.id)
+            if known.asked.action in PAYING and not known.mistaken:
+                self.require((known.state == "settled") == bool(deeds), 6, f"{known.id} is {known.state}: {deeds}")
+        self._accounts_agree(self.accounts)
