@@ -207,8 +207,11 @@ async def _acalled(parts: Parts, step: Call) -> Outcome:
 
 async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any]) -> Outcome:
     future = worker.start(lambda: _attempts(step.tool, parameters, step.seconds))
+    ended = asyncio.wrap_future(future)
+    # What the tool raised is read below; asyncio would print its words, which may be personal.
+    ended.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
-        await asyncio.wait({asyncio.wrap_future(future)}, timeout=step.seconds)
+        await asyncio.wait({ended}, timeout=step.seconds)
     except asyncio.CancelledError:
         future.add_done_callback(_late_reporter(parts, step))
         raise
