@@ -20,7 +20,7 @@ CHANCES = (
     (Mood.LOSES_ANSWER, 0.02),
     (Mood.FAILS_AFTER, 0.02),
     (Mood.ANSWERS_LATE, 0.02),
-    (Mood.ACTS_LATE, 0.02),
+    (Mood.ACTS_LATE, 0.04),
 )
 
 _context = multiprocessing.get_context("fork")

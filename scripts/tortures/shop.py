@@ -13,7 +13,7 @@ from agentguard.store import Vault
 from agentguard.testing.payment_books import Booking, Receipt
 from agentguard.testing.payment_server import PaymentClient
 
-LATE = 1.2
+LATE = 1.6
 """Seconds by which the provider acts or answers late."""
 LONGEST_PAUSE = 0.8
 """Seconds for which a worker is stopped and then let go on."""
