@@ -1,0 +1,31 @@
+"""The benchmarks still run and still check what they time; what they measure is not judged here."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.project.tree import ROOT
+
+
+def run(name, *options, folder):
+    command = [sys.executable, str(ROOT / "scripts" / "bench" / name), *options, "--folder", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.mark.parametrize("case", ["sqlite, 1 caller", "sqlite, 64 tasks"])
+def test_throughput_measures_actions_beside_bare_commits(case, tmp_path):
+    shown = run("throughput", "--only", case, "--rounds", "1", "--seconds", "0.2", "--json", folder=tmp_path)
+    [row] = json.loads(shown)["rows"]
+    assert row["case"] == case
+    assert row["rate"][0] > 0
+    assert 0 < row["p50"] <= row["p99"] <= row["slowest"]
+
+
+def test_history_finds_every_edge_of_a_sliding_window_exact(tmp_path):
+    shown = run("history", "--few", "64", "--actions", "256", "--rounds", "1", folder=tmp_path)
+    wrong, compared = map(int, re.findall(r"differ from a plain sum: (\d+) of (\d+)", shown)[0])
+    assert wrong == 0
+    assert compared > 20
