@@ -1,6 +1,10 @@
-"""What every test shares: how hypothesis looks for examples, and how the tests of one law are found."""
+"""What every test shares: hypothesis' settings, how the tests of one law are found, and databases of both engines."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from agentguard.testing.postgres_server import PostgresServer
+from tests.databases import SpareDatabase
 
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
@@ -11,3 +15,26 @@ def pytest_collection_modifyitems(items):
     for item in items:
         for mark in item.iter_markers("law"):
             item.extra_keyword_matches.update(f"law_{number:02}" for number in mark.args)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server of this worker's own; it waits for no disk, and who kills servers starts another one."""
+    with PostgresServer.start(durable=False) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def spare_database(postgres):
+    spare = SpareDatabase(postgres)
+    yield spare
+    spare.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request, tmp_path, monkeypatch):
+    """An empty database, of one engine and then of the other."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'guard.db'}"
+    monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.db.keys"))
+    return request.getfixturevalue("spare_database").emptied()

@@ -54,8 +54,6 @@ _MEANINGS = (
         "run `agentguard store show`",
         StoreSchemaError,
     ),
-    _Meaning("22003", "{database} keeps whole numbers of 64 bits ({words})", "use smaller ones", UsageError),
-    _Meaning("22", "{database} keeps Unicode text without the character NUL ({words})", "leave it out", UsageError),
     _Meaning("23", "{database} refused what would contradict itself", "run `agentguard audit verify`", TamperedError),
     _Meaning("XX00", "{database} is damaged ({words})", "keep a copy of it and restore a backup", TamperedError),
     _Meaning("", "{database} could not be reached ({words})", "look at the server and at the network"),
@@ -80,6 +78,10 @@ def meaning(error: Exception, database: str, patience: float) -> AgentGuardError
             f"look for work that waits inside a transaction"
         )
     state = getattr(original, "sqlstate", None) or _guessed(original)
+    if state.startswith("22"):
+        return UsageError(
+            f"expected whole numbers of 64 bits and Unicode text without NUL, got what no database can keep: {words}"
+        )
     found = next(meaning for meaning in _MEANINGS if state.startswith(meaning.state))
     what = found.what.format(database=f"the database `{database}`", patience=f"{patience:g}", words=words)
     return found.make(f"{what}; nothing was stored; {found.advice}")

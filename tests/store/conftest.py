@@ -1,4 +1,4 @@
-"""A clock moved by hand and a store in a file of its own."""
+"""A clock moved by hand and a store in a database of its own, on each engine."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def store(path, clock):
-    opened = Store.open(f"sqlite:///{path}", clock, log="log-of-the-test")
+def store(address, clock):
+    opened = Store.open(address, clock, log="log-of-the-test")
     yield opened
     opened.close()

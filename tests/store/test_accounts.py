@@ -314,6 +314,7 @@ TestLedger = Ledger.TestCase
 TestLedger.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 def test_usage_costs_the_same_after_many_movements(store, clock):
     def fill(transaction):
         for number in range(3000):

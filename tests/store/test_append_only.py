@@ -25,6 +25,12 @@ ERASABLE = {"agentguard_sealed": "sealed", "agentguard_result": "sealed"}
 
 
 @pytest.fixture
+def address(path):
+    """A file: what can be done to it from outside is this module's matter."""
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
 def raw(store, path):
     begin(store, "a1", [("customer", 4000)])
     settle(store, "a1", values={"on_behalf_of": "v1"})

@@ -11,6 +11,12 @@ from agentguard.store.verification import verify
 from tests.store.given import HandClock, begin, usage
 
 
+@pytest.fixture
+def address(path):
+    """A file: what can be done to it from outside is this module's matter."""
+    return f"sqlite:///{path}"
+
+
 def open_store(path, **options):
     return Store.open(f"sqlite:///{path}", HandClock(), **options)
 

@@ -167,6 +167,7 @@ def changed(path, statement):
         connection.execute(statement)
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "statement, found",
     [

@@ -19,6 +19,12 @@ TEXT = "policy: refunds\n"
 
 
 @pytest.fixture
+def address(path):
+    """A file: what can be done to it from outside is this module's matter."""
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
 def full(store, clock):
     """Twelve entries in two streams, with policies, sealed values, accounts and actions in several states."""
     text_digest = digest(TEXT.encode())
