@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli import actions, audit, escalations, exits, limits, operating, policies
+from agentguard.cli import actions, audit, clock, escalations, exits, limits, operating, policies
 from agentguard.cli.opened import JsonOption
 
 app: typer.Typer = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(policies.app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
 app.add_typer(actions.app, name="actions")
+app.add_typer(clock.app, name="clock")
 app.command("limits")(limits.show)
 app.command("recover")(operating.recover)
 app.command("halt")(operating.halt)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.output import amount_text, plain, span
+from agentguard.cli.output import amount_text, moment, plain, span
 from agentguard.core.policy import Bundle, Place
 from agentguard.engine.guard import Guard
 from agentguard.errors import TamperedError
@@ -59,6 +59,7 @@ class Narrator:
             "released": _released,
             "in_doubt": _in_doubt,
             "sent_again": _sent_again,
+            "taken_up": _taken_up,
             "late_report": _late_report,
             "counted": _counted,
             "viewed": _viewed,
@@ -70,6 +71,7 @@ class Narrator:
             "activated": _activated,
             "halted": _halted,
             "resumed": _resumed,
+            "clock_confirmed": _clock_confirmed,
         }
 
     def tell(self, entry: Entry) -> Told:
@@ -260,6 +262,10 @@ def _sent_again(body: dict[str, Any]) -> Told:
     return Told(f"sent to the tool again, attempt {body['attempt']}", "", [])
 
 
+def _taken_up(body: dict[str, Any]) -> Told:
+    return Told(f"taken up: the other system is asked, under fence {body['fence']}", "in_doubt", [])
+
+
 def _late_report(body: dict[str, Any]) -> Told:
     details = [("outcome", body["outcome"]), *_error(body), *_by(body)]
     return Told("a worker reported late; an older attempt cannot change the state", "in_doubt", details)
@@ -318,3 +324,8 @@ def _halted(body: dict[str, Any]) -> Told:
 
 def _resumed(body: dict[str, Any]) -> Told:
     return Told(f"goes on: {body['target']}", "allow", _by(body))
+
+
+def _clock_confirmed(body: dict[str, Any]) -> Told:
+    times = [(name.replace("_", " "), moment(body[name])) for name in ("clock", "clock_before", "now")]
+    return Told("the clock is relied on again", "allow", [*_by(body), *times, ("doubt", body["doubt"])])

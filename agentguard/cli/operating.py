@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import Annotated
 
 import typer
 
 from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import DEFAULT_STORE, AppOption, JsonOption, StoreOption, login, open_app, open_reading
-from agentguard.cli.output import Output, moment, print_json, verdict_text
+from agentguard.cli.output import Output, moment, print_json
 from agentguard.core.language.suggest import did_you_mean
+from agentguard.engine.answers import Answer, InDoubt, Unavailable
 from agentguard.engine.guard import Guard
 from agentguard.engine.headroom import RECENT
+from agentguard.engine.taking_up import may_help
 from agentguard.errors import UsageError
 
 Target = Annotated[
@@ -57,22 +60,48 @@ def recover(app: AppOption = None, json: JsonOption = False) -> None:
     if app is None:
         raise UsageError("expected --app: recovery needs the application's tools, like `--app shop.guard:guard`")
     guard = open_app(app)
-    guard.start()
-    answers = guard.recover()
+    output = Output()
+    guard.start(recover=False)
+    answers = guard.recover(told=None if json else lambda answer: output.line(_outcome(answer)))
+    left = {answer.decision_id for answer in answers if needs_person(guard, answer)}
     if json:
         print_json(
-            [{"action_id": answer.decision_id, "action": answer.action, "status": answer.status} for answer in answers]
+            [
+                {
+                    "action_id": answer.decision_id,
+                    "action": answer.action,
+                    "status": answer.status,
+                    "for_person": answer.decision_id in left,
+                }
+                for answer in answers
+            ]
         )
-        return
-    output = Output()
-    if not answers:
-        output.line("nothing to recover")
-        return
-    output.table(
-        ("action id", "action", "now"),
-        [(answer.decision_id, answer.action, verdict_text(answer.status or "done")) for answer in answers],
-        whole=("action id",),
-    )
+    else:
+        _sum_up(output, answers, left)
+    if left or any(isinstance(answer, Unavailable) for answer in answers):
+        raise typer.Exit(FOUND)
+
+
+def needs_person(guard: Guard, answer: Answer) -> bool:
+    """Return whether nothing but a person can find out what became of an action."""
+    if not isinstance(answer, InDoubt):
+        return False
+    record, now = guard.audit.action(answer.decision_id), guard.store.read(lambda reading: reading.now())
+    return not may_help(guard.tools[answer.action], record, now)
+
+
+def _outcome(answer: Answer) -> str:
+    why = f" ({answer.cause})" if isinstance(answer, Unavailable) else ""
+    return f"{answer.decision_id}  {answer.action}  {answer.status}{why}"
+
+
+def _sum_up(output: Output, answers: list[Answer], left: set[str]) -> None:
+    counts = Counter(answer.status for answer in answers)
+    output.line(", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "nothing to recover")
+    if left:
+        output.line("for a person: look into the other system, then `agentguard actions resolve ID`", style="magenta")
+        for action_id in sorted(left):
+            output.line(f"  {action_id}", style="magenta")
 
 
 def _list(store: str, *, json: bool) -> None:

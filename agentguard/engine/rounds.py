@@ -168,4 +168,4 @@ def taken_up(parts: Parts, record: ActionRecord) -> Answer | None:
 
 def _can_be_known(parts: Parts, record: ActionRecord) -> bool:
     tool = parts.registry.tools.get(record.action)
-    return tool is None or may_help(tool.effect, record)
+    return tool is None or may_help(tool, record, parts.store.read(lambda reading: reading.now()))

@@ -40,14 +40,23 @@ def resume(store: Store, target: str, *, by: str, why: str, tenant: str = "defau
     return store.transact(work)
 
 
-def _checked(target: str, by: str, why: str) -> None:
-    texts: tuple[object, ...] = (target, by, why)
+def require_person(by: str, why: str) -> None:
+    """Refuse what nobody says, or for no reason.
+
+    Raises:
+        UsageError: Nobody and no reason is named, or at too great length.
+    """
+    texts: tuple[object, ...] = (by, why)
     if not all(isinstance(text, str) and len(text) <= MAX_CHARACTERS for text in texts):
-        raise UsageError(f"expected `target`, `by` and `why` as text of at most {MAX_CHARACTERS} characters")
+        raise UsageError(f"expected `by` and `why` as text of at most {MAX_CHARACTERS} characters")
+    if not by or not why:
+        raise UsageError("expected who does this (`by`) and a reason (`why`), got nothing; both go into the record")
+
+
+def _checked(target: object, by: str, why: str) -> None:
+    if not isinstance(target, str) or len(target) > MAX_CHARACTERS:
+        raise UsageError(f"expected `target` as text of at most {MAX_CHARACTERS} characters")
+    require_person(by, why)
     kind, _, name = target.partition(":")
     if target != "all" and not (kind in ("action", "agent") and name):
         raise UsageError(f"expected `all`, `action:refund.issue` or `agent:support-bot`, got `{target[:100]}`")
-    if not by or not why:
-        raise UsageError(
-            "expected who stops or resumes (`by`) and a reason (`why`), got nothing; both go into the record"
-        )

@@ -12,9 +12,10 @@ from agentguard.core import entry
 from agentguard.core.lifecycle import State
 from agentguard.engine import recorded
 from agentguard.engine.answers import Answer
-from agentguard.engine.effect import Effect, Idempotent, Outcome, OutcomeKind, Queryable, Read
+from agentguard.engine.effect import Outcome, OutcomeKind, Queryable, Read, Unprotected
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.parts import Parts
+from agentguard.engine.registry import Tool
 from agentguard.engine.restoring import Found
 from agentguard.engine.undertaking import Undertaking
 from agentguard.store import Reading, Transaction
@@ -40,9 +41,18 @@ def is_leased(record: ActionRecord, now: datetime) -> bool:
     return record.lease_until is not None and now <= record.lease_until
 
 
-def may_help(effect: Effect, record: ActionRecord) -> bool:
+def may_help(tool: Tool, record: ActionRecord, now: datetime) -> bool:
     """Return whether anything but a person can find out what became of an action."""
-    return isinstance(effect, Queryable) or (isinstance(effect, Read | Idempotent) and record.attempt < MAX_ATTEMPTS)
+    effect = tool.effect
+    if isinstance(effect, Queryable):
+        return True
+    if isinstance(effect, Unprotected) or record.attempt >= MAX_ATTEMPTS:
+        return False
+    if isinstance(effect, Read):
+        return True
+    # The call itself takes time: it must be over before the receiver forgets the key.
+    ends = now + (tool.timeout or recorded.UNBOUNDED)
+    return record.began_at is not None and ends < record.began_at + effect.ttl
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +77,18 @@ class TakingUp:
             record = transaction.action(record.id) or record
         effect = begun.tool.effect
         if not self.found.stopped and not self.found.erased:
-            if self._may_send_again(transaction, record, effect):
+            if self._may_send_again(transaction, record):
                 return self._sent_again(transaction, record)
             if isinstance(effect, Queryable):
                 return self._asking(transaction, record, effect)
         return recorded.ended(record, replayed=True)
 
-    def _may_send_again(self, transaction: Transaction, record: ActionRecord, effect: Effect) -> bool:
-        if not may_help(effect, record) or isinstance(effect, Queryable):
+    def _may_send_again(self, transaction: Transaction, record: ActionRecord) -> bool:
+        tool = self.found.begun.tool
+        if isinstance(tool.effect, Queryable) or not may_help(tool, record, transaction.now()):
             return False
-        if not isinstance(effect, Idempotent):
-            return True
-        if record.began_at is None or clock_confirmed_since(transaction, record) is not None:
-            return False  # how long ago it was really sent, the ledger's clock cannot tell
-        # The call itself takes time: it must be over before the receiver forgets the key.
-        timeout = self.found.begun.tool.timeout or recorded.UNBOUNDED
-        return transaction.now() + timeout < record.began_at + effect.ttl
+        # How long ago it was really sent, a clock that was set meanwhile cannot tell.
+        return isinstance(tool.effect, Read) or clock_confirmed_since(transaction, record) is None
 
     def _sent_again(self, transaction: Transaction, record: ActionRecord) -> Undertaking:
         deadline = transaction.now() + (self.found.begun.tool.timeout or recorded.UNBOUNDED)

@@ -91,7 +91,7 @@ class LedgerClock:
             server_us: What the database server's clock says, where it has one.
         """
         tick = self.tick(server_us)
-        fault = "" if self._trusting else self._fault(tick, last, server_us)
+        fault = self._skew(server_us) or ("" if self._trusting else _jump(tick, last))
         if fault:
             return Moment(last_us, tick, last, fault)
         passed = max(0, tick.wall_us - last.wall_us)
@@ -99,34 +99,40 @@ class LedgerClock:
 
     @contextmanager
     def trusted(self) -> Iterator[None]:
-        """Believe the clock in this block, whatever it says: a person has looked."""
+        """Believe in this block that the clock is right, however it jumped: a person has looked."""
         self._trusting += 1
         try:
             yield
         finally:
             self._trusting -= 1
 
-    def _fault(self, tick: Tick, last: Tick, server_us: int | None) -> str:
-        if self._clock is None and server_us is not None:
-            off = time.time_ns() // 1000 - server_us
-            if abs(off) > SKEW_US and not _is_simulated(server_us + off):
-                return (
-                    f"expected this machine's clock within {SKEW_US // 1_000_000} s of the database server's, got it "
-                    f"{_span(off)} {_side(off)}; set it right"
-                )
-        if not tick.boot or not last.boot:
+    def _skew(self, server_us: int | None) -> str:
+        if self._clock is not None or server_us is None:
             return ""
-        step = tick.wall_us - last.wall_us
-        if tick.boot == last.boot and tick.uptime_us:
-            step -= tick.uptime_us - last.uptime_us
-        elif step > 0:
-            return ""  # how long nothing ran, nobody knows
-        if abs(step) <= JUMP_US:
+        wall_us = time.time_ns() // 1000
+        off = wall_us - server_us
+        if abs(off) <= SKEW_US or _is_simulated(wall_us):
             return ""
         return (
-            f"expected a clock that runs on from {from_microseconds(last.wall_us):%Y-%m-%d %H:%M:%S} UTC, got one that "
-            f"jumped {_span(step)} {'forward' if step > 0 else 'back'}; set it right, then `agentguard clock confirm`"
+            f"expected this machine's clock within {SKEW_US // 1_000_000} s of the database server's, got it "
+            f"{_span(off)} {'ahead' if off > 0 else 'behind'}; set it right"
         )
+
+
+def _jump(tick: Tick, last: Tick) -> str:
+    if not tick.boot or not last.boot:
+        return ""
+    step = tick.wall_us - last.wall_us
+    if tick.boot == last.boot and tick.uptime_us:
+        step -= tick.uptime_us - last.uptime_us
+    elif step > 0:
+        return ""  # how long nothing ran, nobody knows
+    if abs(step) <= JUMP_US:
+        return ""
+    return (
+        f"expected a clock that runs on from {from_microseconds(last.wall_us):%Y-%m-%d %H:%M:%S} UTC, got one that "
+        f"jumped {_span(step)} {'forward' if step > 0 else 'back'}; set it right, then `agentguard clock confirm`"
+    )
 
 
 def checked(clock: Clock | LedgerClock | None) -> LedgerClock:
@@ -160,7 +166,3 @@ _BOOT = _boot()
 
 def _span(microseconds: int) -> str:
     return str(timedelta(seconds=abs(microseconds) // 1_000_000))
-
-
-def _side(microseconds: int) -> str:
-    return "ahead" if microseconds > 0 else "behind"

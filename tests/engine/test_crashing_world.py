@@ -62,7 +62,7 @@ def test_whatever_crashes_the_laws_hold_after_recovery(open_shop, tmp_path, kind
         shop = open_shop(
             store=f"sqlite:///{tmp_path / f'{seed}.db'}",
             effect=effect_of(kind, holder),
-            waits=Waits(lookups=None),
+            waits=Waits(lookups=None, recovery=None, rounds=None),
             timeout=None,
         )
         holder.append(shop)

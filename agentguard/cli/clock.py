@@ -1,0 +1,72 @@
+"""`agentguard clock`: what time it is for the record, and what to do when the machine's clock jumped."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from agentguard.cli.exits import FOUND
+from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, login, open_reading
+from agentguard.cli.output import Output, moment, print_json, span
+from agentguard.errors import UsageError
+from agentguard.store.records import ClockRecord
+
+app = typer.Typer(help="What time it is for the record, and what to do when the clock jumped.", no_args_is_help=True)
+
+
+@app.command()
+def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
+    """Show the clock and the record's own time, and whether anybody may rely on them; times are UTC."""
+    found = open_reading(store).store.read(lambda reading: reading.clock())
+    if json:
+        print_json(
+            {
+                "clock": found.wall.isoformat(),
+                "ledger": found.ledger.isoformat(),
+                "last_commit": found.last_wall.isoformat(),
+                "relied_on": not found.fault,
+                "fault": found.fault,
+            }
+        )
+    else:
+        _say(Output(), found)
+    if found.fault:
+        raise typer.Exit(FOUND)
+
+
+@app.command()
+def confirm(
+    why: Annotated[str, typer.Option("--why", help="How you know, for the record.")] = "",
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Say that the clock, which jumped, is right now; every process on this store goes on."""
+    if not why.strip():
+        raise UsageError("expected --why: how you know that the clock is right now goes into the record")
+    guard = open_reading(store)
+    changed = guard.confirm_clock(by=login(), why=why)
+    found = guard.store.read(lambda reading: reading.clock())
+    if json:
+        print_json({"changed": changed, "clock": found.wall.isoformat(), "ledger": found.ledger.isoformat()})
+        return
+    output = Output()
+    output.line("the clock is relied on again" if changed else "nobody doubted the clock; nothing has changed")
+    _say(output, found)
+
+
+def _say(output: Output, found: ClockRecord) -> None:
+    output.line(f"clock    {moment(found.wall)}")
+    output.line(f"ledger   {moment(found.ledger)}{_ahead(found.ledger - found.wall)}")
+    output.line(f"last     {moment(found.last_wall)}  what the clock showed when something was last recorded")
+    if found.fault:
+        output.prose(f"nothing is decided or begun: {found.fault}", style="red")
+
+
+def _ahead(ahead: timedelta) -> str:
+    """Return how far the ledger is ahead of a clock that was set back, and when both agree again."""
+    if ahead < timedelta(seconds=1):
+        return ""
+    seconds = ahead.total_seconds()
+    return f"  {span(seconds)} ahead: it goes on at half speed, and the clock catches up in {span(2 * seconds)}"
