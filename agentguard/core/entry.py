@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason
@@ -64,36 +65,57 @@ def decided(
     """Return the body of an entry that records one decision and what follows from it."""
     return {
         **about(action_id, request, pseudonym, standing),
+        **_asked(request, plan, evidence.facts, sealed, versions),
         "kind": "decided",
         "relates_to": relates_to,
-        "context": _values("context", request.context, sealed),
-        "asked_at": time_text(request.asked_at),
-        "arguments": _values("arguments", request.arguments, sealed),
-        "facts": {name: _fact(name, fact, sealed) for name, fact in evidence.facts.items()},
-        "bundle": plan.bundle_digest,
-        "policies": {
-            file.policy.name: {
-                "digest": file.policy.digest,
-                "version": file.policy.version,
-                "mode": "shadow" if file.policy.shadow else "enforce",
-            }
-            for file in plan.files
-        },
-        "mode": "enforce" if plan.enforced else "shadow",
-        "format": FORMAT,
-        "engine": versions.engine,
-        "tzdata": versions.tzdata,
         "canary": None,
         "now": time_text(evidence.now),
         "usage": {name: {"held": item.held, "settled": item.settled} for name, item in evidence.usage.items()},
         "history": dict(evidence.history),
         "votes": [vote(item) for item in evidence.votes],
-        "segments": _segments(plan, evidence.facts, sealed),
         **verdict(decision, keyed),
         "shadow": None if decision.shadow is None else verdict(decision.shadow, keyed),
         "outcome": None,
         "external_reference": None,
         "settled": None,
+    }
+
+
+def recorded(
+    action_id: str,
+    request: Request,
+    pseudonym: str,
+    plan: Plan,
+    facts: Mapping[str, Fact],
+    *,
+    standing: Standing,
+    sealed: SealedDigests,
+    versions: Versions,
+    **told: Any,
+) -> dict[str, Any]:
+    """Return the body for what was done elsewhere: everything limits count by, as it was told, and no verdict."""
+    return {
+        **about(action_id, request, pseudonym, standing),
+        **_asked(request, plan, facts, sealed, versions),
+        "kind": "recorded",
+        **told,
+    }
+
+
+def _asked(
+    request: Request, plan: Plan, facts: Mapping[str, Fact], sealed: SealedDigests, versions: Versions
+) -> dict[str, Any]:
+    """Return what was asked for or done, what was known about it, and the policies that govern it."""
+    return {
+        "context": _values("context", request.context, sealed),
+        "asked_at": time_text(request.asked_at),
+        "arguments": _values("arguments", request.arguments, sealed),
+        "facts": {name: _fact(name, fact, sealed) for name, fact in facts.items()},
+        "segments": _segments(plan, facts, sealed),
+        **plan.described,
+        "format": FORMAT,
+        "engine": versions.engine,
+        "tzdata": versions.tzdata,
     }
 
 
@@ -120,7 +142,8 @@ def stands(standing: Standing) -> dict[str, Any]:
     }
 
 
-def actor(who: Actor) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def actor(who: Actor) -> Mapping[str, Any]:
     """Return who acts, as entries say it."""
     return {
         "kind": str(who.kind),
@@ -140,7 +163,7 @@ def verdict(decision: Decision, keyed: Keyed) -> dict[str, Any]:
         "reasons": [_reason(reason) for reason in decision.reasons],
         "matched": list(decision.matched),
         "routes": [route(asked) for asked in decision.routes],
-        "limits": [_limit(check, keyed) for check in decision.limits],
+        "limits": [limit(check, keyed) for check in decision.limits],
         "requirements": {check.requirement: check.entry for check in decision.requirements},
         "say": decision.say,
         "language": decision.language,
@@ -172,7 +195,8 @@ def _reason(reason: Reason) -> dict[str, Any]:
     }
 
 
-def _limit(check: LimitCheck, keyed: Keyed) -> dict[str, Any]:
+def limit(check: LimitCheck, keyed: Keyed) -> dict[str, Any]:
+    """Return a limit held against its max, as entries say it."""
     return {
         "limit": check.limit,
         "account": keyed(check.account) if check.account else None,
@@ -187,6 +211,8 @@ def _limit(check: LimitCheck, keyed: Keyed) -> dict[str, Any]:
 
 
 def _values(place: str, values: Mapping[str, Value], sealed: SealedDigests) -> dict[str, Any]:
+    if not sealed:
+        return {name: encode(value) for name, value in values.items()}
     return {name: _value(place_of(place, name), value, sealed) for name, value in values.items()}
 
 
@@ -211,10 +237,9 @@ def _fact(name: str, fact: Fact, sealed: SealedDigests) -> dict[str, Any]:
 
 
 def _segments(plan: Plan, facts: Mapping[str, Fact], sealed: SealedDigests) -> dict[str, Any]:
-    names = sorted({name for file in plan.files for name in file.policy.segments})
     return {
         name: _value(f"facts.{name}", facts[name].value, sealed)  # type: ignore[arg-type]
-        for name in names
+        for name in plan.segments
         if name in facts and facts[name].status is FactStatus.VALUE
     }
 

@@ -107,9 +107,11 @@ class Plan:
         asked: The same of those that the agent gives.
         computed: Arguments that the policy fills in, compiled.
         facts: Declared facts by full name that something here reads, segments included; nothing else is looked up.
+        roots: The same by the first name that their lookup has, in order of name.
         context: Declared context by full name.
         personal: Places of what is kept encrypted: `arguments.email`, `facts.customer.email`, `context.phone`.
         segments: Facts that are recorded for reports, in order of name.
+        described: What every entry of a decision says of the policies: which they are, and in which mode.
         counts: True if some limit or requirement applies, so that deciding needs the store.
         speaks: True if some file has words for the customer.
         files: Every file that governs the action, enforced ones first.
@@ -127,6 +129,8 @@ class Plan:
     context: Mapping[str, Declared]
     personal: frozenset[str]
     segments: tuple[str, ...]
+    described: Mapping[str, Any]
+    roots: Mapping[str, Mapping[str, Declared]]
     counts: bool
     speaks: bool
     files: tuple[PlannedPolicy, ...]
@@ -166,12 +170,29 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
             + [f"facts.{name}" for name, declared in read.items() if declared.personal]
             + [name for name, declared in context.items() if declared.personal]
         ),
+        described={"bundle": bundle.digest, "policies": _described(files), "mode": "enforce" if enforced else "shadow"},
+        roots={root: _below(root, read) for root in sorted({name.partition(".")[0] for name in read})},
         segments=tuple(sorted({name for policy in policies for name in policy.segments})),
         counts=any(file.limits or file.requires for file in files),
         speaks=any(_speaks(policy) for policy in policies),
         files=(*enforced, *shadowed),
         tabular=not computed and not any(_varies(file) for file in files),
     )
+
+
+def _described(files: Iterable[PlannedPolicy]) -> dict[str, Any]:
+    return {
+        file.policy.name: {
+            "digest": file.policy.digest,
+            "version": file.policy.version,
+            "mode": "shadow" if file.policy.shadow else "enforce",
+        }
+        for file in files
+    }
+
+
+def _below(root: str, facts: Mapping[str, Declared]) -> dict[str, Declared]:
+    return {name: declared for name, declared in facts.items() if name.partition(".")[0] == root}
 
 
 def environment(

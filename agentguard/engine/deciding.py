@@ -60,12 +60,13 @@ class Deciding:
         now = transaction.now()
         wanted = needs(self.ask.plan, self.ask.request, self.facts, now)
         watched = self.parts.force.watched(self.ask.plan)
-        accounts = [self.parts.keyed(need.account) for limit, need in wanted.accounts.items() if limit in watched]
+        accounts = [self.parts.account(need.account) for limit, need in wanted.accounts.items() if limit in watched]
         if self.facts and transaction.posted_since(accounts, self.position):
             return Again.GATHER
         votes = escalating.votes_that_count(self.parts, transaction, self.before, now)
-        evidence = collect(self.parts, transaction, self.ask, self.facts, wanted, votes)
-        decision = decide(self.ask.plan, self.ask.request, evidence)
+        own = None if self.before is None else self.ask.action_id
+        evidence = collect(self.parts, transaction, self.ask, self.facts, wanted, own, votes)
+        decision = decide(self.ask.plan, self.ask.request, evidence, wanted)
         failed = any(fact.status is FactStatus.FAILED for fact in self.facts.values())
         if failed and self.before is not None and not decision.permits:
             return recorded.not_now(self.ask.action_id, self.ask.request.action, "lookup_failed")
@@ -115,7 +116,7 @@ class Deciding:
 
     def _amounts(self, decision: Decision) -> dict[str, tuple[str, int]]:
         return {
-            self.parts.keyed(check.account): (check.unit, check.amount)
+            self.parts.account(check.account): (check.unit, check.amount)
             for check in decision.limits
             if check.account and check.amount > 0
         }
@@ -184,7 +185,7 @@ class Deciding:
             decision,
             standing=standing,
             sealed=sealed,
-            keyed=self.parts.keyed,
+            keyed=self.parts.account,
             versions=self.parts.versions,
             relates_to=ask.relates_to,
         )
@@ -209,9 +210,10 @@ class Deciding:
             transaction.move(self.ask.action_id, self.before.state, self.before.fence, state, **changes)
             return
         tool = self.parts.registry.tools.get(self.ask.request.action)
-        opened = recorded.new_record(self.ask, name_of(tool.effect) if tool else "unprotected")
         rest: dict[str, Any] = dict(changes)
-        transaction.open_action(replace(opened, state=state, fence=rest.pop("new_fence", 0), **rest))
+        fence = rest.pop("new_fence", 0)
+        effect = name_of(tool.effect) if tool else "unprotected"
+        transaction.open_action(recorded.new_record(self.ask, effect, state=state, fence=fence, **rest))
 
     def _halted(self, transaction: Transaction, target: str) -> Answer:
         reason = Reason("halted", target, Verdict.DENY)
@@ -236,6 +238,8 @@ def _withdrawn(decision: Decision, action_id: str) -> Decision:
 def halted(reading: Reading, action: str, agent: str) -> str | None:
     """Return the stop that a person pressed for this action or agent, or None."""
     stopped = {halt.target for halt in reading.halts()}
+    if not stopped:
+        return None
     for target in ("all", f"action:{action}", f"agent:{agent}"):
         if target in stopped:
             return target
@@ -243,12 +247,28 @@ def halted(reading: Reading, action: str, agent: str) -> str | None:
 
 
 def collect(
-    parts: Parts, reading: Reading, asked: Ask, facts: Mapping[str, Fact], wanted: Needs, votes: tuple[Vote, ...]
+    parts: Parts,
+    reading: Reading,
+    asked: Ask,
+    facts: Mapping[str, Fact],
+    wanted: Needs,
+    own: str | None = None,
+    votes: tuple[Vote, ...] = (),
 ) -> Evidence:
-    """Return the evidence of one moment: usage and history as the store has them in this transaction."""
+    """Return the evidence of one moment: usage and history as the store has them in this transaction.
+
+    Args:
+        parts: Where digests come from.
+        reading: The transaction.
+        asked: Who asks.
+        facts: What was looked up.
+        wanted: What `needs` gave for it.
+        own: The action's id, where it may hold something already, which is left out.
+        votes: On its escalation.
+    """
     usage = {
         limit: reading.usage(
-            parts.keyed(need.account), need.window_start, inclusive=need.inclusive, exclude_action=asked.action_id
+            parts.account(need.account), need.window_start, inclusive=need.inclusive, exclude_action=own
         )
         for limit, need in wanted.accounts.items()
     }
@@ -268,5 +288,5 @@ def decide_now(parts: Parts, reading: Reading, asked: Ask, facts: Mapping[str, F
     """Return a decision without storing anything: what `guard.decide` shows."""
     now: datetime = reading.now()
     wanted = needs(asked.plan, asked.request, facts, now)
-    evidence = collect(parts, reading, asked, facts, wanted, ())
-    return decide(asked.plan, asked.request, evidence), evidence
+    evidence = collect(parts, reading, asked, facts, wanted)
+    return decide(asked.plan, asked.request, evidence, wanted), evidence

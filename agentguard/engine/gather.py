@@ -16,7 +16,6 @@ from agentguard.core.language import Declared, conform
 from agentguard.core.plan import Plan
 from agentguard.core.request import Fact, FactStatus, Request
 from agentguard.engine.machine import Clock
-from agentguard.engine.matching import roots
 from agentguard.engine.registry import Lookup
 from agentguard.errors import ConformError
 from agentguard.log import get_logger
@@ -66,9 +65,9 @@ def gather(
     """
     found.update(dict.fromkeys(plan.facts, FAILED))
     results: dict[str, Any] = {}
-    for root in sorted(roots(plan)):
+    for root, facts in plan.roots.items():
         yield from _look_up(root, request, lookups, results, clock)
-        _read_facts(root, plan, results[root], clock(), found)
+        _read_facts(root, facts, results[root], clock(), found)
 
 
 def _look_up(
@@ -84,7 +83,7 @@ def _look_up(
     for name in lookup.signature.parameters:
         if name in lookups and name != root:
             yield from _look_up(name, request, lookups, results, clock)
-    parameters = _parameters(lookup, request, lookups, results, clock())
+    parameters = _parameters(lookup, request, lookups, results, clock)
     if isinstance(parameters, Failure):
         results[root] = parameters
         return
@@ -94,17 +93,9 @@ def _look_up(
 
 
 def _parameters(
-    lookup: Lookup, request: Request, lookups: Mapping[str, Lookup], results: Mapping[str, Any], now: datetime
+    lookup: Lookup, request: Request, lookups: Mapping[str, Lookup], results: Mapping[str, Any], clock: Clock
 ) -> Mapping[str, Any] | Failure:
-    offered: dict[str, Any] = {
-        "on_behalf_of": request.on_behalf_of,
-        "tenant": request.tenant,
-        "agent": request.actor.id,
-        "action": request.action,
-        "context": {name.removeprefix("context."): value for name, value in request.context.items()},
-        "now": now,
-        **{name.removeprefix("context."): value for name, value in request.context.items()},
-    }
+    offered: Mapping[str, Any] | None = None
     parameters: dict[str, Any] = {}
     for name in lookup.signature.parameters:
         if name in request.arguments:
@@ -114,24 +105,37 @@ def _parameters(
             if isinstance(value, Failure):
                 return Failure(f"needs_{name}")
             parameters[name] = value.value if isinstance(value, Observed) else value
-        elif name in offered:
-            parameters[name] = offered[name]
-        elif name in lookup.signature.required:
-            parameters[name] = None
+        else:
+            offered = _offered(request, clock()) if offered is None else offered
+            if name in offered:
+                parameters[name] = offered[name]
+            elif name in lookup.signature.required:
+                parameters[name] = None
     return parameters
 
 
-def _read_facts(root: str, plan: Plan, result: Any, now: datetime, found: Facts) -> None:
+def _offered(request: Request, now: datetime) -> Mapping[str, Any]:
+    """Return what lookups may take beside arguments and other facts."""
+    context = {name.removeprefix("context."): value for name, value in request.context.items()}
+    return {
+        "on_behalf_of": request.on_behalf_of,
+        "tenant": request.tenant,
+        "agent": request.actor.id,
+        "action": request.action,
+        "context": context,
+        "now": now,
+        **context,
+    }
+
+
+def _read_facts(root: str, facts: Mapping[str, Declared], result: Any, now: datetime, found: Facts) -> None:
     if isinstance(result, Failure):
         return
     observed = result if isinstance(result, Observed) else Observed(result)
     read_at = observed.read_at or now
-    for name, declared in plan.facts.items():
-        first, _, path = name.partition(".")
-        if first != root:
-            continue
+    for name, declared in facts.items():
         try:
-            value = _attribute(observed.value, path)
+            value = _attribute(observed.value, name.partition(".")[2])
             found[name] = _fact(name, declared, value, observed.source or root, read_at, now)
         except Exception as error:  # noqa: BLE001 - an attribute may run any code of the host's, and it has failed
             log.warning("fact.unreadable", fact=name, error=type(error).__name__, got=type(observed.value).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from agentguard.core.decision import Decision, Reason
 from agentguard.core.digest import canonical_bytes, encode
 from agentguard.core.lifecycle import State
 from agentguard.core.policy import Disclose, Verdict
+from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable
 from agentguard.engine.asking import Ask, raw_text
 from agentguard.engine.parts import Parts
@@ -27,10 +29,11 @@ UNBOUNDED = timedelta(hours=1)
 """The deadline of a tool that is run without a timeout: after it, a process that has died is found out."""
 
 VERDICTS = {str(verdict): verdict for verdict in Verdict}
+DISCLOSURES = {str(disclose): disclose for disclose in Disclose}
 
 
-def new_record(asked: Ask, effect: str) -> ActionRecord:
-    """Return the row of an action that was not seen before."""
+def new_record(asked: Ask, effect: str, **more: Any) -> ActionRecord:
+    """Return the row of an action that was not seen before, with what its first decision made of it."""
     request = asked.request
     sealed = {place.removeprefix("arguments."): item.digest for place, item in asked.sealed.items()}
     arguments = {
@@ -44,13 +47,19 @@ def new_record(asked: Ask, effect: str) -> ActionRecord:
         key=request.key,
         action=request.action,
         request_digest=asked.digest,
-        request=canonical_bytes(entry.actor(request.actor)).decode(),
+        request=_actor_text(request.actor),
         arguments=canonical_bytes(arguments).decode(),
         on_behalf_of=asked.pseudonym,
         asked_at=request.asked_at,
         effect=effect,
         relates_to=asked.relates_to,
+        **more,
     )
+
+
+@lru_cache(maxsize=256)
+def _actor_text(who: Actor) -> str:
+    return canonical_bytes(entry.actor(who)).decode()
 
 
 def answer_text(decision: Decision, answer: Answer | None, position: int) -> str:
@@ -95,12 +104,22 @@ def document_text(
         "error": error,
         "result_kept": result_kept,
     }
-    return canonical_bytes(document).decode()
+    return text_of(document)
 
 
 def changed_text(record: ActionRecord, position: int, **changes: Any) -> str:
     """Return a kept answer after one more entry."""
-    return canonical_bytes({**kept(record), "entry": position, **changes}).decode()
+    return text_of(changed(record, position, **changes))
+
+
+def changed(record: ActionRecord, position: int, **changes: Any) -> dict[str, Any]:
+    """Return the kept part of a row's answer after one more entry."""
+    return {**kept(record), "entry": position, **changes}
+
+
+def text_of(document: dict[str, Any]) -> str:
+    """Return the kept part of an answer as canonical JSON."""
+    return canonical_bytes(document).decode()
 
 
 def kept(record: ActionRecord) -> dict[str, Any]:
@@ -118,7 +137,7 @@ def reasons_of(document: dict[str, Any]) -> tuple[Reason, ...]:
             verdict=VERDICTS[item["verdict"]],
             route=item["route"],
             because=item["because"],
-            disclose=Disclose(item["disclose"]),
+            disclose=DISCLOSURES[item["disclose"]],
             detail=item["detail"],
         )
         for item in document.get("reasons", ())
@@ -127,7 +146,10 @@ def reasons_of(document: dict[str, Any]) -> tuple[Reason, ...]:
 
 def common(record: ActionRecord) -> dict[str, Any]:
     """Return what every answer about a row says."""
-    document = kept(record)
+    return _common(record, kept(record))
+
+
+def _common(record: ActionRecord, document: dict[str, Any]) -> dict[str, Any]:
     return {
         "decision_id": record.id,
         "action": record.action,
@@ -144,8 +166,19 @@ def ended(record: ActionRecord, result: Any = None, *, replayed: bool) -> Answer
     Raises:
         ValueError: The action is not there yet.
     """
-    document, shared = kept(record), {**common(record), "replayed": replayed}
-    match record.state:
+    return came_to(record, record.state, kept(record), result, replayed=replayed)
+
+
+def came_to(
+    record: ActionRecord, state: State, document: dict[str, Any], result: Any = None, *, replayed: bool
+) -> Answer:
+    """Return the answer of an action that is about to come to an end, from what is kept of its answer.
+
+    Raises:
+        ValueError: The action is not there yet.
+    """
+    shared = {**_common(record, document), "replayed": replayed}
+    match state:
         case State.SETTLED:
             return Done(result=result, result_kept=document.get("result_kept", True), **shared)
         case State.RELEASED:
@@ -155,7 +188,7 @@ def ended(record: ActionRecord, result: Any = None, *, replayed: bool) -> Answer
         case State.DENIED:
             return Denied(problems=tuple(document.get("problems", ())), **shared)
         case _:
-            raise ValueError(record.state)
+            raise ValueError(state)
 
 
 def ready(asked: Ask, decision: Decision, position: int, until: datetime) -> Ready:

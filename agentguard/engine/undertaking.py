@@ -12,7 +12,7 @@ from agentguard.core.decision import Decision
 from agentguard.core.digest import encode
 from agentguard.core.language import Value, conform
 from agentguard.core.needs import needs
-from agentguard.core.plan import Plan, computed_arguments, environment
+from agentguard.core.plan import Environment, Plan, computed_arguments, environment
 from agentguard.core.request import Fact, Request
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
@@ -51,8 +51,10 @@ class Undertaking:
 
     def parameters(self) -> dict[str, Any]:
         """Return what the tool is called with, by name: canonical arguments, computed ones, `key` and `deadline`."""
-        values = environment(self.plan, self.request, self.facts, self.decided_at)
-        arguments: dict[str, Any] = {**self.request.arguments, **computed_arguments(self.plan, values)}
+        arguments: dict[str, Any] = {**self.request.arguments}
+        if self.plan.computed:
+            values = environment(self.plan, self.request, self.facts, self.decided_at)
+            arguments |= computed_arguments(self.plan, values)
         signature = self.tool.signature
         given = {name: value for name, value in arguments.items() if signature.accepts(name)}
         for name in self.plan.arguments:
@@ -86,9 +88,8 @@ class Undertaking:
             ConformError: A real value would count on another account than the one that was held on: another currency,
                 another key of a limit.
         """
-        values: dict[str, Value] = {**self.request.arguments, **real}
-        plan = replace(self.plan, computed={name: how for name, how in self.plan.computed.items() if name not in real})
-        wanted = needs(plan, replace(self.request, arguments=values), self.facts, self.decided_at)
+        plan, request = self._as_done(real)
+        wanted = needs(plan, request, self.facts, self.decided_at)
         amounts: dict[str, int] = {}
         for limit, (account, _) in self.holds.items():
             need = wanted.accounts.get(limit)
@@ -99,19 +100,33 @@ class Undertaking:
             amounts[account] = need.amount
         return amounts
 
+    def values(self, real: Mapping[str, Value]) -> Environment:
+        """Return what conditions read of the action as it really was done."""
+        plan, request = self._as_done(real)
+        return environment(plan, request, self.facts, self.decided_at)
+
+    def _as_done(self, real: Mapping[str, Value]) -> tuple[Plan, Request]:
+        plan = replace(self.plan, computed={name: how for name, how in self.plan.computed.items() if name not in real})
+        return plan, replace(self.request, arguments={**self.request.arguments, **real})
+
     def about(self, standing: entry.Standing) -> dict[str, Any]:
         """Return what every entry of this action says, with where it stands after it."""
         return entry.about(self.action_id, self.request, self.pseudonym, standing)
 
     def remembered(self, parts: Parts) -> dict[str, str]:
         """Return keyed digests of the values that later requirements may ask for, by name."""
-        values: dict[str, Value] = {
-            **self.request.arguments,
-            **self.request.context,
-            "on_behalf_of": self.request.on_behalf_of,
-            "agent.id": self.request.actor.id,
-        }
-        return {name: parts.keyed_value(encode(value)) for name, value in values.items()}
+        return remembered(parts, self.request)
+
+
+def remembered(parts: Parts, request: Request) -> dict[str, str]:
+    """Return keyed digests of the values that later requirements may ask a settled action for, by name."""
+    values: dict[str, Value] = {
+        **request.arguments,
+        **request.context,
+        "on_behalf_of": request.on_behalf_of,
+        "agent.id": request.actor.id,
+    }
+    return {name: parts.keyed_value(encode(value)) for name, value in values.items()}
 
 
 def undertaking(
@@ -131,7 +146,7 @@ def undertaking(
         plan=asked.plan,
         facts=facts,
         holds={
-            check.limit: (parts.keyed(check.account), check.amount)
+            check.limit: (parts.account(check.account), check.amount)
             for check in decision.limits
             if check.account and check.amount > 0
         },

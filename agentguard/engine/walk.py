@@ -8,7 +8,7 @@ Every stop on the way is an answer. A walk that is driven again under the same k
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -173,9 +173,11 @@ def refuse(parts: Parts, asked: Ask, transaction: Transaction) -> Answer | None:
     written = transaction.append(recorded.refused_entry(parts, asked, reasons, None))
     problems = tuple(str(fault) for fault in asked.faults[:MAX_FAULTS]) if asked.plan.files else ()
     kept = recorded.document_text(say="", language="", reasons=reasons, entry_position=written.pos, problems=problems)
-    record = recorded.new_record(asked, "unprotected")
+    bundle = asked.plan.bundle_digest
     transaction.open_action(
-        replace(record, state=State.DENIED, answer=kept, decision_entry=written.pos, bundle=asked.plan.bundle_digest)
+        recorded.new_record(
+            asked, "unprotected", state=State.DENIED, answer=kept, decision_entry=written.pos, bundle=bundle
+        )
     )
     return Denied(
         decision_id=asked.action_id, action=request.action, reasons=reasons, entry=written.pos, problems=problems
