@@ -85,6 +85,9 @@ limits:
     over: escalate to lead
 """
 
+MACHINE = "machine"
+"""Given as the clock: the machine's own, which is checked."""
+
 PEOPLE = People(
     users={name: User(name, name.title(), frozenset({name})) for name in ("maria", "tom", "ada", "kim")},
     groups={"leads": frozenset({"maria", "tom"}), "finance": frozenset({"ada", "kim"}), "none": frozenset()},
@@ -148,7 +151,9 @@ def shop(store, *, text=REFUNDS, effect=None, timeout=timedelta(seconds=10), is_
     """Open a shop on a store; `shop.acts` may replace what its refund tool does."""
     clock = clock or ManualClock()
     tool_options = {name: more.pop(name) for name in ("settles", "retry", "reference") if name in more}
-    guard = Guard(bundle(text), store=store, people=PEOPLE, clock=clock, activate=True, **more)
+    guard = Guard(
+        bundle(text), store=store, people=PEOPLE, clock=None if clock == MACHINE else clock, activate=True, **more
+    )
     made = Shop(guard, clock)
 
     def order(order_id):
