@@ -9,6 +9,7 @@ from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting
 from agentguard.engine.considering import Considered
+from agentguard.engine.deeds import Deed, GivenBack, LimitStanding, Recorded
 from agentguard.engine.effect import Idempotent, Queryable, Read, Retry, Unprotected
 from agentguard.engine.gather import Observed
 from agentguard.engine.guard import Guard
@@ -21,6 +22,7 @@ from agentguard.errors import (
     NotDoneError,
     NotFoundError,
     PolicyError,
+    RecordingError,
     StoreError,
     StoreUnavailableError,
     UsageError,
@@ -33,12 +35,15 @@ __all__ = [
     "ConfigurationError",
     "Considered",
     "Decision",
+    "Deed",
     "Denied",
     "Done",
+    "GivenBack",
     "Guard",
     "Idempotent",
     "InDoubt",
     "KeyConflictError",
+    "LimitStanding",
     "Money",
     "NotAllowedError",
     "NotDone",
@@ -50,6 +55,8 @@ __all__ = [
     "Read",
     "Ready",
     "Reason",
+    "Recorded",
+    "RecordingError",
     "Retry",
     "StoreError",
     "StoreUnavailableError",

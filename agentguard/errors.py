@@ -13,6 +13,7 @@ function has nothing else to return.
     ├── UsageError             the host called agentguard wrongly (not the model, not the customer)
     │   ├── KeyConflictError   the same key was used for another request
     │   ├── NotFoundError      no action, escalation or entry has this id
+    │   ├── RecordingError     some of many deeds cannot be recorded; all of them with their numbers
     │   ├── PolicyVersionError the same policy and version is already stored with another text
     │   └── AmountTooLargeError an amount is negative or past what one movement may be
     ├── NotAllowedError        raised only by guarded functions; carries the answer
@@ -141,6 +142,16 @@ class NotFoundError(UsageError):
     """No action, escalation, entry or policy has this id."""
 
     code = "not_found"
+
+
+class RecordingError(UsageError):
+    """Some of many deeds cannot be recorded; `problems` holds each with its number, and nothing was stored."""
+
+    code = "recording_invalid"
+
+    def __init__(self, problems: list[tuple[int, str]] | tuple[tuple[int, str], ...]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"number {number}: {message}" for number, message in self.problems))
 
 
 class PolicyVersionError(UsageError):

@@ -14,10 +14,11 @@ from agentguard.core.language import Value
 
 
 class ActorKind(enum.StrEnum):
-    """Who acts: a program that a model steers, or a person."""
+    """Who acts: a program that a model steers, a person, or another system of the host's."""
 
     AGENT = "agent"
     PERSON = "person"
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from agentguard.engine.parts import Parts
 from agentguard.errors import ConformError, UsageError
 from agentguard.store.records import Sealed
 
+Given = Mapping[str, Any] | str | bytes
+"""What a model or a host gives as arguments: by name, or as raw JSON text."""
+
 CONVERSATION = "context.conversation"
 CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language"})
 MAX_NAME_CHARACTERS = 200
@@ -31,7 +34,7 @@ class Proposal:
     """What the host passed to `run`, `propose` or `decide`, checked for the host's own mistakes only."""
 
     action: str
-    arguments: Mapping[str, Any] | str | bytes
+    arguments: Given
     actor: Actor
     on_behalf_of: str
     context: Mapping[str, Any]

@@ -7,8 +7,11 @@ nobody looked it up then or because it was erased, is not guessed: it is counted
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from agentguard.core.counting import PastAction, counted, identity_of, names_read, past_values
@@ -16,22 +19,21 @@ from agentguard.core.digest import decode
 from agentguard.core.language import Value
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import AccountNeed
-from agentguard.core.plan import Plan, PlannedLimit
+from agentguard.core.plan import Environment, Plan, PlannedLimit
 from agentguard.core.policy import Bundle
-from agentguard.core.reader import Reader
+from agentguard.core.reader import Reader, time_of
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
+from agentguard.engine.freeing import free
 from agentguard.engine.openings import Beginning, Opening, counted_until
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import reader_of
 from agentguard.errors import EvaluationError, TamperedError
 from agentguard.store import Reading, Transaction
-from agentguard.store.records import ActionRecord, EntryFilter, Movement
+from agentguard.store.records import ActionRecord, Entry, EntryFilter, Movement
 
 PAGE = 500
 CUSTOMER = "on_behalf_of"
 UNDER_WAY = (State.READY, State.EXECUTING, State.IN_DOUBT)
-
-_SETTLED = EntryFilter(kind="settled")
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ _Limits: TypeAlias = tuple[tuple[PlannedLimit, _Gap], ...]
 _Counted: TypeAlias = tuple[AccountNeed, _Gap]
 
 
-@dataclass(slots=True)
+@dataclass
 class _Filling:
     """One filling of the accounts of a bundle, inside the transaction that puts it into force."""
 
@@ -62,6 +64,12 @@ class _Filling:
     bundle: Bundle
     gaps: Mapping[str, _Gap]
     limits: dict[str, _Limits] = field(default_factory=dict)
+
+    @cached_property
+    def freeing(self) -> frozenset[str]:
+        """The actions that give back what limits to fill count."""
+        limits = [limit for policy in self.bundle.policies for limit in policy.limits if not policy.shadow]
+        return frozenset(name for limit in limits if identity_of(limit) in self.gaps for name in limit.freed_by)
 
     def of(self, action: str) -> _Limits:
         """Return the limits to fill that count an action, those that share their accounts once."""
@@ -76,26 +84,62 @@ class _Filling:
         return self.limits[action]
 
     def count_settled(self) -> None:
-        """Post what was settled, page after page of the log."""
-        after = min(gap.after for gap in self.gaps.values())
-        while page := self.transaction.entries(after, PAGE, _SETTLED):
+        """Post what was done, page after page of the log, and give back what was undone."""
+        done = self._done(min(gap.after for gap in self.gaps.values()))
+        while page := list(itertools.islice(done, PAGE)):
             movements: dict[tuple[str, str], list[Movement]] = {}
             for item in page:
-                body = item.document
-                limits = tuple((planned, gap) for planned, gap in self.of(body["action"]) if item.pos > gap.after)
-                if not limits:
-                    continue
-                decided = _decision(self.transaction, body)
-                known = self.transaction.accounts_posted(body["action_id"])
-                counted_now = self._count(decided, limits, known, body.get("real_values") or {})
-                for account, (need, gap) in counted_now.items():
-                    gap.movements += 1
-                    moved = Movement(item.at, need.amount, body["action_id"])
-                    movements.setdefault((account, need.unit), []).append(moved)
-                self._record(decided, "posted", counted_now)
+                for unit, account, moved in self._movements(item):
+                    movements.setdefault((account, unit), []).append(moved)
             for (account, unit), found in movements.items():
-                self.transaction.backfill(account, unit, found)
+                self.transaction.backfill(account, unit, sorted(found, key=lambda moved: moved.at))
+            for item in page:
+                self._give_back(item.document)
+
+    def _done(self, after: int) -> Iterator[Entry]:
+        """Yield the entries of what was settled and of what was recorded, in the order of the log."""
+        kinds = (self._entries(after, EntryFilter(kind=kind)) for kind in ("settled", "recorded"))
+        return heapq.merge(*kinds, key=lambda item: item.pos)
+
+    def _entries(self, after: int, wanted: EntryFilter) -> Iterator[Entry]:
+        while page := self.transaction.entries(after, PAGE, wanted):
+            yield from page
             after = page[-1].pos
+
+    def _movements(self, item: Entry) -> Iterator[tuple[str, str, Movement]]:
+        """Yield what one action that was done comes to, by unit and account."""
+        body = item.document
+        limits = tuple((planned, gap) for planned, gap in self.of(body["action"]) if item.pos > gap.after)
+        if not limits:
+            return
+        decided = decision_of(self.transaction, body)
+        known = self.transaction.accounts_posted(body["action_id"])
+        counted_now = self._count(decided, limits, known, body.get("real_values") or {})
+        at = min(time_of(body["happened_at"]), item.at) if item.kind == "recorded" else item.at
+        for account, (need, gap) in counted_now.items():
+            gap.movements += 1
+            yield need.unit, account, Movement(at, need.amount, body["action_id"])
+        self._record(decided, "posted", counted_now)
+
+    def _give_back(self, body: dict[str, Any]) -> None:
+        """Give back on the new accounts what an action of the past gave back: once more on an old one does nothing."""
+        if body["action"] not in self.freeing:
+            return
+        record = self.transaction.action(body["action_id"])
+        if record is None or record.relates_to is None:
+            return
+        decided = decision_of(self.transaction, body)
+        real = body.get("real_values") or {}
+        freed = free(self.parts, self.transaction, record, lambda: self._values(decided, real))
+        if freed:
+            self.transaction.append({**self._about(decided), "freed": freed})
+
+    def _values(self, decided: dict[str, Any], real: Mapping[str, Any]) -> Environment:
+        """Return what the amounts that an action gives back are read from."""
+        plan = self.parts.force.plan(self.bundle, decided["action"])
+        then = self.parts.force.plan(self.parts.force.bundle(self.transaction, decided["bundle"]), decided["action"])
+        names = frozenset({*then.arguments, *then.facts, *then.context, CUSTOMER})
+        return past_values(plan, _past(self.parts, self.transaction, decided, then, names, real))
 
     def count_under_way(self) -> None:
         """Hold for what is allowed, was sent, or is in doubt, so that it settles on the new accounts too."""
@@ -122,17 +166,15 @@ class _Filling:
         """Say in an entry what was counted for an action, so that no movement is without one (law 5)."""
         if not counted_now:
             return
-        self.transaction.append(
-            {
-                **{name: decided[name] for name in ("tenant", "action_id", "action", "key", "actor", CUSTOMER)},
-                "kind": "counted",
-                "bundle": self.bundle.digest,
-                how: [
-                    {"limit": need.limit, "account": account, "unit": need.unit, "amount": need.amount}
-                    for account, (need, _) in counted_now.items()
-                ],
-            }
-        )
+        told = [
+            {"limit": need.limit, "account": account, "unit": need.unit, "amount": need.amount}
+            for account, (need, _) in counted_now.items()
+        ]
+        self.transaction.append({**self._about(decided), how: told})
+
+    def _about(self, decided: Mapping[str, Any]) -> dict[str, Any]:
+        about = {name: decided[name] for name in ("tenant", "action_id", "action", "key", "actor", CUSTOMER)}
+        return {**about, "kind": "counted", "bundle": self.bundle.digest}
 
     def _count(
         self, decided: dict[str, Any], limits: _Limits, known: frozenset[str], real: Mapping[str, Any]
@@ -191,8 +233,10 @@ def _opening(limit: str, identity: str, known: Mapping[str, int | None], gap: _G
     return Opening(limit, identity, Beginning.KEPT if kept else Beginning.STARTS_NOW)
 
 
-def _decision(reading: Reading, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entry that decided what another entry of the same action settles."""
+def decision_of(reading: Reading, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry that decided what another entry of the same action settles; what was recorded says it all."""
+    if body["kind"] == "recorded":
+        return dict(body)
     position = body["decision_entry"]
     while (found := reading.entry(position)) is not None:
         if found.kind == "decided":
@@ -214,12 +258,11 @@ def _past(
     reader = reader_of(parts, reading, narrowed, plan)
     pseudonym = body[CUSTOMER]
     request = reader.request(parts.vault.customer_of(pseudonym) if pseudonym and CUSTOMER in names else pseudonym)
-    evidence = reader.evidence()
     return PastAction(
         plan=plan,
         request=request,
-        facts=evidence.facts,
-        now=evidence.now,
+        facts=reader.facts(),
+        now=time_of(body["happened_at"] if body["kind"] == "recorded" else body["now"]),
         real=_real_values(reader, real, names),
         told=CUSTOMARY_CONTEXT,
         erased=frozenset(place.removeprefix("arguments.").removeprefix("facts.") for place in reader.erased),

@@ -15,7 +15,9 @@ from agentguard.engine.added_accounts import added_accounts
 from agentguard.engine.answers import Answer, InDoubt
 from agentguard.engine.asking import seal_request
 from agentguard.engine.effect import Outcome, OutcomeKind
+from agentguard.engine.freeing import free
 from agentguard.engine.parts import Parts
+from agentguard.engine.remembering import remember
 from agentguard.engine.results import KeptResult, keep_result
 from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import AgentGuardError
@@ -117,6 +119,7 @@ class Finishing:
             log.error("action.done_after_release", action=record.action, action_id=record.id)
         added = added_accounts(self.parts, transaction, self.begun, record, self.report.real)
         amounts = {**dict(self.begun.holds.values()), **self.report.amounts, **added.held}
+        freed = free(self.parts, transaction, record, lambda: self.begun.values(self.report.real))
         written = transaction.append(
             self._entry(
                 record,
@@ -129,27 +132,25 @@ class Finishing:
                 result_kept=self.report.result.kept,
                 alarm=alarm or bool(self.report.problems),
                 problems=list(self.report.problems),
+                **({"freed": freed} if freed else {}),
             )
         )
         transaction.settle(record.id, amounts)
         for account, (unit, amount) in added.unheld.items():
             transaction.post(record.id, account, unit, amount)
-        answer = recorded.changed_text(record, written.pos, result_kept=self.report.result.kept, error="")
+        answer = recorded.changed(record, written.pos, result_kept=self.report.result.kept, error="")
         transaction.move(
             record.id,
             record.state,
             record.fence,
             State.SETTLED,
-            answer=answer,
+            answer=recorded.text_of(answer),
             external_reference=self.report.reference,
         )
-        transaction.remember_values(
-            record.id, record.tenant, record.action, self.begun.remembered(self.parts), written.pos
-        )
+        remember(self.parts, transaction, record.id, self.begun.request, written.pos)
         if self.report.result.sealed is not None:
             transaction.store_result(record.id, self.report.result.sealed)
-        moved = replace(record, state=State.SETTLED, answer=answer)
-        return recorded.ended(moved, self.report.outcome.result, replayed=False)
+        return recorded.came_to(record, State.SETTLED, answer, self.report.outcome.result, replayed=False)
 
     def _real_values(self, transaction: Transaction) -> dict[str, Any]:
         """Return the real values as the entry keeps them: what a later limit would have counted."""
@@ -172,9 +173,11 @@ class Finishing:
         return self._moved(transaction, record, State.IN_DOUBT, written.pos)
 
     def _moved(self, transaction: Transaction, record: ActionRecord, state: State, position: int) -> Answer:
-        answer = recorded.changed_text(record, position, error=self.report.outcome.error)
-        transaction.move(record.id, record.state, record.fence, state, answer=answer, lease_until=None)
-        return recorded.ended(replace(record, state=state, answer=answer), replayed=False)
+        answer = recorded.changed(record, position, error=self.report.outcome.error)
+        transaction.move(
+            record.id, record.state, record.fence, state, answer=recorded.text_of(answer), lease_until=None
+        )
+        return recorded.came_to(record, state, answer, replayed=False)
 
     def _late(self, transaction: Transaction, record: ActionRecord) -> Answer:
         alarm = self.report.outcome.kind is OutcomeKind.DONE and record.state is not State.SETTLED

@@ -7,20 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from agentguard import policyfile
 from agentguard.core.entry import Versions
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle
 from agentguard.core.request import Actor
-from agentguard.engine import activation, machine, stopping
+from agentguard.engine import activation, machine, stopping, timekeeping
 from agentguard.engine.acting import Acting, Whom
 from agentguard.engine.answers import Answer
-from agentguard.engine.asking import Proposal
+from agentguard.engine.asking import Given, Proposal
 from agentguard.engine.audit import Audit
 from agentguard.engine.considering import Considered, consider
 from agentguard.engine.continuing import again, resolve
+from agentguard.engine.deeds import AboutDeed, Deed, Recorded
 from agentguard.engine.drive import adrive, drive
 from agentguard.engine.effect import Effect, Retry, Unprotected
 from agentguard.engine.escalations import Escalations
@@ -28,6 +29,7 @@ from agentguard.engine.force import Force
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.matching import mismatches
 from agentguard.engine.parts import Parts, Waits
+from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
 from agentguard.engine.rounds import Rounds, Told
 from agentguard.engine.walk import walk
@@ -166,10 +168,13 @@ class Guard:
         """Say who acts for whom in this block, for guarded functions that are called directly."""
         return self._acting.by(Whom(agent, on_behalf_of, context or {}, key, tenant))
 
-    def start(self) -> None:
+    def start(self, *, recover: bool = True) -> None:
         """Freeze registration, check that everything fits the policies in force, and recover what was abandoned.
 
-        Called by itself before the first action.
+        Called by itself before the first action. It waits `Waits.recovery` at most for what it recovers.
+
+        Args:
+            recover: False to leave what was abandoned, for somebody who calls `recover` next.
 
         Raises:
             ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
@@ -192,12 +197,13 @@ class Guard:
                 raise ConfigurationError(problems)
             registry.frozen = True
             self._started = True
-        self._rounds.start()
+        if recover:
+            self._rounds.start()
 
     def run(
         self,
         action: str,
-        arguments: Mapping[str, Any] | str | bytes,
+        arguments: Given,
         *,
         agent: str | Actor,
         on_behalf_of: str = "",
@@ -229,7 +235,7 @@ class Guard:
     async def arun(
         self,
         action: str,
-        arguments: Mapping[str, Any] | str | bytes,
+        arguments: Given,
         *,
         agent: str | Actor,
         on_behalf_of: str = "",
@@ -246,7 +252,7 @@ class Guard:
     def propose(
         self,
         action: str,
-        arguments: Mapping[str, Any] | str | bytes,
+        arguments: Given,
         *,
         agent: str | Actor,
         on_behalf_of: str = "",
@@ -259,6 +265,37 @@ class Guard:
         proposal = self._proposal(action, arguments, agent, on_behalf_of, context, key, tenant, relates_to)
         self.start()
         return drive(self._parts, walk(self._parts, proposal, begin=False))
+
+    def record(self, action: str, arguments: Given, **about: Unpack[AboutDeed]) -> Recorded:
+        """Count in limits and log what a person or another system did, even above a max; no tool is called.
+
+        `by`, `source`, `happened_at` and `key` are needed; `Deed` says what each parameter is.
+
+        Raises:
+            KeyConflictError: The source told something else under this key before.
+            UsageError: It cannot be understood, or a limit cannot count it; nothing is stored.
+        """
+        self._begin_recording()
+        return record(self._parts, Deed(action=action, arguments=arguments, **about), self.tenant)
+
+    async def arecord(self, action: str, arguments: Given, **about: Unpack[AboutDeed]) -> Recorded:
+        """Do as `record` does, in an event loop."""
+        return await machine.in_thread(lambda: self.record(action, arguments, **about))
+
+    def record_all(
+        self, deeds: Sequence[Deed], *, dry_run: bool = False, progress: Progress | None = None
+    ) -> tuple[Recorded, ...]:
+        """Record many deeds, after an outage say; the same ones again store only what is missing.
+
+        Raises:
+            RecordingError: Some cannot be recorded, all of them with their numbers; nothing is stored.
+        """
+        self._begin_recording()
+        return record_all(self._parts, deeds, self.tenant, dry_run=dry_run, progress=progress)
+
+    def _begin_recording(self) -> None:
+        if self._activate or self._parts.registry.tools:  # who only records needs no tools
+            self.start()
 
     def execute(self, action_id: str) -> Answer:
         """Go on with an action that is ready, or waits and was approved; decided again with the facts of now.
@@ -277,7 +314,7 @@ class Guard:
     def decide(
         self,
         action: str,
-        arguments: Mapping[str, Any] | str | bytes,
+        arguments: Given,
         *,
         agent: str | Actor,
         on_behalf_of: str = "",
@@ -320,6 +357,10 @@ class Guard:
         """Let go on what was stopped; False if it was not."""
         return stopping.resume(self._parts.store, target, by=by, why=why, tenant=self.tenant)
 
+    def confirm_clock(self, *, by: str, why: str) -> bool:
+        """Say that the machine's clock, which jumped, is right now; false if nobody doubted it."""
+        return timekeeping.confirm(self._parts.store, by=by, why=why, tenant=self.tenant)
+
     def activate(self, *, by: str, why: str) -> activation.Activation:
         """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""
         return activation.activate(self._parts, self._bundle, by=by, why=why, tenant=self.tenant)
@@ -339,7 +380,7 @@ class Guard:
     def _proposal(
         self,
         action: str,
-        arguments: Mapping[str, Any] | str | bytes,
+        arguments: Given,
         agent: str | Actor,
         on_behalf_of: str,
         context: Mapping[str, Any] | None,

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 Clock = Callable[[], datetime]
 """Returns the present as an aware time in UTC."""
@@ -51,9 +54,9 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-async def in_thread(function: Callable[[], None]) -> None:
+async def in_thread(function: Callable[[], Result]) -> Result:
     """Run a function that blocks in a thread, so that an event loop goes on."""
-    await asyncio.to_thread(function)
+    return await asyncio.to_thread(function)
 
 
 def jitter(seconds: float) -> float:
