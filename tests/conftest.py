@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+from agentguard.store import Store
 from agentguard.testing.postgres_server import PostgresServer
 from tests.databases import SpareDatabase
 
@@ -33,8 +34,13 @@ def spare_database(postgres):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request, tmp_path, monkeypatch):
-    """An empty database, of one engine and then of the other."""
+    """An empty database, of one engine and then of the other; what a test leaves open is closed."""
+    opened, open_store = [], Store.open
+    monkeypatch.setattr(Store, "open", lambda *given, **more: opened.append(open_store(*given, **more)) or opened[-1])
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'guard.db'}"
-    monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.db.keys"))
-    return request.getfixturevalue("spare_database").emptied()
+        yield f"sqlite:///{tmp_path / 'guard.db'}"
+    else:
+        monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.db.keys"))
+        yield request.getfixturevalue("spare_database").emptied()
+    for store in opened:
+        store.close()

@@ -1,13 +1,8 @@
-"""Shops for the engine's tests, each on a real file."""
+"""Shops for the engine's tests, each on a real database of both engines."""
 
 import pytest
 
 from tests.engine.given import shop
-
-
-@pytest.fixture
-def address(tmp_path):
-    return f"sqlite:///{tmp_path / 'shop.db'}"
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(address, books, effect, moment):
+def main(address, books, effect, moment, keys):
+    os.environ |= keys
     made = shop(address, effect=EFFECTS[effect], reference=lambda _: die() if moment == "before_record" else "r")
 
     def act(order_id, amount, key):

@@ -73,6 +73,7 @@ def test_what_settled_it_is_in_the_settle_entry(open_shop):
     assert re.fullmatch(r"[0-9a-f]{64}", body["result"])
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 def test_no_personal_value_and_no_customer_stands_in_the_database_in_the_clear(open_shop, tmp_path):
     shop = open_shop()
     shop.emails["c-secret"] = "somebody@private.example"
@@ -80,8 +81,8 @@ def test_no_personal_value_and_no_customer_stands_in_the_database_in_the_clear(o
     shop.ask("40", who="c-secret")
     shop.guard.run("identity.verify", {"document": "passport-9981"}, agent="bot", on_behalf_of="c-secret", key="k-2")
     shop.guard.run("identity.verify", {"document": 7, "x": "9981"}, agent="bot", on_behalf_of="c-secret", key="k-3")
-    dump = "\n".join(sqlite3.connect(tmp_path / "shop.db").iterdump())
-    raw = (tmp_path / "shop.db").read_bytes() + (tmp_path / "shop.db-wal").read_bytes()
+    dump = "\n".join(sqlite3.connect(tmp_path / "guard.db").iterdump())
+    raw = (tmp_path / "guard.db").read_bytes() + (tmp_path / "guard.db-wal").read_bytes()
     for secret in ("c-secret", "somebody@private.example", "passport-9981", "9981"):
         assert secret not in dump
         assert secret.encode() not in raw

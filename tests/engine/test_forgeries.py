@@ -18,6 +18,12 @@ def lost(*_):
 
 
 @pytest.fixture
+def address(tmp_path):
+    """A file: who may write the database is the same on a server."""
+    return f"sqlite:///{tmp_path / 'guard.db'}"
+
+
+@pytest.fixture
 def busy(open_shop):
     """A shop where one refund is done, one waits, one was approved and done, one is in doubt, and one is ready."""
     shop = open_shop()

@@ -1,6 +1,7 @@
 """Processes that die around the effect, and what the next one makes of it, by kind of effect."""
 
 import multiprocessing
+import os
 import signal
 from datetime import timedelta
 
@@ -29,7 +30,8 @@ def die(address, tmp_path):
         # A server that has the modules loaded forks the processes, so that each costs no second start of Python.
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload(["tests.engine.dying"])
-        process = processes.Process(target=dying.main, args=(address, str(books), effect, moment))
+        keys = {name: value for name, value in os.environ.items() if name == "AGENTGUARD_KEYS"}
+        process = processes.Process(target=dying.main, args=(address, str(books), effect, moment, keys))
         process.start()
         process.join(60)
         assert process.exitcode == -signal.SIGKILL

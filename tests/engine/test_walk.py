@@ -286,6 +286,7 @@ def test_a_halt_between_the_decision_and_the_beginning_is_seen_last_thing(open_s
     assert isinstance(shop.guard.execute(answer.decision_id), Done)
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 @pytest.mark.law(14)
 def test_when_the_log_cannot_be_written_nothing_runs(open_shop, address, tmp_path):
     import sqlite3
@@ -294,7 +295,7 @@ def test_when_the_log_cannot_be_written_nothing_runs(open_shop, address, tmp_pat
 
     clock_shop = open_shop(store=Store.open(address, ManualClock(), patience=0.2))
     clock_shop.guard.start()
-    blocker = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
+    blocker = sqlite3.connect(tmp_path / "guard.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     answer = clock_shop.ask()
     assert isinstance(answer, Unavailable)
@@ -442,7 +443,7 @@ def test_with_a_lost_keys_file_nothing_starts_since_every_limit_would_be_empty(o
     shop = open_shop()
     assert isinstance(shop.ask("50"), Done)
     shop.guard.close()
-    (tmp_path / "shop.db.keys").unlink()
+    (tmp_path / "guard.db.keys").unlink()
     with pytest.raises(StoreUnavailableError, match="keys"):
         open_shop().ask("50", key="k-2")
 
