@@ -5,208 +5,178 @@ is
 
     used(window) = held + posted - total before the window's start - what was given back since (`reversals`)
 
-at the same cost after a thousand movements or a million. Whether something fits is decided elsewhere; what really
-happened is always posted.
+at the same cost after a thousand movements or a million. What an action holds stands in the action's own row and counts
+as long as its state holds. Whether something fits is decided elsewhere; what really happened is always posted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import bindparam, func, select
 
 from agentguard.core.request import Usage
 from agentguard.errors import AmountTooLargeError, UsageError
 from agentguard.store import reversals
+from agentguard.store.channel import Channel
+from agentguard.store.lookups import Lookups
+from agentguard.store.memory import Account, Action
 from agentguard.store.moment import to_microseconds
 from agentguard.store.records import Movement
-from agentguard.store.tables import AccountRow, HoldRow, PostingRow
+from agentguard.store.statement import Statement, inserting
+from agentguard.store.tables import PostingRow
 
 LARGEST_MOVEMENT = 10**15
 LARGEST_TOTAL = 9 * 10**18
 _BEFORE_ALL = -(2**62)
 
-_account = AccountRow.__table__
 _posting = PostingRow.__table__
-_hold = HoldRow.__table__
 
-_total_before = (
-    select(_posting.c.cum)
-    .where(_posting.c.account == bindparam("account"), _posting.c.ts_us < bindparam("start"))
-    .order_by(_posting.c.ts_us.desc(), _posting.c.n.desc())
-    .limit(1)
-    .scalar_subquery()
-)
-_own_hold = (
-    select(_hold.c.amount)
-    .where(_hold.c.action_id == bindparam("action"), _hold.c.account == bindparam("account"), _hold.c.state == "open")
-    .scalar_subquery()
-)
-_own_postings = (
-    select(func.sum(_posting.c.amount))
-    .where(
+INSERT_POSTING = inserting(_posting)
+_OWN_POSTINGS = Statement(
+    select(func.sum(_posting.c.amount)).where(
         _posting.c.action_id == bindparam("action"),
         _posting.c.account == bindparam("account"),
         _posting.c.ts_us >= bindparam("start"),
-    )
-    .scalar_subquery()
+    ),
+    ["action", "account", "start"],
 )
-_USAGE = select(
-    _account.c.pending,
-    _account.c.posted,
-    func.coalesce(_total_before, 0),
-    func.coalesce(_own_hold, 0),
-    func.coalesce(_own_postings, 0),
-    _account.c.reversed,
-).where(_account.c.id == bindparam("account"))
-
-_POSTED_SINCE = (
-    select(literal(1))
-    .where(
-        _account.c.id.in_(bindparam("accounts", expanding=True)),
-        _account.c.n > 0,
-        _account.c.last_position >= bindparam("position"),
-    )
-    .limit(1)
-)
-_POSTED_BY = select(_posting.c.account).where(_posting.c.action_id == bindparam("action"))
-_LOCK_ACCOUNT = select(_account).where(_account.c.id == bindparam("account")).with_for_update()
-_ADD_PENDING = (
-    update(_account)
-    .where(_account.c.id == bindparam("account"))
-    .values(pending=_account.c.pending + bindparam("amount"))
-)
-_SET_POSTED = (
-    update(_account)
-    .where(_account.c.id == bindparam("account"))
-    .values(
-        posted=bindparam("total"), n=bindparam("number"), last_us=bindparam("now"), last_position=bindparam("position")
-    )
-)
-_OPEN_HOLDS = (
-    select(_hold.c.account, _hold.c.unit, _hold.c.amount)
-    .where(_hold.c.action_id == bindparam("action"), _hold.c.state == "open")
-    .order_by(_hold.c.account)
-)
-_CLOSE_HOLD = (
-    update(_hold)
-    .where(
-        _hold.c.action_id == bindparam("action"), _hold.c.account == bindparam("on_account"), _hold.c.state == "open"
-    )
-    .values(state=bindparam("to_state"), closed_us=bindparam("now"))
-)
+_POSTED_BY = Statement(select(_posting.c.account).where(_posting.c.action_id == bindparam("action")), ["action"])
 
 
-def usage(connection: Connection, account: str, start_us: int | None, action: str | None) -> Usage:
+def usage(lookups: Lookups, account: str, start_us: int | None, action: str | None) -> Usage:
     """Return what an account says for a window, one action left out.
 
     Args:
-        connection: Inside a transaction.
+        lookups: Of the transaction.
         account: The account's keyed digest; one that nobody used yet is empty.
         start_us: The first microsecond inside the window; None for all time.
         action: The action to leave out.
     """
-    parameters = {
-        "account": account,
-        "start": _BEFORE_ALL if start_us is None else start_us,
-        "action": "" if action is None else action,
-    }
-    row = connection.execute(_USAGE, parameters).one_or_none()
-    if row is None:
+    said = lookups.account(account)
+    if said is None:
         return Usage(held=0, settled=0)
-    pending, posted, before, own_hold, own_postings, given_back = map(int, row)
-    if given_back:
-        own_postings -= reversals.given_back_of(connection, account, parameters["action"]) if own_postings else 0
-        posted -= reversals.given_back_since(connection, account, parameters["start"])
-    return Usage(held=pending - own_hold, settled=posted - before - own_postings)
+    held, settled = said.pending, said.posted
+    if start_us is not None:
+        settled -= lookups.total_before(account, said, start_us)
+    if said.reversed:
+        settled -= reversals.given_back_since(lookups, account, _BEFORE_ALL if start_us is None else start_us)
+    if action is not None:
+        held -= _own_hold(lookups, action, account)
+        settled -= _own_postings(lookups, action, account, start_us)
+    return Usage(held=held, settled=settled)
 
 
-def posted_since(connection: Connection, accounts: Sequence[str], position: int) -> bool:
-    """Return whether a transaction posted to one of the accounts after the log had `position` entries."""
-    if not accounts:
-        return False
-    parameters = {"accounts": list(accounts), "position": position}
-    return connection.execute(_POSTED_SINCE, parameters).first() is not None
+def _own_hold(lookups: Lookups, action: str, account: str) -> int:
+    found = lookups.action(action)
+    if found is None or not found.is_open:
+        return 0
+    return found.holds.get(account, ("", 0))[1]
 
 
-def posted_by(connection: Connection, action: str) -> frozenset[str]:
+def _own_postings(lookups: Lookups, action: str, account: str, start_us: int | None) -> int:
+    written = _written(lookups, action)
+    if written is None:
+        return 0
+    row = written.row(_OWN_POSTINGS, (action, account, _BEFORE_ALL if start_us is None else start_us))
+    if row is None or not row[0]:
+        return 0
+    return int(row[0]) - reversals.given_back_of(lookups, account, action)
+
+
+def _written(lookups: Lookups, action: str) -> Channel | None:
+    """Return where an action's postings are found, or None if it can have none."""
+    if any(row[_ACTION_OF_POSTING] == action for row in lookups.layer.pending(INSERT_POSTING)):
+        return lookups.cold
+    found = lookups.action(action)
+    return None if found is None else lookups.channel
+
+
+_ACTION_OF_POSTING = INSERT_POSTING.order.index("action_id")
+
+
+def posted_since(lookups: Lookups, accounts: Sequence[str], position: int) -> bool:
+    """Return whether somebody posted to one of the accounts after the log had `position` entries."""
+    found = (lookups.account(account) for account in accounts)
+    return any(said is not None and said.n > 0 and said.last_position >= position for said in found)
+
+
+def posted_by(lookups: Lookups, action: str) -> frozenset[str]:
     """Return the accounts that an action was posted to."""
-    return frozenset(connection.execute(_POSTED_BY, {"action": action}).scalars())
+    return frozenset(row[0] for row in lookups.cold.rows(_POSTED_BY, (action,)))
 
 
-def hold(connection: Connection, action: str, account: str, unit: str, amount: int, now_us: int) -> None:
+def hold(lookups: Lookups, action: str, account: str, unit: str, amount: int) -> None:
     """Set an amount aside on an account for an action.
 
     An account that several limits share is held once: the same amount again changes nothing.
 
     Raises:
         AmountTooLargeError: The amount is negative or past the bound.
-        UsageError: The action holds another amount there, or the account counts another unit.
+        UsageError: The action holds another amount there, the account counts another unit, or there is no such action.
     """
     _bounded(amount)
-    before = connection.execute(
-        select(_hold.c.amount, _hold.c.state).where(_hold.c.action_id == action, _hold.c.account == account)
-    ).one_or_none()
-    if before is not None:
-        if before.state == "open" and before.amount == amount:
-            return
+    holder = lookups.action(action)
+    if holder is None:
+        raise UsageError(f"expected an action that holds, got `{action}`, which was not opened; open it first")
+    before = holder.holds.get(account)
+    if before == (unit, amount) and holder.is_open:
+        return
+    if before is not None or (holder.holds and not holder.is_open):
         raise UsageError(
-            f"expected one hold of action `{action}` on an account, got `{amount}` after a hold of `{before.amount}` "
-            f"that is {before.state}; hold once, with one amount"
+            f"expected one hold of action `{action}` on an account, got `{amount}` after a hold that is "
+            f"{'another' if holder.is_open else 'over'}; hold once, with one amount"
         )
-    row = _locked(connection, account, unit)
-    if row["pending"] + amount + row["posted"] > LARGEST_TOTAL:
+    said = _found(lookups, account, unit)
+    if said.pending + amount + said.posted > LARGEST_TOTAL:
         raise AmountTooLargeError(
             f"expected an account to stay within {LARGEST_TOTAL}, got {amount} more; start a new account"
         )
-    connection.execute(_ADD_PENDING, {"account": account, "amount": amount})
-    connection.execute(
-        insert(_hold),
-        {
-            "action_id": action,
-            "account": account,
-            "unit": unit,
-            "amount": amount,
-            "state": "open",
-            "opened_us": now_us,
-            "closed_us": None,
-        },
-    )
+    lookups.layer.change(("account", account), said._replace(pending=said.pending + amount))
+    held = {**holder.holds, account: (unit, amount)}
+    lookups.layer.change(("action", action), Action(holder.record, held, True, holder.kept))
 
 
-def settle(connection: Connection, action: str, amounts: Mapping[str, int], now_us: int, position: int) -> None:
+def settle(lookups: Lookups, action: str, amounts: Mapping[str, int], now_us: int, position: int) -> None:
     """Turn an action's open holds into postings.
 
     Args:
-        connection: Inside a writing transaction.
+        lookups: Of a writing transaction.
         action: The action's id.
         amounts: What really happened, by account, where it differs from what was held; above the hold too. Accounts
             without an open hold are posted as well: a truth that comes late counts.
         now_us: The ledger's time.
-        position: How many entries the log had when the transaction began.
+        position: How many entries the log had when the unit of work began.
 
     Raises:
         AmountTooLargeError: An amount is negative or past the bound.
         UsageError: An account in `amounts` was never held on or posted to.
     """
     remaining = dict(amounts)
-    for row in connection.execute(_OPEN_HOLDS, {"action": action}).all():
-        _close(connection, action, row.account, row.amount, "settled", now_us)
-        real = remaining.pop(row.account, row.amount)
-        post(connection, action, row.account, row.unit, real, now_us, position)
+    for account, (unit, amount) in _close(lookups, action).items():
+        real = remaining.pop(account, amount)
+        post(lookups, action, account, unit, real, now_us, position, given_back=amount)
     for account, real in sorted(remaining.items()):
-        post(connection, action, account, None, real, now_us, position)
+        post(lookups, action, account, None, real, now_us, position)
 
 
-def release(connection: Connection, action: str, now_us: int) -> None:
+def release(lookups: Lookups, action: str) -> None:
     """Give back everything that an action holds."""
-    for row in connection.execute(_OPEN_HOLDS, {"action": action}).all():
-        _close(connection, action, row.account, row.amount, "released", now_us)
+    for account, (_, amount) in _close(lookups, action).items():
+        said = _found(lookups, account, None)
+        lookups.layer.change(("account", account), said._replace(pending=said.pending - amount))
 
 
 def post(
-    connection: Connection, action: str, account: str, unit: str | None, amount: int, now_us: int, position: int
+    lookups: Lookups,
+    action: str,
+    account: str,
+    unit: str | None,
+    amount: int,
+    now_us: int,
+    position: int,
+    *,
+    given_back: int = 0,
 ) -> None:
     """Post a movement, with the account's total after it.
 
@@ -215,32 +185,28 @@ def post(
         UsageError: The account counts another unit, or is new and no unit is given.
     """
     _bounded(amount)
-    row = _locked(connection, account, unit)
-    total = row["posted"] + amount
+    said = _found(lookups, account, unit)
+    total = said.posted + amount
     if total > LARGEST_TOTAL:
         raise AmountTooLargeError(
             f"expected an account to stay within {LARGEST_TOTAL}, got {total}; start a new account"
         )
-    number = row["n"] + 1
-    connection.execute(
-        insert(_posting),
-        {
-            "account": account,
-            "n": number,
-            "ts_us": now_us,
-            "amount": amount,
-            "cum": total,
-            "action_id": action,
-            "position": position,
-        },
-    )
-    connection.execute(
-        _SET_POSTED, {"account": account, "total": total, "number": number, "now": now_us, "position": position}
+    moment = max(now_us, said.last_us)
+    lookups.layer.rows[INSERT_POSTING].append((account, moment, said.n + 1, amount, total, action))
+    lookups.layer.change(
+        ("account", account),
+        said._replace(
+            pending=said.pending - given_back,
+            posted=total,
+            n=said.n + 1,
+            last_us=moment,
+            last_position=position,
+        ),
     )
 
 
 def backfill(
-    connection: Connection, account: str, unit: str, movements: Sequence[Movement], now_us: int, position: int
+    lookups: Lookups, account: str, unit: str, movements: Sequence[Movement], now_us: int, position: int
 ) -> None:
     """Fill an account from the log with movements that were not counted on it, in the order of their times.
 
@@ -251,37 +217,15 @@ def backfill(
         AmountTooLargeError: An amount is negative or past the bound, or the account's total would be.
         UsageError: The account counts another unit, or a movement is out of order or in the future.
     """
-    row = _locked(connection, account, unit)
-    number, total, last_us = row["n"], row["posted"], _BEFORE_ALL
-    filled: list[dict[str, Any]] = []
+    last_us = _BEFORE_ALL
     for movement in movements:
-        _bounded(movement.amount)
         moment = to_microseconds(movement.at)
         if not last_us <= moment <= now_us:
             raise UsageError(
                 f"expected past movements in the order of their times, got `{movement.at.isoformat()}`; sort them"
             )
-        number, total, last_us = number + 1, total + movement.amount, moment
-        filled.append(
-            {
-                "account": account,
-                "n": number,
-                "ts_us": max(moment, row["last_us"]),
-                "amount": movement.amount,
-                "cum": total,
-                "action_id": movement.action_id,
-                "position": position,
-            }
-        )
-    if total > LARGEST_TOTAL:
-        raise AmountTooLargeError(
-            f"expected an account to stay within {LARGEST_TOTAL}, got {total}; start a new account"
-        )
-    if filled:
-        connection.execute(insert(_posting), filled)
-        last_us = filled[-1]["ts_us"]
-        new = {"account": account, "total": total, "number": number, "now": last_us, "position": position}
-        connection.execute(_SET_POSTED, new)
+        last_us = moment
+        post(lookups, movement.action_id, account, unit, movement.amount, moment, position)
 
 
 def _bounded(amount: int) -> None:
@@ -291,31 +235,23 @@ def _bounded(amount: int) -> None:
         )
 
 
-def _locked(connection: Connection, account: str, unit: str | None) -> Mapping[str, Any]:
-    row = connection.execute(_LOCK_ACCOUNT, {"account": account}).mappings().one_or_none()
-    if row is not None:
-        if unit is not None and unit != row["unit"]:
+def _found(lookups: Lookups, account: str, unit: str | None) -> Account:
+    said = lookups.account(account)
+    if said is not None:
+        if unit is not None and unit != said.unit:
             raise UsageError(
-                f"expected the account's unit `{row['unit']}`, got `{unit}`; each currency has its own account"
+                f"expected the account's unit `{said.unit}`, got `{unit}`; each currency has its own account"
             )
-        return dict(row)
+        return said
     if unit is None:
         raise UsageError("expected an account that was held on or posted to, got a new one; use `post` with its unit")
-    fresh = {
-        "id": account,
-        "unit": unit,
-        "pending": 0,
-        "posted": 0,
-        "n": 0,
-        "last_us": 0,
-        "last_position": 0,
-        "reversed": 0,
-    }
-    connection.execute(insert(_account), fresh)
-    return fresh
+    return Account(unit, 0, 0, 0, 0, 0, 0, None)
 
 
-def _close(connection: Connection, action: str, account: str, amount: int, state: str, now_us: int) -> None:
-    _locked(connection, account, None)
-    connection.execute(_CLOSE_HOLD, {"action": action, "on_account": account, "to_state": state, "now": now_us})
-    connection.execute(_ADD_PENDING, {"account": account, "amount": -amount})
+def _close(lookups: Lookups, action: str) -> Mapping[str, tuple[str, int]]:
+    """Take back an action's holds and return them; what it held stays written in its row."""
+    holder = lookups.action(action)
+    if holder is None or not holder.is_open:
+        return {}
+    lookups.layer.change(("action", action), Action(holder.record, holder.holds, False, holder.kept))
+    return holder.holds

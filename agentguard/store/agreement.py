@@ -1,4 +1,4 @@
-"""Whether rows still say what the log says: actions, holds, postings, reversals, escalations, votes, activations, halts.
+"""Whether rows still say what the log says: actions, holds, postings, reversals, escalations, votes, activations."""
 
 An entry that does not speak of something is not held against it, so that every entry of every age can be checked.
 """
@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
 from agentguard.core.lifecycle import State
 from agentguard.store.reading import Reading
+from agentguard.store.rows import holds_of
 from agentguard.store.tables import (
     ActionRow,
     ActivationRow,
     EntryRow,
     EscalationRow,
     HaltRow,
-    HoldRow,
     PostingRow,
     ReversalRow,
     VoteRow,
@@ -37,7 +37,6 @@ _activation = ActivationRow.__table__
 _entry = EntryRow.__table__
 _escalation = EscalationRow.__table__
 _halt = HaltRow.__table__
-_hold = HoldRow.__table__
 _posting = PostingRow.__table__
 _reversal = ReversalRow.__table__
 _vote = VoteRow.__table__
@@ -54,7 +53,7 @@ def check_rows(reading: Reading, read_body: ReadBody, report: Report) -> None:
     for row in reading.rows(select(_action).order_by(_action.c.id)):
         bodies = [body for body in map(read_body, (item.body for item in reading.entries_of(row["id"]))) if body]
         _check_action(row, bodies, report)
-        _check_holds(reading, row, bodies, report)
+        _check_holds(row, bodies, report)
         _check_postings(reading, row, bodies, report)
         _check_reversals(reading, row, bodies, report)
         _check_escalations(reading, row, bodies, report)
@@ -63,7 +62,7 @@ def check_rows(reading: Reading, read_body: ReadBody, report: Report) -> None:
     _check_in_force(reading, read_body, report)
 
 
-def _check_action(row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+def _check_action(row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
     name = row["id"]
     said = next((body for body in reversed(bodies) if "state" in body), None)
     if said is None:
@@ -85,6 +84,9 @@ def _identity(bodies: Sequence[Body]) -> Iterator[tuple[str, Any]]:
     """Yield what an action's entries say of who asked for what under which key."""
     first = bodies[0]
     yield from ((name, first[name]) for name in ("tenant", "action", "key", "on_behalf_of") if name in first)
+    if first.get("kind") == "recorded":  # its key is the source's, whoever acted
+        yield from (("agent", ""), ("conversation", first.get("source")), ("request_digest", first["request_digest"]))
+        return
     if isinstance(first.get("actor"), dict):
         yield "agent", first["actor"].get("id")
     decided = next((body for body in bodies if body.get("kind") == "decided" and "context" in body), None)
@@ -97,22 +99,23 @@ def _identity(bodies: Sequence[Body]) -> Iterator[tuple[str, Any]]:
         yield "request_digest", decided["request_digest"]
 
 
-def _check_holds(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+def _check_holds(row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
     decided = next((body for body in reversed(bodies) if body.get("kind") == "decided" and "limits" in body), None)
     if decided is None:
         return
     expected: dict[str, int] = {}
     if row["state"] in _HOLDING:
         expected = {item["account"]: int(item["amount"]) for item in decided["limits"] if item["account"]}
-    query = select(_hold.c.account, _hold.c.amount).where(_hold.c.action_id == row["id"], _hold.c.state == "open")
-    held = {item["account"]: int(item["amount"]) for item in list(reading.rows(query))}
+    held = {}
+    if row["state"] in _HOLDING:
+        held = {account: amount for account, (_, amount) in holds_of(row["id"], row["holds"]).items()}
     if row["state"] in _HOLDING:
         expected |= {item["account"]: item["amount"] for item in _counted(bodies, "held")}
     if held != {account: amount for account, amount in expected.items() if amount > 0}:
         report(None, "hold", f"expected action `{row['id']}` to hold what its entries say, got something else")
 
 
-def _check_postings(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+def _check_postings(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
     if not any("limits" in body for body in bodies):
         return
     expected: dict[str, int] = {}
@@ -129,7 +132,7 @@ def _check_postings(reading: Reading, row: RowMapping, bodies: Sequence[Body], r
         report(None, "posting", f"expected the postings of action `{row['id']}` as its entries say, got others")
 
 
-def _check_reversals(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+def _check_reversals(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
     expected: dict[tuple[str, str], int] = {}
     for freed in (item for body in bodies for item in body.get("freed") or ()):
         of = freed["account"], freed["action_id"]
@@ -147,7 +150,7 @@ def _counted(bodies: Sequence[Body], how: str) -> Iterator[Body]:
             yield from body.get(how) or ()
 
 
-def _check_escalations(reading: Reading, row: RowMapping, bodies: Sequence[Body], report: Report) -> None:
+def _check_escalations(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
     query = select(_escalation).where(_escalation.c.action_id == row["id"])
     for escalation in list(reading.rows(query)):
         name = escalation["id"]
@@ -187,7 +190,7 @@ def _check_votes(reading: Reading, read_body: ReadBody, report: Report) -> None:
         )
 
 
-def _is_vote(row: RowMapping, document: Body, said: Body) -> bool:
+def _is_vote(row: Mapping[str, Any], document: Body, said: Body) -> bool:
     same = all(document.get(name) == value for name, value in said.items())
     return same and bool(row["approve"]) is said.get("approve")
 

@@ -26,14 +26,13 @@ MAY_BE_DELETED = frozenset({"agentguard_sealed", "agentguard_result"})
 
 NEW_ROW_MUST = {
     "agentguard_entry": (
-        "NEW.pos = (SELECT coalesce(max(pos), 0) + 1 FROM agentguard_entry)"
-        " AND NEW.seq = (SELECT coalesce(max(seq), 0) + 1 FROM agentguard_entry WHERE stream = NEW.stream)"
+        "NEW.pos = coalesce((SELECT pos FROM agentguard_entry ORDER BY pos DESC LIMIT 1), 0) + 1"
+        " AND NEW.seq = coalesce((SELECT seq FROM agentguard_entry WHERE stream = NEW.stream"
+        " ORDER BY seq DESC LIMIT 1), 0) + 1"
     ),
     "agentguard_posting": (
-        "NEW.n = (SELECT coalesce(max(n), 0) + 1 FROM agentguard_posting WHERE account = NEW.account)"
-        " AND NEW.cum = NEW.amount + (SELECT coalesce(max(cum), 0) FROM agentguard_posting"
-        " WHERE account = NEW.account AND n = NEW.n - 1)"
-        " AND NEW.ts_us >= (SELECT coalesce(max(ts_us), 0) FROM agentguard_posting WHERE account = NEW.account)"
+        "coalesce((SELECT NEW.n = n + 1 AND NEW.cum = cum + NEW.amount AND NEW.ts_us >= ts_us FROM agentguard_posting"
+        " WHERE account = NEW.account ORDER BY ts_us DESC, n DESC LIMIT 1), NEW.n = 1 AND NEW.cum = NEW.amount)"
     ),
     "agentguard_reversal": (
         "NOT EXISTS (SELECT 1 FROM agentguard_reversal WHERE account = NEW.account AND original = NEW.original"

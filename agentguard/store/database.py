@@ -1,32 +1,32 @@
-"""The store: one database, many readers, one writer at a time, and nothing half done.
-
-`transact` is made so that many units of work can share one commit later: a unit of work has no effect beside its
-transaction and may be called again.
-"""
+"""The store: one database, many readers, one writer at a time, and nothing half done."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
 
 from agentguard.errors import StoreUnavailableError, UsageError
-from agentguard.store import schema, sqlite
+from agentguard.store import schema
 from agentguard.store.address import read_address
+from agentguard.store.committer import Committer, Submitted, closed
+from agentguard.store.connections import Connections
 from agentguard.store.dialect import Dialect
 from agentguard.store.ledger_clock import LedgerClock, checked
+from agentguard.store.memory import Memory
 from agentguard.store.moment import Clock
 from agentguard.store.postgresql import Postgresql
+from agentguard.store.readers import Readers
 from agentguard.store.reading import Reading
 from agentguard.store.sqlite import Sqlite
 from agentguard.store.transaction import Transaction
+from agentguard.store.turn import NoTurns
+from agentguard.store.unit import Unit
+from agentguard.store.writer import Writer
 
 T = TypeVar("T")
 
@@ -37,23 +37,30 @@ DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgresql(), 
 class Store:
     """One database of actions, accounts and the audit log.
 
-    Safe to share between threads, and between processes as long as each opens its own or was forked.
+    Safe to share between threads and event loops, and between processes as long as each opens its own or was forked: a
+    forked child gets a committer, connections and a memory of its own, and what its parent was about to commit stays
+    the parent's.
     """
 
     def __init__(self, url: URL, dialect: Dialect, clock: LedgerClock, patience: float) -> None:
         self.url = url.render_as_string(hide_password=True)
-        self._url = url
+        self.clock = clock
         self._dialect = dialect
         self._engine = dialect.make_engine(url, patience)
-        self.clock = clock
         self._patience = patience
         self._in_memory = dialect.is_in_memory(url)
-        self._after_fork()
+        self._connections = Connections(self._engine, dialect, self.url, patience)
+        self._begin()
 
-    def _after_fork(self) -> None:
+    def _begin(self) -> None:
         self._process = os.getpid()
-        self._writer = threading.Lock()
         self._inside = threading.local()
+        self._closed = False
+        memory, turns = Memory(), self._dialect.turns(self._engine.url, self._patience)
+        self._turns = turns
+        self._readers = Readers(self._connections, self.clock, memory, turns if self._in_memory else NoTurns())
+        self._writer = Writer(self._connections, self.clock, memory, turns)
+        self._committer = Committer(self._commit, self._patience, self.url)
 
     @classmethod
     def open(
@@ -91,18 +98,41 @@ class Store:
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work and commit it whole, or keep nothing of it.
 
-        `work` may be called again after a serialization failure, so it must do nothing that its transaction does not
-        take back: no call of a tool, no message, no key drawn. Whatever it raises is raised here, and nothing was kept.
+        Units of several threads share a commit. `work` may be called again, so it must do nothing that its transaction
+        does not take back: no call of a tool, no message, no key drawn. Whatever it raises is raised here, and nothing
+        was kept of it.
 
         Raises:
-            StoreUnavailableError: Locked, read-only, full or unreachable: nothing was stored.
+            StoreUnavailableError: Locked, read-only, full, unreachable, overloaded or closed: nothing was stored.
         """
-        with self._connected(writes=True) as connection:
-            transaction = Transaction(connection, self.clock)
-            value = work(transaction)
-            transaction.finish()
-            connection.commit()
-            return value
+        self._enter()
+        return self._committer.run(work)
+
+    def submit(self, work: Callable[[Transaction], Any]) -> Submitted:
+        """Hand in a unit of work from an event loop, and return what it will come to in a future.
+
+        A unit that nobody has begun can be withdrawn; then nothing of it is stored. One that is being committed cannot,
+        and its future resolves all the same.
+
+        Raises:
+            StoreUnavailableError: Overloaded or closed.
+        """
+        self._enter()
+        return self._committer.submit(work)
+
+    async def atransact(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work as `transact` does, without holding up the event loop.
+
+        When the awaiting task is cancelled the unit is withdrawn if nobody has begun it, and is committed whole if
+        somebody has; `submit` tells which.
+        """
+        submitted = self.submit(work)
+        try:
+            value: T = await submitted.future
+        except asyncio.CancelledError:
+            submitted.withdraw()
+            raise
+        return value
 
     def read(self, query: Callable[[Reading], T]) -> T:
         """Run a query on one consistent view; what it returns must not need the view any more.
@@ -110,19 +140,20 @@ class Store:
         Raises:
             StoreUnavailableError: The database cannot be read.
         """
-        with self._connected(writes=False) as connection:
-            return query(Reading(connection, self.clock))
-
-    async def atransact(self, work: Callable[[Transaction], T]) -> T:
-        """Run a unit of work as `transact` does, without holding up the event loop.
-
-        When the awaiting task is cancelled the unit may still be committed, whole: shield the call to learn of it.
-        """
-        return await asyncio.to_thread(self.transact, work)
+        self._enter()
+        if self._closed:
+            raise closed(self.url)
+        self._inside.transaction = True
+        try:
+            return self._readers.run(query)
+        finally:
+            self._inside.transaction = False
 
     async def aread(self, query: Callable[[Reading], T]) -> T:
-        """Run a query as `read` does, without holding up the event loop."""
-        return await asyncio.to_thread(self.read, query)
+        """Run a short query as `read` does, without holding up the event loop."""
+        if self._dialect.name == "sqlite":  # a lookup in a local file costs less than handing it to a thread
+            return self.read(query)
+        return await self.atransact(query)
 
     def bind(self, fingerprint: str) -> None:
         """Bind the database to its vault, for good, or find that it is bound to it.
@@ -141,40 +172,28 @@ class Store:
             )
 
     def close(self) -> None:
-        """Close every connection; the store opens new ones if it is used again."""
-        self._engine.dispose()
+        """Take nothing more, let what was handed in be committed, and close every connection."""
+        self._closed = True
+        self._committer.close()
+        self._connections.close()
+        self._turns.close()
 
-    @contextmanager
-    def _connected(self, *, writes: bool) -> Iterator[Connection]:
+    def _commit(self, units: Sequence[Unit]) -> None:
+        self._inside.transaction = True
+        try:
+            self._writer.commit(units)
+        finally:
+            self._inside.transaction = False
+
+    def _enter(self) -> None:
         if os.getpid() != self._process:
             # A connection of the parent must not be used, and not be closed either, in a forked child.
-            self._engine.dispose(close=False)
-            self._after_fork()
+            self._connections.abandon()
+            self._begin()
         if getattr(self._inside, "transaction", False):
             raise UsageError(
                 "expected one transaction at a time in a thread, got one inside another; use the one you have"
             )
-        # A database in memory has one connection, so that its readers wait for each other too.
-        alone = writes or self._in_memory
-        if alone and not self._writer.acquire(timeout=self._patience):
-            raise StoreUnavailableError(
-                f"another thread has been writing to `{self.url}` for more than {self._patience:g} s; nothing was "
-                f"stored; look for work that waits inside a transaction"
-            )
-        self._inside.transaction = True
-        try:
-            with self._engine.connect().execution_options(**{sqlite.WRITES: writes}) as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise self._dialect.translate(error, self.url, self._patience) from error
-        except (OverflowError, UnicodeEncodeError) as error:
-            raise UsageError(
-                f"expected whole numbers of 64 bits and Unicode text, got what no database can keep: {error}"
-            ) from error
-        finally:
-            self._inside.transaction = False
-            if alone:
-                self._writer.release()
 
 
 def _parse(url: str) -> tuple[URL, Dialect]:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine
 from sqlalchemy.engine import URL
 
 from agentguard.errors import AgentGuardError
+from agentguard.store.turn import Turns
 
 Driver = Any
 """A connection of the engine's own driver: `cursor`, `commit` and `rollback` as Python's database API has them."""
@@ -20,11 +21,13 @@ class Dialect(Protocol):
 
     Attributes:
         name: As SQLAlchemy calls the backend: `sqlite`, `postgresql`.
-        errors: What its driver raises; `translate` takes them.
     """
 
     name: str
-    errors: tuple[type[Exception], ...]
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What its driver raises; `translate` takes them."""
 
     def make_engine(self, url: URL, patience: float) -> Engine:
         """Return an engine whose connections are durable and wait at most `patience` seconds."""
@@ -37,6 +40,12 @@ class Dialect(Protocol):
 
         A writer locks the head of the log next, with `SELECT … FOR UPDATE`, unless it is alone from here on.
         """
+
+    def is_living(self, driver: Driver) -> bool:
+        """Return whether a connection that lay idle still works, as far as can be told without asking the database."""
+
+    def turns(self, url: URL, patience: float) -> Turns:
+        """Return what makes writers of several processes wait in order, where the database does not do that itself."""
 
     def pipeline(self, driver: Driver) -> AbstractContextManager[Any]:
         """Return a block in which statements may be sent without waiting for the one before."""

@@ -6,6 +6,7 @@ rests on advisory locks, sequences, savepoints or triggers.
 
 from __future__ import annotations
 
+import itertools
 import math
 import select
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, any_, bindparam, create_engine, event
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ColumnElement
 
 from agentguard.errors import AgentGuardError, StoreSchemaError, UsageError
@@ -33,10 +34,12 @@ from agentguard.store.append_only import (
     takes_next_row_only,
 )
 from agentguard.store.dialect import Driver
+from agentguard.store.turn import NoTurns, Turns
 
 _DRIVER = "postgresql+psycopg"
 _MOST_CONNECTIONS = 16
 _PAGE = 500
+_cursors = itertools.count()
 # A statement may take longer than the wait for a lock: a check of the whole log sorts it first.
 _STATEMENT_PATIENCES = 6
 
@@ -89,7 +92,6 @@ class Postgresql:
             hide_parameters=True,
         )
         event.listen(engine, "connect", _Preparation(patience))
-        event.listen(engine, "checkout", _require_living)
         return engine
 
     def is_in_memory(self, url: URL) -> bool:  # noqa: ARG002 -- the other engine looks at it
@@ -104,13 +106,22 @@ class Postgresql:
             driver.isolation_level = wanted
             driver.read_only = not writes
 
+    def is_living(self, driver: Driver) -> bool:
+        """Return whether the server has not said farewell."""
+        # Nobody asked this connection anything, so if there is something to read, it is the server's farewell.
+        return not driver.closed and not select.select([driver.fileno()], [], [], 0)[0]
+
+    def turns(self, url: URL, patience: float) -> Turns:  # noqa: ARG002 -- the other engine looks at it
+        """Return none: the server lets those who wait for the head of the log go on in order."""
+        return NoTurns()
+
     def pipeline(self, driver: Driver) -> AbstractContextManager[Any]:
         """Return a block in which statements are sent without waiting for the one before."""
         return cast(AbstractContextManager[Any], driver.pipeline())
 
     def stream(self, driver: Driver, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
         """Yield the rows of a query, a page of them at a time."""
-        with driver.cursor(name="agentguard_rows") as cursor:
+        with driver.cursor(name=f"agentguard_rows_{next(_cursors)}") as cursor:
             cursor.itersize = _PAGE
             cursor.execute(text, parameters)
             yield from cursor
@@ -172,12 +183,6 @@ class _Preparation:
             )
         driver.execute(_SETTINGS, self._settings)
         driver.commit()
-
-
-def _require_living(driver: Driver, _record: Any, _proxy: Any) -> None:
-    # Nobody asked this connection anything, so if there is something to read, it is the server's farewell.
-    if select.select([driver.fileno()], [], [], 0)[0]:
-        raise DisconnectionError
 
 
 def _psycopg() -> ModuleType:

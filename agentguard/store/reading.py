@@ -7,18 +7,19 @@ there is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
 from agentguard.errors import ClockError
-from agentguard.store import accounts, rows
-from agentguard.store.ledger_clock import LedgerClock, Tick
+from agentguard.store import accounts, history, rows
+from agentguard.store.head import Head
+from agentguard.store.ledger_clock import Moment
+from agentguard.store.lookups import Lookups
 from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.records import (
     AccountRecord,
@@ -33,17 +34,14 @@ from agentguard.store.records import (
     HoldRecord,
     PolicyText,
 )
+from agentguard.store.statement import Statement
 from agentguard.store.tables import (
-    AccountRow,
-    ActionRow,
-    ActionValueRow,
+    FREQUENT_KINDS,
+    SELDOM,
     ActivationRow,
     BundleRow,
     EntryRow,
     EscalationRow,
-    HaltRow,
-    HoldRow,
-    LogRow,
     PolicyTextRow,
     ResultRow,
     SealedRow,
@@ -53,52 +51,22 @@ from agentguard.store.tables import (
 LARGEST_PAGE = 1000
 EVERY_ENTRY = EntryFilter()
 
-_log = LogRow.__table__
 _entry = EntryRow.__table__
-_action = ActionRow.__table__
-_value = ActionValueRow.__table__
 _activation = ActivationRow.__table__
 _escalation = EscalationRow.__table__
 _vote = VoteRow.__table__
 
-_HEAD = select(_log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us, _log.c.wall_us, _log.c.uptime_us, _log.c.boot)
-_ACTION = select(_action).where(_action.c.id == bindparam("id"))
-_ACTION_BY_KEY = select(_action).where(
-    _action.c.tenant == bindparam("tenant"),
-    _action.c.agent == bindparam("agent"),
-    _action.c.conversation == bindparam("conversation"),
-    _action.c.key == bindparam("key"),
-)
-_STREAM_HEAD = (
-    select(_entry.c.pos, _entry.c.stream, _entry.c.seq, _entry.c.leaf)
-    .where(_entry.c.stream == bindparam("stream"))
-    .order_by(_entry.c.seq.desc())
-    .limit(1)
-)
-_LAST_ACTIVATION = select(_activation).order_by(_activation.c.n.desc()).limit(1)
-
-
-@dataclass(slots=True)
-class Head:
-    """The log's head as this transaction sees it, its own entries included."""
-
-    log: str
-    size: int
-    leaf: str
-    last_us: int
-    tick: Tick
+_TIME_OF_ENTRY = Statement(select(_entry.c.ts_us).where(_entry.c.pos == bindparam("pos")), ["pos"])
 
 
 class Reading:
     """One consistent view. It is over when the function that was given it returns."""
 
-    def __init__(self, connection: Connection, clock: LedgerClock) -> None:
-        self._connection = connection
-        row = connection.execute(_HEAD).one()
-        tick = Tick(int(row.wall_us), int(row.uptime_us), row.boot)
-        self._head = Head(row.log, int(row.size), row.leaf, int(row.last_us), tick)
-        self._moment = clock.reckon(self._head.last_us, tick)
-        self._now_us = self._moment.us
+    def __init__(self, head: Head, moment: Moment, lookups: Lookups) -> None:
+        self._head = head
+        self._moment = moment
+        self._now_us = moment.us
+        self._lookups = lookups
 
     def now(self) -> datetime:
         """Return the ledger's time: one and the same for the whole transaction, and never before an earlier one.
@@ -123,8 +91,7 @@ class Reading:
 
     def vault(self) -> str | None:
         """Return the fingerprint of the vault that the accounts are counted under, or None before the first."""
-        found = self._connection.execute(select(_log.c.vault)).scalar_one()
-        return None if found is None else str(found)
+        return self._lookups.vault()
 
     def position(self) -> int:
         """Return how many entries the log has; read before facts are gathered, it is what `posted_since` takes."""
@@ -132,14 +99,13 @@ class Reading:
 
     def action(self, action_id: str) -> ActionRecord | None:
         """Return an action by its id."""
-        row = self._connection.execute(_ACTION, {"id": action_id}).mappings().one_or_none()
-        return None if row is None else rows.action_record(row)
+        found = self._lookups.action(action_id)
+        return None if found is None else found.record
 
     def action_by_key(self, tenant: str, agent: str, conversation: str, key: str) -> ActionRecord | None:
         """Return the action that a caller named by its key; `conversation` is empty for none."""
-        names = {"tenant": tenant, "agent": agent, "conversation": conversation, "key": key}
-        row = self._connection.execute(_ACTION_BY_KEY, names).mappings().one_or_none()
-        return None if row is None else rows.action_record(row)
+        found = self._lookups.action_by_key(tenant, agent, conversation, key)
+        return None if found is None else found.record
 
     def actions(
         self,
@@ -153,14 +119,15 @@ class Reading:
 
         `free` leaves out those that somebody has under a lease at that time.
         """
-        query = select(_action).where(_action.c.id > after).order_by(_action.c.id).limit(_page(limit))
+        table = rows.ACTION
+        query = select(*rows.ACTION_COLUMNS).where(table.c.id > after).order_by(table.c.id).limit(_page(limit))
         if state is not None:
-            query = query.where(_action.c.state == state.value)
+            query = query.where(table.c.state == state.value)
         if tenant is not None:
-            query = query.where(_action.c.tenant == tenant)
+            query = query.where(table.c.tenant == tenant)
         if free is not None:
-            query = query.where(_action.c.lease_us.is_(None) | (_action.c.lease_us < to_microseconds(free)))
-        return tuple(rows.action_record(row) for row in self._all(query))
+            query = query.where(table.c.lease_us.is_(None) | (table.c.lease_us < to_microseconds(free)))
+        return tuple(rows.action_of(tuple(row.values())).record for row in self._all(query))
 
     def usage(
         self, account: str, window_start: datetime | None, *, inclusive: bool, exclude_action: str | None = None
@@ -174,39 +141,31 @@ class Reading:
             exclude_action: An action whose own holds and postings do not count.
         """
         start = None if window_start is None else to_microseconds(window_start) + (0 if inclusive else 1)
-        return accounts.usage(self._connection, account, start, exclude_action)
+        return accounts.usage(self._lookups, account, start, exclude_action)
 
     def account(self, account: str) -> AccountRecord | None:
         """Return what an account says for all time."""
-        table = AccountRow.__table__
-        row = self._first(select(table).where(table.c.id == account))
-        if row is None:
-            return None
-        return AccountRecord(row["id"], row["unit"], int(row["pending"]), int(row["posted"]), int(row["n"]))
+        said = self._lookups.account(account)
+        return None if said is None else AccountRecord(account, said.unit, said.pending, said.posted, said.n)
 
     def holds(self, action_id: str) -> tuple[HoldRecord, ...]:
         """Return everything that an action holds or held."""
-        table = HoldRow.__table__
-        query = select(table).where(table.c.action_id == action_id).order_by(table.c.account)
+        found = self._lookups.action(action_id)
+        if found is None:
+            return ()
+        state = "open" if found.is_open else "settled" if found.record.state is State.SETTLED else "released"
         return tuple(
-            HoldRecord(
-                row["action_id"],
-                row["account"],
-                row["unit"],
-                int(row["amount"]),
-                row["state"],
-                from_microseconds(row["opened_us"]),
-            )
-            for row in self._all(query)
+            HoldRecord(action_id, account, unit, amount, state)
+            for account, (unit, amount) in sorted(found.holds.items())
         )
 
     def accounts_posted(self, action_id: str) -> frozenset[str]:
         """Return the accounts that an action was posted to."""
-        return accounts.posted_by(self._connection, action_id)
+        return accounts.posted_by(self._lookups, action_id)
 
     def posted_since(self, account_digests: Sequence[str], position: int) -> bool:
         """Return whether somebody posted to one of the accounts after the log had `position` entries."""
-        return accounts.posted_since(self._connection, account_digests, position)
+        return accounts.posted_since(self._lookups, account_digests, position)
 
     def settled(self, tenant: str, action: str, values: Mapping[str, str], since: datetime | None) -> int | None:
         """Return the position of the settle entry of the newest settled action with these values.
@@ -214,27 +173,11 @@ class Reading:
         Args:
             tenant: Whose actions.
             action: The kind of action.
-            values: Keyed digests by name, all of which must be equal; empty for any.
+            values: Keyed digests by name, all of which must be equal; at least one.
             since: The earliest settlement that counts, itself included; None for all time.
         """
-        names = sorted(values) or [""]
-        found = _value.alias("found")
-        query = select(found.c.entry).where(
-            found.c.tenant == tenant,
-            found.c.action == action,
-            found.c.name == names[0],
-            found.c.value == values.get(names[0], ""),
-        )
-        for name in names[1:]:
-            other = _value.alias()
-            same = (other.c.action_id == found.c.action_id, other.c.name == name, other.c.value == values[name])
-            query = query.where(select(other.c.action_id).where(*same).exists())
-        if since is not None:
-            query = query.where(found.c.at_us >= to_microseconds(since))
-        position = self._connection.execute(
-            query.order_by(found.c.at_us.desc(), found.c.entry.desc()).limit(1)
-        ).scalar()
-        return None if position is None else int(position)
+        since_us = None if since is None else to_microseconds(since)
+        return history.settled(self._lookups, tenant, action, values, since_us)
 
     def policy_text(self, digest: str) -> PolicyText | None:
         """Return the exact text of a policy file by its digest."""
@@ -244,8 +187,7 @@ class Reading:
 
     def digest_in_force(self) -> str | None:
         """Return the digest of the bundle that was activated last: what every decision compares."""
-        row = self._first(_LAST_ACTIVATION)
-        return None if row is None else str(row["bundle"])
+        return self._lookups.digest_in_force()
 
     def bundle_in_force(self) -> BundleRecord | None:
         """Return the bundle that was activated last, or None if none ever was."""
@@ -259,16 +201,15 @@ class Reading:
         if row is None:
             return None
         policies = tuple(orjson.loads(row["policies"]))
-        put = self._first(_LAST_ACTIVATION.where(_activation.c.bundle == digest))
+        last = select(_activation).where(_activation.c.bundle == digest).order_by(_activation.c.n.desc()).limit(1)
+        put = self._first(last)
         if put is None:
             return BundleRecord(digest, policies)
         return BundleRecord(digest, policies, put["by"], put["why"], from_microseconds(put["at_us"]))
 
     def halts(self) -> tuple[Halt, ...]:
         """Return what is stopped now."""
-        table = HaltRow.__table__
-        stopped = self._all(select(table).order_by(table.c.target))
-        return tuple(Halt(row["target"], row["by"], row["why"], from_microseconds(row["at_us"])) for row in stopped)
+        return self._lookups.halts()
 
     def escalation(self, escalation_id: str) -> EscalationRecord | None:
         """Return an escalation by its id."""
@@ -312,7 +253,7 @@ class Reading:
 
     def _votes(self, query: Select[Any]) -> tuple[Vote, ...]:
         ordered = query.order_by(_vote.c.voted_us, _vote.c.voter)
-        return tuple(rows.vote_record(text) for text in self._connection.execute(ordered).scalars())
+        return tuple(rows.vote_record(row["document"]) for row in self._all(ordered))
 
     def entry(self, pos: int) -> Entry | None:
         """Return an entry by its position; the first is 1."""
@@ -339,11 +280,23 @@ class Reading:
         for column in ("stream", "kind", "action_id"):
             wanted = getattr(filters, column)
             query = query if wanted is None else query.where(_entry.c[column] == wanted)
+        if filters.kind is not None and filters.kind not in FREQUENT_KINDS:
+            query = query.where(SELDOM)
         if filters.since is not None:
-            query = query.where(_entry.c.ts_us >= to_microseconds(filters.since))
+            query = query.where(_entry.c.pos >= self._first_at(to_microseconds(filters.since)))
         if filters.until is not None:
-            query = query.where(_entry.c.ts_us <= to_microseconds(filters.until))
+            query = query.where(_entry.c.pos < self._first_at(to_microseconds(filters.until) + 1))
         return tuple(rows.entry_record(row) for row in self._all(query))
+
+    def _first_at(self, moment_us: int) -> int:
+        """Return the position of the first entry at an instant or later: the ledger's time only grows along the log."""
+        channel = self._lookups.cold
+        low, high = 1, self._head.size + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = channel.row(_TIME_OF_ENTRY, (middle,))
+            low, high = (middle + 1, high) if row is not None and row[0] < moment_us else (low, middle)
+        return low
 
     def all_entries(self, after: int = 0) -> Iterator[Entry]:
         """Yield every entry after a position in order, holding one page of them at a time."""
@@ -358,37 +311,44 @@ class Reading:
 
     def head(self, stream: str) -> EntryRef | None:
         """Return where a stream's last entry stands."""
-        row = self._connection.execute(_STREAM_HEAD, {"stream": stream}).one_or_none()
-        return None if row is None else EntryRef(int(row.pos), row.stream, int(row.seq), row.leaf)
+        query = select(_entry.c.pos, _entry.c.seq, _entry.c.leaf).where(_entry.c.stream == stream)
+        row = self._first(query.order_by(_entry.c.seq.desc()).limit(1))
+        return None if row is None else EntryRef(row["pos"], stream, row["seq"], row["leaf"])
 
     def head_leaf(self) -> str:
         """Return the leaf of the log's last entry as the head keeps it; empty before the first."""
         return self._head.leaf
 
-    def rows(self, query: Select[Any]) -> Iterator[RowMapping]:
-        """Yield the rows of a query of this package, holding one page of them at a time."""
-        yield from self._connection.execute(query.execution_options(yield_per=500)).mappings()
+    def rows(self, query: Select[Any]) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows of a query of this package, holding few of them at a time."""
+        yield from self._lookups.cold.stream(query, query.selected_columns.keys())
 
     def result(self, action_id: str) -> bytes | None:
         """Return the sealed result of an action, or None if there is none or it was erased."""
         table = ResultRow.__table__
-        return self._connection.execute(select(table.c.sealed).where(table.c.action_id == action_id)).scalar()
+        return self._sealed(select(table.c.sealed).where(table.c.action_id == action_id))
 
     def sealed(self, digest: str) -> bytes | None:
         """Return a sealed value by its digest, or None if it was erased."""
         table = SealedRow.__table__
-        return self._connection.execute(select(table.c.sealed).where(table.c.digest == digest)).scalar()
+        return self._sealed(select(table.c.sealed).where(table.c.digest == digest))
+
+    def _sealed(self, query: Select[Any]) -> bytes | None:
+        row = self._first(query)
+        return None if row is None else bytes(row["sealed"])
 
     def count_actions(self) -> dict[State, int]:
         """Return how many actions are in each state that has some."""
-        query = select(_action.c.state, func.count()).group_by(_action.c.state)
-        return {State(state): int(count) for state, count in self._connection.execute(query)}
+        state = rows.ACTION.c.state
+        query = select(state, func.count().label("count")).group_by(state)
+        return {State(row["state"]): int(row["count"]) for row in self._all(query)}
 
-    def _all(self, query: Select[Any]) -> Sequence[RowMapping]:
-        return self._connection.execute(query).mappings().all()
+    def _all(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+        return self._lookups.cold.find(query)
 
-    def _first(self, query: Select[Any]) -> RowMapping | None:
-        return self._connection.execute(query).mappings().first()
+    def _first(self, query: Select[Any]) -> Mapping[str, Any] | None:
+        found = self._all(query)
+        return found[0] if found else None
 
 
 def _page(limit: int) -> int:

@@ -147,7 +147,6 @@ class HoldRecord:
     unit: str
     amount: int
     state: str
-    opened_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

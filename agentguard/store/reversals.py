@@ -11,64 +11,78 @@ costs as much as the account has reversals in the window; an account that has no
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select
 
-from agentguard.store.tables import AccountRow, PostingRow, ReversalRow
+from agentguard.store.lookups import Lookups
+from agentguard.store.statement import Statement, inserting
+from agentguard.store.tables import PostingRow, ReversalRow
 
-_account = AccountRow.__table__
 _posting = PostingRow.__table__
 _reversal = ReversalRow.__table__
 
-_SINCE = select(func.coalesce(func.sum(_reversal.c.amount), 0)).where(
-    _reversal.c.account == bindparam("account"), _reversal.c.ts_us >= bindparam("start")
+INSERT_REVERSAL = inserting(_reversal)
+_SINCE = Statement(
+    select(func.sum(_reversal.c.amount)).where(
+        _reversal.c.account == bindparam("account"), _reversal.c.ts_us >= bindparam("start")
+    ),
+    ["account", "start"],
 )
-_OF = select(func.coalesce(func.sum(_reversal.c.amount), 0)).where(
-    _reversal.c.account == bindparam("account"), _reversal.c.original == bindparam("original")
+_OF = Statement(
+    select(func.sum(_reversal.c.amount)).where(
+        _reversal.c.account == bindparam("account"), _reversal.c.original == bindparam("original")
+    ),
+    ["account", "original"],
 )
-_POSTED = select(func.coalesce(func.sum(_posting.c.amount), 0), func.min(_posting.c.ts_us)).where(
-    _posting.c.action_id == bindparam("original"), _posting.c.account == bindparam("account")
+_BY = Statement(
+    select(func.sum(_reversal.c.amount)).where(
+        _reversal.c.account == bindparam("account"),
+        _reversal.c.original == bindparam("original"),
+        _reversal.c.action_id == bindparam("action_id"),
+    ),
+    ["account", "original", "action_id"],
 )
-_ADD = (
-    update(_account)
-    .where(_account.c.id == bindparam("account"))
-    .values(reversed=_account.c.reversed + bindparam("amount"))
+_POSTED = Statement(
+    select(func.sum(_posting.c.amount), func.min(_posting.c.ts_us)).where(
+        _posting.c.action_id == bindparam("original"), _posting.c.account == bindparam("account")
+    ),
+    ["original", "account"],
 )
 
 
-def given_back_since(connection: Connection, account: str, start_us: int) -> int:
+def given_back_since(lookups: Lookups, account: str, start_us: int) -> int:
     """Return what was given back of an account's postings since an instant, itself included."""
-    return int(connection.execute(_SINCE, {"account": account, "start": start_us}).scalar_one())
+    return _sum(lookups, _SINCE, account, start_us)
 
 
-def given_back_of(connection: Connection, account: str, original: str) -> int:
+def given_back_of(lookups: Lookups, account: str, original: str) -> int:
     """Return what was given back of one action's postings on an account."""
-    return int(connection.execute(_OF, {"account": account, "original": original}).scalar_one())
+    return _sum(lookups, _OF, account, original)
 
 
-def give_back(connection: Connection, action: str, original: str, account: str, most: int | None, position: int) -> int:
+def give_back(lookups: Lookups, action: str, original: str, account: str, most: int | None, position: int) -> int:
     """Give back what an action counted on an account, as far as that was not done before, and return how much it was.
 
     Args:
-        connection: Inside a writing transaction.
+        lookups: Of a writing transaction.
         action: The action that gives back.
         original: The action that counted.
         account: The account it counted on.
         most: At most so much; None for all of it.
         position: How many entries the log had when the transaction began.
     """
-    posted, first_us = connection.execute(_POSTED, {"account": account, "original": original}).one()
-    left = int(posted) - given_back_of(connection, account, original)
+    said, found = lookups.account(account), lookups.cold.row(_POSTED, (original, account))
+    if said is None or found is None or found[0] is None or _sum(lookups, _BY, account, original, action):
+        return 0  # one action gives back once: told again when accounts are filled, it changes nothing
+    left = int(found[0]) - given_back_of(lookups, account, original)
     amount = left if most is None else min(left, most)
     if amount <= 0:
         return 0
-    values = {
-        "account": account,
-        "original": original,
-        "action_id": action,
-        "ts_us": int(first_us),
-        "amount": amount,
-        "position": position,
-    }
-    connection.execute(insert(_reversal), values)
-    connection.execute(_ADD, {"account": account, "amount": amount})
+    lookups.layer.rows[INSERT_REVERSAL].append((account, original, action, int(found[1]), amount, position))
+    lookups.layer.change(("account", account), said._replace(reversed=said.reversed + amount))
     return amount
+
+
+def _sum(lookups: Lookups, statement: Statement, *parameters: object) -> int:
+    unwritten = any(row[0] == parameters[0] for row in lookups.layer.pending(INSERT_REVERSAL))
+    found = (lookups.cold if unwritten else lookups.channel).row(statement, parameters)
+    return 0 if found is None or found[0] is None else int(found[0])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping
 
 from agentguard.core.digest import canonical_bytes, time_text
-from agentguard.core.lifecycle import State
+from agentguard.core.lifecycle import HOLDING, State
 from agentguard.core.request import Vote
 from agentguard.errors import TamperedError
+from agentguard.store.memory import Action
 from agentguard.store.moment import (
     from_microseconds,
     optional_from_microseconds,
@@ -20,41 +22,99 @@ from agentguard.store.moment import (
     to_microseconds,
 )
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
+from agentguard.store.tables import ActionRow
 
+ACTION = ActionRow.__table__
+
+_PLAIN = (
+    "id",
+    "tenant",
+    "agent",
+    "conversation",
+    "key",
+    "action",
+    "request_digest",
+    "on_behalf_of",
+    "effect",
+    "arguments",
+    "request",
+    "fence",
+    "attempt",
+    "bundle",
+    "escalation",
+    "decision_entry",
+    "relates_to",
+    "external_reference",
+    "answer",
+)
 # A record's instants by name, and the columns of microseconds they are kept in.
-_ACTION_TIMES = {
+_TIMES = {
     "asked_at": "asked_us",
     "began_at": "began_us",
     "deadline": "deadline_us",
     "lease_until": "lease_us",
     "updated_at": "updated_us",
 }
+_NEVER_MOVED = 9
+"""How many of the columns say who asked for what: no move changes them."""
+
+ACTION_COLUMNS = tuple(ACTION.c[name] for name in (*_PLAIN, "state", *_TIMES.values(), "holds"))
+"""In the order of the rows that `action_row` gives and `action_of` takes."""
+
+MOVED_COLUMNS = ACTION_COLUMNS[_NEVER_MOVED:]
+
+_plain_of = attrgetter(*_PLAIN)
+_times_of = attrgetter(*_TIMES)
+_STATES = {state.value: state for state in State}
 
 
-def action_values(changes: dict[str, Any]) -> dict[str, Any]:
-    """Return a record's or a change's values by column."""
-    values = dict(changes)
-    for name, column in _ACTION_TIMES.items():
-        if name in values:
-            values[column] = optional_to_microseconds(values.pop(name))
-    if "state" in values:
-        values["state"] = values["state"].value
-    return values
+def action_row(action: Action) -> tuple[Any, ...]:
+    """Return an action's values in the order of `ACTION_COLUMNS`."""
+    record = action.record
+    holds = [[account, unit, amount] for account, (unit, amount) in sorted(action.holds.items())]
+    return (
+        *_plain_of(record),
+        record.state.value,
+        *[None if moment is None else to_microseconds(moment) for moment in _times_of(record)],
+        orjson.dumps(holds).decode(),
+    )
 
 
-def action_record(row: RowMapping) -> ActionRecord:
-    """Return the record of an action's row."""
-    values = dict(row)
-    for name, column in _ACTION_TIMES.items():
-        values[name] = optional_from_microseconds(values.pop(column))
+def moved_row(action: Action, before: tuple[str, int]) -> tuple[Any, ...]:
+    """Return what a move writes: the values of `MOVED_COLUMNS`, then the id, and the state and fence it had before."""
+    return (*action_row(action)[_NEVER_MOVED:], action.record.id, *before)
+
+
+def action_of(row: Sequence[Any]) -> Action:
+    """Return the action that a row of `ACTION_COLUMNS` says.
+
+    Raises:
+        TamperedError: No action is in such a state or holds such a thing.
+    """
+    plain, state, times, holds = row[: len(_PLAIN)], row[len(_PLAIN)], row[len(_PLAIN) + 1 : -1], row[-1]
+    found = _STATES.get(state)
+    if found is None:
+        raise TamperedError(f"expected a state of action `{row[0]}`, got `{state}`")
+    values = dict(zip(_PLAIN, plain, strict=True))
+    for name, moment in zip(_TIMES, times, strict=True):
+        values[name] = None if moment is None else from_microseconds(moment)
+    record = ActionRecord(**values, state=found)
+    return Action(record, holds_of(row[0], holds), found in HOLDING, (state, record.fence))
+
+
+def holds_of(action_id: str, text: str) -> dict[str, tuple[str, int]]:
+    """Return what the `holds` of an action's row say, by account.
+
+    Raises:
+        TamperedError: It is not what the store writes there.
+    """
     try:
-        values["state"] = State(values["state"])
-    except ValueError as error:
-        raise TamperedError(f"expected a state of action `{row['id']}`, got `{row['state']}`") from error
-    return ActionRecord(**values)
+        return {account: (unit, int(amount)) for account, unit, amount in orjson.loads(text)}
+    except (ValueError, TypeError) as error:
+        raise TamperedError(f"expected what action `{action_id}` holds, got `{text:.100}`") from error
 
 
-def entry_record(row: RowMapping) -> Entry:
+def entry_record(row: Mapping[str, Any]) -> Entry:
     """Return the record of an entry's row."""
     return Entry(
         row["pos"],
@@ -68,7 +128,7 @@ def entry_record(row: RowMapping) -> Entry:
     )
 
 
-def escalation_record(row: RowMapping) -> EscalationRecord:
+def escalation_record(row: Mapping[str, Any]) -> EscalationRecord:
     """Return the record of an escalation's row."""
     return EscalationRecord(
         id=row["id"],

@@ -26,6 +26,7 @@ from agentguard.store.append_only import (
     takes_next_row_only,
 )
 from agentguard.store.dialect import Driver
+from agentguard.store.turn import LockFile, NoTurns, OneConnection, Turns
 
 WRITES = "agentguard_writes"
 
@@ -68,6 +69,18 @@ class Sqlite:
         # A deferred transaction that turns into a writer fails at once when somebody else wrote meanwhile; taking the
         # write lock first waits its turn instead.
         driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def is_living(self, driver: Driver) -> bool:  # noqa: ARG002 -- the other engine looks at it
+        """Return True: there is no server that could be gone."""
+        return True
+
+    def turns(self, url: URL, patience: float) -> Turns:
+        """Return turns at the one connection of a database in memory, or at the lock file beside the database."""
+        if in_memory(url):
+            return OneConnection(url.render_as_string(), patience)
+        if url.query.get("mode") == "ro":
+            return NoTurns()
+        return LockFile(f"{str(url.database).removeprefix('file:')}.lock", patience)
 
     def pipeline(self, driver: Driver) -> AbstractContextManager[Any]:
         """Return a block that changes nothing: there is no server to wait for."""

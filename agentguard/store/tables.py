@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -28,6 +40,10 @@ class Row(SQLModel, registry=registry()):
     """A row of one of the tables below."""
 
     __table__: ClassVar[Table]
+
+
+def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
+    return {"sqlite_where": condition, "postgresql_where": condition}
 
 
 def _column(kind: Any, *, key: bool = False, null: bool = False) -> Any:
@@ -53,6 +69,10 @@ class LogRow(Row, table=True):
     created_us: int = _column(Whole)
 
 
+FREQUENT_KINDS = ("decided", "settled", "released")
+"""Kinds of entries that nearly every action has: whoever looks for one finds it without an index."""
+
+
 class EntryRow(Row, table=True):
     """One line of the audit log; `body` is the truth, the other columns find it."""
 
@@ -61,8 +81,6 @@ class EntryRow(Row, table=True):
     __table_args__ = (
         Index("agentguard_entry_stream", "stream", "seq"),
         Index("agentguard_entry_action", "action_id", "pos"),
-        Index("agentguard_entry_kind", "kind", "pos"),
-        Index("agentguard_entry_time", "ts_us"),
         TYPED,
     )
 
@@ -76,8 +94,17 @@ class EntryRow(Row, table=True):
     body: bytes = _column(LargeBinary)
 
 
+SELDOM = EntryRow.__table__.c.kind.not_in([literal_column(f"'{kind}'") for kind in FREQUENT_KINDS])
+"""What a query for another kind has to say as well, so that the index of them is found."""
+
+Index("agentguard_entry_kind", EntryRow.__table__.c.kind, EntryRow.__table__.c.pos, **_where(SELDOM))
+
+
 class ActionRow(Row, table=True):
-    """One action on its walk: the row that is moved by guarded updates."""
+    """One action on its walk: the row that is moved by guarded updates.
+
+    `holds` is a JSON list of [account, unit, amount]: set aside as long as the state holds, told afterwards.
+    """
 
     __tablename__ = "agentguard_action"
     __table_args__ = (
@@ -94,24 +121,25 @@ class ActionRow(Row, table=True):
     key: str = _column(Text)
     action: str = _column(Text)
     request_digest: str = _column(Text)
-    request: str = _column(Text)
-    arguments: str = _column(Text)
     on_behalf_of: str = _column(Text)
-    state: str = _column(Text)
+    effect: str = _column(Text)
+    arguments: str = _column(Text)
+    request: str = _column(Text)
     fence: int = _column(Whole)
     attempt: int = _column(Integer)
-    effect: str = _column(Text)
     bundle: str | None = _column(Text, null=True)
     escalation: str | None = _column(Text, null=True)
     decision_entry: int | None = _column(Whole, null=True)
     relates_to: str | None = _column(Text, null=True)
     external_reference: str | None = _column(Text, null=True)
     answer: str | None = _column(Text, null=True)
+    state: str = _column(Text)
     asked_us: int = _column(Whole)
     began_us: int | None = _column(Whole, null=True)
     deadline_us: int | None = _column(Whole, null=True)
     lease_us: int | None = _column(Whole, null=True)
     updated_us: int = _column(Whole)
+    holds: str = _column(Text)
 
 
 class AccountRow(Row, table=True):
@@ -134,19 +162,15 @@ class PostingRow(Row, table=True):
     """One movement that really happened, with the account's total after it."""
 
     __tablename__ = "agentguard_posting"
-    __table_args__ = (
-        Index("agentguard_posting_time", "account", "ts_us", "n", "cum"),
-        Index("agentguard_posting_action", "action_id"),
-        WITHOUT_HIDDEN_KEY,
-    )
+    # In the order of time, so that the total before a window's start is one lookup in the key itself.
+    __table_args__ = (Index("agentguard_posting_action", "action_id"), WITHOUT_HIDDEN_KEY)
 
     account: str = _column(Text, key=True)
+    ts_us: int = _column(Whole, key=True)
     n: int = _column(Whole, key=True)
-    ts_us: int = _column(Whole)
     amount: int = _column(Whole)
     cum: int = _column(Whole)
     action_id: str = _column(Text)
-    position: int = _column(Whole)
 
 
 class ReversalRow(Row, table=True):
@@ -165,21 +189,6 @@ class ReversalRow(Row, table=True):
     ts_us: int = _column(Whole)
     amount: int = _column(Whole)
     position: int = _column(Whole)
-
-
-class HoldRow(Row, table=True):
-    """Money or capacity set aside by one action on one account: `open`, `settled` or `released`."""
-
-    __tablename__ = "agentguard_hold"
-    __table_args__ = (Index("agentguard_hold_account", "account", "state"), TYPED)
-
-    action_id: str = _column(Text, key=True)
-    account: str = _column(Text, key=True)
-    unit: str = _column(Text)
-    amount: int = _column(Whole)
-    state: str = _column(Text)
-    opened_us: int = _column(Whole)
-    closed_us: int | None = _column(Whole, null=True)
 
 
 class ActionValueRow(Row, table=True):

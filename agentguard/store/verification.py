@@ -14,12 +14,14 @@ import orjson
 from sqlalchemy import func, select
 
 from agentguard.core.digest import digest
+from agentguard.core.lifecycle import HOLDING
 from agentguard.store.agreement import check_rows
 from agentguard.store.reading import Reading
 from agentguard.store.records import Entry
+from agentguard.store.rows import holds_of
 from agentguard.store.tables import (
     AccountRow,
-    HoldRow,
+    ActionRow,
     PolicyTextRow,
     PostingRow,
     ReversalRow,
@@ -248,33 +250,42 @@ def _check_policies(reading: Reading, walk: _Walk) -> None:
 
 
 def _check_accounts(reading: Reading, walk: _Walk) -> None:
-    posting, hold, account = PostingRow.__table__, HoldRow.__table__, AccountRow.__table__
-    last: tuple[str, int, int, int] = ("", 0, 0, 0)
-    ordered = select(posting.c.account, posting.c.n, posting.c.amount, posting.c.cum, posting.c.ts_us)
-    for row in reading.rows(ordered.order_by(posting.c.account, posting.c.n)):
-        number, total, moment = last[1:] if row["account"] == last[0] else (0, 0, 0)
-        if row["n"] != number + 1 or row["cum"] != total + row["amount"] or row["ts_us"] < moment:
+    posting, account = PostingRow.__table__, AccountRow.__table__
+    last: tuple[str, int, int] = ("", 0, 0)
+    ordered = select(posting.c.account, posting.c.n, posting.c.amount, posting.c.cum)
+    for row in reading.rows(ordered.order_by(posting.c.account, posting.c.ts_us, posting.c.n)):
+        number, total = last[1:] if row["account"] == last[0] else (0, 0)
+        if row["n"] != number + 1 or row["cum"] != total + row["amount"]:
             walk.report(
                 None, "account", f"expected posting {number + 1} of account `{row['account']}` to add up, it does not"
             )
-        last = row["account"], row["n"], row["cum"], row["ts_us"]
-    held = (
-        select(func.coalesce(func.sum(hold.c.amount), 0))
-        .where(hold.c.account == account.c.id, hold.c.state == "open")
-        .scalar_subquery()
-    )
-    posted = (
-        select(func.coalesce(func.max(posting.c.cum), 0)).where(posting.c.account == account.c.id).scalar_subquery()
-    )
-    sums = select(account.c.id, account.c.pending, account.c.posted, held.label("held"), posted.label("total"))
-    for row in reading.rows(sums.order_by(account.c.id)):
-        if row["pending"] != row["held"] or row["posted"] != row["total"]:
+        last = row["account"], row["n"], row["cum"]
+    held = _held(reading)
+    newest = select(posting.c.cum).where(posting.c.account == account.c.id)
+    newest = newest.order_by(posting.c.ts_us.desc(), posting.c.n.desc()).limit(1)
+    total_now = func.coalesce(newest.scalar_subquery(), 0).label("total")
+    for row in reading.rows(select(account.c.id, account.c.pending, account.c.posted, total_now)):
+        holds = held.pop(row["id"], 0)
+        if row["pending"] != holds or row["posted"] != row["total"]:
             walk.report(
                 None,
                 "account",
-                f"expected account `{row['id']}` to hold {row['held']} and have {row['total']} posted as its movements "
+                f"expected account `{row['id']}` to hold {holds} and have {row['total']} posted as its movements "
                 f"say, got {row['pending']} and {row['posted']}",
             )
+    for name in sorted(held):
+        walk.report(None, "account", f"expected account `{name}`, on which actions hold, got none: it was removed")
+
+
+def _held(reading: Reading) -> dict[str, int]:
+    """Return what actions hold now, by account."""
+    action = ActionRow.__table__
+    held: dict[str, int] = {}
+    holding = action.c.state.in_(sorted(state.value for state in HOLDING))
+    for row in reading.rows(select(action.c.id, action.c.holds).where(holding)):
+        for account, (_, amount) in holds_of(row["id"], row["holds"]).items():
+            held[account] = held.get(account, 0) + amount
+    return held
 
 
 def _check_reversals(reading: Reading, walk: _Walk) -> None:

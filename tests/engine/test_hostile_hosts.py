@@ -254,6 +254,7 @@ def test_what_was_erased_is_not_sent_again_as_another_request(open_shop, address
     assert not later.paid
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 def test_one_action_that_cannot_be_taken_up_again_does_not_stop_the_guard(open_shop, address):
     options = {"effect": Idempotent(ttl=timedelta(days=1))}
     shop = open_shop(**options)
@@ -262,7 +263,7 @@ def test_one_action_that_cannot_be_taken_up_again_does_not_stop_the_guard(open_s
     shop.guard.store.transact(
         lambda transaction: (
             transaction.append({"tenant": "default", "kind": "noted"}),
-            transaction._connection.exec_driver_sql(
+            transaction._lookups.channel.driver.execute(
                 "UPDATE agentguard_action SET decision_entry = NULL WHERE id = ?", (first.decision_id,)
             ),
         )

@@ -3,6 +3,7 @@
 import sqlite3
 
 import pytest
+from sqlalchemy import text
 
 from agentguard.core.digest import digest
 from agentguard.core.request import Vote
@@ -146,9 +147,9 @@ def test_the_next_entry_can_be_appended_by_anybody_and_is_what_verification_is_f
 
 @pytest.mark.parametrize("n,cum,ts", [(3, 8001, 2**60), (2, 4002, 2**60), (2, 4001, 1)])
 def test_a_posting_must_be_next_add_up_and_not_lie_in_the_past(raw, n, cum, ts):
-    row = ("customer", n, ts, 1, cum, "a2", 1)
+    row = ("customer", ts, n, 1, cum, "a2")
     with pytest.raises(sqlite3.IntegrityError):
-        raw.execute("INSERT INTO agentguard_posting VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        raw.execute("INSERT INTO agentguard_posting VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_a_refusal_reaches_the_caller_as_tampering_and_nothing_of_the_transactio
 
     def attack(transaction):
         transaction.append(body("a1"))
-        transaction._connection.exec_driver_sql("UPDATE agentguard_entry SET kind = 'x'")
+        transaction._lookups.channel.driver.execute("UPDATE agentguard_entry SET kind = 'x'")
 
     with pytest.raises(TamperedError, match="append-only"):
         store.transact(attack)
@@ -185,10 +186,10 @@ def test_a_refusal_reaches_the_caller_as_tampering_and_nothing_of_the_transactio
 
 def test_the_stores_own_connections_refuse_to_replace_even_where_a_trigger_is_missing(store):
     begin(store, "a1")
-    store.transact(lambda t: t._connection.exec_driver_sql("DROP TRIGGER agentguard_entry_in_order"))
+    store.transact(lambda t: t._lookups.change(text("DROP TRIGGER agentguard_entry_in_order")))
     with pytest.raises(TamperedError, match="append-only"):
         store.transact(
-            lambda t: t._connection.exec_driver_sql(
+            lambda t: t._lookups.channel.driver.execute(
                 "INSERT OR REPLACE INTO agentguard_entry SELECT * FROM agentguard_entry"
             )
         )

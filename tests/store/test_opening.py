@@ -42,7 +42,7 @@ def test_two_logs_have_different_names():
 def test_the_database_is_durable_and_shared(path, store):
     def pragmas(reading):
         names = ("journal_mode", "synchronous", "recursive_triggers", "busy_timeout")
-        return [reading._connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+        return [reading._lookups.channel.driver.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
     assert store.read(pragmas) == ["wal", 2, 1, 10000]
 
@@ -159,7 +159,7 @@ def test_a_backup_of_a_database_in_use_can_be_checked_without_writing_to_it(tmp_
     assert sorted(file.name for file in tmp_path.glob("copy.db*")) == ["copy.db"]
     restored = open_store(copy)
     with pytest.raises(TamperedError, match="append-only"):
-        restored.transact(lambda t: t._connection.exec_driver_sql("DELETE FROM agentguard_entry"))
+        restored.transact(lambda t: t._lookups.channel.driver.execute("DELETE FROM agentguard_entry"))
     restored.close()
 
 
@@ -181,9 +181,9 @@ def test_a_full_disk_is_said_and_nothing_is_stored(path):
     begin(store, "a1", [("customer", 100)])
 
     def fill(transaction):
-        connection = transaction._connection
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        driver = transaction._lookups.channel.driver
+        pages = driver.execute("PRAGMA page_count").fetchone()[0]
+        driver.execute(f"PRAGMA max_page_count = {pages}")
         transaction.post("a1", "customer", "USD", 1)
         transaction.append({"tenant": "acme", "kind": "x", "words": "w" * 500_000})
 

@@ -199,7 +199,7 @@ def test_what_was_given_back_cannot_be_taken_away_again(store):
     undo(store, "u1", "a1", "slot")
 
     def rob(transaction):
-        transaction._connection.execute(text("DELETE FROM agentguard_reversal"))
+        transaction._lookups.change(text("DELETE FROM agentguard_reversal"))
 
     with pytest.raises(TamperedError, match="append-only"):
         store.transact(rob)

@@ -280,7 +280,6 @@ def test_a_reader_of_a_database_in_memory_sees_only_what_is_committed():
         lambda r: r.entry(2**63),
         lambda r: r.entries(10**30),
         lambda r: r.action("\udcff"),
-        lambda r: r.posted_since(["a"], 2**64),
     ],
 )
 def test_numbers_and_text_that_no_database_can_keep_are_an_error_of_ours(store, query):

@@ -58,7 +58,6 @@ def full(store, clock):
 @pytest.fixture
 def owner(full, path):
     """A plain connection whose owner dropped every trigger."""
-    full.close()
     connection = sqlite3.connect(path, isolation_level=None)
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
@@ -216,7 +215,8 @@ def test_an_erased_sealed_value_is_counted_and_a_changed_one_is_found(full, owne
 )
 def test_an_action_that_stands_elsewhere_than_its_last_entry_says_is_found(full, owner, change):
     owner.execute(f"UPDATE agentguard_action SET {change}")
-    assert found(full)[0] == [(None, "action")]
+    # An action in another state holds something else as well.
+    assert [(None, "action")] <= found(full)[0] <= [(None, "action"), (None, "account")]
 
 
 @pytest.mark.parametrize("data", [b"", b"null", b"7", b'{"state"'])
@@ -237,8 +237,9 @@ def test_an_action_that_no_entry_speaks_of_is_found(full, owner):
     [
         "agentguard_account SET pending = pending + 1",
         "agentguard_account SET posted = posted + 1",
-        "agentguard_hold SET amount = amount + 1 WHERE action_id = 'a4'",
-        "agentguard_hold SET state = 'released' WHERE action_id = 'a4'",
+        "agentguard_action SET holds = '[[\"customer\",\"USD\",101]]' WHERE id = 'a4'",
+        "agentguard_action SET holds = '[[\"another\",\"USD\",100]]' WHERE id = 'a4'",
+        "agentguard_action SET holds = '[]' WHERE id = 'a4'",
         "agentguard_posting SET amount = amount + 1",
         "agentguard_posting SET cum = cum + 1",
     ],

@@ -1,0 +1,83 @@
+"""Many units of work in one transaction: each is run in memory on top of those before it, all are written together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from agentguard.store.channel import Channel
+from agentguard.store.head import Head, moment_of, read_head
+from agentguard.store.ledger_clock import LedgerClock
+from agentguard.store.lookups import Lookups
+from agentguard.store.memory import Layer, Memory
+from agentguard.store.transaction import Transaction
+from agentguard.store.writing import write_head, write_out
+
+T = TypeVar("T")
+
+
+class TornError(Exception):
+    """A unit failed after something of it had reached the database, so that the whole transaction has to end."""
+
+
+class Batch:
+    """One transaction of the database, from the lock on the log's head to just before the commit."""
+
+    def __init__(self, channel: Channel, memory: Memory, clock: LedgerClock) -> None:
+        self._channel = channel
+        self._memory = memory
+        self._before = read_head(channel, lock=True)
+        self._head = self._before
+        self._moment = moment_of(clock, self._before)
+        self._layer = Layer(memory)
+        self._reached = False
+        memory.begin(self._before.version)
+
+    @property
+    def head(self) -> Head:
+        """The log's head with everything that was run so far."""
+        return self._head
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to write."""
+        return self._head is self._before and not self._reached
+
+    def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work; one that raises leaves nothing behind.
+
+        Raises:
+            TornError: It raised when it was too late for that.
+        """
+        layer = Layer(self._layer)
+        lookups = Lookups(self._channel, layer, writes=True)
+        transaction = Transaction(self._head.copy(), self._moment, lookups)
+        try:
+            value = work(transaction)
+            head = transaction.finish()
+        except BaseException as error:
+            if lookups.reached:
+                raise TornError from error
+            raise
+        if head.size != self._head.size:
+            self._head = head
+        self._reached = self._reached or lookups.reached
+        self._layer.take(layer)
+        return value
+
+    def write(self) -> None:
+        """Write everything that is not in the database yet, and the log's head last.
+
+        Raises:
+            OvertakenError: A row is not what this process remembered of it.
+        """
+        self._reached = self._reached or not self._layer.is_written
+        write_out(self._channel, self._layer)
+        if self._head is not self._before:
+            clock = self._moment.kept
+            after = (self._head.size, self._head.leaf, self._moment.us, clock.wall_us, clock.uptime_us, clock.boot)
+            write_head(self._channel, self._before.version, after)
+
+    def remember(self) -> None:
+        """Let the process remember what was committed."""
+        self._memory.learn(self._layer.known, self._head.version)

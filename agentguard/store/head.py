@@ -1,0 +1,57 @@
+"""The log's head: one row that every writer locks first, and that says which version of the store this is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from agentguard.errors import TamperedError
+from agentguard.store.channel import Channel
+from agentguard.store.ledger_clock import LedgerClock, Moment, Tick
+from agentguard.store.memory import Version
+from agentguard.store.statement import Statement
+from agentguard.store.tables import LogRow
+
+_log = LogRow.__table__
+_columns = select(_log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us, _log.c.wall_us, _log.c.uptime_us, _log.c.boot)
+_HEAD = Statement(_columns)
+_LOCKED_HEAD = Statement(_columns.with_for_update())
+
+
+@dataclass(slots=True)
+class Head:
+    """The log's head as a transaction sees it, its own entries included."""
+
+    log: str
+    size: int
+    leaf: str
+    last_us: int
+    tick: Tick
+
+    @property
+    def version(self) -> Version:
+        """Which version of the store this is."""
+        return Version(self.size, self.leaf)
+
+    def copy(self) -> Head:
+        """Return a head that can go on by itself."""
+        return Head(self.log, self.size, self.leaf, self.last_us, self.tick)
+
+
+def read_head(channel: Channel, *, lock: bool) -> Head:
+    """Return the head, and let no other writer past it if it is locked.
+
+    Raises:
+        TamperedError: There is none.
+    """
+    row = channel.row(_LOCKED_HEAD if lock else _HEAD)
+    if row is None:
+        raise TamperedError("expected the head of the log, got none: it was removed; restore a backup")
+    log, size, leaf, last_us, *tick = row
+    return Head(log, size, leaf, last_us, Tick(*tick))
+
+
+def moment_of(clock: LedgerClock, head: Head) -> Moment:
+    """Return what the ledger's clock says in a transaction with this head."""
+    return clock.reckon(head.last_us, head.tick)

@@ -1,0 +1,57 @@
+"""The reading end of a store: one consistent view for each query, beside whoever writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from agentguard.store.channel import Channel
+from agentguard.store.connections import Connections
+from agentguard.store.head import moment_of, read_head
+from agentguard.store.ledger_clock import LedgerClock
+from agentguard.store.lookups import Lookups
+from agentguard.store.memory import Layer, Memory
+from agentguard.store.reading import Reading
+from agentguard.store.turn import Turns
+
+T = TypeVar("T")
+
+
+class Readers:
+    """Runs queries, any number at a time."""
+
+    def __init__(self, connections: Connections, clock: LedgerClock, memory: Memory, turns: Turns) -> None:
+        self._connections = connections
+        self._clock = clock
+        self._memory = memory
+        self._turns = turns
+
+    def run(self, query: Callable[[Reading], T]) -> T:
+        """Run a query on one consistent view."""
+        with self._turns.taken():
+            return self._run(query)
+
+    def _run(self, query: Callable[[Reading], T]) -> T:
+        channel = self._connections.take()
+        try:
+            return query(self._reading(channel))
+        except Exception as error:
+            if self._connections.is_database_error(error):
+                raise self._connections.meaning(error) from error
+            raise
+        finally:
+            self._end(channel)
+
+    def _reading(self, channel: Channel) -> Reading:
+        channel.begin(writes=False)
+        head = read_head(channel, lock=False)
+        lookups = Lookups(channel, Layer(self._memory.at(head.version)))
+        return Reading(head, moment_of(self._clock, head), lookups)
+
+    def _end(self, channel: Channel) -> None:
+        try:
+            channel.rollback()
+        except self._connections.dialect.errors:
+            self._connections.give(channel, broken=True)
+        else:
+            self._connections.give(channel)

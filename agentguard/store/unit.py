@@ -1,0 +1,70 @@
+"""A unit of work on its way to a commit, and how whoever handed it in hears what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from agentguard.store.transaction import Transaction
+
+
+class Stage(enum.Enum):
+    """Where a unit of work is."""
+
+    WAITING = enum.auto()
+    TAKEN = enum.auto()
+    ENDED = enum.auto()
+    WITHDRAWN = enum.auto()
+
+
+class Unit:
+    """One unit of work with its outcome: a value, or what it raised.
+
+    Attributes:
+        lead: Whether the thread that waits for it is asked to commit the next batch itself.
+    """
+
+    __slots__ = ("_bell", "error", "future", "lead", "stage", "value", "work")
+
+    def __init__(self, work: Callable[[Transaction], Any], future: asyncio.Future[Any] | None = None) -> None:
+        self.work = work
+        self.future = future
+        self.stage = Stage.WAITING
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.lead = False
+        self._bell: threading.Lock | None = None
+
+    def begin_waiting(self) -> None:
+        """Make ready to wait; before anybody can ring."""
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until `ring`; return False if the time was up first."""
+        return self._bell is None or self._bell.acquire(timeout=seconds)
+
+    def ring(self) -> None:
+        """Wake the thread that waits."""
+        if self._bell is not None and self._bell.locked():
+            self._bell.release()
+
+    def outcome(self) -> Any:
+        """Return what it came to, or raise what it raised."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def resolve(self) -> None:
+        """Tell the task that waits, in its own event loop; if it is still there."""
+        if self.future is None or self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.value)
+        elif isinstance(self.error, StopIteration):
+            self.future.set_exception(RuntimeError("a unit of work raised StopIteration"))
+        else:
+            self.future.set_exception(self.error)

@@ -1,0 +1,141 @@
+"""How what a transaction came to is written: one statement for each kind of row, for all units of work together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import and_, bindparam, insert, literal_column, select, update
+
+from agentguard.store import rows
+from agentguard.store.channel import Channel
+from agentguard.store.memory import Account, Action, Layer, Name
+from agentguard.store.statement import Statement, inserting
+from agentguard.store.tables import (
+    AccountRow,
+    ActionValueRow,
+    EntryRow,
+    EscalationRow,
+    LogRow,
+    ResultRow,
+    SealedRow,
+)
+
+_account = AccountRow.__table__
+_action = rows.ACTION
+_log = LogRow.__table__
+_sealed = SealedRow.__table__
+
+INSERT_ENTRY = inserting(EntryRow.__table__)
+INSERT_VALUE = inserting(ActionValueRow.__table__)
+INSERT_RESULT = inserting(ResultRow.__table__)
+INSERT_ESCALATION = inserting(EscalationRow.__table__)
+_new_sealed = select(bindparam("digest", type_=_sealed.c.digest.type), bindparam("sealed", type_=_sealed.c.sealed.type))
+INSERT_SEALED = Statement(
+    insert(_sealed).from_select(
+        ["digest", "sealed"],
+        _new_sealed.where(~select(literal_column("1")).where(_sealed.c.digest == bindparam("same")).exists()),
+    ),
+    ["digest", "sealed", "same"],
+)
+"""The same value again changes nothing."""
+
+_INSERT_ACTION = Statement(
+    insert(_action).values({column.name: bindparam(column.name) for column in rows.ACTION_COLUMNS}),
+    [column.name for column in _action.columns],
+)
+_MOVE_ACTION = Statement(
+    update(_action)
+    .where(
+        and_(
+            _action.c.id == bindparam("the_id"),
+            _action.c.state == bindparam("old_state"),
+            _action.c.fence == bindparam("old_fence"),
+        )
+    )
+    .values({column.name: bindparam(column.name) for column in rows.MOVED_COLUMNS}),
+    [*(column.name for column in rows.MOVED_COLUMNS), "the_id", "old_state", "old_fence"],
+)
+_INSERT_ACCOUNT = inserting(_account)
+_ACCOUNT_CHANGES = ("pending", "posted", "n", "last_us", "last_position", "reversed")
+_CHANGE_ACCOUNT = Statement(
+    update(_account)
+    .where(
+        and_(
+            _account.c.id == bindparam("the_id"),
+            _account.c.n == bindparam("old_n"),
+            _account.c.pending == bindparam("old_pending"),
+        )
+    )
+    .values({name: bindparam(name) for name in _ACCOUNT_CHANGES}),
+    [*_ACCOUNT_CHANGES, "the_id", "old_n", "old_pending"],
+)
+_HEAD_CHANGES = ("size", "leaf", "last_us", "wall_us", "uptime_us", "boot")
+_CHANGE_HEAD = Statement(
+    update(_log)
+    .where(and_(_log.c.size == bindparam("old_size"), _log.c.leaf == bindparam("old_leaf")))
+    .values({name: bindparam(name) for name in _HEAD_CHANGES}),
+    [*_HEAD_CHANGES, "old_size", "old_leaf"],
+)
+
+
+class OvertakenError(Exception):
+    """A row is not what this process remembers of it: somebody changed it without an entry in the log."""
+
+
+def write_out(channel: Channel, layer: Layer) -> None:
+    """Write everything that a layer and those below it came to, and remember that the database has it.
+
+    Raises:
+        OvertakenError: A row is not what it was remembered to be.
+    """
+    changed: dict[Name, None] = {}
+    new: defaultdict[Statement, list[tuple[Any, ...]]] = defaultdict(list)
+    for part in reversed(list(_layers(layer))):
+        changed |= part.changed
+        for statement, found in part.rows.items():
+            new[statement] += found
+        part.changed, part.rows = {}, defaultdict(list)
+    moved_actions, changed_accounts = [], []
+    for name in changed:
+        value = layer.find(name)
+        if isinstance(value, Action):
+            if value.kept is None:
+                new[_INSERT_ACTION].append(rows.action_row(value))
+            else:
+                moved_actions.append(rows.moved_row(value, value.kept))
+            layer.known[name] = value._replace(kept=(value.record.state.value, value.record.fence))
+        elif isinstance(value, Account):
+            _, *now = value[:7]
+            if value.kept is None:
+                new[_INSERT_ACCOUNT].append((name[1], *value[:7]))
+            else:
+                changed_accounts.append((*now, name[1], *value.kept))
+            layer.known[name] = value._replace(kept=(value.n, value.pending))
+    _change(channel, _MOVE_ACTION, moved_actions)
+    _change(channel, _CHANGE_ACCOUNT, changed_accounts)
+    for statement, found in new.items():
+        channel.change_all(statement, found)
+
+
+def write_head(channel: Channel, before: tuple[int, str], after: tuple[Any, ...]) -> None:
+    """Write the log's head and the ledger's clock.
+
+    Args:
+        channel: Inside a transaction that locked the head.
+        before: The size and leaf that it has.
+        after: Size, leaf, the ledger's time, and what the clock said: time of day, uptime, boot.
+    """
+    _change(channel, _CHANGE_HEAD, [(*after, *before)])
+
+
+def _layers(layer: Layer) -> Any:
+    below: Any = layer
+    while isinstance(below, Layer):
+        yield below
+        below = below.below
+
+
+def _change(channel: Channel, statement: Statement, wanted: list[tuple[Any, ...]]) -> None:
+    if wanted and channel.change_all(statement, wanted) != len(wanted):
+        raise OvertakenError
