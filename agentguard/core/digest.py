@@ -32,6 +32,8 @@ def encode(value: Value) -> Any:
     kind = type(value)
     if kind is str or kind is bool:
         return value
+    if kind is int and -LARGEST_JSON_INTEGER <= value <= LARGEST_JSON_INTEGER:  # type: ignore[operator]
+        return value
     if kind is Money:
         return str(value)
     if isinstance(value, bool | str):
@@ -131,7 +133,10 @@ def _in_subset(document: Any) -> bool:
         items = document
     else:
         return kind in _SCALARS
-    return not any(type(item) not in _SCALARS and not _in_subset(item) for item in items)
+    for item in items:  # noqa: SIM110 - every entry and answer comes through here, and a generator costs twice as much
+        if type(item) not in _SCALARS and not _in_subset(item):
+            return False
+    return True
 
 
 def _refuse_outside_subset(document: Any) -> None:

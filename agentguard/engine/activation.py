@@ -8,6 +8,7 @@ from agentguard.core.policy import Bundle
 from agentguard.engine.filling import fill
 from agentguard.engine.openings import Opening, recorded
 from agentguard.engine.parts import Parts
+from agentguard.engine.remembering import remember_before
 from agentguard.store import Transaction
 
 
@@ -46,6 +47,7 @@ def activate(parts: Parts, bundle: Bundle, *, by: str, why: str, tenant: str = "
         if before == bundle.digest:
             return Activation(bundle.digest, False)
         openings = fill(parts, transaction, bundle)
+        remembers = remember_before(parts, transaction, bundle)
         transaction.activate(bundle.digest, by, why)
         written = transaction.append(
             {
@@ -57,6 +59,7 @@ def activate(parts: Parts, bundle: Bundle, *, by: str, why: str, tenant: str = "
                     policy.name: {"digest": policy.digest, "version": policy.version} for policy in bundle.policies
                 },
                 "limits": {opening.limit: recorded(opening) for opening in openings},
+                "remembers": remembers,
                 "by": by,
                 "why": why,
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agentguard import policyfile
@@ -27,6 +28,7 @@ class Force:
     bundles: dict[str, Bundle] = field(default_factory=dict)
     plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
     watching: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    asking: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def know(self, bundle: Bundle) -> None:
@@ -81,6 +83,13 @@ class Force:
             found = self.watching[key] = _watched(plan)
         return found
 
+    def asked_later(self, bundle: Bundle) -> Mapping[str, frozenset[str]]:
+        """Return what some requirement asks of settled actions: names of values by action."""
+        found = self.asking.get(bundle.digest)
+        if found is None:
+            found = self.asking[bundle.digest] = _asked_later(bundle)
+        return found
+
     def plan(self, bundle: Bundle, action: str) -> Plan:
         """Return the plan of one action, prepared once for each bundle."""
         found = self.plans.get((bundle.digest, action))
@@ -89,6 +98,13 @@ class Force:
             if found.files:  # names that nothing governs are a model's to invent, and would fill the memory
                 self.plans[(bundle.digest, action)] = found
         return found
+
+
+def _asked_later(bundle: Bundle) -> Mapping[str, frozenset[str]]:
+    asked: dict[str, frozenset[str]] = {}
+    for requirement in (item for policy in bundle.policies for item in policy.requires):
+        asked[requirement.action] = asked.get(requirement.action, frozenset()).union(requirement.same)
+    return asked
 
 
 def _watched(plan: Plan) -> frozenset[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from agentguard.store import Reading
 from agentguard.store.records import EntryFilter
+
+Thing = TypeVar("Thing", bound=Hashable)
 
 _PAGE = 100
 _ACTIVATED = EntryFilter(kind="activated")
@@ -53,14 +55,26 @@ def recorded(opening: Opening) -> dict[str, Any]:
 
 def counted_until(reading: Reading, identities: frozenset[str]) -> dict[str, int | None]:
     """Return the position at which accounts ceased to be counted, None for now; those that never were are left out."""
-    known: dict[str, int | None] = {}
+    return _until(reading, identities, lambda body: {opened["identity"] for opened in body.get("limits", {}).values()})
+
+
+def remembered_until(reading: Reading, names: frozenset[tuple[str, str]]) -> dict[tuple[str, str], int | None]:
+    """Return the same of what settled actions are remembered by: action and name of the value."""
+    return _until(
+        reading, names, lambda body: {(of, name) for of, named in body.get("remembers", {}).items() for name in named}
+    )
+
+
+def _until(
+    reading: Reading, wanted: frozenset[Thing], told: Callable[[dict[str, Any]], set[Thing]]
+) -> dict[Thing, int | None]:
+    known: dict[Thing, int | None] = {}
     until, after = None, 0
     while page := reading.entries(after, _PAGE, _ACTIVATED, newest_first=True):
         for item in page:
-            named = {opened["identity"] for opened in item.document.get("limits", {}).values()}
-            known.update(dict.fromkeys((named & identities) - known.keys(), until))
+            known.update(dict.fromkeys((told(item.document) & wanted) - known.keys(), until))
             until = item.pos
-        if known.keys() >= identities:
+        if known.keys() >= wanted:
             break
         after = page[-1].pos
     return known

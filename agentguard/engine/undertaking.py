@@ -9,7 +9,6 @@ from typing import Any
 
 from agentguard.core import entry
 from agentguard.core.decision import Decision
-from agentguard.core.digest import encode
 from agentguard.core.language import Value, conform
 from agentguard.core.needs import needs
 from agentguard.core.plan import Environment, Plan, computed_arguments, environment
@@ -112,21 +111,6 @@ class Undertaking:
     def about(self, standing: entry.Standing) -> dict[str, Any]:
         """Return what every entry of this action says, with where it stands after it."""
         return entry.about(self.action_id, self.request, self.pseudonym, standing)
-
-    def remembered(self, parts: Parts) -> dict[str, str]:
-        """Return keyed digests of the values that later requirements may ask for, by name."""
-        return remembered(parts, self.request)
-
-
-def remembered(parts: Parts, request: Request) -> dict[str, str]:
-    """Return keyed digests of the values that later requirements may ask a settled action for, by name."""
-    values: dict[str, Value] = {
-        **request.arguments,
-        **request.context,
-        "on_behalf_of": request.on_behalf_of,
-        "agent.id": request.actor.id,
-    }
-    return {name: parts.keyed_value(encode(value)) for name, value in values.items()}
 
 
 def undertaking(
