@@ -1,4 +1,4 @@
-"""Whether rows still say what the log says: actions, holds, postings, reversals, escalations, votes, activations."""
+"""Whether rows still say what the log says: actions, holds, postings, reversals, escalations, votes and activations.
 
 An entry that does not speak of something is not held against it, so that every entry of every age can be checked.
 """
