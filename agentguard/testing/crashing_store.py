@@ -42,10 +42,11 @@ class CrashingStore(Store):
     outage: int = 0
     _commits_left: int = 0
     _moment: Moment | None = None
+    _dies: bool = True
 
-    def crash_next(self, moment: Moment, commits: int = 1) -> None:
-        """Raise `Crash` around the next commit, or a later one."""
-        self._moment, self._commits_left = moment, commits
+    def crash_next(self, moment: Moment, commits: int = 1, *, dies: bool = True) -> None:
+        """Raise `Crash` around the next commit, or a later one; the process is dead then, unless `dies` is false."""
+        self._moment, self._commits_left, self._dies = moment, commits, dies
 
     def disarm(self) -> None:
         """Take back a crash that has not come yet."""
@@ -56,14 +57,14 @@ class CrashingStore(Store):
         self._reach()
         moment = self._moment_now()
         if moment is Moment.BEFORE:
-            raise Crash
+            self._crash()
         if moment is Moment.INSIDE:
             self._tear(work)
         value = super().transact(work)
         if self.after_commit is not None:
             self.after_commit()
         if moment is Moment.AFTER:
-            raise Crash
+            self._crash()
         return value
 
     def read(self, query: Callable[[Reading], T]) -> T:
@@ -79,6 +80,10 @@ class CrashingStore(Store):
             raise StoreUnavailableError(
                 "expected the database, got none: the simulation took it away; nothing was stored"
             )
+
+    def _crash(self) -> None:
+        self.dead = self._dies
+        raise Crash
 
     def _moment_now(self) -> Moment | None:
         if self._moment is None:
@@ -97,4 +102,4 @@ class CrashingStore(Store):
         try:
             super().transact(torn)
         except _TornError:
-            raise Crash from None
+            self._crash()

@@ -23,7 +23,7 @@ from agentguard.engine.guard import Guard
 from agentguard.engine.machine import Clock
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
-from agentguard.engine.steps import Call, Commit, Step, Walk
+from agentguard.engine.steps import Abandoned, Call, Commit, Step, Walk
 from agentguard.engine.walk import walk
 from agentguard.errors import AgentGuardError, UsageError
 from agentguard.store.records import ActionRecord
@@ -49,12 +49,15 @@ class SteppedWalk:
         self.error: Exception | None = None
         self._parts = parts
         self._generator = generator
+        self._abandoned = False
         self._go_on(lambda: next(generator))
 
     def advance(self) -> bool:
         """Do the next step for real, and tell whether there is another one."""
         if self.step is None:
             raise UsageError("expected a walk with a step to go, got one that is over")
+        if self._abandoned and not isinstance(self.step, Commit):
+            return self.fail(Abandoned())
         try:
             given = perform(self._parts, self.step)
         except Exception as error:  # noqa: BLE001 - the walk decides what each failure means
@@ -65,7 +68,7 @@ class SteppedWalk:
         """Go on with something else than what its step would have given, such as an outcome that its tool never had."""
         return self._go_on(lambda: self._generator.send(value))
 
-    def fail(self, error: Exception) -> bool:
+    def fail(self, error: BaseException) -> bool:
         """Go on as if its step had failed."""
         return self._go_on(lambda: self._generator.throw(error))
 
@@ -76,17 +79,36 @@ class SteppedWalk:
         store = self._parts.store
         if not isinstance(store, CrashingStore):
             raise UsageError(f"expected a guard on the store that the world gave it, got one on {type(store).__name__}")
-        store.crash_next(moment)
+        store.crash_next(moment, dies=False)
         with suppress(Crash, AgentGuardError):  # nobody is there any more to hear how it went
             perform(self._parts, self.step)
         store.disarm()
         self.step = None
+
+    def abandon(self, *, committed: bool = False) -> None:
+        """Do as a driver whose caller has gone: what waits to be committed is taken back, and nothing new is begun.
+
+        The walk may go on to commit how it ends; `advance` as for every other one.
+
+        Args:
+            committed: Whether it was too late to take back the commit that it waited for.
+        """
+        step = self.step
+        self._abandoned = True
+        if isinstance(step, Commit):
+            if committed:
+                with suppress(AgentGuardError):
+                    perform(self._parts, step)
+            step.withdrawn = True
+        self.fail(Abandoned())
 
     def _go_on(self, resume: Callable[[], Step]) -> bool:
         try:
             self.step = resume()
         except StopIteration as end:
             self.step, self.answer = None, end.value
+        except Abandoned:
+            self.step = None
         except Exception as error:  # noqa: BLE001 - what `guard.run` would raise is kept for whoever drives
             self.step, self.error = None, error
         return self.step is not None

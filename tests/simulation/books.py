@@ -16,6 +16,9 @@ LONGEST_FLIGHT = timedelta(minutes=10)
 SETTLE_LAG = LONGEST_FLIGHT + 2 * CLOCK_ERROR + timedelta(minutes=2)
 REMEMBERED = TTL + 2 * CLOCK_ERROR + LONGEST_FLIGHT
 
+FEE = 100
+"""What every third deed comes to less than was asked for, in minor units."""
+
 TOO_LATE = Outcome(OutcomeKind.UNKNOWN, error="TimeoutError")
 BROKEN = Outcome(OutcomeKind.UNKNOWN, error="ConnectionError")
 REFUSED = Outcome(OutcomeKind.NOT_DONE, error="NotDoneError")
@@ -72,7 +75,8 @@ class Books:
         for deed in self.of(key):
             if action == "refund.issue" and now - deed.at <= REMEMBERED:
                 return deed.receipt
-        deed = Deed(key, action, order_id, now, Receipt(f"r-{len(self.deeds) + 1}", amount))
+        real = amount - Money(FEE, amount.currency) if len(self.deeds) % 3 == 2 else amount
+        deed = Deed(key, action, order_id, now, Receipt(f"r-{len(self.deeds) + 1}", real))
         self.deeds.append(deed)
         if self.on_deed is not None:
             self.on_deed(deed)

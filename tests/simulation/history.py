@@ -9,14 +9,14 @@ from datetime import timedelta
 
 from agentguard import Guard, Idempotent, Money, NotDoneError, Queryable, Read, Unprotected, Waits
 from agentguard.engine.steps import Call, Commit
-from agentguard.errors import KeyConflictError, StaleFenceError, StoreUnavailableError, UsageError
+from agentguard.errors import KeyConflictError, StoreUnavailableError, UsageError
 from agentguard.store import Store, Vault
 from agentguard.testing.clock import ManualClock
 from agentguard.testing.crashing_store import Crash, Moment
 from agentguard.testing.world import World
 from tests.simulation.books import CLOCK_ERROR, SETTLE_LAG, TIMEOUT, TTL, Books, Flight, Mood, Receipt
 from tests.simulation.laws import Asked, Laws
-from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, VERSIONS, bundle
+from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, TOTALS, VERSIONS, bundle
 
 EVENTS = 200
 MOST_PROCESSES = 3
@@ -64,6 +64,9 @@ class History:
         self.world = World(self.address, self._build, self.clock)
         self.observer = Store.open(self.address, self.clock, log="simulated")
         self.laws = Laws(self.observer, self.books)
+        self.totals = {order_id: total for order_id, (_, total) in ORDERS.items()}
+        self.orders_down = False
+        self.resting = False
         self.keys = []
         self.going = []
         self.flights = []
@@ -80,7 +83,9 @@ class History:
         store.after_commit = self.laws.committed
 
         def order(order_id: str):
-            customer, total = ORDERS[order_id]
+            if self.orders_down:
+                raise ConnectionError
+            customer, total = ORDERS[order_id][0], self.totals[order_id]
             paid = Money(self.books.paid_back(order_id), total.currency)
             return {"customer_id": customer, "total": total, "paid_back": paid}
 
@@ -110,7 +115,7 @@ class History:
         self.laws.sent(key, None)
         mood = self.dice.choice([mood for mood in Mood if mood.value[1] != "silence"])
         flight = Flight(None, action, key, order_id, amount, mood, self.clock())
-        crash = self.dice.random() < 0.1
+        crash = self.dice.random() < 0.1 and not self.resting
         if flight.acts == "now":
             flight.land(self.books, self.clock())
         elif flight.acts == "later":
@@ -242,7 +247,7 @@ class History:
         walk = going.walk
         if walk.step is None:
             self.going.remove(going)
-            if walk.error is not None and not isinstance(walk.error, StaleFenceError):  # TEMPORARY
+            if walk.error is not None:
                 raise walk.error
             if walk.answer is not None:
                 self.say(f"{going.process.name} {going.name} was told {walk.answer} ({walk.answer.decision_id})")
@@ -274,7 +279,8 @@ class History:
         elif flight.may_land:
             self._land(flight)
         elif flight.later is not None and not flight.reported:
-            self._report(flight)
+            flight.reported = True
+            self._report(flight, flight.later)
         if flight.over and flight in self.flights:
             self.flights.remove(flight)
 
@@ -288,7 +294,10 @@ class History:
     def _tell(self, flight):
         flight.told = True
         going = flight.walk
-        if going is None or going not in self.going or going.flight is not flight:
+        if going is None:
+            return
+        if going not in self.going or going.flight is not flight:
+            self._report(flight, flight.reply)  # nobody waits for it, and what it came to is written down all the same
             return
         if flight.reply == "silence":
             self._move_on(max(self.clock(), flight.sent_at + TIMEOUT))
@@ -299,12 +308,11 @@ class History:
         going.walk.give(flight.outcome(flight.reply))
         self._noticed(going)
 
-    def _report(self, flight):
-        flight.reported = True
+    def _report(self, flight, what):
         process = flight.walk.process if flight.walk is not None else None
-        if process is not None and process.alive and process in self.world.processes:
-            self.say(f"{process.name} hears late of {flight.key}: {flight.later}")
-            self._try(process, lambda: process.report_late(flight.call, flight.outcome(flight.later)))
+        if process in self.world.processes and what in ("receipt", "refused"):
+            self.say(f"{process.name} hears late of {flight.key}: {what}")
+            self._try(process, lambda: process.report_late(flight.call, flight.outcome(what)))
 
     def _crash_walk(self, number):
         committing = [going for going in self.going if isinstance(going.walk.step, Commit)]
@@ -313,6 +321,16 @@ class History:
             self.say(f"{going.process.name} {going.name} is lost {moment} its commit")
             self.going.remove(going)
             going.walk.crash(moment)
+
+    def _abandon(self, number):
+        """Whoever waited for a walk has gone: a cancelled task, an interrupted thread."""
+        if not self.going:
+            return
+        going, late = self.dice.choice(self.going), self.dice.random() < 0.5
+        self.say(f"{going.process.name} {going.name} is abandoned{' after its commit' if late else ''}")
+        going.flight = None
+        going.walk.abandon(committed=late)
+        self._noticed(going)
 
     def _crash_process(self, number):
         process = self._process()
@@ -406,6 +424,17 @@ class History:
             self._arm(process)
             self._resolved(process, self.dice.choice(clear))
 
+    def _mistake(self, number):
+        """A person says that nothing happened, and does not know better; the truth may come late."""
+        process = self._process()
+        wrong = [known for known in self.laws.actions.values() if known.state == "in_doubt" and self.books.of(known.id)]
+        if process is not None and wrong:
+            known = self.dice.choice(wrong)
+            known.mistaken = True
+            self.say(f"{process.name} pat is mistaken about {known.id}")
+            resolve = process.guard.resolve
+            self._try(process, lambda: resolve(known.id, done=False, by="pat", why="a guess"))
+
     def _resolved(self, process, action_id):
         receipt = self.books.receipt(action_id)
         self.say(f"{process.name} pat says that {action_id} was {'done' if receipt else 'not done'}")
@@ -444,6 +473,14 @@ class History:
             process.store.outage = self.dice.randint(1, 3)
             self.say(f"{process.name} cannot reach the database")
 
+    def _change(self, number):
+        order_id = self.dice.choice(list(ORDERS))
+        self.totals[order_id] = self.dice.choice(TOTALS[order_id])
+        self.orders_down = self.dice.random() < 0.2
+        self.say(
+            f"{order_id} comes to {self.totals[order_id]}{', and nobody can look it up' if self.orders_down else ''}"
+        )
+
     def _time(self, number):
         seconds = self.dice.choice((1, 1, 5, 5, 20, 20, 60, 60, 600, 600, 3600, 3600, 6 * 3600, 30 * 3600))
         self.say(f"{timedelta(seconds=seconds)} go by")
@@ -471,6 +508,7 @@ class History:
 
     def _rest(self):
         self.say("everything comes to rest")
+        self.resting = True
         for process in list(self.world.processes):
             self._lose(process)
         self._move_on(self.clock() + timedelta(days=4))
@@ -500,15 +538,18 @@ WEIGHTS = {
     "fly": 20,
     "crash_walk": 3,
     "crash_process": 1,
+    "abandon": 2,
+    "change": 2,
     "start": 2,
     "recover": 2,
     "recover_one": 4,
     "execute": 4,
     "vote": 5,
     "resolve": 2,
+    "mistake": 1,
     "halt": 1,
     "resume": 3,
-    "activate": 1,
+    "activate": 3,
     "lose_store": 1,
     "time": 5,
     "step_clock": 3,

@@ -7,7 +7,7 @@ asks the engine nothing.
 from dataclasses import dataclass, field
 
 from agentguard.core.digest import encode
-from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, VERSIONS, bundle
+from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, TOTALS, VERSIONS, bundle
 
 MOVES = {
     "proposed": {"denied", "waiting", "ready", "executing"},
@@ -80,6 +80,7 @@ class Laws:
         self.broken = None
         self.halts = set()
         self.votes = set()
+        self.results = {}
         self.version = 0
         self.position = 0
         self.last_us = 0
@@ -149,6 +150,8 @@ class Laws:
         elif after == "waiting":
             known.approvals = set()
         elif after == "settled":
+            if before == "released":
+                self.kinds["late truth"] = self.kinds.get("late truth", 0) + 1
             self._settled(known, entry)
         elif after in FINAL:
             known.holds = {}
@@ -161,6 +164,9 @@ class Laws:
         runs = body["state"] in ("ready", "executing")
         self.require(not runs or not self.halted(asked.action), 2, f"{known.id} was let through while it was halted")
         own = asked.accounts()
+        said = body["facts"].get("order.total", {}).get("value")
+        total = next((item for item in TOTALS[asked.order_id] if encode(item) == said), None)
+        self.require(not runs or total or asked.action == LOOKING, 9, f"{known.id} was let through without its facts")
         for limit in VERSIONS[self.version]:
             if asked.action not in limit.on:
                 continue
@@ -170,13 +176,13 @@ class Laws:
             exact = said == {"held": held, "settled": settled}
             later = limit.account in FILLED and said["held"] == held and said["settled"] >= settled
             self.require(exact or later, 4, f"`{limit.id}` had {held} held, {settled} settled; decided on {said}")
-            most = ORDERS[asked.order_id][1].minor if limit.maxima is None else limit.maxima[key[1]]
+            most = (total.minor if total else 0) if limit.maxima is None else limit.maxima[key[1]]
             fits = held + settled + own[key] <= most or (limit.lifted and known.approvals)
             self.require(
                 not runs or fits, 4, f"{known.id} holds {own[key]} of `{limit.id}`, {held + settled} of {most} used"
             )
         if runs and asked.action in PAYING:
-            owner, total = ORDERS[asked.order_id]
+            owner, _ = ORDERS[asked.order_id]
             small = asked.amount.minor * 2 <= total.minor
             self.require(owner == asked.customer, 9, f"{known.id} is about somebody else's order")
             self.require(small or known.approvals, 7, f"{known.id} is large and nobody approved it")
@@ -193,7 +199,7 @@ class Laws:
 
     def _settled(self, known, entry):
         deeds = self._books.of(known.id)
-        happened = bool(deeds) or known.asked.action == LOOKING or known.mistaken
+        happened = bool(deeds) or known.asked.action == LOOKING
         self.require(happened, 6, f"{known.id} was settled and never happened")
         keys = known.holds or dict.fromkeys(known.held_on)
         amounts = known.asked.accounts()
@@ -299,9 +305,10 @@ class Laws:
         happened = bool(self._books.of(answer.decision_id))
         known = self.actions.get(answer.decision_id)
         if answer.status == "done":
+            first = self.results.setdefault(answer.decision_id, answer.result)
+            self.require(answer.result in (first, None), 3, f"{answer.decision_id} gave {first}, then {answer.result}")
             reads = known is not None and known.asked.action == LOOKING
-            excused = known is not None and known.mistaken
-            self.require(happened or reads or excused, 6, f"{answer.decision_id} was said to be done")
+            self.require(happened or reads, 6, f"{answer.decision_id} was said to be done")
         elif answer.status in ("denied", "not_done"):
             self.require(not happened or known.mistaken, 6, f"{answer.decision_id} was said not to be done, and was")
 
@@ -313,6 +320,6 @@ class Laws:
             approved = known.state == "waiting" and known.approvals  # and nobody came for it; it holds nothing
             self.require(known.state in FINAL or approved, 6, f"{known.id} is stuck: {known.state}")
             deeds = self._books.of(known.id)
-            if known.asked.action in PAYING and not known.mistaken:
-                self.require((known.state == "settled") == bool(deeds), 6, f"{known.id} is {known.state}: {deeds}")
+            right = (known.state == "settled") == bool(deeds) or (known.mistaken and known.state == "released")
+            self.require(right or known.asked.action == LOOKING, 6, f"{known.id} is {known.state}: {deeds}")
         self._accounts_agree(self.accounts)

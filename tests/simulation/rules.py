@@ -18,6 +18,9 @@ ORDERS = {
     "O-3": ("c-2", Money.of("60", "USD")),
 }
 
+TOTALS = {order: (total, Money(total.minor * 3 // 4, total.currency)) for order, (_, total) in ORDERS.items()}
+"""What an order may come to: a customer who sends something back in parts owes less."""
+
 TEXT = """
 agentguard: 1
 policy: shop

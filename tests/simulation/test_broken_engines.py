@@ -1,0 +1,148 @@
+"""The histories find what they are for: each of these engines is broken in one place, and some seed shows it."""
+
+from dataclasses import replace
+
+import pytest
+
+from agentguard.core.policy import Verdict
+from agentguard.core.request import Usage
+from agentguard.engine import carrying, deciding, expiry, filling, recovery, walk
+from agentguard.engine.deciding import Deciding
+from agentguard.engine.finishing import Finishing
+from agentguard.engine.steps import Call
+from agentguard.engine.taking_up import TakingUp
+from agentguard.errors import TamperedError
+from agentguard.store.ledger_clock import LedgerClock, Moment
+from tests.simulation.laws import LawBrokenError
+from tests.simulation.shrinking import tell
+
+MOST_SEEDS = 25
+
+
+def an_unknown_outcome_gives_back_its_hold(patch):
+    doubt = Finishing._doubt
+
+    def wrong(self, transaction, record):
+        transaction.release(record.id)
+        return doubt(self, transaction, record)
+
+    patch.setattr(Finishing, "_doubt", wrong)
+
+
+def an_unknown_outcome_is_taken_for_not_done(patch):
+    patch.setattr(Finishing, "_doubt", Finishing._release)
+
+
+def what_is_done_stays_held(patch):
+    patch.setattr("agentguard.store.transaction.Transaction.settle", lambda *_: None)
+
+
+def fence_and_deadline_are_not_looked_at_before_the_call(patch):
+    patch.setattr(carrying, "seconds_left", lambda begun, reading: 20.0)
+
+
+def a_call_is_made_twice(patch):
+    carry_out = carrying.carry_out
+
+    def wrong(parts, begun):
+        yield Call(begun.tool, begun, 20.0)
+        return (yield from carry_out(parts, begun))
+
+    patch.setattr(walk, "carry_out", wrong)
+
+
+def whatever_is_in_doubt_is_sent_again(patch):
+    patch.setattr(TakingUp, "_may_send_again", lambda *_: True)
+
+
+def a_receiver_that_knows_nothing_yet_is_believed(patch):
+    patch.setattr(recovery, "too_early", lambda *_: None)
+
+
+def the_last_attempt_speaks_for_all(patch):
+    patch.setattr(carrying, "_of_all_attempts", lambda begun, outcome: outcome)
+    patch.setattr(Finishing, "_known", lambda self, record: self.report.outcome.kind)
+
+
+def what_is_used_is_not_looked_up(patch):
+    patch.setattr("agentguard.store.reading.Reading.usage", lambda *_, **__: Usage(held=0, settled=0))
+
+
+def nothing_is_held(patch):
+    patch.setattr(Deciding, "_hold", lambda *_: None)
+
+
+def what_waits_holds(patch):
+    escalated = Deciding._escalated
+
+    def wrong(self, transaction, evidence, decision):
+        answer = escalated(self, transaction, evidence, decision)
+        self._hold(transaction, decision)
+        return answer
+
+    patch.setattr(Deciding, "_escalated", wrong)
+
+
+def the_stop_button_is_not_connected(patch):
+    patch.setattr(deciding, "halted", lambda *_: None)
+    patch.setattr(carrying, "halted", lambda *_: None)
+
+
+def what_was_never_begun_keeps_its_hold(patch):
+    def wrong(record, transaction):
+        current = transaction.action(record.id)
+        patch.setattr(type(transaction), "release", lambda *_: None)
+        return right(current or record, transaction)
+
+    right = expiry.expire
+    patch.setattr(walk, "expire", wrong)
+    patch.setattr("agentguard.engine.rounds.expire", wrong)
+
+
+def what_people_should_see_is_allowed(patch):
+    decide = deciding.decide
+
+    def wrong(plan, request, evidence):
+        decision = decide(plan, request, evidence)
+        return replace(decision, verdict=Verdict.ALLOW) if decision.verdict is Verdict.ESCALATE else decision
+
+    patch.setattr(deciding, "decide", wrong)
+
+
+def the_clock_goes_back(patch):
+    def wrong(self, last_us, last, server_us=None):
+        tick = self.tick(server_us)
+        return Moment(tick.wall_us, tick, tick)
+
+    patch.setattr(LedgerClock, "reckon", wrong)
+
+
+def new_limits_forget_what_is_under_way(patch):
+    patch.setattr(filling._Filling, "count_under_way", lambda self: None)
+
+
+BROKEN = [
+    an_unknown_outcome_gives_back_its_hold,
+    an_unknown_outcome_is_taken_for_not_done,
+    what_is_done_stays_held,
+    fence_and_deadline_are_not_looked_at_before_the_call,
+    a_call_is_made_twice,
+    whatever_is_in_doubt_is_sent_again,
+    a_receiver_that_knows_nothing_yet_is_believed,
+    the_last_attempt_speaks_for_all,
+    what_is_used_is_not_looked_up,
+    nothing_is_held,
+    what_waits_holds,
+    the_stop_button_is_not_connected,
+    what_was_never_begun_keeps_its_hold,
+    what_people_should_see_is_allowed,
+    the_clock_goes_back,
+    new_limits_forget_what_is_under_way,
+]
+
+
+@pytest.mark.law(2, 3, 4, 5, 6, 7, 10)
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+def test_an_engine_that_is_broken_in_one_place_is_found_out(monkeypatch, broken):
+    broken(monkeypatch)
+    assert any(isinstance(tell(seed)[1], LawBrokenError | TamperedError) for seed in range(MOST_SEEDS))
