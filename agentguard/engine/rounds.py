@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agentguard.core.lifecycle import State
 from agentguard.engine import recorded, worker
@@ -19,7 +19,7 @@ from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import monotonic
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
-from agentguard.engine.taking_up import may_help
+from agentguard.engine.taking_up import may_help, tried_lately
 from agentguard.errors import AgentGuardError, StoreUnavailableError
 from agentguard.log import get_logger
 from agentguard.store import Reading
@@ -41,15 +41,16 @@ class Rounds:
         self._next = 0.0
         self._stopped = False
 
-    def go(self, within: timedelta | None = None, told: Told | None = None) -> list[Answer]:
+    def go(self, within: timedelta | None = None, told: Told | None = None, *, patient: bool = False) -> list[Answer]:
         """Take up everything that was abandoned, is in doubt, or whose time is over; returns what each came to.
 
         Args:
             within: How long to wait; what is not known by then goes on without us, `in_progress`. None for to the end.
             told: Called with each answer when it is there, in any thread.
+            patient: Leave what was tried lately, longer after each try.
         """
         self._put_off()
-        work = _Work(self._parts, lambda: self._stopped, told)
+        work = _Work(self._parts, overdue(self._parts, patient=patient), lambda: self._stopped, told)
         if self._parts.waits.recovery is None:
             work.run()
         elif work.any:
@@ -61,10 +62,10 @@ class Rounds:
             log.info("guard.recovered", count=len(answers))
         return answers
 
-    def start(self) -> None:
+    def start(self, *, patient: bool = False) -> None:
         """Go round for as long as a start may take; the rest goes on in the background."""
         try:
-            self.go(self._parts.waits.recovery)
+            self.go(self._parts.waits.recovery, patient=patient)
         except StoreUnavailableError as error:
             log.warning("guard.unavailable", error=error.code, reason=str(error))
 
@@ -72,7 +73,7 @@ class Rounds:
         """Go round in the background, if it is time again."""
         if monotonic() >= self._next and self._parts.waits.rounds is not None:
             self._put_off()
-            worker.start(self.start)
+            worker.start(lambda: self.start(patient=True))
 
     def stop(self) -> None:
         """Take up nothing any more; what is under way goes on."""
@@ -86,12 +87,14 @@ class Rounds:
 class _Work:
     """What one round has to do, shared by its threads."""
 
-    def __init__(self, parts: Parts, stopped: Callable[[], bool], told: Told | None) -> None:
+    def __init__(
+        self, parts: Parts, waiting: Iterator[ActionRecord], stopped: Callable[[], bool], told: Told | None
+    ) -> None:
         self._parts = parts
         self._stopped = stopped
         self._told = told
         self._lock = threading.Lock()
-        self._waiting = overdue(parts)
+        self._waiting = waiting
         self._first = next(self._waiting, None)
         self._under_way: dict[str, ActionRecord] = {}
         self._answers: dict[str, Answer] = {}
@@ -126,25 +129,25 @@ class _Work:
             return [answer for _, answer in sorted({**self._answers, **late}.items())]
 
 
-def overdue(parts: Parts) -> Iterator[ActionRecord]:
+def overdue(parts: Parts, *, patient: bool = False) -> Iterator[ActionRecord]:
     """Yield the actions that nobody has and that wait for no one, a page at a time."""
     for state in (State.READY, State.WAITING, State.IN_DOUBT, State.EXECUTING):
         after = ""
         while True:
-            found, after = parts.store.read(lambda reading, page=(state, after): _page(reading, *page))  # type: ignore[misc]
-            yield from found
+            now, found, after = parts.store.read(lambda reading, page=(state, after): _page(reading, *page))  # type: ignore[misc]
+            yield from (record for record in found if not (patient and tried_lately(record, now)))
             if not after:
                 break
 
 
-def _page(reading: Reading, state: State, after: str) -> tuple[list[ActionRecord], str]:
+def _page(reading: Reading, state: State, after: str) -> tuple[datetime, list[ActionRecord], str]:
     now = reading.now()
     if state is not State.WAITING:
         records = list(reading.actions(state, limit=_PAGE, after=after, free=now))
-        return records, records[-1].id if records else ""
+        return now, records, records[-1].id if records else ""
     late = reading.escalations(limit=_PAGE, after=after, due=now)
     waiting = [reading.action(item.action_id) for item in late]
-    return [record for record in waiting if record is not None], late[-1].id if late else ""
+    return now, [record for record in waiting if record is not None], late[-1].id if late else ""
 
 
 def taken_up(parts: Parts, record: ActionRecord) -> Answer | None:

@@ -55,6 +55,17 @@ def may_help(tool: Tool, record: ActionRecord, now: datetime) -> bool:
     return record.began_at is not None and ends < record.began_at + effect.ttl
 
 
+def pause_after(tries: int) -> timedelta:
+    """Return how long nobody tries again by itself: a minute, and twice as long after each further try, to an hour."""
+    return min(ASKED_AGAIN * 2 ** min(max(0, tries - 1), 10), LONGEST_PAUSE)
+
+
+def tried_lately(record: ActionRecord, now: datetime) -> bool:
+    """Return whether an action in doubt was sent again so short a time ago that another try can wait."""
+    again = record.attempt - 1
+    return again > 0 and now < (record.updated_at or record.asked_at) + pause_after(again)
+
+
 @dataclass(frozen=True, slots=True)
 class TakingUp:
     """Take an action up, if nobody has it: to send it again, to ask about it, or to leave it in doubt."""
@@ -131,9 +142,7 @@ def left_over(
     transaction: Transaction, record: ActionRecord, begun: Undertaking, error: str, until: datetime | None
 ) -> Answer:
     """Leave an action in doubt that was asked about in vain, and say when it is asked about again."""
-    asked = min(record.fence - record.attempt, 10)
-    pause = min(ASKED_AGAIN * 2 ** max(0, asked - 1), LONGEST_PAUSE)
-    following = transaction.now() + pause
+    following = transaction.now() + pause_after(record.fence - record.attempt)
     following = following if until is None else min(following, until)
     standing = entry.Standing(State.IN_DOUBT, record.fence, record.attempt, record.deadline)
     body = entry.moved(

@@ -1,0 +1,177 @@
+"""Two who recover at once: one acts, the other leaves it alone, and who dies loses what it had in time."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from agentguard import Done, Idempotent, InDoubt, NotDone, Queryable, Unavailable
+from agentguard.core.lifecycle import State
+from agentguard.core.request import Actor
+from agentguard.engine.asking import Proposal
+from agentguard.engine.drive import _perform
+from agentguard.engine.effect import Outcome, OutcomeKind
+from agentguard.engine.recovery import recovering
+from agentguard.engine.steps import Call
+from agentguard.engine.walk import walk
+
+TIMEOUT = timedelta(seconds=10)
+GRACE = timedelta(seconds=30)
+MICROSECOND = timedelta(microseconds=1)
+HOUR = Idempotent(ttl=timedelta(hours=1))
+
+
+def only_action(shop):
+    (record,) = shop.guard.store.read(lambda r: r.actions())
+    return record
+
+
+def to_the_call(shop, walking):
+    """Drive a walk until it is about to call out; whoever drives it then stands still, or is dead."""
+    step = next(walking)
+    while not isinstance(step, Call):
+        step = walking.send(_perform(shop.guard._parts, step))
+    return walking
+
+
+def abandon(shop):
+    """Leave a refund where its process died: begun, and perhaps sent."""
+    shop.guard.start()
+    arguments = {"order_id": "A-1", "amount": "40", "reason": "late"}
+    asked = Proposal("refund.issue", arguments, Actor("bot"), "c-1", {}, "k", "default")
+    return to_the_call(shop, walk(shop.guard._parts, asked))
+
+
+def end(shop, walking, outcome):
+    step = walking.send(outcome)
+    with pytest.raises(StopIteration) as ended:
+        walking.send(_perform(shop.guard._parts, step))
+    return ended.value.value
+
+
+@pytest.mark.law(3)
+@pytest.mark.parametrize("effect", ["sent", "asked"])
+def test_eight_threads_of_two_guards_that_recover_at_once_act_once(open_shop, effect):
+    calls = []
+    effects = {"sent": HOUR, "asked": Queryable(lambda key: calls.append(key) or {"refund": "r"})}
+    one, two = open_shop(effect=effects[effect]), open_shop(effect=effects[effect])
+    for shop in (one, two):
+        shop.acts = lambda order_id, amount, key: calls.append(key) or {"refund": "r"}
+    abandon(one)
+    two.guard.start()
+    for shop in (one, two):
+        shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
+    barrier = threading.Barrier(8)
+
+    def recover(shop):
+        barrier.wait()
+        return shop.guard.recover()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer for found in pool.map(recover, [one, two] * 4) for answer in found]
+    assert calls == [only_action(one).id]
+    assert only_action(one).state is State.SETTLED
+    assert {type(answer) for answer in answers} <= {Done, InDoubt, Unavailable}
+    assert one.guard.audit.verify().ok
+
+
+@pytest.mark.parametrize("late, taken", [(timedelta(0), False), (MICROSECOND, True)])
+def test_what_executes_is_left_alone_until_its_deadline_and_grace_are_over(open_shop, late, taken):
+    shop = open_shop(effect=HOUR)
+    abandon(shop)
+    shop.clock.advance(TIMEOUT + GRACE + late)
+    answers = shop.guard.recover()
+    assert [type(answer) for answer in answers] == ([Done] if taken else [])
+
+
+@pytest.mark.parametrize("late, asked", [(timedelta(0), 0), (MICROSECOND, 1)])
+def test_who_asked_and_died_keeps_the_others_away_until_the_lease_is_over(open_shop, late, asked):
+    calls = []
+    shop = open_shop(effect=Queryable(lambda key: calls.append(key) or {"refund": "r"}))
+    abandon(shop)
+    shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
+    to_the_call(shop, recovering(shop.guard._parts, only_action(shop)))
+    record = only_action(shop)
+    assert (record.state, record.fence, record.attempt) == (State.IN_DOUBT, 2, 1)
+    shop.clock.advance(TIMEOUT + GRACE + late)
+    shop.guard.recover()
+    assert len(calls) == asked
+    assert (only_action(shop).state is State.SETTLED) is bool(asked)
+
+
+@pytest.mark.law(6)
+def test_a_recoverer_that_comes_back_late_cannot_release_what_another_one_has(open_shop):
+    shop = open_shop(effect=Queryable(lambda key: None, settle_lag=timedelta(0)))
+    abandon(shop)
+    shop.clock.advance(timedelta(minutes=10))
+    first = to_the_call(shop, recovering(shop.guard._parts, only_action(shop)))
+    shop.clock.advance(timedelta(minutes=10))
+    second = to_the_call(shop, recovering(shop.guard._parts, only_action(shop)))
+    nothing = Outcome(OutcomeKind.DONE, None)
+    late = end(shop, first, nothing)
+    assert isinstance(late, Unavailable)
+    assert late.cause == "in_progress"
+    assert only_action(shop).state is State.IN_DOUBT
+    assert isinstance(end(shop, second, nothing), NotDone)
+    assert shop.guard.audit.verify().ok
+
+
+@pytest.mark.law(6)
+def test_a_worker_that_ends_while_somebody_asks_about_it_settles_what_it_did(open_shop):
+    shop = open_shop(effect=Queryable(lambda key: None, settle_lag=timedelta(0)))
+    worker = abandon(shop)
+    shop.clock.advance(timedelta(minutes=10))
+    asking = to_the_call(shop, recovering(shop.guard._parts, only_action(shop)))
+    assert isinstance(end(shop, worker, Outcome(OutcomeKind.DONE, {"refund": "r"})), Done)
+    assert isinstance(end(shop, asking, Outcome(OutcomeKind.DONE, None)), Unavailable), "it is settled; nothing to say"
+    assert only_action(shop).state is State.SETTLED
+    assert shop.guard.audit.verify().ok
+
+
+def test_what_was_asked_about_in_vain_is_asked_about_less_and_less_often(open_shop):
+    calls = []
+
+    def look(key):
+        calls.append(shop.clock())
+        raise RuntimeError("the provider is down")
+
+    shop = open_shop(effect=Queryable(look))
+    abandon(shop)
+    shop.clock.advance(timedelta(minutes=10))
+    for _ in range(6 * 60):
+        shop.guard.recover()
+        shop.clock.advance(timedelta(minutes=1))
+    minutes = [round((later - earlier) / timedelta(minutes=1)) for earlier, later in pairwise(calls)]
+    assert minutes == [2, 3, 5, 9, 17, 33, 61, 61, 61, 61]
+    assert only_action(shop).state is State.IN_DOUBT
+    assert shop.guard.audit.verify().ok
+
+
+def test_a_restart_of_a_killed_recovery_sends_again_with_the_next_attempt(open_shop):
+    shop = open_shop(effect=HOUR)
+    abandon(shop)
+    for attempt in (2, 3):
+        shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
+        to_the_call(shop, recovering(shop.guard._parts, only_action(shop)))
+        assert (only_action(shop).attempt, only_action(shop).fence) == (attempt, attempt)
+    shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
+    (answer,) = shop.guard.recover()
+    assert isinstance(answer, Done)
+    assert shop.kinds(answer) == ["decided", *["in_doubt", "sent_again"] * 3, "settled"]
+
+
+def test_what_people_say_after_a_doubt_is_the_answer_that_the_agent_gets_under_its_key(open_shop):
+    shop = open_shop()
+    shop.acts = lambda *_: 1 / 0
+    doubt = shop.ask()
+    assert isinstance(shop.ask(), InDoubt)
+    shop.guard.resolve(
+        doubt.decision_id, done=True, by="maria", why="it is in the provider's books", result={"refund": "r"}
+    )
+    after = shop.ask()
+    assert isinstance(after, Done)
+    assert after.result == {"refund": "r"}
+    entry = shop.guard.audit.show(after.entry).document
+    assert (entry["by"], entry["why"]) == ("maria", "it is in the provider's books")
