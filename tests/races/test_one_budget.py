@@ -16,8 +16,8 @@ PROCESSES = 4
 
 
 @pytest.mark.law(4)
-def test_of_64_threads_racing_for_a_hundred_units_exactly_a_hundred_are_granted_fifty_times(url):
-    vouchers = Vouchers(url)
+def test_of_64_threads_racing_for_a_hundred_units_exactly_a_hundred_are_granted_fifty_times(address):
+    vouchers = Vouchers(address)
     with pool_of_threads() as pool:
         rounds = [counted(race_of_threads(pool, vouchers, tenant=f"round-{number}")) for number in range(ROUNDS)]
     assert rounds == [GRANTED] * ROUNDS
@@ -27,8 +27,8 @@ def test_of_64_threads_racing_for_a_hundred_units_exactly_a_hundred_are_granted_
 
 
 @pytest.mark.law(4)
-def test_of_64_tasks_racing_for_a_hundred_units_exactly_a_hundred_are_granted_fifty_times(url):
-    vouchers = Vouchers(url, is_async=True)
+def test_of_64_tasks_racing_for_a_hundred_units_exactly_a_hundred_are_granted_fifty_times(address):
+    vouchers = Vouchers(address, is_async=True)
 
     async def race():
         return [counted(await race_of_tasks(vouchers, f"round-{number}")) for number in range(ROUNDS)]
@@ -39,8 +39,8 @@ def test_of_64_tasks_racing_for_a_hundred_units_exactly_a_hundred_are_granted_fi
 
 
 @pytest.mark.law(4)
-def test_two_guards_of_one_process_share_one_budget(url):
-    guards = [Vouchers(url), Vouchers(url)]
+def test_two_guards_of_one_process_share_one_budget(address):
+    guards = [Vouchers(address), Vouchers(address)]
     with pool_of_threads() as pool:
         rounds = [counted(race_of_threads(pool, *guards, tenant=f"round-{number}")) for number in range(5)]
     assert rounds == [GRANTED] * 5
@@ -50,11 +50,14 @@ def test_two_guards_of_one_process_share_one_budget(url):
 
 
 @pytest.mark.law(4)
-def test_four_processes_share_one_budget(url):
+def test_four_processes_share_one_budget(address):
     racer = str(Path(__file__).with_name("racer.py"))
     processes = [
         subprocess.Popen(
-            [sys.executable, racer, url, str(number * 1000)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, racer, address, str(number * 1000)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for number in range(PROCESSES)
     ]

@@ -14,8 +14,8 @@ ROUNDS = 5
 
 
 @pytest.mark.law(3)
-def test_64_threads_with_one_key_act_once_and_all_hear_the_same(url):
-    vouchers = Vouchers(url)
+def test_64_threads_with_one_key_act_once_and_all_hear_the_same(address):
+    vouchers = Vouchers(address)
     together = threading.Barrier(CALLERS)
 
     def work(number):
@@ -33,8 +33,8 @@ def test_64_threads_with_one_key_act_once_and_all_hear_the_same(url):
 
 
 @pytest.mark.law(3)
-def test_64_tasks_with_one_key_act_once_and_all_hear_the_same(url):
-    vouchers = Vouchers(url, is_async=True)
+def test_64_tasks_with_one_key_act_once_and_all_hear_the_same(address):
+    vouchers = Vouchers(address, is_async=True)
 
     async def race(number):
         return await asyncio.gather(*(vouchers.atry_it("default", number) for _ in range(CALLERS)))
@@ -48,9 +48,9 @@ def test_64_tasks_with_one_key_act_once_and_all_hear_the_same(url):
 
 
 @pytest.mark.law(5, 6)
-def test_of_one_that_settles_and_many_that_recover_it_exactly_one_ends_it(url):
+def test_of_one_that_settles_and_many_that_recover_it_exactly_one_ends_it(address):
     clock = ManualClock()
-    guards = [Vouchers(url, clock=clock), Vouchers(url, clock=clock)]
+    guards = [Vouchers(address, clock=clock), Vouchers(address, clock=clock)]
     for number in range(ROUNDS):
         begun, abandoned = threading.Event(), threading.Barrier(9)
 
