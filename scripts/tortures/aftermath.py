@@ -7,7 +7,7 @@ import time
 from agentguard import Guard
 from agentguard.core.lifecycle import State
 from scripts.tortures.shop import GRACE, LAG, TIMEOUT, Place
-from scripts.tortures.worker import look_into_doubts
+from scripts.tortures.worker import let_go_on, look_into_doubts
 
 PATIENCE = 60.0
 OPEN = (State.PROPOSED, State.WAITING, State.READY, State.EXECUTING)
@@ -15,6 +15,7 @@ OPEN = (State.PROPOSED, State.WAITING, State.READY, State.EXECUTING)
 
 def recover(guard: Guard, place: Place) -> int:
     """Recover until nothing more comes of it; returns how many doubts a person had to look into."""
+    let_go_on(guard, "auditor")
     time.sleep((TIMEOUT + GRACE + LAG).total_seconds())
     until = time.monotonic() + PATIENCE
     asked = 0

@@ -25,6 +25,8 @@ from scripts.tortures.aftermath import unfinished
 from scripts.tortures.shop import CAPS, SEPARATOR, Cap, Place
 
 PAGE = 500
+STOPPED = "halted"
+"""The code of a refusal that keeps no action, so that the same key is free afterwards."""
 ENDED = {"done": State.SETTLED, "denied": State.DENIED, "not_done": State.RELEASED}
 
 
@@ -81,6 +83,7 @@ def judge(guard: Guard, place: Place) -> Judgement:
     judgement = Judgement()
     judgement.demand("payments without an intent", without_intent(books, record))
     judgement.demand("doubled payments", doubled(books))
+    judgement.demand("begun while stopped", begun_while_stopped(record))
     judgement.demand("limits passed", (words for cap in CAPS for words in passed(cap, books)))
     judgement.demand("audit entries lost", lost(told, record))
     judgement.demand("faults in the audit log", faults(guard))
@@ -96,6 +99,7 @@ def judge(guard: Guard, place: Place) -> Judgement:
         "payments": len(books),
         "audit entries": len(record.entries),
         "answers told": len(told),
+        "stops of everything": sum(entry.kind == "halted" for entry in record.entries.values()),
         "keys sent again": len(told) - len({one.job for one in told}),
         **{f"actions {state}": count for state, count in sorted(states.items())},
         **{f"answers {status}": count for status, count in sorted(Counter(one.status for one in told).items())},
@@ -144,6 +148,17 @@ def doubled(books: Iterable[Booking]) -> Iterator[str]:
     for job, count in paid.items():
         if count > 1:
             yield f"job {job}: {count} times"
+
+
+def begun_while_stopped(record: Record) -> Iterator[str]:
+    """Yield effects that were announced between a stop of everything and its end."""
+    stopped = False
+    for position in sorted(record.entries):
+        entry = record.entries[position]
+        if entry.kind in ("halted", "resumed"):
+            stopped = entry.kind == "halted"
+        elif stopped and entry.kind in ("decided", "sent_again") and entry.document.get("state") == State.EXECUTING:
+            yield f"entry {position} of action {entry.action_id}"
 
 
 def passed(cap: Cap, books: Iterable[Booking]) -> Iterator[str]:
@@ -232,7 +247,7 @@ def disagreements(books: Iterable[Booking], record: Record) -> Iterator[str]:
 def untrue(told: Iterable[Told], record: Record) -> Iterator[str]:
     """Yield answers that said how an action ended, where it ended otherwise."""
     for one in told:
-        if one.status in ENDED:
+        if one.status in ENDED and one.code != STOPPED:
             action = record.actions.get(one.action)
             if action is None or action.state is not ENDED[one.status]:
                 yield f"job {one.job} was told {one.status}, and {one.action} is {action and action.state}"
@@ -242,7 +257,7 @@ def two_actions(told: Iterable[Told]) -> Iterator[str]:
     """Yield jobs whose one key gave more than one action (law 3)."""
     actions: dict[int, set[str]] = defaultdict(set)
     for one in told:
-        if one.action:
+        if one.action and one.code != STOPPED:
             actions[one.job].add(one.action)
     for job, found in actions.items():
         if len(found) > 1:

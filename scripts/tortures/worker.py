@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
+from datetime import timedelta
 
 import orjson
 
@@ -27,6 +28,9 @@ from scripts.tortures.shop import BLIND, LAG, Place, open_guard
 
 PROPOSED_FIRST = 0.1
 REST = 0.05
+STOPS = 0.08
+"""How often a desk presses the stop button for a moment."""
+LONGEST_STOP = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,11 @@ class Worker:
             try:
                 self.guard.recover()
                 look_into_doubts(self.guard, self.place, by=self.name)
+                let_go_on(self.guard, self.name, older_than=LONGEST_STOP)
+                if dice.random() < STOPS:
+                    self.guard.halt(by=self.name, why="torture")
+                    time.sleep(dice.uniform(0.1, LONGEST_STOP.total_seconds() / 2))
+                    self.guard.resume(by=self.name, why="torture")
             except StoreUnavailableError:
                 continue
             except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
@@ -164,6 +173,14 @@ def look_into_doubts(guard: Guard, place: Place, *, by: str) -> int:
         except UsageError:
             continue  # somebody else was quicker
     return len(old)
+
+
+def let_go_on(guard: Guard, name: str, *, older_than: timedelta = timedelta()) -> None:
+    """Resume what was stopped by somebody who did not live to resume it."""
+    halts, now = guard.store.read(lambda reading: (reading.halts(), reading.now()))
+    for halt in halts:
+        if now - halt.at >= older_than:
+            guard.resume(halt.target, by=name, why="forgotten")
 
 
 def work(place: Place, name: str, crew: Crew) -> None:
