@@ -42,8 +42,8 @@ def due_at(reading: Reading, escalated: EscalationRecord, record: ActionRecord, 
     return replace(escalated, due_at=escalated.due_at + lost, routes=canonical_bytes(routes).decode())
 
 
-def paused(reading: Reading, record: ActionRecord, since: datetime, until: datetime) -> timedelta:
-    """Return how much of a span an action could not go on because a person had stopped it."""
+def paused(reading: Reading, record: ActionRecord, since: datetime, now: datetime) -> timedelta:
+    """Return how much of the time since then an action could not go on because a person had stopped it."""
     targets = {"all", f"action:{record.action}", f"agent:{record.agent}"}
     events = [item for item in _events(reading, since) if item.document["target"] in targets]
     stopped = _stopped_before(reading, targets, events)
@@ -56,7 +56,7 @@ def paused(reading: Reading, record: ActionRecord, since: datetime, until: datet
             stopped.add(item.document["target"])
         else:
             stopped.discard(item.document["target"])
-    return lost + (until - last) if stopped else lost
+    return lost + (now - last) if stopped else lost
 
 
 def _stopped_before(reading: Reading, targets: set[str], events: list[Entry]) -> set[str]:
