@@ -30,6 +30,8 @@ def again(parts: Parts, action_id: str) -> Proposal:
         if record is None:
             raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
         found = reading.entry(record.decision_entry or 0)
+        if found is not None and found.kind == "recorded":
+            raise UsageError(f"action `{action_id}` was recorded as done elsewhere; there is nothing to go on with")
         if found is None or found.kind != "decided":
             raise UsageError(
                 f"action `{action_id}` was refused before any rule looked at it; there is nothing to go on with"

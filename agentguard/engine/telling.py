@@ -111,7 +111,11 @@ def _canonical(parts: Parts, deed: Deed, tenant: str, reading: Reading) -> Told:
     # What was done elsewhere was not called through our tool, so that its defaults say nothing of it.
     bare = replace(parts, registry=Registry())
     given = plan.computed.keys() & deed.arguments.keys() if isinstance(deed.arguments, Mapping) else frozenset[str]()
-    asked_under = replace(plan, computed={name: how for name, how in plan.computed.items() if name not in given})
+    asked_under = replace(
+        plan,
+        asked={**plan.asked, **{name: plan.arguments[name] for name in given}},
+        computed={name: how for name, how in plan.computed.items() if name not in given},
+    )
     known_context = parts.force.known_context(bundle)
     asked = ask(bare, deed.proposal(tenant), asked_under, known_context, now=now, asked_at=deed.moment)
     if asked.faults:
