@@ -10,24 +10,32 @@ from agentguard.errors import TamperedError
 from agentguard.store.channel import Channel
 from agentguard.store.ledger_clock import LedgerClock, Moment, Tick
 from agentguard.store.memory import Version
+from agentguard.store.server_time import server_us
 from agentguard.store.statement import Statement
 from agentguard.store.tables import LogRow
 
 _log = LogRow.__table__
-_columns = select(_log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us, _log.c.wall_us, _log.c.uptime_us, _log.c.boot)
+_tick = (_log.c.wall_us, _log.c.uptime_us, _log.c.boot)
+_columns = select(_log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us, server_us(), *_tick)
 _HEAD = Statement(_columns)
 _LOCKED_HEAD = Statement(_columns.with_for_update())
 
 
 @dataclass(slots=True)
 class Head:
-    """The log's head as a transaction sees it, its own entries included."""
+    """The log's head as a transaction sees it, its own entries included.
+
+    Attributes:
+        tick: What the clock said at the last commit.
+        server_us: What the database server's clock says now, where it has one.
+    """
 
     log: str
     size: int
     leaf: str
     last_us: int
     tick: Tick
+    server_us: int | None = None
 
     @property
     def version(self) -> Version:
@@ -36,7 +44,7 @@ class Head:
 
     def copy(self) -> Head:
         """Return a head that can go on by itself."""
-        return Head(self.log, self.size, self.leaf, self.last_us, self.tick)
+        return Head(self.log, self.size, self.leaf, self.last_us, self.tick, self.server_us)
 
 
 def read_head(channel: Channel, *, lock: bool) -> Head:
@@ -48,10 +56,10 @@ def read_head(channel: Channel, *, lock: bool) -> Head:
     row = channel.row(_LOCKED_HEAD if lock else _HEAD)
     if row is None:
         raise TamperedError("expected the head of the log, got none: it was removed; restore a backup")
-    log, size, leaf, last_us, *tick = row
-    return Head(log, size, leaf, last_us, Tick(*tick))
+    log, size, leaf, last_us, server, *tick = row
+    return Head(log, size, leaf, last_us, Tick(*tick), server)
 
 
 def moment_of(clock: LedgerClock, head: Head) -> Moment:
     """Return what the ledger's clock says in a transaction with this head."""
-    return clock.reckon(head.last_us, head.tick)
+    return clock.reckon(head.last_us, head.tick, head.server_us)

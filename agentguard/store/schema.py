@@ -11,6 +11,7 @@ from agentguard.errors import StoreSchemaError
 from agentguard.store import sqlite
 from agentguard.store.dialect import Dialect
 from agentguard.store.ledger_clock import LedgerClock
+from agentguard.store.server_time import server_us
 from agentguard.store.tables import SCHEMA_VERSION, LogRow, metadata
 
 _OPENING_ATTEMPTS = 20
@@ -72,7 +73,7 @@ def _create(connection: Connection, dialect: Dialect, clock: LedgerClock, log: s
     for statement in dialect.triggers():
         connection.exec_driver_sql(statement)
     name = log or dialect.new_log_name(connection)
-    tick = clock.tick()
+    tick = clock.tick(connection.execute(select(server_us())).scalar())
     values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", **tick._asdict()}
     connection.execute(_log.insert(), values | {"last_us": tick.wall_us, "created_us": tick.wall_us})
     connection.commit()
