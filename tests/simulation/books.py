@@ -62,6 +62,9 @@ class Mood(enum.Enum):
     ACTS_AND_REPLIES_LATE = ("later", "silence", "receipt")
     BREAKS_AND_ACTS_LATE = ("later", "broken", None)
 
+    def __init__(self, acts, reply, later):
+        self.acts, self.reply, self.later = acts, reply, later
+
 
 class Books:
     """The provider's: it knows a key again where its interface says so, for as long as it says."""
@@ -111,7 +114,7 @@ class Flight:
     lands_by: datetime = field(init=False)
 
     def __post_init__(self):
-        self.acts, self.reply, self.later = self.mood.value
+        self.acts, self.reply, self.later = self.mood.acts, self.mood.reply, self.mood.later
         self.lands_by = self.sent_at + LONGEST_FLIGHT
 
     @property

@@ -21,6 +21,7 @@ from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, TOTALS, VERS
 EVENTS = 200
 MOST_PROCESSES = 3
 MOST_WALKS = 8
+MOST_DRAWS = 8
 SHARES = (10, 25, 40, 50, 60, 100)
 
 EFFECTS = {
@@ -57,6 +58,7 @@ class History:
         self.told = []
         self.dice = random.Random(f"{seed}")
         self.bytes = random.Random(f"{seed}-bytes")
+        self.kinds, self.moods = temper(random.Random(f"{seed}-temper"))
         self.clock = ManualClock()
         self.address = f"sqlite:///{folder}/{seed}.db"
         self.books = Books()
@@ -113,7 +115,7 @@ class History:
     def _paid_at_once(self, store, action, order_id, amount, key):
         """The tool as recovery calls it, in one go; a crash in it is found out at the next look into the store."""
         self.laws.sent(key, None)
-        mood = self.dice.choice([mood for mood in Mood if mood.value[1] != "silence"])
+        mood = self.dice.choice([mood for mood in (*self.moods, Mood.WILLING) if mood.reply != "silence"])
         flight = Flight(None, action, key, order_id, amount, mood, self.clock())
         crash = self.dice.random() < 0.1 and not self.resting
         if flight.acts == "now":
@@ -171,8 +173,13 @@ class History:
 
     def _happen(self, number):
         self.clock.advance(timedelta(milliseconds=self.dice.randrange(1, 400)))
-        kinds = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
-        getattr(self, f"_{self.dice.choice(kinds)}")(number)
+        if not self.world.processes:
+            self._started()
+        before = len(self.told)
+        for _ in range(MOST_DRAWS):
+            getattr(self, f"_{self.dice.choice(self.kinds)}")(number)
+            if len(self.told) > before:
+                return
 
     def _process(self):
         return self.dice.choice(self.world.processes) if self.world.processes else None
@@ -261,7 +268,7 @@ class History:
         if call.tool is not going.process.parts.registry.tools[asked.action] or asked.action == LOOKING:
             return  # a lookup, or a tool that changes nothing: called for real at its next step
         self.laws.sent(begun.action_id, begun.standing.fence)
-        mood = self.dice.choice([Mood.WILLING] * 5 + list(Mood))
+        mood = self.dice.choice(self.moods)
         flight = Flight(call, asked.action, begun.action_id, asked.order_id, asked.amount, mood, self.clock())
         going.flight, flight.walk = flight, going
         self.flights.append(flight)
@@ -530,17 +537,21 @@ class History:
         self.laws.require(verified.ok, 5, f"the log and the tables do not verify: {verified}")
 
 
+def temper(dice):
+    """Return what tends to happen in one world: in some nobody ever halts anything, in others everything comes late."""
+    kinds = [name for name, weight in WEIGHTS.items() for _ in range(weight * dice.choice((0, 1, 1, 3)))]
+    kinds += [name for name, weight in ALWAYS.items() for _ in range(weight * dice.choice((1, 1, 2)))]
+    return kinds, [Mood.WILLING] * dice.choice((1, 3, 6)) + dice.sample(list(Mood), 5)
+
+
+ALWAYS = {"ask": 16, "step": 60, "fly": 20, "recover_one": 3, "recover": 2, "resume": 3, "time": 3}
 WEIGHTS = {
-    "ask": 16,
     "ask_again": 6,
     "ask_otherwise": 1,
-    "step": 60,
-    "fly": 20,
     "crash_walk": 3,
     "crash_process": 1,
-    "abandon": 2,
-    "change": 2,
     "start": 2,
+    "abandon": 2,
     "recover": 2,
     "recover_one": 4,
     "execute": 4,
@@ -548,9 +559,9 @@ WEIGHTS = {
     "resolve": 2,
     "mistake": 1,
     "halt": 1,
-    "resume": 3,
-    "activate": 3,
+    "activate": 2,
+    "change": 2,
     "lose_store": 1,
-    "time": 5,
+    "time": 4,
     "step_clock": 3,
 }
