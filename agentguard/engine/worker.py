@@ -45,6 +45,8 @@ def _work(queue: SimpleQueue[Job]) -> None:
 
 
 def _do(function: Callable[[], Any], future: Future[Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return  # whoever wanted it has gone before it began
     try:
         result = function()
     except StopIteration as error:

@@ -85,7 +85,9 @@ def _identity(bodies: Sequence[Body]) -> Iterator[tuple[str, Any]]:
     first = bodies[0]
     yield from ((name, first[name]) for name in ("tenant", "action", "key", "on_behalf_of") if name in first)
     if first.get("kind") == "recorded":  # its key is the source's, whoever acted
-        yield from (("agent", ""), ("conversation", first.get("source")), ("request_digest", first["request_digest"]))
+        yield "agent", ""
+        named = (("conversation", "source"), ("request_digest", "request_digest"))
+        yield from ((column, first[name]) for column, name in named if name in first)
         return
     if isinstance(first.get("actor"), dict):
         yield "agent", first["actor"].get("id")

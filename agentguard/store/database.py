@@ -126,12 +126,7 @@ class Store:
         When the awaiting task is cancelled the unit is withdrawn if nobody has begun it, and is committed whole if
         somebody has; `submit` tells which.
         """
-        submitted = self.submit(work)
-        try:
-            value: T = await submitted.future
-        except asyncio.CancelledError:
-            submitted.withdraw()
-            raise
+        value: T = await _outcome(self.submit(work))
         return value
 
     def read(self, query: Callable[[Reading], T]) -> T:
@@ -153,7 +148,9 @@ class Store:
         """Run a short query as `read` does, without holding up the event loop."""
         if self._dialect.name == "sqlite":  # a lookup in a local file costs less than handing it to a thread
             return self.read(query)
-        return await self.atransact(query)
+        # Beside units of work it costs no round trip of its own.
+        value: T = await _outcome(self.submit(query))
+        return value
 
     def bind(self, fingerprint: str) -> None:
         """Bind the database to its vault, for good, or find that it is bound to it.
@@ -194,6 +191,14 @@ class Store:
             raise UsageError(
                 "expected one transaction at a time in a thread, got one inside another; use the one you have"
             )
+
+
+async def _outcome(submitted: Submitted) -> Any:
+    try:
+        return await submitted.future
+    except asyncio.CancelledError:
+        submitted.withdraw()
+        raise
 
 
 def _parse(url: str) -> tuple[URL, Dialect]:

@@ -29,6 +29,9 @@ SCHEMA_VERSION = 1
 # SQLite gives a dense key of its own only to `INTEGER`, which holds 64 bits there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 
+# By their bytes on every engine: an index in the order of a language breaks when the system's idea of that order changes.
+Words = Text().with_variant(Text(collation="C"), "postgresql")
+
 # SQLite keeps any value in any column unless told not to.
 TYPED = {"sqlite_strict": True}
 # A hidden rowid is a second unique key, through which `INSERT OR REPLACE` could push out a row of an append-only table.
@@ -57,15 +60,15 @@ class LogRow(Row, table=True):
     __table_args__ = (TYPED,)
 
     id: int = _column(Whole, key=True)
-    log: str = _column(Text)
+    log: str = _column(Words)
     schema_version: int = _column(Integer)
     size: int = _column(Whole)
-    leaf: str = _column(Text)
+    leaf: str = _column(Words)
     last_us: int = _column(Whole)
     wall_us: int = _column(Whole)
     uptime_us: int = _column(Whole)
-    boot: str = _column(Text)
-    vault: str | None = _column(Text, null=True)
+    boot: str = _column(Words)
+    vault: str | None = _column(Words, null=True)
     created_us: int = _column(Whole)
 
 
@@ -85,12 +88,12 @@ class EntryRow(Row, table=True):
     )
 
     pos: int = _column(Whole, key=True)
-    stream: str = _column(Text)
+    stream: str = _column(Words)
     seq: int = _column(Whole)
     ts_us: int = _column(Whole)
-    kind: str = _column(Text)
-    action_id: str | None = _column(Text, null=True)
-    leaf: str = _column(Text)
+    kind: str = _column(Words)
+    action_id: str | None = _column(Words, null=True)
+    leaf: str = _column(Words)
     body: bytes = _column(LargeBinary)
 
 
@@ -114,32 +117,32 @@ class ActionRow(Row, table=True):
         TYPED,
     )
 
-    id: str = _column(Text, key=True)
-    tenant: str = _column(Text)
-    agent: str = _column(Text)
-    conversation: str = _column(Text)
-    key: str = _column(Text)
-    action: str = _column(Text)
-    request_digest: str = _column(Text)
-    on_behalf_of: str = _column(Text)
-    effect: str = _column(Text)
-    arguments: str = _column(Text)
-    request: str = _column(Text)
+    id: str = _column(Words, key=True)
+    tenant: str = _column(Words)
+    agent: str = _column(Words)
+    conversation: str = _column(Words)
+    key: str = _column(Words)
+    action: str = _column(Words)
+    request_digest: str = _column(Words)
+    on_behalf_of: str = _column(Words)
+    effect: str = _column(Words)
+    arguments: str = _column(Words)
+    request: str = _column(Words)
     fence: int = _column(Whole)
     attempt: int = _column(Integer)
-    bundle: str | None = _column(Text, null=True)
-    escalation: str | None = _column(Text, null=True)
+    bundle: str | None = _column(Words, null=True)
+    escalation: str | None = _column(Words, null=True)
     decision_entry: int | None = _column(Whole, null=True)
-    relates_to: str | None = _column(Text, null=True)
-    external_reference: str | None = _column(Text, null=True)
-    answer: str | None = _column(Text, null=True)
-    state: str = _column(Text)
+    relates_to: str | None = _column(Words, null=True)
+    external_reference: str | None = _column(Words, null=True)
+    answer: str | None = _column(Words, null=True)
+    state: str = _column(Words)
     asked_us: int = _column(Whole)
     began_us: int | None = _column(Whole, null=True)
     deadline_us: int | None = _column(Whole, null=True)
     lease_us: int | None = _column(Whole, null=True)
     updated_us: int = _column(Whole)
-    holds: str = _column(Text)
+    holds: str = _column(Words)
 
 
 class AccountRow(Row, table=True):
@@ -148,8 +151,8 @@ class AccountRow(Row, table=True):
     __tablename__ = "agentguard_account"
     __table_args__ = (CheckConstraint("pending >= 0", name="agentguard_account_pending"), TYPED)
 
-    id: str = _column(Text, key=True)
-    unit: str = _column(Text)
+    id: str = _column(Words, key=True)
+    unit: str = _column(Words)
     pending: int = _column(Whole)
     posted: int = _column(Whole)
     n: int = _column(Whole)
@@ -165,12 +168,12 @@ class PostingRow(Row, table=True):
     # In the order of time, so that the total before a window's start is one lookup in the key itself.
     __table_args__ = (Index("agentguard_posting_action", "action_id"), WITHOUT_HIDDEN_KEY)
 
-    account: str = _column(Text, key=True)
+    account: str = _column(Words, key=True)
     ts_us: int = _column(Whole, key=True)
     n: int = _column(Whole, key=True)
     amount: int = _column(Whole)
     cum: int = _column(Whole)
-    action_id: str = _column(Text)
+    action_id: str = _column(Words)
 
 
 class ReversalRow(Row, table=True):
@@ -183,9 +186,9 @@ class ReversalRow(Row, table=True):
         WITHOUT_HIDDEN_KEY,
     )
 
-    account: str = _column(Text, key=True)
-    original: str = _column(Text, key=True)
-    action_id: str = _column(Text, key=True)
+    account: str = _column(Words, key=True)
+    original: str = _column(Words, key=True)
+    action_id: str = _column(Words, key=True)
     ts_us: int = _column(Whole)
     amount: int = _column(Whole)
     position: int = _column(Whole)
@@ -200,11 +203,11 @@ class ActionValueRow(Row, table=True):
         WITHOUT_HIDDEN_KEY,
     )
 
-    action_id: str = _column(Text, key=True)
-    name: str = _column(Text, key=True)
-    tenant: str = _column(Text)
-    action: str = _column(Text)
-    value: str = _column(Text)
+    action_id: str = _column(Words, key=True)
+    name: str = _column(Words, key=True)
+    tenant: str = _column(Words)
+    action: str = _column(Words)
+    value: str = _column(Words)
     entry: int = _column(Whole)
     at_us: int = _column(Whole)
 
@@ -215,10 +218,10 @@ class PolicyTextRow(Row, table=True):
     __tablename__ = "agentguard_policy_text"
     __table_args__ = (Index("agentguard_policy_text_name", "name", "version"), WITHOUT_HIDDEN_KEY)
 
-    digest: str = _column(Text, key=True)
-    name: str = _column(Text)
+    digest: str = _column(Words, key=True)
+    name: str = _column(Words)
     version: int = _column(Whole)
-    text: str = _column(Text)
+    text: str = _column(Words)
     stored_us: int = _column(Whole)
 
 
@@ -228,8 +231,8 @@ class BundleRow(Row, table=True):
     __tablename__ = "agentguard_bundle"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    digest: str = _column(Text, key=True)
-    policies: str = _column(Text)
+    digest: str = _column(Words, key=True)
+    policies: str = _column(Words)
     stored_us: int = _column(Whole)
 
 
@@ -240,9 +243,9 @@ class ActivationRow(Row, table=True):
     __table_args__ = (TYPED,)
 
     n: int = _column(Whole, key=True)
-    bundle: str = _column(Text)
-    by: str = _column(Text)
-    why: str = _column(Text)
+    bundle: str = _column(Words)
+    by: str = _column(Words)
+    why: str = _column(Words)
     at_us: int = _column(Whole)
 
 
@@ -252,9 +255,9 @@ class HaltRow(Row, table=True):
     __tablename__ = "agentguard_halt"
     __table_args__ = (TYPED,)
 
-    target: str = _column(Text, key=True)
-    by: str = _column(Text)
-    why: str = _column(Text)
+    target: str = _column(Words, key=True)
+    by: str = _column(Words)
+    why: str = _column(Words)
     at_us: int = _column(Whole)
 
 
@@ -268,14 +271,14 @@ class EscalationRow(Row, table=True):
         TYPED,
     )
 
-    id: str = _column(Text, key=True)
-    tenant: str = _column(Text)
-    action_id: str = _column(Text)
-    state: str = _column(Text)
-    routes: str = _column(Text)
-    request_digest: str = _column(Text)
-    reasons: str = _column(Text)
-    shown: str = _column(Text)
+    id: str = _column(Words, key=True)
+    tenant: str = _column(Words)
+    action_id: str = _column(Words)
+    state: str = _column(Words)
+    routes: str = _column(Words)
+    request_digest: str = _column(Words)
+    reasons: str = _column(Words)
+    shown: str = _column(Words)
     opened_us: int = _column(Whole)
     due_us: int | None = _column(Whole, null=True)
     closed_us: int | None = _column(Whole, null=True)
@@ -287,10 +290,10 @@ class VoteRow(Row, table=True):
     __tablename__ = "agentguard_vote"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    escalation: str = _column(Text, key=True)
-    voter: str = _column(Text, key=True)
+    escalation: str = _column(Words, key=True)
+    voter: str = _column(Words, key=True)
     approve: int = _column(Integer)
-    document: str = _column(Text)
+    document: str = _column(Words)
     voted_us: int = _column(Whole)
 
 
@@ -300,7 +303,7 @@ class SealedRow(Row, table=True):
     __tablename__ = "agentguard_sealed"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    digest: str = _column(Text, key=True)
+    digest: str = _column(Words, key=True)
     sealed: bytes = _column(LargeBinary)
 
 
@@ -310,7 +313,7 @@ class ResultRow(Row, table=True):
     __tablename__ = "agentguard_result"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    action_id: str = _column(Text, key=True)
+    action_id: str = _column(Words, key=True)
     sealed: bytes = _column(LargeBinary)
 
 
