@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 # SQLite gives a dense key of its own only to `INTEGER`, which holds 64 bits there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 
-# By their bytes on every engine: an index in the order of a language breaks when the system's idea of that order changes.
+# By their bytes on every engine: an index in the order of a language breaks when the system changes that order.
 Words = Text().with_variant(Text(collation="C"), "postgresql")
 
 # SQLite keeps any value in any column unless told not to.
