@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -141,31 +141,32 @@ async def _agathered(parts: Parts, step: Gather) -> dict[str, Fact]:
     limit = parts.waits.lookups
     if not step.plan.facts:
         return found
-
-    async def look_up_all() -> None:
-        asking = gather(step.plan, step.request, parts.registry.lookups, parts.clock, found)
-        question = next(asking, None)
-        while question is not None:
-            lookup = question.lookup
-            answer: Any
-            try:
-                if lookup.signature.is_async:
-                    answer = await lookup.function(**question.parameters)
-                else:
-                    future = worker.start(lambda q=question: _looked_up(q))  # type: ignore[misc]
-                    answer = await asyncio.wrap_future(future)
-            except Exception as error:  # noqa: BLE001 - whatever went wrong, the facts are failed
-                answer = Failure(type(error).__name__, place_of(error, lookup.function))
-            try:
-                question = asking.send(answer)
-            except StopIteration:
-                question = None
-
     try:
-        await asyncio.wait_for(look_up_all(), None if limit is None else limit.total_seconds())
+        async with asyncio.timeout(None if limit is None else limit.total_seconds()):
+            await _alook_up_all(parts, step, found)
     except TimeoutError:
         log.warning("facts.too_late", action=step.request.action)
     return dict(found)
+
+
+async def _alook_up_all(parts: Parts, step: Gather, found: Facts) -> None:
+    asking = gather(step.plan, step.request, parts.registry.lookups, parts.clock, found)
+    question = next(asking, None)
+    while question is not None:
+        lookup = question.lookup
+        answer: Any
+        try:
+            if lookup.signature.is_async:
+                answer = await lookup.function(**question.parameters)
+            else:
+                future = worker.start(lambda q=question: _looked_up(q))  # type: ignore[misc]
+                answer = await asyncio.wrap_future(future)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the facts are failed
+            answer = Failure(type(error).__name__, place_of(error, lookup.function))
+        try:
+            question = asking.send(answer)
+        except StopIteration:
+            question = None
 
 
 def _called(parts: Parts, step: Call) -> Outcome:
@@ -178,13 +179,14 @@ def _called(parts: Parts, step: Call) -> Outcome:
         return _outcome_of(attempts, step)
     future = worker.start(attempts)
     try:
-        wait([future], step.seconds)
+        future.exception(step.seconds)  # what the tool raises is returned here, so what is raised is of the waiting
+    except TimeoutError:
+        if not future.done():
+            future.add_done_callback(_late_reporter(parts, step))
+            return TOO_LATE
     except BaseException:
         future.add_done_callback(_late_reporter(parts, step))
         raise
-    if not future.done():
-        future.add_done_callback(_late_reporter(parts, step))
-        return TOO_LATE
     return _outcome_of(future.result, step)
 
 
