@@ -165,4 +165,4 @@ _BOOT = _boot()
 
 
 def _span(microseconds: int) -> str:
-    return str(timedelta(seconds=abs(microseconds) // 1_000_000))
+    return str(timedelta(seconds=(abs(microseconds) + 500_000) // 1_000_000))
