@@ -90,6 +90,23 @@ def test_an_actions_own_postings_are_left_out_with_what_was_given_back_of_them(s
     assert usage(store, "slot", exclude="a2") == (0, 1)
 
 
+def test_it_is_given_back_in_the_transaction_in_which_it_counted(store):
+    def work(transaction):
+        transaction.open_action(action("a1", state=State.SETTLED, agent="", conversation="desk"))
+        transaction.post("a1", "slot", "USD", 5)
+        transaction.append(body("a1", "settled", kind="recorded", source="desk", settled={"slot": 5}, limits=[]))
+        told = [transaction.give_back("a1", "a1", "slot", most) for most in (2, 2)]
+        seen = transaction.usage("slot", None, inclusive=True).settled
+        transaction.append(
+            {**body("a1", "settled", kind="counted"), "freed": [{"account": "slot", "action_id": "a1", "amount": 2}]}
+        )
+        return told, seen
+
+    assert store.transact(work) == ([2, 0], 3), "one action gives back once"
+    assert usage(store, "slot") == (0, 3)
+    assert store.read(verify).findings == ()
+
+
 def test_what_was_given_back_is_not_taken_for_a_change_that_makes_facts_stale(store):
     spend(store, "a1", "slot", 3)
     before = store.read(lambda r: r.position())
@@ -153,9 +170,9 @@ def test_every_window_says_what_a_plain_list_says(steps, windows):
 
 def told(store, name, amount, moment):
     def work(transaction):
-        transaction.open_action(action(name, state=State.SETTLED))
+        transaction.open_action(action(name, state=State.SETTLED, agent="", conversation="desk"))
         transaction.backfill("slot", "USD", [Movement(moment, amount, name)])
-        transaction.append(body(name, "settled", kind="recorded", settled={"slot": amount}, limits=[]))
+        transaction.append(body(name, "settled", kind="recorded", source="desk", settled={"slot": amount}, limits=[]))
 
     store.transact(work)
 
