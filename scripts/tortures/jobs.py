@@ -13,7 +13,7 @@ from scripts.tortures.shop import BLIND, FOUND, KEYED
 
 JOBS_IN_AN_ORDER = 3
 JOBS_IN_A_POOL = 40
-CUSTOMERS = 60
+CUSTOMERS = 150
 RECENT = 30
 AMOUNTS = ("5.00", "12.50", "20.00", "33.33", "49.99", "50.01")
 

@@ -83,7 +83,7 @@ def judge(guard: Guard, place: Place) -> Judgement:
     judgement = Judgement()
     judgement.demand("payments without an intent", without_intent(books, record))
     judgement.demand("doubled payments", doubled(books))
-    judgement.demand("begun while stopped", begun_while_stopped(record))
+    judgement.demand("payments begun while stopped", begun_while_stopped(books, record))
     judgement.demand("limits passed", (words for cap in CAPS for words in passed(cap, books)))
     judgement.demand("audit entries lost", lost(told, record))
     judgement.demand("faults in the audit log", faults(guard))
@@ -150,15 +150,19 @@ def doubled(books: Iterable[Booking]) -> Iterator[str]:
             yield f"job {job}: {count} times"
 
 
-def begun_while_stopped(record: Record) -> Iterator[str]:
-    """Yield effects that were announced between a stop of everything and its end."""
-    stopped = False
+def begun_while_stopped(books: Iterable[Booking], record: Record) -> Iterator[str]:
+    """Yield payments whose last announcement stands in the log between a stop of everything and its end."""
+    stopped, announced = False, defaultdict[str | None, list[tuple[datetime, bool]]](list)
     for position in sorted(record.entries):
         entry = record.entries[position]
         if entry.kind in ("halted", "resumed"):
             stopped = entry.kind == "halted"
-        elif stopped and entry.kind in ("decided", "sent_again") and entry.document.get("state") == State.EXECUTING:
-            yield f"entry {position} of action {entry.action_id}"
+        elif entry.document.get("state") == State.EXECUTING:
+            announced[entry.action_id].append((entry.at, stopped))
+    for booking in books:
+        before = [was_stopped for at, was_stopped in announced[booking.metadata["action"]] if at <= booking.at]
+        if before and before[-1]:
+            yield f"{booking.receipt.id} of action {booking.metadata['action']} at {booking.at.isoformat()}"
 
 
 def passed(cap: Cap, books: Iterable[Booking]) -> Iterator[str]:

@@ -27,7 +27,7 @@ LAG = WAY + timedelta(seconds=1)
 KEYED, FOUND, BLIND = "refund.keyed", "refund.found", "refund.blind"
 
 MINUTE = timedelta(minutes=1)
-ORDER_TOTAL, POOL_TOTAL, CUSTOMER_COUNT, EVERYONE_MINUTE = 6_000, 40_000, 25, 3_000_000
+ORDER_TOTAL, POOL_TOTAL, CUSTOMER_COUNT, EVERYONE_MINUTE = 6_000, 40_000, 25, 9_000_000
 
 POLICY = f"""
 agentguard: 1
