@@ -131,7 +131,8 @@ class Vault:
                 self._make_room()
                 name = self.name_of(tenant, customer)
                 if self._file.customer(name) is None:
-                    self._file.store_customer(name, self.seal(name, "customer", customer.encode(), "").packed)
+                    with self._file.writing():  # the key that it is sealed with is drawn in the same transaction
+                        self._file.store_customer(name, self.seal(name, "customer", customer.encode(), "").packed)
                 self._named[tenant, customer] = name
         return name
 
