@@ -70,12 +70,13 @@ def give_back(lookups: Lookups, action: str, original: str, account: str, most: 
         most: At most so much; None for all of it.
         position: How many entries the log had when the transaction began.
     """
-    said, found = lookups.account(account), lookups.cold.row(_POSTED, (original, account))
-    if said is None or found is None or found[0] is None or _sum(lookups, _BY, account, original, action):
+    found = lookups.cold.row(_POSTED, (original, account))
+    if found is None or found[0] is None or _sum(lookups, _BY, account, original, action):
         return 0  # one action gives back once: told again when accounts are filled, it changes nothing
     left = int(found[0]) - given_back_of(lookups, account, original)
     amount = left if most is None else min(left, most)
-    if amount <= 0:
+    said = lookups.account(account)  # asked last, since what was in memory only may have been written meanwhile
+    if amount <= 0 or said is None:
         return 0
     lookups.layer.rows[INSERT_REVERSAL].append((account, original, action, int(found[1]), amount, position))
     lookups.layer.change(("account", account), said._replace(reversed=said.reversed + amount))

@@ -84,7 +84,10 @@ class Clinic:
         return self.guard.audit.verify().findings
 
 
-def opened(address, text=VISITS, clock=None):
+ACTIONS = ("visit.book", "visit.cancel", "visit.refund", "identity.verify")
+
+
+def opened(address, text=VISITS, clock=None, actions=ACTIONS):
     """Open a guard over visits; `shop.doctors` None means that the calendar is down."""
     clock = clock or ManualClock()
     shop = SimpleNamespace(clock=clock, doctors={"s-1": "lee", "s-2": "kim"}, most=3)
@@ -94,7 +97,7 @@ def opened(address, text=VISITS, clock=None):
     def slot(slot_id):
         return {"doctor": shop.doctors[slot_id], "most": shop.most, "price": Money.of("40", "USD")}
 
-    for action in ("visit.book", "visit.cancel", "visit.refund", "identity.verify"):
+    for action in actions:
         shop.guard.action(action)(lambda key, **arguments: arguments)
     return Clinic(shop)
 
