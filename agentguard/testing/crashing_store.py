@@ -1,13 +1,18 @@
-"""A store that loses a commit when it is told to: before it, in the midst of it, or before anybody hears of it."""
+"""A store that loses a commit when it is told to: before it, in the midst of it, or before anybody hears of it.
+
+It can lose the process, or only the connection: then nobody tells the store whether its commit went through.
+"""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import TypeVar
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Reading, Store, Transaction
+from agentguard.store.unit import Unit
 
 T = TypeVar("T")
 
@@ -24,8 +29,26 @@ class Crash(BaseException):
     """The process is gone. It passes every handler that an error would meet, as a real crash does."""
 
 
-class _TornError(Exception):
+class TornError(Exception):
     """Everything was written, and nothing of it is committed."""
+
+
+class _CutConnection:
+    """A driver's connection that is cut in its next commit."""
+
+    def __init__(self, driver: Any, moment: Moment) -> None:
+        self._driver = driver
+        self._moment = moment
+
+    def commit(self) -> None:
+        if self._moment is Moment.AFTER:
+            self._driver.commit()
+        else:
+            self._driver.rollback()
+        raise sqlite3.OperationalError("the simulation cut the connection in the midst of a commit")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
 
 
 class CrashingStore(Store):
@@ -43,14 +66,19 @@ class CrashingStore(Store):
     _commits_left: int = 0
     _moment: Moment | None = None
     _dies: bool = True
+    _cut: Moment | None = None
 
     def crash_next(self, moment: Moment, commits: int = 1, *, dies: bool = True) -> None:
         """Raise `Crash` around the next commit, or a later one; the process is dead then, unless `dies` is false."""
         self._moment, self._commits_left, self._dies = moment, commits, dies
 
+    def cut_next(self, moment: Moment) -> None:
+        """Cut the connection in the next commit of a SQLite database: `AFTER` it went through, or before."""
+        self._cut = moment
+
     def disarm(self) -> None:
-        """Take back a crash that has not come yet."""
-        self._moment = None
+        """Take back what has not happened yet."""
+        self._moment = self._cut = None
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work as every store does, unless it was told to crash here."""
@@ -67,10 +95,26 @@ class CrashingStore(Store):
             self._crash()
         return value
 
+    def together(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Unit]:
+        """Run units of work in one batch, as the committer does with those that wait; each with what it came to."""
+        self._reach()
+        units = [Unit(work) for work in works]
+        self._commit(units)
+        if self.after_commit is not None:
+            self.after_commit()
+        return units
+
     def read(self, query: Callable[[Reading], T]) -> T:
         """Run a query as every store does, unless the process is dead or the database out of reach."""
         self._reach()
         return super().read(query)
+
+    def _commit(self, units: Sequence[Unit]) -> None:
+        if self._cut is not None:
+            channel = self._connections.take()
+            channel.driver, self._cut = _CutConnection(channel.driver, self._cut), None
+            self._connections.give(channel)  # on top of those that lie idle: the commit takes it next
+        super()._commit(units)
 
     def _reach(self) -> None:
         if self.dead:
@@ -97,9 +141,9 @@ class CrashingStore(Store):
     def _tear(self, work: Callable[[Transaction], T]) -> None:
         def torn(transaction: Transaction) -> None:
             work(transaction)
-            raise _TornError
+            raise TornError
 
         try:
             super().transact(torn)
-        except _TornError:
+        except TornError:
             self._crash()

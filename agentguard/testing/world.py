@@ -6,7 +6,7 @@ Nothing here draws a number. Whoever drives the world chooses what happens next,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,9 +26,10 @@ from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Abandoned, Call, Commit, Step, Walk
 from agentguard.engine.walk import walk
 from agentguard.errors import AgentGuardError, UsageError
+from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord
 from agentguard.testing.clock import ManualClock
-from agentguard.testing.crashing_store import Crash, CrashingStore, Moment
+from agentguard.testing.crashing_store import Crash, CrashingStore, Moment, TornError
 
 Build = Callable[[CrashingStore, Clock], Guard]
 """Makes the application's guard on a store, with its lookups and tools, as a process does when it starts."""
@@ -74,16 +75,26 @@ class SteppedWalk:
 
     def crash(self, moment: Moment) -> None:
         """Lose the walk around the commit that it waits for."""
-        if not isinstance(self.step, Commit):
-            raise UsageError(f"expected a walk that is about to commit, got one at {type(self.step).__name__}")
+        work = self._committing()
         store = self._parts.store
         if not isinstance(store, CrashingStore):
             raise UsageError(f"expected a guard on the store that the world gave it, got one on {type(store).__name__}")
         store.crash_next(moment, dies=False)
         with suppress(Crash, AgentGuardError):  # nobody is there any more to hear how it went
-            perform(self._parts, self.step)
+            store.transact(work)
         store.disarm()
         self.step = None
+
+    def torn(self) -> Callable[[Transaction], Any]:
+        """Return the unit of work that it waits to commit, and lose the walk: everything is written, then it fails."""
+        work = self._committing()
+        self.step = None
+
+        def fails(transaction: Transaction) -> None:
+            work(transaction)
+            raise TornError
+
+        return fails
 
     def abandon(self, *, committed: bool = False) -> None:
         """Do as a driver whose caller has gone: what waits to be committed is taken back, and nothing new is begun.
@@ -102,6 +113,11 @@ class SteppedWalk:
             step.withdrawn = True
         self.fail(Abandoned())
 
+    def _committing(self) -> Commit:
+        if not isinstance(self.step, Commit):
+            raise UsageError(f"expected a walk that is about to commit, got one at {type(self.step).__name__}")
+        return self.step
+
     def _go_on(self, resume: Callable[[], Step]) -> bool:
         try:
             self.step = resume()
@@ -110,7 +126,8 @@ class SteppedWalk:
         except Abandoned:
             self.step = None
         except Exception as error:  # noqa: BLE001 - what `guard.run` would raise is kept for whoever drives
-            self.step, self.error = None, error
+            unheard = self._abandoned and isinstance(error, AgentGuardError)
+            self.step, self.error = None, None if unheard else error
         return self.step is not None
 
 
@@ -159,6 +176,17 @@ class Process:
     def recovering(self, record: ActionRecord) -> SteppedWalk:
         """Begin to recover one action, as `guard.recover` does for each, without taking a step."""
         return SteppedWalk(self.parts, recovering(self.parts, record))
+
+    def commit_together(self, walks: Sequence[SteppedWalk], losing: Sequence[SteppedWalk] = ()) -> None:
+        """Commit what several walks wait to commit in one batch; the units of some fail in it, and they are lost."""
+        lost = [stepped.torn() for stepped in losing]
+        waiting = [(stepped, stepped.step) for stepped in walks if isinstance(stepped.step, Commit)]
+        units = self.store.together([*lost, *(step for _, step in waiting)])
+        for (stepped, _), unit in zip(waiting, units[len(lost) :], strict=True):
+            if unit.error is None:
+                stepped.give(unit.value)
+            else:
+                stepped.fail(unit.error)
 
     def activate(self, bundle: Bundle, *, by: str = "world", why: str = "simulated") -> Activation:
         """Put policies into force that need not be the ones this process has loaded, as somebody elsewhere may."""

@@ -245,9 +245,33 @@ class History:
             if going not in self.going or going.flight is not None:
                 return
             step = going.walk.step
+            if isinstance(step, Commit):
+                self._cut(going.process)
             going.walk.advance()
             self.say(f"{going.process.name} {going.name} {type(step).__name__.lower()}")
             self._noticed(going)
+
+    def _batch(self, number):
+        """Several walks of one process wait at once, and share a commit; some of their units fail in it."""
+        process = self._process()
+        waiting = [going for going in self.going if going.process is process and isinstance(going.walk.step, Commit)]
+        if len(waiting) < 2 or process.store.outage:
+            return
+        self.dice.shuffle(waiting)
+        losing = waiting[:1] if self.dice.random() < 0.3 else []
+        names = " ".join(f"{going.name}{' (fails)' if going in losing else ''}" for going in waiting)
+        self.say(f"{process.name} {names} commit together")
+        self._cut(process)
+        going_on = [going for going in waiting if going not in losing]
+        process.commit_together([going.walk for going in going_on], [going.walk for going in losing])
+        for going in waiting:
+            self._noticed(going)
+
+    def _cut(self, process):
+        if self.dice.random() < 0.1:
+            moment = self.dice.choice((Moment.BEFORE, Moment.AFTER))
+            self.say(f"{process.name} is cut off {moment} its commit")
+            process.store.cut_next(moment)
 
     def _noticed(self, going):
         """Look where a walk is now: over, or calling a tool."""
@@ -544,7 +568,7 @@ def temper(dice):
     return kinds, [Mood.WILLING] * dice.choice((1, 3, 6)) + dice.sample(list(Mood), 5)
 
 
-ALWAYS = {"ask": 16, "step": 60, "fly": 20, "recover_one": 3, "recover": 2, "resume": 3, "time": 3}
+ALWAYS = {"ask": 16, "step": 60, "batch": 8, "fly": 20, "recover_one": 3, "recover": 2, "resume": 3, "time": 3}
 WEIGHTS = {
     "ask_again": 6,
     "ask_otherwise": 1,
