@@ -48,7 +48,7 @@ def test_a_clock_that_jumped_is_doubted_until_it_is_confirmed_with_a_reason(shop
     assert command("clock", "show").code == 0
     assert command("limits").code == 0
     (entry,) = command("audit", "list", "--kind", "clock_confirmed", "--json").json
-    assert (entry["body"]["by"], entry["body"]["why"]) == ("mrossi", "asked two time servers")
+    assert (entry["entry"]["by"], entry["entry"]["why"]) == ("mrossi", "asked two time servers")
     assert "asked two time servers" in command("audit", "show", str(entry["pos"])).out
     assert command("audit", "verify").code == 0
 
