@@ -55,7 +55,7 @@ class Shop:
         register(self.guard, is_async=is_async)
         self.guard.start()
         self._name = f"{os.getpid()}-{id(self)}"
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(os.getpid() * CUSTOMERS // 7)  # processes meet different customers at a time
 
     def meet(self, runner: asyncio.Runner) -> None:
         """Have every customer act once: the first time makes a key of their own, which is another file's commit."""
@@ -117,4 +117,4 @@ def register(guard: Guard, *, is_async: bool) -> None:
 def expect(answer: Any, kind: type) -> None:
     """Refuse to time anything but what was meant to be timed."""
     if not isinstance(answer, kind):
-        raise SystemExit(f"expected {kind.__name__}, got {answer}")
+        raise SystemExit(f"expected {kind.__name__}, got {answer} ({answer.reason_code})")
