@@ -132,7 +132,7 @@ def hold(lookups: Lookups, action: str, account: str, unit: str, amount: int) ->
         raise AmountTooLargeError(
             f"expected an account to stay within {LARGEST_TOTAL}, got {amount} more; start a new account"
         )
-    lookups.layer.change(("account", account), said._replace(pending=said.pending + amount))
+    lookups.layer.change(("account", account), _pending(said, amount))
     held = {**holder.holds, account: (unit, amount)}
     lookups.layer.change(("action", action), Action(holder.record, held, True, holder.kept))
 
@@ -164,7 +164,7 @@ def release(lookups: Lookups, action: str) -> None:
     """Give back everything that an action holds."""
     for account, (_, amount) in _close(lookups, action).items():
         said = _found(lookups, account, None)
-        lookups.layer.change(("account", account), said._replace(pending=said.pending - amount))
+        lookups.layer.change(("account", account), _pending(said, -amount))
 
 
 def post(
@@ -195,13 +195,7 @@ def post(
     lookups.layer.rows[INSERT_POSTING].append((account, moment, said.n + 1, amount, total, action))
     lookups.layer.change(
         ("account", account),
-        said._replace(
-            pending=said.pending - given_back,
-            posted=total,
-            n=said.n + 1,
-            last_us=moment,
-            last_position=position,
-        ),
+        Account(said.unit, said.pending - given_back, total, said.n + 1, moment, position, said.reversed, said.kept),
     )
 
 
@@ -246,6 +240,11 @@ def _found(lookups: Lookups, account: str, unit: str | None) -> Account:
     if unit is None:
         raise UsageError("expected an account that was held on or posted to, got a new one; use `post` with its unit")
     return Account(unit, 0, 0, 0, 0, 0, 0, None)
+
+
+def _pending(said: Account, more: int) -> Account:
+    # Every field by its place: `_replace` takes four times as long, and this runs six times an action.
+    return Account(said.unit, said.pending + more, *said[2:])
 
 
 def _close(lookups: Lookups, action: str) -> Mapping[str, tuple[str, int]]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from agentguard.store.records import ActionRecord
@@ -143,7 +142,6 @@ class _At:
         return self._memory.find_at(name, self._version)
 
 
-@dataclass(slots=True)
 class Layer:
     """What is known since a transaction or a unit of work began, and what of it is to be written.
 
@@ -152,15 +150,24 @@ class Layer:
         rows: New rows by the statement that inserts them.
     """
 
-    below: Remembering
-    known: dict[Name, Any] = field(default_factory=dict)
-    changed: dict[Name, None] = field(default_factory=dict)
-    rows: defaultdict[Statement, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
+    __slots__ = ("below", "chain", "changed", "known", "remembered", "rows")
+
+    def __init__(self, below: Layer | Remembering) -> None:
+        self.known: dict[Name, Any] = {}
+        self.changed: dict[Name, None] = {}
+        self.rows: defaultdict[Statement, list[tuple[Any, ...]]] = defaultdict(list)
+        self.below = below if isinstance(below, Layer) else None
+        self.remembered: Remembering = below.remembered if isinstance(below, Layer) else below
+        self.chain: tuple[dict[Name, Any], ...] = (self.known,)
+        if self.below is not None:
+            self.chain += self.below.chain
 
     def find(self, name: Name) -> Any:
         """Return what is known under a name, here or below, or `UNKNOWN`."""
-        found = self.known.get(name, UNKNOWN)
-        return self.below.find(name) if found is UNKNOWN else found
+        for known in self.chain:
+            if name in known:
+                return known[name]
+        return self.remembered.find(name)
 
     def change(self, name: Name, value: Any) -> None:
         """Know something else from here on, which is to be written."""
@@ -170,19 +177,23 @@ class Layer:
     @property
     def is_written(self) -> bool:
         """Whether the database has everything."""
-        if self.changed or self.rows:
-            return False
-        return not isinstance(self.below, Layer) or self.below.is_written
+        return not any(layer.changed or layer.rows for layer in self.layers())
+
+    def layers(self) -> Iterator[Layer]:
+        """Yield this layer and those below it."""
+        layer: Layer | None = self
+        while layer is not None:
+            yield layer
+            layer = layer.below
 
     def pending(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
         """Yield the rows that are still to be inserted by a statement, here and in the layers below."""
-        yield from self.rows.get(statement, ())
-        if isinstance(self.below, Layer):
-            yield from self.below.pending(statement)
+        for layer in self.layers():
+            yield from layer.rows.get(statement, ())
 
     def take(self, above: Layer) -> None:
         """Take over what the layer above came to."""
         self.known.update(above.known)
         self.changed.update(above.changed)
         for statement, rows in above.rows.items():
-            self.rows[statement].extend(rows)
+            self.rows[statement] += rows

@@ -113,7 +113,6 @@ class ActionRow(Row, table=True):
     __table_args__ = (
         UniqueConstraint("tenant", "agent", "conversation", "key"),
         Index("agentguard_action_state", "state", "id"),
-        Index("agentguard_action_tenant", "tenant", "id"),
         TYPED,
     )
 

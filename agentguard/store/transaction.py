@@ -36,7 +36,7 @@ from agentguard.store.writing import INSERT_ENTRY, INSERT_ESCALATION, INSERT_RES
 ENTRY_VERSION = 1
 LARGEST_ENTRY = 2**20
 MOST_VOTES = 100
-_ADDED_BY_STORE = ("v", "log", "stream", "seq", "prev", "ts_us")
+_ADDED_BY_STORE = frozenset({"v", "log", "stream", "seq", "prev", "ts_us"})
 
 _escalation = EscalationRow.__table__
 _activation = ActivationRow.__table__
@@ -70,12 +70,12 @@ class Transaction(Reading):
         stream, kind = body.get("tenant"), body.get("kind")
         if not isinstance(stream, str) or not stream or not isinstance(kind, str) or not kind:
             raise UsageError(f"expected `tenant` and `kind` as text in an entry, got `{stream!r}` and `{kind!r}`")
-        taken = [name for name in _ADDED_BY_STORE if name in body]
-        if taken:
-            raise UsageError(f"expected the store to add `{taken[0]}` to an entry, got it in the body; leave it out")
+        if not _ADDED_BY_STORE.isdisjoint(body):
+            taken = min(_ADDED_BY_STORE.intersection(body))
+            raise UsageError(f"expected the store to add `{taken}` to an entry, got it in the body; leave it out")
         seq, prev = self._lookups.stream_head(stream)
-        added = (ENTRY_VERSION, self._head.log, stream, seq + 1, prev, self._now_us)
-        data = canonical_bytes({**body, **dict(zip(_ADDED_BY_STORE, added, strict=True))})
+        added = {"v": ENTRY_VERSION, "log": self._head.log, "stream": stream, "seq": seq + 1, "prev": prev}
+        data = canonical_bytes({**body, **added, "ts_us": self._now_us})
         if len(data) > LARGEST_ENTRY:
             raise UsageError(f"expected an entry of at most {LARGEST_ENTRY} bytes, got {len(data)}; keep less in it")
         reference = EntryRef(self._head.size + 1, stream, seq + 1, leaf_of(data))
@@ -133,7 +133,7 @@ class Transaction(Reading):
             raise StaleFenceError(f"expected action `{action_id}` {from_state} with fence {fence}, got {state}")
         now = from_microseconds(self._now_us)
         record = replace(found.record, **values, state=to_state, fence=new_fence, updated_at=now)
-        self._layer.change(("action", action_id), found._replace(record=record))
+        self._layer.change(("action", action_id), Action(record, *found[1:]))
 
     def hold(self, action_id: str, account: str, unit: str, amount: int) -> None:
         """Set an amount aside; an account that several limits share is held once, with one amount.

@@ -91,7 +91,7 @@ def write_out(channel: Channel, layer: Layer) -> None:
     """
     changed: dict[Name, None] = {}
     new: defaultdict[Statement, list[tuple[Any, ...]]] = defaultdict(list)
-    for part in reversed(list(_layers(layer))):
+    for part in reversed(list(layer.layers())):
         changed |= part.changed
         for statement, found in part.rows.items():
             new[statement] += found
@@ -104,14 +104,13 @@ def write_out(channel: Channel, layer: Layer) -> None:
                 new[_INSERT_ACTION].append(rows.action_row(value))
             else:
                 moved_actions.append(rows.moved_row(value, value.kept))
-            layer.known[name] = value._replace(kept=(value.record.state.value, value.record.fence))
+            layer.known[name] = Action(*value[:3], (value.record.state.value, value.record.fence))
         elif isinstance(value, Account):
-            _, *now = value[:7]
             if value.kept is None:
                 new[_INSERT_ACCOUNT].append((name[1], *value[:7]))
             else:
-                changed_accounts.append((*now, name[1], *value.kept))
-            layer.known[name] = value._replace(kept=(value.n, value.pending))
+                changed_accounts.append((*value[1:7], name[1], *value.kept))
+            layer.known[name] = Account(*value[:7], (value.n, value.pending))
     _change(channel, _MOVE_ACTION, moved_actions)
     _change(channel, _CHANGE_ACCOUNT, changed_accounts)
     for statement, found in new.items():
@@ -127,13 +126,6 @@ def write_head(channel: Channel, before: tuple[int, str], after: tuple[Any, ...]
         after: Size, leaf, the ledger's time, and what the clock said: time of day, uptime, boot.
     """
     _change(channel, _CHANGE_HEAD, [(*after, *before)])
-
-
-def _layers(layer: Layer) -> Any:
-    below: Any = layer
-    while isinstance(below, Layer):
-        yield below
-        below = below.below
 
 
 def _change(channel: Channel, statement: Statement, wanted: list[tuple[Any, ...]]) -> None:
