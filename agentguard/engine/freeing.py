@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from agentguard.core.lifecycle import State
 from agentguard.core.money import Money
 from agentguard.core.plan import Compiled, Environment, PlannedLimit
 from agentguard.engine.parts import Parts
@@ -21,8 +20,8 @@ def free(
 ) -> list[dict[str, Any]]:
     """Give back what the action that another one relates to counted, and return it as the entry says it.
 
-    Only a settled action of the same tenant is undone, and only one of the same customer where both are known: what
-    was done for somebody else stays counted.
+    Only an action of the same tenant is undone, and only one of the same customer where both are known: what was done
+    for somebody else stays counted. What was not done has counted nothing that could be given back.
 
     Args:
         parts: What is in force, and was.
@@ -31,7 +30,7 @@ def free(
         values: What its amounts are read from, asked for only where a limit says how much.
     """
     original = None if freeing.relates_to is None else transaction.action(freeing.relates_to)
-    if original is None or original.state is not State.SETTLED or original.tenant != freeing.tenant:
+    if original is None or original.tenant != freeing.tenant:
         return []
     if freeing.on_behalf_of and original.on_behalf_of and freeing.on_behalf_of != original.on_behalf_of:
         return []

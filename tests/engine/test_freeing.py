@@ -63,6 +63,7 @@ def test_a_place_is_given_back_once_however_often_it_is_cancelled(clinic):
         {"relates_to": "act_of_nobody"},
         {"on_behalf_of": "c-2"},
         {"tenant": "other"},
+        {"tenant": "other", "on_behalf_of": ""},
     ],
 )
 def test_what_was_done_for_somebody_else_or_is_not_named_stays_counted(clinic, wrong):

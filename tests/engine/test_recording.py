@@ -442,6 +442,20 @@ def test_what_a_limit_does_not_speak_of_is_recorded_all_the_same(clinic):
     assert clinic.verified() == ()
 
 
+def test_a_limit_that_comes_later_counts_it_at_the_time_at_which_it_happened(address):
+    clinic = opened(address)
+    for days in (3, 1, 6, 8):
+        clinic.record(ago=timedelta(days=days), agent="bot")
+    clinic.guard.close()
+    limit = "  - {id: new, on: [visit.book], count: actions, in: 5 days, max: 9, over: deny}\n"
+    again = opened(
+        address, VISITS.replace("version: 1", "version: 2").replace("requires:", f"{limit}requires:"), clinic.clock
+    )
+    assert [item.used for item in again.record(key="x", agent="bot").limits if item.limit == "visits/new"] == [3]
+    assert again.verified() == ()
+    again.guard.close()
+
+
 def test_what_is_filled_in_by_the_policy_may_be_told_as_it_really_was(address):
     text = VISITS.replace("fee: money}", "fee: 'money, computed as price'}")
     text = text.replace("facts:\n", "names: {price: slot.price}\nfacts:\n  slot.price: money\n")
