@@ -20,6 +20,10 @@ class _Meaning(NamedTuple):
     make: type[AgentGuardError] = StoreUnavailableError
 
 
+_READ_ONLY = "25006"
+# What a standby says to a transaction that wants to write, before it has written anything.
+_UNSUPPORTED = "0A000"
+
 # The first that fits counts.
 _MEANINGS = (
     _Meaning("40", "{database} was written to by others at the same time, again and again", "try again"),
@@ -30,7 +34,7 @@ _MEANINGS = (
     ),
     _Meaning("57014", "{database} did not answer in time", "look at what it is doing"),
     _Meaning(
-        "25006",
+        _READ_ONLY,
         "{database} is read-only, as a standby is",
         "name the primary, or both with `target_session_attrs=read-write`",
     ),
@@ -78,6 +82,8 @@ def meaning(error: Exception, database: str, patience: float) -> AgentGuardError
             f"look for work that waits inside a transaction"
         )
     state = getattr(original, "sqlstate", None) or _guessed(original)
+    if state == _UNSUPPORTED and "during recovery" in words:
+        state = _READ_ONLY
     if state.startswith("22"):
         return UsageError(
             f"expected whole numbers of 64 bits and Unicode text without NUL, got what no database can keep: {words}"

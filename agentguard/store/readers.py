@@ -32,15 +32,16 @@ class Readers:
             return self._run(query)
 
     def _run(self, query: Callable[[Reading], T]) -> T:
-        channel = self._connections.take()
         try:
-            return query(self._reading(channel))
+            channel = self._connections.take()
+            try:
+                return query(self._reading(channel))
+            finally:
+                self._end(channel)
         except Exception as error:
             if self._connections.is_database_error(error):
                 raise self._connections.meaning(error) from error
             raise
-        finally:
-            self._end(channel)
 
     def _reading(self, channel: Channel) -> Reading:
         channel.begin(writes=False)
