@@ -10,10 +10,15 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from agentguard.errors import UsageError
-from agentguard.store import sqlite
+from agentguard.store.dialect import Dialect
+from agentguard.store.postgresql import Postgresql
+from agentguard.store.sqlite import Sqlite
 
 KEYS = "AGENTGUARD_KEYS"
 """The variable that names the keys file of a database."""
+
+DIALECTS: Mapping[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgresql(), "postgres": Postgresql()}
+"""By SQLAlchemy's name of the backend."""
 
 _EXPECTED = "expected a database like `sqlite:///agentguard.db` or `postgresql://user@host/agentguard`"
 
@@ -30,7 +35,7 @@ def read_address(url: str) -> URL:
         # What cannot be read may have a password anywhere before its last `@`.
         shown = re.sub(r"^([^:]*:/*).*@", r"\1***@", url)
         raise UsageError(f"{_EXPECTED}, got `{shown}`; write it like this") from error
-    if address.get_backend_name() not in {"sqlite", "postgres", "postgresql"}:
+    if address.get_backend_name() not in DIALECTS:
         raise UsageError(f"{_EXPECTED}, got one of `{address.get_backend_name()}`; use one of these")
     if "password" in address.query:
         # libpq takes it there as well, where it would be shown.
@@ -40,10 +45,15 @@ def read_address(url: str) -> URL:
     return address
 
 
+def dialect_of(address: URL) -> Dialect:
+    """Return the engine behind an address that was read."""
+    return DIALECTS[address.get_backend_name()]
+
+
 def database_file(url: str) -> str | None:
     """Return the file that a database is in, or None where there is none: in memory, or behind a server."""
     address = read_address(url)
-    if address.get_backend_name() != "sqlite" or sqlite.in_memory(address):
+    if address.get_backend_name() != "sqlite" or dialect_of(address).is_in_memory(address):
         return None
     return str(address.database).removeprefix("file:")
 
@@ -55,7 +65,6 @@ def keys_file(url: str, environment: Mapping[str, str] = os.environ) -> str | No
     behind a server in the working directory, under its name (`shop.keys`).
     """
     address = read_address(url)
-    on_server = address.get_backend_name() != "sqlite"
-    if not on_server and sqlite.in_memory(address):
+    if dialect_of(address).is_in_memory(address):
         return None
-    return environment.get(KEYS) or f"{(address.database or 'agentguard') if on_server else database_file(url)}.keys"
+    return environment.get(KEYS) or f"{database_file(url) or address.database or 'agentguard'}.keys"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ClauseElement, Engine, PoolProxiedConnection
+from sqlalchemy import ClauseElement, PoolProxiedConnection
 from sqlalchemy.engine import Dialect as Compiling
 
 from agentguard.store import statement
@@ -20,8 +20,8 @@ class Channel:
 
     __slots__ = ("_compiling", "_cursor", "_dialect", "_name", "_pooled", "driver")
 
-    def __init__(self, engine: Engine, dialect: Dialect, compiling: Compiling) -> None:
-        self._pooled: PoolProxiedConnection = engine.raw_connection()
+    def __init__(self, pooled: PoolProxiedConnection, dialect: Dialect, compiling: Compiling) -> None:
+        self._pooled = pooled
         self._dialect = dialect
         self._compiling = compiling
         self._name = dialect.name

@@ -35,7 +35,7 @@ class Connections:
             try:
                 channel = self._idle.pop()
             except IndexError:
-                return Channel(self._engine, self.dialect, self._compiling)
+                return Channel(self._engine.raw_connection(), self.dialect, self._compiling)
             if self.dialect.is_living(channel.driver):
                 return channel
             channel.close(broken=True)

@@ -12,26 +12,21 @@ from sqlalchemy.engine import URL
 
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import schema
-from agentguard.store.address import read_address
+from agentguard.store.address import dialect_of, read_address
 from agentguard.store.committer import Committer, Submitted, closed
 from agentguard.store.connections import Connections
 from agentguard.store.dialect import Dialect
 from agentguard.store.ledger_clock import LedgerClock, checked
 from agentguard.store.memory import Memory
 from agentguard.store.moment import Clock
-from agentguard.store.postgresql import Postgresql
 from agentguard.store.readers import Readers
 from agentguard.store.reading import Reading
-from agentguard.store.sqlite import Sqlite
 from agentguard.store.transaction import Transaction
 from agentguard.store.turn import NoTurns
 from agentguard.store.unit import Unit
 from agentguard.store.writer import Writer
 
 T = TypeVar("T")
-
-DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgresql(), "postgres": Postgresql()}
-"""By SQLAlchemy's name of the backend."""
 
 
 class Store:
@@ -80,7 +75,8 @@ class Store:
             StoreUnavailableError: It cannot be opened.
             UsageError: The address is not one of the above.
         """
-        address, dialect = _parse(url)
+        address = read_address(url)
+        dialect = dialect_of(address)
         ledger_clock = checked(clock)
         store = cls(address, dialect, ledger_clock, patience)
         try:
@@ -199,8 +195,3 @@ async def _outcome(submitted: Submitted) -> Any:
     except asyncio.CancelledError:
         submitted.withdraw()
         raise
-
-
-def _parse(url: str) -> tuple[URL, Dialect]:
-    address = read_address(url)
-    return address, DIALECTS[address.get_backend_name()]

@@ -62,11 +62,17 @@ class Dialect(Protocol):
     def triggers(self) -> Iterator[str]:
         """Yield the statements that make the append-only tables refuse changes; run once, with the tables."""
 
+    def drop_triggers(self, connection: Connection) -> None:
+        """Drop these triggers, in a transaction that makes them anew."""
+
     def new_log_name(self, connection: Connection) -> str:
         """Return a random name for a new log, drawn by the database."""
 
     def translate(self, error: Exception, database: str, patience: float) -> AgentGuardError:
         """Return what an error of SQLAlchemy or the driver means to somebody who can do something about it."""
+
+    def is_made_elsewhere(self, error: Exception) -> bool:
+        """Return whether another process made the tables at the same moment, and was first."""
 
     def is_transient(self, error: Exception) -> bool:
         """Return whether the same transaction may be run again: a serialization failure, a deadlock."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from agentguard.errors import TamperedError
+from agentguard.errors import StoreSchemaError, TamperedError
+from agentguard.store import tables
 from agentguard.store.channel import Channel
 from agentguard.store.ledger_clock import LedgerClock, Moment, Tick
 from agentguard.store.memory import Version
@@ -16,7 +17,7 @@ from agentguard.store.tables import LogRow
 
 _log = LogRow.__table__
 _tick = (_log.c.wall_us, _log.c.uptime_us, _log.c.boot)
-_columns = select(_log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us, server_us(), *_tick)
+_columns = select(_log.c.schema_version, _log.c.log, _log.c.size, _log.c.leaf, _log.c.last_us, server_us(), *_tick)
 _HEAD = Statement(_columns)
 _LOCKED_HEAD = Statement(_columns.with_for_update())
 
@@ -51,12 +52,18 @@ def read_head(channel: Channel, *, lock: bool) -> Head:
     """Return the head, and let no other writer past it if it is locked.
 
     Raises:
-        TamperedError: There is none.
+        StoreSchemaError: The database was upgraded since this process opened it.
+        TamperedError: There is no head.
     """
     row = channel.row(_LOCKED_HEAD if lock else _HEAD)
     if row is None:
         raise TamperedError("expected the head of the log, got none: it was removed; restore a backup")
-    log, size, leaf, last_us, server, *tick = row
+    schema, log, size, leaf, last_us, server, *tick = row
+    if schema != tables.SCHEMA_VERSION:
+        raise StoreSchemaError(
+            f"expected a database of schema {tables.SCHEMA_VERSION}, got schema {schema}: it was upgraded; nothing was "
+            f"stored; start this process anew with the agentguard that upgraded it"
+        )
     return Head(log, size, leaf, last_us, Tick(*tick), server)
 
 

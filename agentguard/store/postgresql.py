@@ -52,6 +52,11 @@ _SETTINGS = (
     " ELSE current_setting('synchronous_commit') END, false)"
 )
 
+_TRIGGERS = (
+    "SELECT tgname, tgrelid::regclass::text FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid"
+    " WHERE NOT tgisinternal AND starts_with(tgname, 'agentguard') AND relnamespace = current_schema()::regnamespace"
+)
+
 
 class Postgresql:
     """PostgreSQL, or what speaks its protocol, as a dialect of the store."""
@@ -152,6 +157,11 @@ class Postgresql:
             "agentguard_log_grows", f"BEFORE UPDATE ON agentguard_log FOR EACH ROW WHEN ({HEAD_SHRINKS})", HEAD_GROWS
         )
 
+    def drop_triggers(self, connection: Connection) -> None:
+        """Drop these triggers, in a transaction that makes them anew."""
+        for name, table in connection.exec_driver_sql(_TRIGGERS).all():
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}" ON {table}')
+
     def new_log_name(self, connection: Connection) -> str:
         """Return a random name for a new log, drawn by the database."""
         return str(connection.exec_driver_sql("SELECT replace(gen_random_uuid()::text, '-', '')").scalar_one())
@@ -160,10 +170,13 @@ class Postgresql:
         """Return what a database error means to somebody who can do something about it."""
         return postgresql_errors.meaning(error, database, patience)
 
+    def is_made_elsewhere(self, error: Exception) -> bool:
+        """Return whether another process made the tables at the same moment, and was first."""
+        return _state(error) in {"23505", "42P07", "42710", "42723"}
+
     def is_transient(self, error: Exception) -> bool:
         """Return whether the same transaction may be run again: a serialization failure, a deadlock."""
-        original = error.orig if isinstance(error, DBAPIError) else error
-        return getattr(original, "sqlstate", None) in {"40001", "40P01"}
+        return _state(error) in {"40001", "40P01"}
 
 
 class _Preparation:
@@ -183,6 +196,10 @@ class _Preparation:
             )
         driver.execute(_SETTINGS, self._settings)
         driver.commit()
+
+
+def _state(error: Exception) -> str | None:
+    return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
 
 
 def _psycopg() -> ModuleType:

@@ -8,11 +8,11 @@ from sqlalchemy import Connection, Engine, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentguard.errors import StoreSchemaError
-from agentguard.store import sqlite
+from agentguard.store import sqlite, tables
 from agentguard.store.dialect import Dialect
 from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.server_time import server_us
-from agentguard.store.tables import SCHEMA_VERSION, LogRow, metadata
+from agentguard.store.tables import LogRow, metadata
 
 _OPENING_ATTEMPTS = 20
 
@@ -38,11 +38,27 @@ def prepare(engine: Engine, dialect: Dialect, clock: LedgerClock, *, log: str | 
         version = _made_or_found(engine, dialect, clock, log, patience)
     except SQLAlchemyError as error:
         raise dialect.translate(error, name, patience) from error
-    if version != SCHEMA_VERSION:
-        raise StoreSchemaError(
-            f"expected a database of schema {SCHEMA_VERSION} in `{name}`, got schema {version}; use the agentguard "
-            f"that made it, or name another file"
+    if version != tables.SCHEMA_VERSION:
+        advice = (
+            "run `agentguard store upgrade`" if version < tables.SCHEMA_VERSION else "use an agentguard as new as it is"
         )
+        raise StoreSchemaError(
+            f"expected a database of schema {tables.SCHEMA_VERSION} in `{name}`, got schema {version}; {advice}"
+        )
+
+
+def version_in(connection: Connection, *, lock: bool = False) -> int | None:
+    """Return the version of the tables in a database, or None where there are none.
+
+    Args:
+        connection: To the database.
+        lock: Whether no other writer goes on before this transaction has ended.
+    """
+    if not inspect(connection).has_table(_log.name):
+        return None
+    asked = select(_log.c.schema_version)
+    found = connection.execute(asked.with_for_update() if lock else asked).scalar()
+    return None if found is None else int(found)
 
 
 def _made_or_found(engine: Engine, dialect: Dialect, clock: LedgerClock, log: str | None, patience: float) -> int:
@@ -51,21 +67,19 @@ def _made_or_found(engine: Engine, dialect: Dialect, clock: LedgerClock, log: st
         try:
             return _attempt(engine, dialect, clock, log)
         except SQLAlchemyError as error:
-            # Two processes that make the same database meet while it changes to write-ahead logging, which SQLite
-            # refuses at once instead of waiting.
             attempt += 1
-            if "locked" not in str(error) or attempt == _OPENING_ATTEMPTS:
+            if not dialect.is_made_elsewhere(error) or attempt == _OPENING_ATTEMPTS:
                 raise
             time.sleep(patience / 10 / _OPENING_ATTEMPTS)
 
 
 def _attempt(engine: Engine, dialect: Dialect, clock: LedgerClock, log: str | None) -> int:
     with engine.connect() as connection:
-        version = _version(connection)
+        version = version_in(connection)
     if version is not None:
         return version
     with engine.connect().execution_options(**{sqlite.WRITES: True}) as connection:
-        return _version(connection) or _create(connection, dialect, clock, log)
+        return version_in(connection) or _create(connection, dialect, clock, log)
 
 
 def _create(connection: Connection, dialect: Dialect, clock: LedgerClock, log: str | None) -> int:
@@ -74,14 +88,7 @@ def _create(connection: Connection, dialect: Dialect, clock: LedgerClock, log: s
         connection.exec_driver_sql(statement)
     name = log or dialect.new_log_name(connection)
     tick = clock.tick(connection.execute(select(server_us())).scalar())
-    values = {"id": 1, "log": name, "schema_version": SCHEMA_VERSION, "size": 0, "leaf": "", **tick._asdict()}
+    values = {"id": 1, "log": name, "schema_version": tables.SCHEMA_VERSION, "size": 0, "leaf": "", **tick._asdict()}
     connection.execute(_log.insert(), values | {"last_us": tick.wall_us, "created_us": tick.wall_us})
     connection.commit()
-    return SCHEMA_VERSION
-
-
-def _version(connection: Connection) -> int | None:
-    if not inspect(connection).has_table(_log.name):
-        return None
-    found = connection.execute(select(_log.c.schema_version)).scalar()
-    return None if found is None else int(found)
+    return tables.SCHEMA_VERSION

@@ -110,6 +110,12 @@ class Sqlite:
         yield _trigger("agentguard_log_stays", "BEFORE DELETE ON agentguard_log", HEAD_STAYS)
         yield _trigger("agentguard_log_grows", f"BEFORE UPDATE ON agentguard_log WHEN {HEAD_SHRINKS}", HEAD_GROWS)
 
+    def drop_triggers(self, connection: Connection) -> None:
+        """Drop these triggers, in a transaction that makes them anew."""
+        named = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'agentguard%'"
+        for name in connection.exec_driver_sql(named).scalars().all():
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+
     def new_log_name(self, connection: Connection) -> str:
         """Return a random name for a new log, drawn by the database."""
         return str(connection.exec_driver_sql("SELECT lower(hex(randomblob(16)))").scalar_one())
@@ -127,6 +133,11 @@ class Sqlite:
         if isinstance(error, DatabaseError | sqlite3.DatabaseError):
             return StoreUnavailableError(f"the database `{database}` could not do it: {words}; nothing was stored")
         return StoreUnavailableError(f"the database `{database}` could not be reached: {words}; nothing was stored")
+
+    def is_made_elsewhere(self, error: Exception) -> bool:
+        """Return whether another process made the tables at the same moment, and was first."""
+        # While the file changes to write-ahead logging, SQLite refuses at once instead of waiting.
+        return "locked" in str(error)
 
     def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 -- the other engine looks at it
         """Return False: whoever holds the write lock is alone."""
