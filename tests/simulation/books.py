@@ -85,6 +85,10 @@ class Books:
             self.on_deed(deed)
         return deed.receipt
 
+    def pay_by_hand(self, key, action, order_id, amount, now):
+        """Do what a colleague asks for at the counter; no guard hears of it until somebody records it."""
+        self.deeds.append(Deed(key, action, order_id, now, Receipt(f"r-{len(self.deeds) + 1}", amount)))
+
     def of(self, key):
         return [deed for deed in self.deeds if deed.key == key]
 

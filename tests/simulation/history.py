@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from agentguard import Guard, Idempotent, Money, NotDoneError, Queryable, Read, Unprotected, Waits
+from agentguard.engine.deeds import Deed as Done
 from agentguard.engine.steps import Call, Commit
 from agentguard.errors import KeyConflictError, StoreUnavailableError, UsageError
 from agentguard.store import Store, Vault
@@ -15,7 +16,8 @@ from agentguard.testing.clock import ManualClock
 from agentguard.testing.crashing_store import Crash, Moment
 from agentguard.testing.world import World
 from tests.simulation.books import CLOCK_ERROR, SETTLE_LAG, TIMEOUT, TTL, Books, Flight, Mood, Receipt
-from tests.simulation.laws import Asked, Laws
+from tests.simulation.laws import Laws
+from tests.simulation.ledger import Asked
 from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, TOTALS, VERSIONS, bundle
 
 EVENTS = 200
@@ -68,6 +70,7 @@ class History:
         self.laws = Laws(self.observer, self.books)
         self.totals = {order_id: total for order_id, (_, total) in ORDERS.items()}
         self.orders_down = False
+        self.by_hand = []
         self.resting = False
         self.keys = []
         self.going = []
@@ -209,7 +212,8 @@ class History:
     def _ask_otherwise(self, number):
         """The same key for something else is an error, and changes nothing."""
         process = self._process()
-        stored = [known.asked for known in self.laws.actions.values() if known.asked.amount is not None]
+        asked = [known.asked for known in self.laws.actions.values()]
+        stored = [item for item in asked if item.amount is not None and not item.elsewhere]
         if process is None or not stored:
             return
         asked = self.dice.choice(stored)
@@ -219,7 +223,7 @@ class History:
         walk.advance()
         away = walk.answer is not None and walk.answer.reason_code == "store"
         if not away and not isinstance(walk.error, KeyConflictError):
-            self.laws.require(False, 3, f"{key} was taken for another request: {walk.step or walk.answer}")
+            self.laws.require(False, 3, f"{key} was taken for another request")
 
     def _set_out(self, process, key, begin):
         asked = self.laws.asked[key]
@@ -474,6 +478,39 @@ class History:
             process, lambda: resolve(action_id, done=receipt is not None, by="pat", why="the books", result=receipt)
         )
 
+    def _pay_by_hand(self, number):
+        """A colleague pays something back without asking; sooner or later somebody records it."""
+        order_id = self.dice.choice(list(ORDERS))
+        owner, total = ORDERS[order_id]
+        amount = Money(total.minor * self.dice.choice((5, 20, 50)) // 100, total.currency)
+        asked = Asked(f"d-{number}", self.dice.choice(PAYING), order_id, owner, amount, elsewhere=True)
+        self.laws.asked[asked.key] = asked
+        self.books.pay_by_hand(asked.key, asked.action, order_id, amount, self.clock())
+        self.by_hand.append((asked, self.clock()))
+        self.say(f"a colleague does {asked.action} {order_id} {amount} by hand: {asked.key}")
+
+    def _record(self, number):
+        """Tell what colleagues did, some of it twice."""
+        process = self._process()
+        if process is None or not self.by_hand:
+            return
+        told = self.dice.sample(self.by_hand, min(len(self.by_hand), self.dice.choice((1, 1, 2, 3))))
+        self.say(f"{process.name} records {' '.join(asked.key for asked, _ in told)}")
+        self._arm(process)
+        deeds = [
+            Done(
+                action=asked.action,
+                arguments=asked.arguments,
+                by="kim",
+                source="desk",
+                happened_at=at,
+                key=asked.key,
+                on_behalf_of=asked.customer,
+            )
+            for asked, at in told
+        ]
+        self._try(process, lambda: process.guard.record_all(deeds))
+
     def _halt(self, number):
         process = self._process()
         target = self.dice.choice(("all", "agent:agent", *(f"action:{action}" for action in PAYING)))
@@ -582,6 +619,8 @@ WEIGHTS = {
     "vote": 5,
     "resolve": 2,
     "mistake": 1,
+    "pay_by_hand": 2,
+    "record": 3,
     "halt": 1,
     "activate": 2,
     "change": 2,

@@ -4,10 +4,11 @@ It knows what was asked, what the provider's books say and what people voted, an
 asks the engine nothing.
 """
 
-from dataclasses import dataclass, field
+from datetime import datetime
 
 from agentguard.core.digest import encode
-from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, TOTALS, VERSIONS, bundle
+from tests.simulation.ledger import HOLDING, Known, Ledger
+from tests.simulation.rules import ORDERS, PAYING, PEOPLE, TOTALS, VERSIONS, bundle
 
 MOVES = {
     "proposed": {"denied", "waiting", "ready", "executing"},
@@ -18,10 +19,7 @@ MOVES = {
     "released": {"settled"},
 }
 REMARKS = {"late_report", "voted", "viewed", "refused", "taken_up", "in_doubt"}
-HOLDING = {"ready", "executing", "in_doubt"}
 FINAL = {"denied", "settled", "released"}
-ACCOUNTS = {limit.account: limit for version in VERSIONS for limit in version}
-FILLED = {name for name in ACCOUNTS if not all(name in {limit.account for limit in version} for version in VERSIONS)}
 BY_DIGEST = {bundle(number).digest: number for number in range(len(VERSIONS))}
 
 
@@ -29,59 +27,18 @@ class LawBrokenError(AssertionError):
     """What was promised did not hold."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What the world asked for under a key."""
-
-    key: str
-    action: str
-    order_id: str
-    customer: str
-    amount: object = None
-
-    @property
-    def arguments(self):
-        money = {} if self.amount is None else {"amount": self.amount}
-        return {"order_id": self.order_id, **money}
-
-    def accounts(self):
-        """Return what it counts for, by account: (name, unit, whose)."""
-        found = {}
-        for name, limit in ACCOUNTS.items():
-            if self.action in limit.on:
-                unit = "#" if limit.counts else self.amount.currency
-                whose = {"order": self.order_id, "customer": self.customer, "all": ""}[limit.per]
-                found[name, unit, whose] = 1 if limit.counts else self.amount.minor
-        return found
-
-
-@dataclass
-class Known:
-    """One action as the log tells it."""
-
-    id: str
-    asked: Asked
-    state: str = "proposed"
-    fence: int = 0
-    holds: dict = field(default_factory=dict)
-    posted: dict = field(default_factory=dict)
-    held_on: frozenset = frozenset()
-    approvals: set = field(default_factory=set)
-    mistaken: bool = False
-
-
 class Laws:
     """The checks; `committed` after every commit, `sent` and `acted` when something goes out and happens."""
 
     def __init__(self, observer, books):
         self.asked = {}
-        self.actions = {}
+        self.ledger = Ledger()
+        self.actions = self.ledger.actions
         self.accounts = {}
         self.broken = None
         self.halts = set()
         self.votes = set()
         self.results = {}
-        self.version = 0
         self.position = 0
         self.last_us = 0
         self.kinds = {}
@@ -120,7 +77,7 @@ class Laws:
         self.position, self.last_us = entry.pos, entry.ts_us
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if kind == "activated":
-            self._activated(body)
+            self.ledger.activate(BY_DIGEST[body["bundle"]])
         elif kind == "halted":
             self.halts.add(body["target"])
         elif kind == "resumed":
@@ -134,6 +91,9 @@ class Laws:
         if known is None:
             known = self.actions[body["action_id"]] = Known(body["action_id"], self.asked[body["key"]])
         before, after = known.state, body["state"]
+        if entry.kind == "recorded":
+            self._recorded(known, entry, body)
+            return
         if entry.kind == "decided":
             self._decided(known, entry, body)
         if entry.kind == "voted":
@@ -145,37 +105,36 @@ class Laws:
         self.require(after in MOVES.get(before, ()), 5, f"{known.id} went from {before} to {after} ({entry.kind})")
         known.state = after
         if after in HOLDING and before not in HOLDING:
-            known.holds = {key: amount for key, amount in known.asked.accounts().items() if self._counts(key[0])}
-            known.held_on = frozenset(known.holds)
+            self.ledger.hold(known)
         elif after == "waiting":
             known.approvals = set()
         elif after == "settled":
             if before == "released":
                 self.kinds["late truth"] = self.kinds.get("late truth", 0) + 1
-            self._settled(known, entry)
+            self._settled(known, entry.at)
         elif after in FINAL:
-            known.holds = {}
+            self.ledger.release(known)
 
     def _decided(self, known, entry, body):
         asked = known.asked
-        self.require(BY_DIGEST[body["bundle"]] == self.version, 7, f"{known.id} was decided under another bundle")
-        told = {name: encode(value) for name, value in asked.arguments.items()}
-        self.require(body["arguments"] == told, 3, f"{known.id} was decided on {body['arguments']}, not on {told}")
+        self.require(
+            BY_DIGEST[body["bundle"]] == self.ledger.version, 7, f"{known.id} was decided under another bundle"
+        )
+        self._told_as_asked(known, body)
         runs = body["state"] in ("ready", "executing")
         self.require(not runs or not self.halted(asked.action), 2, f"{known.id} was let through while it was halted")
         own = asked.accounts()
         said = body["facts"].get("order.total", {}).get("value")
         total = next((item for item in TOTALS[asked.order_id] if encode(item) == said), None)
-        self.require(not runs or total or asked.action == LOOKING, 9, f"{known.id} was let through without its facts")
-        for limit in VERSIONS[self.version]:
+        self.require(not runs or total or known.reads, 9, f"{known.id} was let through without its facts")
+        for limit in VERSIONS[self.ledger.version]:
             if asked.action not in limit.on:
                 continue
             key = next(key for key in own if key[0] == limit.account)
-            held, settled = self.used(key, limit, entry.at, known)
+            held, settled = self.ledger.used(key, limit, entry.at, known)
             said = body["usage"][f"shop/{limit.id}"]
             exact = said == {"held": held, "settled": settled}
-            later = limit.account in FILLED and said["held"] == held and said["settled"] >= settled
-            self.require(exact or later, 4, f"`{limit.id}` had {held} held, {settled} settled; decided on {said}")
+            self.require(exact, 4, f"`{limit.id}` had {held} held, {settled} settled; decided on {said}")
             most = (total.minor if total else 0) if limit.maxima is None else limit.maxima[key[1]]
             fits = held + settled + own[key] <= most or (limit.lifted and known.approvals)
             self.require(
@@ -197,45 +156,22 @@ class Laws:
             self.require(leads >= 1 or bosses >= 2, 7, f"{escalation} was approved by {voters}")
             known.approvals = voters
 
-    def _settled(self, known, entry):
-        deeds = self._books.of(known.id)
-        happened = bool(deeds) or known.asked.action == LOOKING
-        self.require(happened, 6, f"{known.id} was settled and never happened")
-        keys = known.holds or dict.fromkeys(known.held_on)
-        amounts = known.asked.accounts()
-        if deeds:
-            real = deeds[0].receipt.amount.minor
-            amounts = {key: amount if key[1] == "#" else real for key, amount in amounts.items()}
-        known.posted = {key: (entry.at, amounts[key]) for key in keys}
-        known.holds = {}
+    def _settled(self, known, at):
+        receipt = self._books.receipt(known.deed)
+        self.require(receipt or known.reads, 6, f"{known.id} was settled and never happened")
+        self.ledger.settle(known, receipt and receipt.amount, at)
 
-    def _activated(self, body):
-        self.version = BY_DIGEST[body["bundle"]]
-        for known in self.actions.values():
-            for key, amount in known.asked.accounts().items():
-                if key in known.held_on or not self._counts(key[0]):
-                    continue
-                if known.state in HOLDING:
-                    known.holds[key] = amount
-                    known.held_on |= {key}
-                elif known.state == "settled" and key not in known.posted:
-                    known.posted[key] = next(posting for at, posting in known.posted.items() if at[1] != "#")
-                    known.held_on |= {key}
-                elif known.state == "released":
-                    known.held_on |= {key}
+    def _recorded(self, known, entry, body):
+        """What was done elsewhere, when it was done; it opens and settles in one entry."""
+        self.require(known.asked.elsewhere and known.state == "proposed", 5, f"{known.id} was recorded again")
+        self._told_as_asked(known, body)
+        happened = datetime.fromisoformat(body["happened_at"])
+        known.state, known.fence = "settled", body["fence"]
+        self.ledger.record(known, self._books.receipt(known.deed).amount, min(happened, entry.at))
 
-    def _counts(self, account):
-        """Return whether the policies in force count on an account."""
-        return any(limit.account == account for limit in VERSIONS[self.version])
-
-    # what is used
-
-    def used(self, key, limit, now, but=None):
-        """Return what is held and what settled in a limit's window, brute force."""
-        others = [known for known in self.actions.values() if known is not but]
-        held = sum(known.holds.get(key, 0) for known in others)
-        postings = [known.posted[key] for known in others if key in known.posted]
-        return held, sum(amount for at, amount in postings if limit.counts_at(at, now))
+    def _told_as_asked(self, known, body):
+        told = {name: encode(value) for name, value in known.asked.arguments.items()}
+        self.require(body["arguments"] == told, 3, f"{known.id} is about {body['arguments']}, not about {told}")
 
     def _learn_accounts(self, body):
         """Remember which digest stands for which account, and that it never stands for another one."""
@@ -271,8 +207,7 @@ class Laws:
             return
         found = self._observer.read(lambda reading: {key: reading.account(name) for key, name in touched.items()})
         for key, record in found.items():
-            held = sum(known.holds.get(key, 0) for known in self.actions.values())
-            posted = sum(known.posted[key][1] for known in self.actions.values() if key in known.posted)
+            held, posted = self.ledger.totals(key)
             there = (0, 0) if record is None else (record.held, record.settled)
             self.require(there == (held, posted), 10, f"account {key} says {there}, counted were {(held, posted)}")
 
@@ -298,7 +233,8 @@ class Laws:
         self.require(covered or known.mistaken, 6, f"{deed.key} happened while it was {known.state}: nothing is held")
         total = ORDERS[deed.order_id][1].minor
         paid = self._books.paid_back(deed.order_id)
-        self.require(paid <= total, 4, f"{paid} of {total} were paid back on {deed.order_id}")
+        elsewhere = any(asked.elsewhere and asked.order_id == deed.order_id for asked in self.asked.values())
+        self.require(paid <= total or elsewhere, 4, f"{paid} of {total} were paid back on {deed.order_id}")
 
     def answered(self, answer):
         """Check that an answer is true."""
@@ -307,7 +243,7 @@ class Laws:
         if answer.status == "done":
             first = self.results.setdefault(answer.decision_id, answer.result)
             self.require(answer.result in (first, None), 3, f"{answer.decision_id} gave {first}, then {answer.result}")
-            reads = known is not None and known.asked.action == LOOKING
+            reads = known is not None and known.reads
             self.require(happened or reads, 6, f"{answer.decision_id} was said to be done")
         elif answer.status in ("denied", "not_done"):
             self.require(not happened or known.mistaken, 6, f"{answer.decision_id} was said not to be done, and was")
@@ -319,7 +255,7 @@ class Laws:
         for known in self.actions.values():
             approved = known.state == "waiting" and known.approvals  # and nobody came for it; it holds nothing
             self.require(known.state in FINAL or approved, 6, f"{known.id} is stuck: {known.state}")
-            deeds = self._books.of(known.id)
+            deeds = self._books.of(known.deed)
             right = (known.state == "settled") == bool(deeds) or (known.mistaken and known.state == "released")
-            self.require(right or known.asked.action == LOOKING, 6, f"{known.id} is {known.state}: {deeds}")
+            self.require(right or known.reads, 6, f"{known.id} is {known.state}: {deeds}")
         self._accounts_agree(self.accounts)
