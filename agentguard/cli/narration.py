@@ -54,6 +54,7 @@ class Narrator:
                     self._accounts[check["account"]] = check["limit"], check["unit"]
         self._tellers: dict[str, Callable[[dict[str, Any]], Told]] = {
             "decided": self._decided,
+            "recorded": self._recorded,
             "refused": self._refused,
             "settled": self._settled,
             "released": _released,
@@ -61,7 +62,7 @@ class Narrator:
             "sent_again": _sent_again,
             "taken_up": _taken_up,
             "late_report": _late_report,
-            "counted": _counted,
+            "counted": self._counted,
             "viewed": _viewed,
             "voted": _voted,
             "passed_on": _passed_on,
@@ -133,10 +134,29 @@ class Narrator:
         for account, amount in body["settled"].items():
             limit, unit = self._accounts.get(account, (f"account {account}", "#"))
             details.append(("counted", f"{amount_text(int(amount), unit)} on {limit}"))
-        details += [("problem", problem) for problem in body["problems"]]
+        details += [*_freed(body), *(("problem", problem) for problem in body["problems"])]
         if body["alarm"] and not body["problems"]:
             details.append(("alarm", "it was done after it had been given up: the amount counts all the same"))
         return Told("done and settled", "settled", details)
+
+    def _recorded(self, body: dict[str, Any]) -> Told:
+        happened = f"{moment(body['happened_at'])} UTC"
+        details = [("by", f"{body['by_kind']} {body['by']}"), ("told by", body["source"]), ("happened", happened)]
+        details += [("reference", body["external_reference"])] if body["external_reference"] else []
+        details += [("relates to", body["relates_to"])] if body["relates_to"] else []
+        details += [("fact", fact_text(name, fact, body["happened_at"])) for name, fact in body["facts"].items()]
+        details += [("limit", standing_text(item)) for item in body["limits"]]
+        details += [("not counted", f"{limit}: {why}") for limit, why in body["uncounted"].items()]
+        return Told("done elsewhere and recorded: nobody decided it here", "settled", [*details, *_freed(body)])
+
+    def _counted(self, body: dict[str, Any]) -> Told:
+        details = [
+            (how, f"{amount_text(item['amount'], item['unit'])} on {item['limit']}")
+            for how in ("posted", "held")
+            for item in body.get(how, ())
+        ]
+        title = "counted by limits that came into force"
+        return Told(title, "", [*details, *_freed(body), ("bundle", body["bundle"])])
 
     def who(self, body: dict[str, Any]) -> str:
         """Return who acts for whom, the customer masked."""
@@ -166,7 +186,7 @@ def reason_text(reason: Mapping[str, Any]) -> str:
 def _checks(entry: Entry) -> Iterator[Mapping[str, Any]]:
     """Yield what an entry says of accounts: those of its decision, and those of limits that came later."""
     body = entry.document
-    for name in {"decided": ("limits",), "counted": ("posted", "held")}.get(entry.kind, ()):
+    for name in {"decided": ("limits",), "recorded": ("limits",), "counted": ("posted", "held")}.get(entry.kind, ()):
         yield from body.get(name, ())
 
 
@@ -190,6 +210,24 @@ def limit_text(check: Mapping[str, Any]) -> str:
     held = f" ({amount_text(int(check['held']), unit)} of it held)" if check["held"] else ""
     verdict = "fits" if check["fits"] else "does not fit"
     return f"{check['limit']}: {used} used{held}, {amount} asked, of {amount_text(int(check['max']), unit)}: {verdict}"
+
+
+def standing_text(item: Mapping[str, Any]) -> str:
+    """Return where a limit stands after something was recorded, as a sentence."""
+    unit, after = item["unit"], int(item["after"])
+    counted = f"{item['limit']}: {amount_text(int(item['amount']), unit)} counted, {amount_text(after, unit)} used then"
+    if item["max"] is None:
+        return f"{counted}, the max could not be worked out"
+    most = int(item["max"])
+    over = f": {amount_text(after - most, unit)} over" if after > most else ""
+    return f"{counted}, of {amount_text(most, unit)}{over}"
+
+
+def _freed(body: Mapping[str, Any]) -> Details:
+    return [
+        ("given back", f"{amount_text(item['amount'], item['unit'])} on {item['limit']}, of action {item['action_id']}")
+        for item in body.get("freed") or ()
+    ]
 
 
 def fact_text(name: str, fact: Mapping[str, Any], now: str) -> str:
@@ -299,15 +337,6 @@ def _ended(body: dict[str, Any]) -> Told:
     if body.get("escalation"):
         details.append(("escalation", body["escalation"]))
     return Told(f"denied: {REASONS[body['kind']]}", "deny", details)
-
-
-def _counted(body: dict[str, Any]) -> Told:
-    details = [
-        (how, f"{amount_text(item['amount'], item['unit'])} on {item['limit']}")
-        for how in ("posted", "held")
-        for item in body.get(how, ())
-    ]
-    return Told("counted by limits that came into force", "", [*details, ("bundle", body["bundle"])])
 
 
 def _activated(body: dict[str, Any]) -> Told:

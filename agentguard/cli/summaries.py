@@ -101,7 +101,16 @@ def limit_text(policy: Policy, limit: Limit) -> str:
     if measured:
         text = f"{' or '.join(measured)} adds up to at most {most} {whose}, {window}"
     when = "" if limit.when is None else f", when {plain_words(limit.when.source)}"
-    return f"{text}{when}{_on(policy, limit.on)}; over that: {limit.over}"
+    return f"{text}{when}{_on(policy, limit.on)}; over that: {limit.over}{_freed_by(limit)}"
+
+
+def _freed_by(limit: Limit) -> str:
+    """Return which actions give back what an earlier one counted."""
+    freed = [
+        f"{name} gives back {'all of it' if amount is None else f'at most {plain_words(amount.source)}'}"
+        for name, amount in limit.freed_by.items()
+    ]
+    return f"; {' and '.join(freed)}" if freed else ""
 
 
 def calendar_text(policy: Policy, calendar: Calendar) -> str:

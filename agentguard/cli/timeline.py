@@ -44,13 +44,13 @@ def _facts(guard: Guard, record: ActionRecord) -> list[tuple[str, Any]]:
         ("id", record.id),
         ("state", verdict_text(record.state.value)),
         ("asked at", f"{moment(record.asked_at)} UTC"),
-        ("agent", f"{record.agent}{model}"),
+        (actor["kind"], f"{actor['id']}{model}"),
         ("on behalf of", f"{customer}{pseudonym}" if record.on_behalf_of else "–"),
         ("arguments", inline(orjson.loads(record.arguments)) or "none"),
         ("key", record.key),
     ]
     more = (
-        ("conversation", record.conversation),
+        ("source" if record.is_recorded else "conversation", record.conversation),
         ("relates to", record.relates_to),
         ("escalation", record.escalation),
         ("reference", record.external_reference),

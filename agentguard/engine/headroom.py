@@ -8,6 +8,7 @@ of the newest decision, since nothing is looked up here. A key that no recent de
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ RECENT = 1000
 CUSTOMER = "on_behalf_of"
 
 _PAGE = 500
-_DECIDED = EntryFilter(kind="decided")
+_TOUCHING = (EntryFilter(kind="decided"), EntryFilter(kind="recorded"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,13 @@ def headrooms(parts: Parts, decisions: int = RECENT) -> tuple[Headroom, ...]:
 
 
 def _newest(reading: Reading) -> Iterator[Entry]:
+    """Yield decisions and what was recorded, the newest first."""
+    return heapq.merge(*(_pages(reading, wanted) for wanted in _TOUCHING), key=lambda entry: -entry.pos)
+
+
+def _pages(reading: Reading, wanted: EntryFilter) -> Iterator[Entry]:
     after = 0
-    while page := reading.entries(after, _PAGE, _DECIDED, newest_first=True):
+    while page := reading.entries(after, _PAGE, wanted, newest_first=True):
         yield from page
         after = page[-1].pos
 
@@ -115,7 +121,7 @@ def _of_entry(parts: Parts, reading: Reading, plan: Plan, entry: Entry) -> Itera
     then = parts.force.plan(parts.force.bundle(reading, body["bundle"]), body["action"])
     reader = reader_of(parts, reading, body, then)
     request = reader.request(parts.vault.customer_of(body[CUSTOMER]) if body[CUSTOMER] else "")
-    values = environment(plan, request, reader.evidence().facts, reading.now())
+    values = environment(plan, request, reader.facts(), reading.now())
     recorded = {item["limit"]: item["account"] for item in body["limits"]}
     for file in plan.enforced:
         for planned in file.limits:

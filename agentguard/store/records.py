@@ -59,6 +59,11 @@ class ActionRecord:
     lease_until: datetime | None = None
     updated_at: datetime | None = None
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it was done elsewhere: no agent asked for it, and `conversation` is the source that told it."""
+        return not self.agent
+
 
 class ActionChanges(TypedDict, total=False):
     """What a move may change beside the state; a key that is given is written, `None` included."""
