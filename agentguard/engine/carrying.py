@@ -21,6 +21,11 @@ NOT_BEGUN = Outcome(OutcomeKind.NOT_DONE, error="not_begun")
 
 def carry_out(parts: Parts, begun: Undertaking) -> Walk:
     """Call the tool of an action that has begun, and write down what became of it."""
+    with parts.running.carrying_out(begun.action_id):
+        return (yield from _carried_out(parts, begun))
+
+
+def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
     try:
         seconds: float = yield Look(lambda reading: seconds_left(begun, reading))
     except StoreUnavailableError:

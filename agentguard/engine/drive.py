@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,7 +84,7 @@ def _perform(parts: Parts, step: Step) -> Any:
         case Call():
             return _called(parts, step)
         case Pause():
-            return sleep(step.seconds)
+            return _paused(parts, step)
 
 
 async def _aperform(parts: Parts, step: Step) -> Any:
@@ -98,7 +98,24 @@ async def _aperform(parts: Parts, step: Step) -> Any:
         case Call():
             return await _acalled(parts, step)
         case Pause():
-            return await asyncio.sleep(step.seconds)
+            return await _apaused(parts, step)
+
+
+def _paused(parts: Parts, step: Pause) -> float:
+    ended = parts.running.end_of(step.action_id)
+    if ended is None:
+        sleep(step.seconds)
+        return step.seconds
+    return 0.0 if wait([ended], step.longest).done else step.longest
+
+
+async def _apaused(parts: Parts, step: Pause) -> float:
+    ended = parts.running.end_of(step.action_id)
+    if ended is None:
+        await asyncio.sleep(step.seconds)
+        return step.seconds
+    done, _ = await asyncio.wait({asyncio.wrap_future(ended)}, timeout=step.longest)
+    return 0.0 if done else step.longest
 
 
 def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:

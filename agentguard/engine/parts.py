@@ -13,6 +13,7 @@ from agentguard.engine import machine
 from agentguard.engine.force import Force
 from agentguard.engine.machine import Clock
 from agentguard.engine.registry import Registry
+from agentguard.engine.running import Running
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Reading, Store, Vault
 
@@ -58,6 +59,7 @@ class Parts:
     versions: Versions
     people: People | None = None
     waits: Waits = field(default_factory=Waits)
+    running: Running = field(default_factory=Running)
     new_id: Callable[[str, datetime], str] = machine.new_id
 
     def keyed(self, text: str) -> str:

@@ -69,9 +69,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait a moment for another walk of the same action."""
+    """Wait a moment for other walks.
+
+    Attributes:
+        seconds: How long.
+        action_id: An action whose end is waited for instead where it is carried out in this process, at most `longest`
+            seconds. Gives the seconds that were waited in vain.
+    """
 
     seconds: float
+    action_id: str = ""
+    longest: float = 0.0
 
 
 class WithdrawnError(AgentGuardError):

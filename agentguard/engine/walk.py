@@ -64,15 +64,14 @@ def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
 def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step, Any, Answer | Undertaking]:
     """Look, gather and decide, again where something moved meanwhile, until there is an answer or a beginning."""
     gatherings = 0
-    patience = max(1, int(parts.waits.in_progress.total_seconds() / PAUSE_SECONDS))
-    for _ in range(MAX_LOOKS + patience):
+    patience = parts.waits.in_progress.total_seconds()
+    for _ in range(MAX_LOOKS + int(patience / PAUSE_SECONDS)):
         seen: Seen = yield Look(lambda reading: look(parts, proposal, reading))
         earlier = seen.record
         if earlier is not None and earlier.state is State.EXECUTING and seen.now <= (earlier.lease_until or seen.now):
-            patience -= 1
-            if patience < 0:
+            if patience <= 0:
                 return recorded.not_now(earlier.id, earlier.action, "in_progress")
-            yield Pause(PAUSE_SECONDS)
+            patience -= yield Pause(PAUSE_SECONDS, earlier.id, patience)
             continue
         answer = yield from _settled_before(parts, seen, begin=begin)
         if answer is not None:

@@ -1,0 +1,108 @@
+"""One key while its action is under way: whoever repeats it gets its one answer, or hears in time that it runs."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from agentguard import Done, Unavailable
+from agentguard.engine.parts import Waits
+from tests.engine.given import Shop
+
+CALLERS = 64
+
+
+def one_by_one(shop, count):
+    """Let many threads, or the tasks of one event loop, ask with the same key at the same moment."""
+    if not shop.is_async:
+        together = threading.Barrier(count)
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(lambda _: (together.wait(10), shop.ask())[1], range(count)))
+
+    async def main():
+        return await asyncio.gather(*(Shop.ask(shop, run=shop.guard.arun) for _ in range(count)))
+
+    return asyncio.run(main())
+
+
+@pytest.fixture(params=["threads", "tasks"])
+def crowd(request, open_shop):
+    """A shop whose tool takes a moment, with how it is asked by many at once."""
+
+    def open_crowd(seconds=0.3, **options):
+        made = open_shop(is_async=request.param == "tasks", **options)
+        made.is_async = request.param == "tasks"
+
+        async def slowly(*arguments):
+            await asyncio.sleep(seconds)
+            return made.pay(*arguments)
+
+        def slow(*arguments):
+            time.sleep(seconds)
+            return made.pay(*arguments)
+
+        made.acts = slowly if made.is_async else slow
+        made.guard.start()
+        return made
+
+    return open_crowd
+
+
+@pytest.mark.law(3)
+def test_64_at_once_with_one_key_act_once_and_get_one_answer(crowd):
+    shop = crowd(waits=Waits(in_progress=timedelta(minutes=1)))
+    began = time.monotonic()
+    answers = one_by_one(shop, CALLERS)
+    assert time.monotonic() - began < 30
+    assert len(shop.paid) == 1
+    assert {type(answer) for answer in answers} == {Done}
+    assert {answer.result["refund"] for answer in answers} == {"r-1"}
+    assert len({answer.decision_id for answer in answers}) == 1
+    assert sum(not answer.replayed for answer in answers) == 1
+    assert shop.kinds(answers[0]) == ["decided", "settled"]
+
+
+def test_who_waits_for_an_action_of_this_process_does_not_ask_the_store_again_and_again(crowd):
+    shop = crowd(seconds=1.0)
+    looked = []
+    name = "aread" if shop.is_async else "read"
+    look = getattr(shop.guard.store, name)
+    setattr(shop.guard.store, name, lambda query: (looked.append(1), look(query))[1])
+    answers = one_by_one(shop, 8)
+    assert {type(answer) for answer in answers} == {Done}
+    # Each looks, perhaps loses the race to decide and looks again, waits, and looks at how it ended.
+    assert len(looked) <= 8 * 4
+
+
+def test_who_waits_longer_than_a_repeated_key_may_hears_that_it_is_in_progress(crowd):
+    shop = crowd(seconds=1.5, waits=Waits(in_progress=timedelta(seconds=0.2)))
+    answers = one_by_one(shop, 4)
+    assert sum(isinstance(answer, Done) for answer in answers) == 1
+    assert [answer.cause for answer in answers if isinstance(answer, Unavailable)] == ["in_progress"] * 3
+    assert len(shop.paid) == 1
+    again = one_by_one(shop, 1)[0]
+    assert isinstance(again, Done)
+    assert again.replayed
+
+
+def test_a_key_that_another_guard_is_at_gets_the_same_answer_here(open_shop, address):
+    first, second = open_shop(), open_shop(store=address)
+    begun = threading.Event()
+
+    def slow(*arguments):
+        begun.set()
+        time.sleep(0.4)
+        return first.pay(*arguments)
+
+    first.acts = slow
+    second.guard.start()
+    with ThreadPoolExecutor(1) as pool:
+        here = pool.submit(first.ask)
+        begun.wait(5)
+        there = second.ask()
+    assert isinstance(there, Done)
+    assert (there.decision_id, there.result) == (here.result().decision_id, here.result().result)
+    assert (len(first.paid), len(second.paid)) == (1, 0)
