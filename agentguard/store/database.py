@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy.engine import URL
 
 from agentguard.errors import StoreUnavailableError, UsageError
-from agentguard.store import schema
+from agentguard.store import forking, schema
 from agentguard.store.address import dialect_of, read_address
 from agentguard.store.committer import Committer, Submitted, closed
 from agentguard.store.connections import Connections
@@ -34,7 +33,7 @@ class Store:
 
     Safe to share between threads and event loops, and between processes as long as each opens its own or was forked: a
     forked child gets a committer, connections and a memory of its own, and what its parent was about to commit stays
-    the parent's.
+    the parent's. A fork waits for the commit that is under way.
     """
 
     def __init__(self, url: URL, dialect: Dialect, clock: LedgerClock, patience: float) -> None:
@@ -46,10 +45,11 @@ class Store:
         self._in_memory = dialect.is_in_memory(url)
         self._connections = Connections(self._engine, dialect, self.url, patience)
         self._begin()
+        forking.watch(self)
 
     def _begin(self) -> None:
-        self._process = os.getpid()
         self._inside = threading.local()
+        self._committing = threading.RLock()
         self._closed = False
         memory, turns = Memory(), self._dialect.turns(self._engine.url, self._patience)
         self._turns = turns
@@ -174,15 +174,28 @@ class Store:
     def _commit(self, units: Sequence[Unit]) -> None:
         self._inside.transaction = True
         try:
-            self._writer.commit(units)
+            with self._committing:
+                self._writer.commit(units)
         finally:
             self._inside.transaction = False
 
-    def _enter(self) -> None:
-        if os.getpid() != self._process:
-            # A connection of the parent must not be used, and not be closed either, in a forked child.
-            self._connections.abandon()
+    def hold_still(self) -> bool:
+        """Wait until no commit is under way, and let none begin; False if that takes too long. For forks alone."""
+        return self._committing.acquire(timeout=self._patience)
+
+    def go_on(self) -> None:
+        """Let commits begin again after `hold_still`."""
+        self._committing.release()
+
+    def begin_anew(self) -> None:
+        """Be as newly opened, in a forked child: what the parent was about to commit is the parent's."""
+        # A connection of the parent must not be used, and not be closed either.
+        self._connections.abandon()
+        self._turns.close()
+        if not self._closed:
             self._begin()
+
+    def _enter(self) -> None:
         if getattr(self._inside, "transaction", False):
             raise UsageError(
                 "expected one transaction at a time in a thread, got one inside another; use the one you have"
