@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli import actions, audit, clock, escalations, exits, limits, operating, policies
+from agentguard.cli import actions, audit, clock, escalations, exits, limits, operating, policies, recording, store
 from agentguard.cli.opened import JsonOption
 
 app: typer.Typer = typer.Typer(
@@ -25,7 +25,9 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
 app.add_typer(actions.app, name="actions")
 app.add_typer(clock.app, name="clock")
+app.add_typer(store.app, name="store")
 app.command("limits")(limits.show)
+app.command("record")(recording.record)
 app.command("recover")(operating.recover)
 app.command("halt")(operating.halt)
 app.command("resume")(operating.resume)

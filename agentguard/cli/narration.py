@@ -73,6 +73,7 @@ class Narrator:
             "halted": _halted,
             "resumed": _resumed,
             "clock_confirmed": _clock_confirmed,
+            "schema_upgraded": _schema_upgraded,
         }
 
     def tell(self, entry: Entry) -> Told:
@@ -358,3 +359,7 @@ def _resumed(body: dict[str, Any]) -> Told:
 def _clock_confirmed(body: dict[str, Any]) -> Told:
     times = [(name.replace("_", " "), moment(body[name])) for name in ("clock", "clock_before", "now")]
     return Told("the clock is relied on again", "allow", [*_by(body), *times, ("doubt", body["doubt"])])
+
+
+def _schema_upgraded(body: dict[str, Any]) -> Told:
+    return Told(f"tables brought from schema {body['from']} to {body['to']}", "", _by(body))

@@ -18,6 +18,8 @@ from agentguard.engine import machine
 from agentguard.engine.guard import Guard
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import Vault
+from agentguard.store.address import database_file, keys_file, read_address
+from agentguard.store.upgrading import version_at
 
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="AGENTGUARD_STORE", help="Address of the database.", show_default=True)
@@ -50,15 +52,19 @@ def open_reading(store: str, people: People | None = None) -> Guard:
     """Return a guard without policies or tools over a store that exists.
 
     Raises:
-        StoreUnavailableError: There is no database at this address.
+        StoreUnavailableError: There is no database at this address, or nothing in it.
     """
-    path = _existing(store)
-    return Guard(NOTHING, store=store, people=people, vault=_vault(Path(f"{path}.keys")))
+    if require_file(store) is None and version_at(store) is None:
+        name = read_address(store).render_as_string(hide_password=True)
+        raise StoreUnavailableError(
+            f"no tables in `{name}`: the guard makes them when it first runs, or `agentguard store upgrade` does"
+        )
+    return Guard(NOTHING, store=store, people=people, vault=_vault(keys_file(store)))
 
 
-def _vault(keys: Path) -> Vault:
+def _vault(keys: str | None) -> Vault:
     """Open the keys if they are here: a reader without them sees pseudonyms, and makes no new ones."""
-    usable = os.access(keys, os.R_OK | os.W_OK)
+    usable = keys is not None and os.access(keys, os.R_OK | os.W_OK)
     return Vault.open(keys if usable else None, machine.random_bytes)
 
 
@@ -110,12 +116,19 @@ def voter(people: People | None, named: str | None) -> tuple[str, str]:
     return user.id if user is not None else who, "os_login"
 
 
-def _existing(store: str) -> Path:
-    """Return the file of a database that is there; opening one that is not would make it."""
-    scheme, separator, rest = store.partition(":///")
-    if not separator or not scheme.startswith("sqlite"):
-        raise UsageError(f"expected a database like `sqlite:///agentguard.db`, got `{store}`")
-    path = Path(rest.partition("?")[0].removeprefix("file:"))
+def require_file(store: str) -> Path | None:
+    """Return the file of a database that is there, or None for one behind a server.
+
+    Raises:
+        StoreUnavailableError: The file is not there; opening it would make it.
+        UsageError: The address is of nothing that lasts.
+    """
+    file = database_file(store)
+    if file is None and keys_file(store) is None:
+        raise UsageError(f"expected a database like `sqlite:///agentguard.db`, got `{store}`, which is in memory")
+    if file is None:
+        return None
+    path = Path(file)
     if not path.is_file() or path.stat().st_size == 0:
         raise StoreUnavailableError(
             f"no database at `{path}`: name it with --store or AGENTGUARD_STORE; the guard makes it when it first runs"

@@ -6,13 +6,14 @@ import pytest
 
 from tests.project.tree import PACKAGE, modules, parsed, shown
 
-# The demo plays an application, which has the vendor's client; the command line is one, and says where its log goes.
+# The demo plays an application, which has the vendor's client; the command line is one, and says where its log goes; the
+# server of the test kit is asked in its own words.
 DOORS = {
     "alembic": {"store"},
     "cryptography": {"store"},
     "openai": {"adapters", "cli/demo"},
     "opentelemetry": {"engine", "log.py"},
-    "psycopg": {"store"},
+    "psycopg": {"store", "testing/postgres_server.py"},
     "rich": {"cli"},
     "ruamel": {"policyfile"},
     "sqlalchemy": {"store"},
