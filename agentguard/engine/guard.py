@@ -294,8 +294,8 @@ class Guard:
         return record_all(self._parts, deeds, self.tenant, dry_run=dry_run, progress=progress)
 
     def _begin_recording(self) -> None:
-        if self._activate or self._parts.registry.tools:  # who only records needs no tools
-            self.start()
+        if not self._started and (self._activate or self._parts.registry.tools):  # who only records needs no tools
+            self.start(recover=False)
 
     def execute(self, action_id: str) -> Answer:
         """Go on with an action that is ready, or waits and was approved; decided again with the facts of now.
