@@ -11,7 +11,7 @@ from agentguard import Done, Idempotent, InDoubt, NotDone, Queryable, Unavailabl
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Actor
 from agentguard.engine.asking import Proposal
-from agentguard.engine.drive import _perform
+from agentguard.engine.drive import _perform, drive
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Call
@@ -116,6 +116,32 @@ def test_a_recoverer_that_comes_back_late_cannot_release_what_another_one_has(op
     assert only_action(shop).state is State.IN_DOUBT
     assert isinstance(end(shop, second, nothing), NotDone)
     assert shop.guard.audit.verify().ok
+
+
+@pytest.mark.law(3)
+def test_who_was_overtaken_between_finding_an_action_and_taking_it_up_leaves_it_alone(open_shop):
+    shop = open_shop(effect=HOUR)
+    abandon(shop)
+    shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
+    slow = recovering(shop.guard._parts, only_action(shop))
+    found = _perform(shop.guard._parts, next(slow))
+    shop.acts = lambda *_: 1 / 0
+    assert isinstance(shop.guard.recover()[0], InDoubt)
+    step = slow.send(found)
+    with pytest.raises(StopIteration) as ended:
+        slow.send(_perform(shop.guard._parts, step))
+    assert isinstance(ended.value.value, InDoubt)
+    assert only_action(shop).attempt == 2
+
+
+@pytest.mark.parametrize("late, taken", [(timedelta(0), False), (MICROSECOND, True)])
+def test_a_lease_is_over_an_instant_after_its_end_for_whoever_takes_up(open_shop, late, taken):
+    shop = open_shop(effect=HOUR)
+    abandon(shop)
+    shop.clock.advance(TIMEOUT + GRACE + late)
+    answer = drive(shop.guard._parts, recovering(shop.guard._parts, only_action(shop)))
+    assert isinstance(answer, Done if taken else Unavailable)
+    assert len(shop.paid) == taken
 
 
 @pytest.mark.law(6)

@@ -112,6 +112,42 @@ def test_a_vote_after_the_time_and_the_stop_is_late(open_shop):
     assert shop.guard.audit.verify().ok
 
 
+DESK = """
+agentguard: 1
+policy: desk
+version: 1
+owner: desk@acme.example
+timezone: UTC
+currency: USD
+actions:
+  refund.issue:
+    order_id: text
+    amount: money
+    reason: [damaged, late, other]
+otherwise: abstain
+escalations:
+  desk: {who: "group:none", within: 6 hours, if_late: deny}
+rules:
+  - {id: all, then: escalate to desk, when: amount > 50}
+"""
+
+
+def test_of_two_routes_only_the_late_one_is_passed_on_and_the_other_keeps_what_it_has_left(open_shop, monkeypatch):
+    from tests.engine import given
+
+    monkeypatch.setattr(given, "bundle", lambda text, bundled=given.bundle: bundled(text, DESK))
+    shop = open_shop()
+    waiting = shop.ask("60")
+    began = shop.clock()
+    stop_for(shop, timedelta(days=1))
+    shop.clock.advance(ROUTE)
+    (passed,) = shop.guard.recover()
+    assert waiting.decision_id == passed.decision_id
+    dues = {item.route: item.due for item in passed.escalations}
+    assert dues["desk/desk"] == began + timedelta(days=1, hours=6)
+    assert dues["refunds/finance"] == shop.clock() + timedelta(days=1)
+
+
 def test_votes_do_not_grow_old_while_it_is_stopped(open_shop):
     shop = open_shop(waits=Waits(approval=timedelta(hours=1)))
     waiting = shop.ask("60")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import Denied, Done, Idempotent, InDoubt, Unavailable
+from agentguard import Denied, Done, Idempotent, InDoubt, Queryable, Unavailable
 from agentguard.core.lifecycle import State
 from agentguard.engine import rounds
 from agentguard.engine.parts import Waits
@@ -38,12 +38,12 @@ def wait_for(condition):
 def test_a_start_waits_no_longer_than_it_may_and_the_rest_goes_on_in_the_background(open_shop):
     first = open_shop(effect=HOUR)
     lose(first, 6)
-    hanging = threading.Event()
+    hanging, stuck = threading.Event(), {"A-0", "A-1", "A-2"}
     waits = Waits(recovery=timedelta(seconds=0.3))
     late = open_shop(effect=HOUR, waits=waits)
 
     def act(order_id, amount, key):
-        if order_id == "A-0":
+        if order_id in stuck:
             assert hanging.wait(30)
         return late.pay(order_id, amount, key)
 
@@ -51,7 +51,7 @@ def test_a_start_waits_no_longer_than_it_may_and_the_rest_goes_on_in_the_backgro
     began = time.monotonic()
     late.guard.start()
     assert 0.2 < time.monotonic() - began < 5
-    wait_for(lambda: states(late) == ["executing"] + ["settled"] * 5)
+    wait_for(lambda: states(late) == ["executing"] * 3 + ["settled"] * 3)
     hanging.set()
     wait_for(lambda: states(late) == ["settled"] * 6)
     assert late.guard.audit.verify().ok
@@ -190,11 +190,14 @@ def test_rounds_beside_a_run_send_a_failing_action_less_and_less_often(open_shop
 
 
 @pytest.mark.law(6)
-def test_nothing_is_recovered_by_asking_or_sending_while_it_is_stopped(open_shop):
-    shop = open_shop(effect=HOUR)
+@pytest.mark.parametrize("effect", [lambda asked: HOUR, lambda asked: Queryable(lambda key: asked.append(key) or "r")])
+def test_nothing_is_recovered_by_asking_or_sending_while_it_is_stopped(open_shop, effect):
+    asked = []
+    shop = open_shop(effect=effect(asked))
     lose(shop, 2)
     shop.guard.halt("agent:bot", by="maria", why="it is wrong")
     assert all(isinstance(answer, InDoubt) for answer in shop.guard.recover())
-    assert shop.paid == []
+    assert shop.paid == asked == []
+    assert {record.fence for record in shop.guard.store.read(lambda r: r.actions())} == {1}
     shop.guard.resume("agent:bot", by="maria", why="it is right")
     assert all(isinstance(answer, Done) for answer in shop.guard.recover())

@@ -1,6 +1,8 @@
 """On PostgreSQL the server's clock is the ledger's; a host that disagrees with it decides nothing."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -38,6 +40,27 @@ def test_the_servers_time_is_the_ledgers_and_moves_within_a_second(address):
     assert timedelta(0) < store.read(lambda reading: reading.now()) - at < timedelta(seconds=5)
     assert store.read(lambda reading: reading.clock()).fault == ""
     store.close()
+
+
+def test_who_waited_for_the_head_of_the_log_reads_the_time_after_it_waited(address):
+    one, two = Store.open(address), Store.open(address)
+    holding = threading.Event()
+
+    def slow(transaction):
+        holding.set()
+        time.sleep(1)
+        return transaction.append({"tenant": "t", "kind": "noted"})
+
+    def at(store, entry):
+        return store.read(lambda reading: reading.entry(entry.pos)).at
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(one.transact, slow)
+        holding.wait(10)
+        second = two.transact(lambda transaction: transaction.append({"tenant": "t", "kind": "noted"}))
+        assert at(two, second) - at(one, first.result()) > timedelta(seconds=0.8)
+    one.close()
+    two.close()
 
 
 @pytest.mark.parametrize("seconds", [29, -29])
