@@ -60,7 +60,7 @@ class History:
         self.told = []
         self.dice = random.Random(f"{seed}")
         self.bytes = random.Random(f"{seed}-bytes")
-        self.kinds, self.moods = temper(random.Random(f"{seed}-temper"))
+        self.temper = Temper(random.Random(f"{seed}-temper"))
         self.clock = ManualClock()
         self.address = f"sqlite:///{folder}/{seed}.db"
         self.books = Books()
@@ -118,7 +118,7 @@ class History:
     def _paid_at_once(self, store, action, order_id, amount, key):
         """The tool as recovery calls it, in one go; a crash in it is found out at the next look into the store."""
         self.laws.sent(key, None)
-        mood = self.dice.choice([mood for mood in (*self.moods, Mood.WILLING) if mood.reply != "silence"])
+        mood = self.dice.choice([mood for mood in (*self.temper.moods, Mood.WILLING) if mood.reply != "silence"])
         flight = Flight(None, action, key, order_id, amount, mood, self.clock())
         crash = self.dice.random() < 0.1 and not self.resting
         if flight.acts == "now":
@@ -180,7 +180,7 @@ class History:
             self._started()
         before = len(self.told)
         for _ in range(MOST_DRAWS):
-            getattr(self, f"_{self.dice.choice(self.kinds)}")(number)
+            getattr(self, f"_{self.dice.choice(self.temper.kinds)}")(number)
             if len(self.told) > before:
                 return
 
@@ -244,15 +244,17 @@ class History:
         waiting = [going for going in self.going if going.flight is None]
         if not waiting:
             return
-        going = self.dice.choice(waiting)
+        going = self.temper.next_of(waiting, self.dice)
         for _ in range(self.dice.choice((1, 1, 1, 2, 4))):
             if going not in self.going or going.flight is not None:
                 return
             step = going.walk.step
-            if isinstance(step, Commit):
-                self._cut(going.process)
+            reached = isinstance(step, Commit) and not going.process.store.outage
+            through = reached and self._cut(going.process) is Moment.AFTER
             going.walk.advance()
             self.say(f"{going.process.name} {going.name} {type(step).__name__.lower()}")
+            if through and going.walk.answer is not None:
+                self.laws.told_of_commit(going.walk.answer)
             self._noticed(going)
 
     def _batch(self, number):
@@ -276,6 +278,8 @@ class History:
             moment = self.dice.choice((Moment.BEFORE, Moment.AFTER))
             self.say(f"{process.name} is cut off {moment} its commit")
             process.store.cut_next(moment)
+            return moment
+        return None
 
     def _noticed(self, going):
         """Look where a walk is now: over, or calling a tool."""
@@ -296,7 +300,7 @@ class History:
         if call.tool is not going.process.parts.registry.tools[asked.action] or asked.action == LOOKING:
             return  # a lookup, or a tool that changes nothing: called for real at its next step
         self.laws.sent(begun.action_id, begun.standing.fence)
-        mood = self.dice.choice(self.moods)
+        mood = self.dice.choice(self.temper.moods)
         flight = Flight(call, asked.action, begun.action_id, asked.order_id, asked.amount, mood, self.clock())
         going.flight, flight.walk = flight, going
         self.flights.append(flight)
@@ -550,7 +554,7 @@ class History:
         )
 
     def _time(self, number):
-        seconds = self.dice.choice((1, 1, 5, 5, 20, 20, 60, 60, 600, 600, 3600, 3600, 6 * 3600, 30 * 3600))
+        seconds = self.dice.choice(self.temper.spans)
         self.say(f"{timedelta(seconds=seconds)} go by")
         self._move_on(self.clock() + timedelta(seconds=seconds * self.dice.uniform(0.5, 1)))
 
@@ -598,11 +602,31 @@ class History:
         self.laws.require(verified.ok, 5, f"the log and the tables do not verify: {verified}")
 
 
-def temper(dice):
-    """Return what tends to happen in one world: in some nobody ever halts anything, in others everything comes late."""
-    kinds = [name for name, weight in WEIGHTS.items() for _ in range(weight * dice.choice((0, 1, 1, 3)))]
-    kinds += [name for name, weight in ALWAYS.items() for _ in range(weight * dice.choice((1, 1, 2)))]
-    return kinds, [Mood.WILLING] * dice.choice((1, 3, 6)) + dice.sample(list(Mood), 5)
+SPANS = (
+    (1, 5, 20),
+    (20, 60, 120, 300),
+    (60, 600, 3600),
+    (1, 20, 60, 600, 3600, 6 * 3600, 30 * 3600),
+)
+
+
+class Temper:
+    """What tends to happen in one world: in some nobody ever halts anything, in others everything comes late."""
+
+    def __init__(self, dice):
+        self.kinds = [name for name, weight in WEIGHTS.items() for _ in range(weight * dice.choice((0, 1, 1, 3)))]
+        self.kinds += [name for name, weight in ALWAYS.items() for _ in range(weight * dice.choice((1, 1, 2)))]
+        self.moods = [Mood.WILLING] * dice.choice((1, 3, 6)) + dice.sample(list(Mood), 5)
+        self.spans = dice.choice(
+            ((1, 5, 20), (20, 60, 120, 300), (60, 600, 3600), (1, 20, 60, 600, 3600, 6 * 3600, 30 * 3600))
+        )
+        self.turn = dice.choice(("any", "any", "newest", "oldest"))
+
+    def next_of(self, waiting, dice):
+        """Return whose turn it is: where the newest walk always goes first, the others stall for long."""
+        if self.turn == "any" or dice.random() < 0.2:
+            return dice.choice(waiting)
+        return waiting[-1 if self.turn == "newest" else 0]
 
 
 ALWAYS = {"ask": 16, "step": 60, "batch": 8, "fly": 20, "recover_one": 3, "recover": 2, "resume": 3, "time": 3}

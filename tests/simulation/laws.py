@@ -248,6 +248,11 @@ class Laws:
         elif answer.status in ("denied", "not_done"):
             self.require(not happened or known.mistaken, 6, f"{answer.decision_id} was said not to be done, and was")
 
+    def told_of_commit(self, answer):
+        """Check that nobody hears "not stored" of a commit that went through, though its connection was cut."""
+        lost = answer.reason_code == "store" or getattr(answer, "error", "") == "store_unavailable"
+        self.require(not lost, 14, f"{answer.decision_id} was committed, and said not to be")
+
     # at the end
 
     def at_rest(self):

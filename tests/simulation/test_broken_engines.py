@@ -6,13 +6,19 @@ import pytest
 
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Usage
-from agentguard.engine import carrying, deciding, expiry, filling, recovery, walk
+from agentguard.engine import carrying, deciding, expiry, filling, recording, recovery, walk
 from agentguard.engine.deciding import Deciding
 from agentguard.engine.finishing import Finishing
 from agentguard.engine.steps import Call
 from agentguard.engine.taking_up import TakingUp
-from agentguard.errors import TamperedError
+from agentguard.errors import AgentGuardError
+from agentguard.store import Transaction
+from agentguard.store.batch import Batch
+from agentguard.store.channel import Channel
 from agentguard.store.ledger_clock import LedgerClock, Moment
+from agentguard.store.lookups import Lookups
+from agentguard.store.memory import Memory
+from agentguard.store.writer import Writer
 from tests.simulation.laws import LawBrokenError
 from tests.simulation.shrinking import tell
 
@@ -102,8 +108,8 @@ def what_was_never_begun_keeps_its_hold(patch):
 def what_people_should_see_is_allowed(patch):
     decide = deciding.decide
 
-    def wrong(plan, request, evidence):
-        decision = decide(plan, request, evidence)
+    def wrong(*given):
+        decision = decide(*given)
         return replace(decision, verdict=Verdict.ALLOW) if decision.verdict is Verdict.ESCALATE else decision
 
     patch.setattr(deciding, "decide", wrong)
@@ -119,6 +125,37 @@ def the_clock_goes_back(patch):
 
 def new_limits_forget_what_is_under_way(patch):
     patch.setattr(filling._Filling, "count_under_way", lambda self: None)
+
+
+def another_process_is_not_noticed(patch):
+    def wrong(self, version):
+        self._version = version
+
+    patch.setattr(Memory, "begin", wrong)
+
+
+def a_unit_that_fails_leaves_something_behind(patch):
+    def wrong(self, work):
+        lookups = Lookups(self._channel, self._layer, writes=True)
+        return work(Transaction(self._head, self._moment, lookups))
+
+    patch.setattr(Batch, "run", wrong)
+
+
+def an_answer_comes_before_the_commit(patch):
+    patch.setattr(Channel, "commit", Channel.rollback)
+
+
+def a_lost_commit_is_taken_for_a_failed_one(patch):
+    patch.setattr(Writer, "_was_committed", lambda *_: False)
+
+
+def a_failed_commit_is_taken_for_a_lost_one(patch):
+    patch.setattr(Writer, "_was_committed", lambda *_: True)
+
+
+def what_is_told_late_counts_from_now(patch):
+    patch.setattr(recording, "min", lambda moment, now: now, raising=False)
 
 
 BROKEN = [
@@ -138,6 +175,12 @@ BROKEN = [
     what_people_should_see_is_allowed,
     the_clock_goes_back,
     new_limits_forget_what_is_under_way,
+    another_process_is_not_noticed,
+    a_unit_that_fails_leaves_something_behind,
+    an_answer_comes_before_the_commit,
+    a_lost_commit_is_taken_for_a_failed_one,
+    a_failed_commit_is_taken_for_a_lost_one,
+    what_is_told_late_counts_from_now,
 ]
 
 
@@ -145,4 +188,4 @@ BROKEN = [
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
 def test_an_engine_that_is_broken_in_one_place_is_found_out(monkeypatch, broken):
     broken(monkeypatch)
-    assert any(isinstance(tell(seed)[1], LawBrokenError | TamperedError) for seed in range(MOST_SEEDS))
+    assert any(isinstance(tell(seed)[1], LawBrokenError | AgentGuardError) for seed in range(MOST_SEEDS))
