@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,8 +37,10 @@ class Databases:
         """Return the address of a new database."""
         self._count += 1
         if engine == "sqlite":
+            os.environ.pop("AGENTGUARD_KEYS", None)
             return f"sqlite:///{self.folder / f'{self._count}.db'}"
         assert self._server is not None
+        os.environ["AGENTGUARD_KEYS"] = str(self.folder / f"{self._count}.keys")  # for the processes of a crew too
         return self._server.create_database(f"bench{self._count}")
 
     def bare(self, engine: str) -> BareSQLite | BarePostgreSQL:

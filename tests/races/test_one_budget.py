@@ -11,7 +11,7 @@ import pytest
 
 from tests.races.given import BUDGET, GRANTED, TRIES, Vouchers, counted, pool_of_threads, race_of_tasks, race_of_threads
 
-ROUNDS = 2
+ROUNDS = 50
 PROCESSES = 4
 
 
