@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Owner = TypeVar("Owner")
 
@@ -18,6 +19,11 @@ class LocalServer(ThreadingHTTPServer, Generic[Owner]):
     def __init__(self, owner: Owner, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
         self.owner = owner
         super().__init__(("127.0.0.1", port), handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong here, and stay silent about clients that hang up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def server_bind(self) -> None:
         """Bind without asking the name service for the machine's name, which can take seconds without a network."""

@@ -157,7 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         payments = self.server.owner
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        content = self.rfile.read(length)
+        if len(content) < length:
+            return  # the client died in the midst of asking
+        asked = json.loads(content)
         mood = payments.mood_for(asked["order_id"])
         if mood is Mood.REFUSES:
             self._send(402, {"error": "refused"})

@@ -29,7 +29,7 @@ class Plan:
     Attributes:
         seconds, kills, actions: It is over when all three are reached.
         breath: Mean seconds between two misfortunes.
-        database_life: Mean seconds between two kills of the database's server; every third is a succession.
+        database_life: Mean seconds between two deaths of the database's server; every second time it is succeeded.
     """
 
     seconds: float
@@ -38,7 +38,7 @@ class Plan:
     workers: int
     crew: Crew
     breath: float
-    database_life: float = 12.0
+    database_life: float
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Chaos:
     def run(self, progress: Callable[[Tally], None]) -> Tally:
         """Run until the plan is fulfilled and every worker has gone."""
         started = time.monotonic()
-        next_death = self._dice.expovariate(1 / self.plan.database_life)
+        next_death = self._lifetime()
         self._workers = [self._hire() for _ in range(self.plan.workers)]
         while not self._is_fulfilled():
             time.sleep(min(3.0, self._dice.expovariate(1 / self.plan.breath)))
@@ -76,7 +76,7 @@ class Chaos:
             self.tally.actions = self._counter.value()
             if self.tally.seconds >= next_death:
                 self._let_the_database_die()
-                next_death = self.tally.seconds + self._dice.expovariate(1 / self.plan.database_life)
+                next_death = time.monotonic() - started + self._lifetime()
             self._strike()
             self._replace_the_dead()
             progress(self.tally)
@@ -88,6 +88,9 @@ class Chaos:
     def _is_fulfilled(self) -> bool:
         done, plan = self.tally, self.plan
         return done.seconds >= plan.seconds and done.kills >= plan.kills and done.actions >= plan.actions
+
+    def _lifetime(self) -> float:
+        return self.plan.database_life * self._dice.uniform(0.5, 1.5)
 
     def _hire(self) -> BaseProcess:
         self._born += 1
@@ -121,7 +124,7 @@ class Chaos:
         self.tally.stops += 1
 
     def _let_the_database_die(self) -> None:
-        if (self.database.kills + self.database.promotions) % 3 == 2:
+        if (self.database.kills + self.database.promotions) % 2 == 1:
             self.database.succeed()
             self.place.move(self.database.address)
             # They hold connections to a server that is gone for good; who starts anew finds the new one.

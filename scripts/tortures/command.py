@@ -71,8 +71,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=4, help="threads in each (4)")
     parser.add_argument("--tasks", type=int, default=8, help="asyncio tasks in each (8)")
     parser.add_argument("--breath", type=float, default=0.6, help="mean seconds between two misfortunes (0.6)")
+    parser.add_argument("--database-life", type=float, default=15, help="mean seconds until PostgreSQL is killed (15)")
     parser.add_argument(
-        "--standby", action="store_true", help="give PostgreSQL a standby that is promoted now and then"
+        "--standby",
+        action="store_true",
+        help="give PostgreSQL a synchronous standby, which takes over every second time",
     )
     parser.add_argument("--seed", default=None, help="the same misfortunes again, as far as machines allow")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the database, books and journals in there")
@@ -112,6 +115,7 @@ def _tortured(options: argparse.Namespace, folder: Path, database: Database) -> 
             workers=options.workers,
             crew=Crew(options.threads, options.tasks),
             breath=options.breath,
+            database_life=options.database_life,
         )
         chaos = Chaos(place, plan, provider, database)
         with _progress() as bar:
