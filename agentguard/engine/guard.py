@@ -72,14 +72,13 @@ class Guard:
         vault: Vault | None = None,
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
-        self._clock = clock or machine.wall_clock
         opened = Store.open(store, clock) if isinstance(store, str) else store
         self.tenant = tenant
         self._activate = activate
         self._parts = Parts(
             store=opened,
             vault=vault or Vault.beside(opened.url, machine.random_bytes, monotonic=machine.monotonic),
-            clock=self._clock,
+            clock=clock or opened.clock.present,
             registry=Registry(),
             force=Force(),
             versions=Versions(*machine.library_versions()),

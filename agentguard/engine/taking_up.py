@@ -57,7 +57,7 @@ def may_help(tool: Tool, record: ActionRecord, now: datetime) -> bool:
 
 def pause_after(tries: int) -> timedelta:
     """Return how long nobody tries again by itself: a minute, and twice as long after each further try, to an hour."""
-    return min(ASKED_AGAIN * 2 ** min(max(0, tries - 1), 10), LONGEST_PAUSE)
+    return min(ASKED_AGAIN * (1 << min(max(0, tries - 1), 10)), LONGEST_PAUSE)
 
 
 def tried_lately(record: ActionRecord, now: datetime) -> bool:

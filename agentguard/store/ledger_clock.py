@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +66,7 @@ class LedgerClock:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock
         self._trusting = 0
+        self._recent: tuple[Moment, int] | None = None
 
     def tick(self, server_us: int | None = None) -> Tick:
         """Return what the clock says: the caller's own, else the database server's, else this machine's."""
@@ -94,8 +95,18 @@ class LedgerClock:
         fault = self._skew(server_us) or ("" if self._trusting else _jump(tick, last))
         if fault:
             return Moment(last_us, tick, last, fault)
-        passed = max(0, tick.wall_us - last.wall_us)
-        return Moment(max(tick.wall_us, last_us + passed // 2), tick, tick)
+        moment = Moment(_caught_up(last_us, last.wall_us, tick.wall_us), tick, tick)
+        self._recent = moment, self._host_us()
+        return moment
+
+    def present(self) -> datetime:
+        """Return about what the ledger's clock says, without asking the store: when something was looked up, say."""
+        host_us = self._host_us()
+        if self._recent is None:
+            return from_microseconds(host_us)
+        moment, then_us = self._recent
+        wall_us = moment.tick.wall_us + max(0, host_us - then_us)
+        return from_microseconds(_caught_up(moment.us, moment.tick.wall_us, wall_us))
 
     @contextmanager
     def trusted(self) -> Iterator[None]:
@@ -105,6 +116,9 @@ class LedgerClock:
             yield
         finally:
             self._trusting -= 1
+
+    def _host_us(self) -> int:
+        return time.time_ns() // 1000 if self._clock is None else to_microseconds(self._clock())
 
     def _skew(self, server_us: int | None) -> str:
         if self._clock is not None or server_us is None:
@@ -117,6 +131,10 @@ class LedgerClock:
             f"expected this machine's clock within {SKEW_US // 1_000_000} s of the database server's, got it "
             f"{_span(off)} {'ahead' if off > 0 else 'behind'}; set it right"
         )
+
+
+def _caught_up(last_us: int, last_wall_us: int, wall_us: int) -> int:
+    return max(wall_us, last_us + max(0, wall_us - last_wall_us) // 2)
 
 
 def _jump(tick: Tick, last: Tick) -> str:

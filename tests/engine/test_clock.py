@@ -213,6 +213,16 @@ def test_no_window_is_passed_however_the_clock_steps_if_people_only_confirm(move
         one.guard.close()
 
 
+def test_what_was_just_looked_up_is_not_old_because_the_ledger_is_ahead_of_the_clock(machine, open_own):
+    one = open_own(text=REFUNDS.replace("order.total: money", "order.total: money, max_age 1 hour"))
+    assert isinstance(one.ask("20", key="1"), Done)
+    machine.step(-timedelta(days=1))
+    confirm(one)
+    assert isinstance(one.ask("20", key="2"), Done)
+    machine.run(timedelta(hours=3))
+    assert isinstance(one.ask("20", key="3"), Done)
+
+
 def test_users_may_freeze_time_in_tests_of_their_own(tmp_path):
     with freeze_time("2026-03-01 12:00:00") as frozen:
         one = shop(f"sqlite:///{tmp_path / 'frozen.db'}", clock=MACHINE)

@@ -209,6 +209,23 @@ def test_the_ledgers_time_never_goes_back_and_never_runs_faster_than_the_clock(s
             last, last_us = found.kept, found.us
 
 
+def test_the_present_is_about_the_ledgers_without_asking_the_store(machine, open_store):
+    store = open_store()
+    note(store)
+    machine.step(-3_600 * SECOND)
+    with store.clock.trusted():
+        note(store)
+    for seconds in (0, 10, 7_000, 10_000):
+        machine.run(seconds)
+        assert store.clock.present() == now(store), "an hour ahead, then caught up"
+    clock = LedgerClock()
+    assert clock.present() == datetime.fromtimestamp(machine.wall_us / SECOND, UTC), "before the first look at a store"
+    server_us = machine.wall_us + 20 * SECOND
+    clock.reckon(server_us, clock.tick(server_us), server_us)
+    machine.run(5)
+    assert clock.present() == datetime.fromtimestamp(server_us / SECOND + 5, UTC), "by the server's clock"
+
+
 def test_a_clock_must_give_a_time_with_a_zone(tmp_path):
     with pytest.raises(UsageError, match="gives the present"):
         Store.open("sqlite://", "now")
