@@ -15,6 +15,7 @@ from agentguard.store import Store, Vault
 from agentguard.testing.clock import ManualClock
 from agentguard.testing.postgres_server import PostgresServer
 from tests.engine.given import shop
+from tests.faults.conftest import agentguard, assert_said_to_a_person
 from tests.faults.wire import Wire
 
 PATIENCE = 0.6
@@ -162,6 +163,8 @@ def test_a_server_that_is_gone_runs_nothing_and_goes_on_when_it_is_back(open_sho
         assert (type(answer), answer.cause, len(made.paid)) == (Unavailable, "store", 1)
         with pytest.raises(StoreUnavailableError, match="nothing was stored; look at the server"):
             made.guard.halt("all", by="maria", why="a test")
+        ended = agentguard("halt", "--store", address, "--why", "a test")
+        assert_said_to_a_person(ended, "could not be reached", "look at the server")
     finally:
         server.restart()
     assert isinstance(asking(made, key="during"), Done)
