@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentguard import Idempotent, Queryable, Read, Unprotected
+from agentguard.testing.clock import START, ManualClock
 from tests.engine.given import shop
 
 EFFECTS = {
@@ -37,3 +38,18 @@ def main(address, books, effect, moment, keys):
     made.ask("40.00")
     if moment == "after_record":
         die()
+
+
+def recover(address, books, keys, barrier):
+    """Recover everything ten minutes later, at the same time as others do."""
+    os.environ |= keys
+    made = shop(address, effect=EFFECTS["idempotent"], clock=ManualClock(START + timedelta(minutes=10)))
+
+    def act(order_id, amount, key):
+        with Path(books).open("a") as file:
+            file.write(f"{key} {amount}\n")
+        return {"refund": key}
+
+    made.acts = act
+    barrier.wait(30)
+    made.guard.recover()

@@ -1,5 +1,7 @@
 """Two who recover at once: one acts, the other leaves it alone, and who dies loses what it had in time."""
 
+import multiprocessing
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,6 +18,7 @@ from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Call
 from agentguard.engine.walk import walk
+from tests.engine import dying
 
 TIMEOUT = timedelta(seconds=10)
 GRACE = timedelta(seconds=30)
@@ -75,6 +78,26 @@ def test_eight_threads_of_two_guards_that_recover_at_once_act_once(open_shop, ef
     assert only_action(one).state is State.SETTLED
     assert {type(answer) for answer in answers} <= {Done, InDoubt, Unavailable}
     assert one.guard.audit.verify().ok
+
+
+@pytest.mark.law(3)
+def test_of_three_processes_that_recover_at_once_one_sends_each_action_again(open_shop, address, tmp_path):
+    shop = open_shop(effect=HOUR)
+    shop.acts = lambda *_: 1 / 0
+    lost = {shop.ask("1", key=f"k-{number}", order_id=f"A-{number}").decision_id for number in range(12)}
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tests.engine.dying"])
+    keys = {name: value for name, value in os.environ.items() if name == "AGENTGUARD_KEYS"}
+    books, barrier = tmp_path / "books", processes.Barrier(3)
+    running = [processes.Process(target=dying.recover, args=(address, str(books), keys, barrier)) for _ in range(3)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    assert [process.exitcode for process in running] == [0, 0, 0]
+    assert sorted(line.split()[0] for line in books.read_text().splitlines()) == sorted(lost)
+    assert {record.state for record in shop.guard.store.read(lambda r: r.actions())} == {State.SETTLED}
+    assert shop.guard.audit.verify().ok
 
 
 @pytest.mark.parametrize("late, taken", [(timedelta(0), False), (MICROSECOND, True)])
