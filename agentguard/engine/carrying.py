@@ -40,6 +40,8 @@ def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
         outcome = NOT_BEGUN
     else:
         outcome = yield Call(begun.tool, begun, seconds if begun.tool.timeout is not None else None)
+        if outcome.kind is not OutcomeKind.UNKNOWN:
+            parts.running.tool_ended(begun.action_id)
     outcome = _of_all_attempts(begun, outcome)
     ending = Finishing(parts, begun, report(parts, begun, outcome))
     try:

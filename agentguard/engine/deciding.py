@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,9 @@ from agentguard.engine.undertaking import Undertaking, undertaking
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, Sealed
 
+POSTS_NOTHING = frozenset({"decided", "refused", "released", "in_doubt", "sent_again", "taken_up"})
+"""Kinds of entries beside which no account is posted to."""
+
 
 class Again(enum.Enum):
     """Why a decision was not made: what it rested on has changed meanwhile."""
@@ -39,6 +42,7 @@ class Deciding:
     Attributes:
         before: The action's row as it was looked up, or None for a new one.
         position: How long the log was before the facts were gathered.
+        gathered: Drawn from `parts.running` right before the first lookup.
         begin: False to stop at `ready`.
     """
 
@@ -48,6 +52,7 @@ class Deciding:
     facts: Mapping[str, Fact]
     sealed: Mapping[str, Sealed]
     position: int
+    gathered: int
     begin: bool
 
     def __call__(self, transaction: Transaction) -> Answer | Undertaking | Again:
@@ -61,7 +66,7 @@ class Deciding:
         wanted = needs(self.ask.plan, self.ask.request, self.facts, now)
         watched = self.parts.force.watched(self.ask.plan)
         accounts = [self.parts.account(need.account) for limit, need in wanted.accounts.items() if limit in watched]
-        if self.facts and transaction.posted_since(accounts, self.position):
+        if self.facts and self._are_stale(transaction, accounts):
             return Again.GATHER
         votes = escalating.votes_that_count(self.parts, transaction, self.before, now)
         own = None if self.before is None else self.ask.action_id
@@ -85,6 +90,20 @@ class Deciding:
             self.before and (self.before.state, self.before.fence, self.before.escalation)
         )
         return moved or transaction.digest_in_force() != self.ask.plan.bundle_digest
+
+    def _are_stale(self, transaction: Transaction, accounts: Sequence[str]) -> bool:
+        """Return whether the facts may miss what others did that no hold says any more.
+
+        What was settled since they were looked up, by a tool that had ended before that, is in them.
+        """
+        if not transaction.posted_since(accounts, self.position):
+            return False
+        for kind, action_id in transaction.written_since(self.position):
+            if kind in POSTS_NOTHING or self.parts.running.ended_before(action_id, self.gathered):
+                continue
+            if action_id is None or not transaction.accounts_posted(action_id).isdisjoint(accounts):
+                return True
+        return False
 
     def _is_ready(self) -> bool:
         return self.before is not None and self.before.state is State.READY

@@ -126,6 +126,7 @@ def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:
         return found
 
     def look_up_all() -> None:
+        step.began = parts.running.tick()
         asking = gather(step.plan, step.request, parts.registry.lookups, parts.clock, found)
         answer = None
         try:
@@ -167,6 +168,7 @@ async def _agathered(parts: Parts, step: Gather) -> dict[str, Fact]:
 
 
 async def _alook_up_all(parts: Parts, step: Gather, found: Facts) -> None:
+    step.began = parts.running.tick()
     asking = gather(step.plan, step.request, parts.registry.lookups, parts.clock, found)
     question = next(asking, None)
     while question is not None:

@@ -1,19 +1,40 @@
-"""The actions that this process carries out now, so that whoever repeats one need not ask the store when it ends."""
+"""The actions that this process carries out, so that others know when one ends without asking the store for it."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+MOST_REMEMBERED = 4096
+
 
 class Running:
-    """Who waits for which action to end; safe to share between threads and event loops."""
+    """Who waits for which action to end, and whose tools have ended; safe to share between threads and event loops."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Future[None]]] = {}
         self._lock = threading.Lock()
+        self._ticks = itertools.count(1)
+        self._ended: dict[str, int] = {}
+
+    def tick(self) -> int:
+        """Return a number larger than all before it: what is compared with when a tool ended."""
+        return next(self._ticks)
+
+    def tool_ended(self, action_id: str) -> None:
+        """Remember that an action's tool has ended: whoever looks something up from now on finds what it did."""
+        with self._lock:
+            if len(self._ended) >= MOST_REMEMBERED:
+                del self._ended[next(iter(self._ended))]
+            self._ended[action_id] = self.tick()
+
+    def ended_before(self, action_id: str | None, tick: int) -> bool:
+        """Return whether an action's tool is known to have ended before a number was drawn."""
+        ended = None if action_id is None else self._ended.get(action_id)
+        return ended is not None and ended < tick
 
     @contextmanager
     def carrying_out(self, action_id: str) -> Iterator[None]:

@@ -50,12 +50,17 @@ class Commit:
             raise WithdrawnError("expected a unit that somebody waits for, got one that was taken back")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Gather:
-    """Call the lookups whose facts the action's rules read; gives facts by name."""
+    """Call the lookups whose facts the action's rules read; gives facts by name.
+
+    Attributes:
+        began: Drawn from `parts.running` right before the first lookup is called.
+    """
 
     plan: Plan
     request: Request
+    began: int = 0
 
 
 @dataclass(frozen=True, slots=True)

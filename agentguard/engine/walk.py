@@ -32,7 +32,7 @@ from agentguard.errors import KeyConflictError, StoreUnavailableError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
 
-MAX_GATHERINGS = 3
+MAX_GATHERINGS = 12
 MAX_LOOKS = 20
 PAUSE_SECONDS = 0.05
 MAX_FAULTS = 20
@@ -81,9 +81,10 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
         if gatherings == MAX_GATHERINGS:
             return recorded.not_now("", proposal.action, "stale_facts")
         gatherings += 1
-        facts: Mapping[str, Fact] = yield Gather(seen.ask.plan, seen.ask.request)
+        gather = Gather(seen.ask.plan, seen.ask.request)
+        facts: Mapping[str, Fact] = yield gather
         sealed = seal_facts(parts, seen.ask, facts)
-        deciding = Commit(Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, begin=begin))
+        deciding = Commit(Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, gather.began, begin=begin))
         decided: Answer | Undertaking | Again
         try:
             decided = yield deciding

@@ -16,7 +16,7 @@ from sqlalchemy import Select, bindparam, func, select
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
 from agentguard.errors import ClockError
-from agentguard.store import accounts, history, rows
+from agentguard.store import accounts, history, recent, rows
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
 from agentguard.store.lookups import Lookups
@@ -166,6 +166,10 @@ class Reading:
     def posted_since(self, account_digests: Sequence[str], position: int) -> bool:
         """Return whether somebody posted to one of the accounts after the log had `position` entries."""
         return accounts.posted_since(self._lookups, account_digests, position)
+
+    def written_since(self, position: int) -> frozenset[tuple[str, str | None]]:
+        """Return the kind and the action of each entry that was written after the log had `position` entries."""
+        return recent.written_since(self._lookups, position)
 
     def settled(self, tenant: str, action: str, values: Mapping[str, str], since: datetime | None) -> int | None:
         """Return the position of the settle entry of the newest settled action with these values.
