@@ -179,9 +179,11 @@ class Guard:
             ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
             StoreUnavailableError: The keys file is not the one that this database was made with.
         """
+        if self._started:
+            self._rounds.at_next_chance()
+            return
         with self._starting:
             if self._started:
-                self._rounds.at_next_chance()
                 return
             self._parts.store.bind(self._parts.vault.fingerprint)
             if self._activate:
