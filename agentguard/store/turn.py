@@ -20,7 +20,8 @@ try:
 except ImportError:  # no such locks on this system: SQLite's own has to do
     fcntl = None  # type: ignore[assignment]
 
-_PAUSE = 0.0005
+_SHORTEST_PAUSE = 0.00005
+_LONGEST_PAUSE = 0.0005
 
 
 class Turns(Protocol):
@@ -114,11 +115,14 @@ class LockFile:
         return self._file
 
     def _wait(self, file: int) -> bool:
-        for _ in range(max(1, round(self._patience / _PAUSE))):
+        pause, waited = _SHORTEST_PAUSE, 0.0
+        while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                time.sleep(_PAUSE)
+                if waited >= self._patience:
+                    return False
+                time.sleep(pause)
+                pause, waited = min(2 * pause, _LONGEST_PAUSE), waited + pause
             else:
                 return True
-        return False
