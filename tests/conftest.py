@@ -32,15 +32,20 @@ def spare_database(postgres):
     spare.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request, tmp_path, monkeypatch):
-    """An empty database, of one engine and then of the other; what a test leaves open is closed."""
+@pytest.fixture
+def closed_stores(monkeypatch):
+    """Stores that a test leaves open are closed after it."""
     opened, open_store = [], Store.open
     monkeypatch.setattr(Store, "open", lambda *given, **more: opened.append(open_store(*given, **more)) or opened[-1])
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'guard.db'}"
-    else:
-        monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.db.keys"))
-        yield request.getfixturevalue("spare_database").emptied()
+    yield
     for store in opened:
         store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request, tmp_path, monkeypatch, closed_stores):
+    """An empty database, of one engine and then of the other."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'guard.db'}"
+    monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.db.keys"))
+    return request.getfixturevalue("spare_database").emptied()

@@ -7,7 +7,7 @@ from agentguard.store.upgrading import Upgrade
 
 
 @pytest.fixture
-def served(postgres, elsewhere, monkeypatch):
+def served(postgres, elsewhere, closed_stores):
     """An empty database on a server, and an empty folder to stand in."""
     yield postgres.create_database("served")
     postgres.drop_database("served")

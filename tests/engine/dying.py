@@ -22,6 +22,7 @@ def die():
 
 
 def main(address, books, effect, moment, keys):
+    os.environ.pop("AGENTGUARD_KEYS", None)  # of the test that began the server of processes
     os.environ |= keys
     made = shop(address, effect=EFFECTS[effect], reference=lambda _: die() if moment == "before_record" else "r")
 
@@ -42,6 +43,7 @@ def main(address, books, effect, moment, keys):
 
 def recover(address, books, keys, barrier):
     """Recover everything ten minutes later, at the same time as others do."""
+    os.environ.pop("AGENTGUARD_KEYS", None)  # of the test that began the server of processes
     os.environ |= keys
     made = shop(address, effect=EFFECTS["idempotent"], clock=ManualClock(START + timedelta(minutes=10)))
 
