@@ -25,9 +25,8 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Abandoned, Call, Commit, Step, Walk
 from agentguard.engine.walk import walk
-from agentguard.errors import AgentGuardError, UsageError
+from agentguard.errors import AgentGuardError, NotFoundError, UsageError
 from agentguard.store import Transaction
-from agentguard.store.records import ActionRecord
 from agentguard.testing.clock import ManualClock
 from agentguard.testing.crashing_store import Crash, CrashingStore, Moment, TornError
 
@@ -173,8 +172,11 @@ class Process:
         """Begin what `guard.execute` does, without taking a step."""
         return SteppedWalk(self.parts, walk(self.parts, again(self.parts, action_id)))
 
-    def recovering(self, record: ActionRecord) -> SteppedWalk:
+    def recovering(self, action_id: str) -> SteppedWalk:
         """Begin to recover one action, as `guard.recover` does for each, without taking a step."""
+        record = self.store.read(lambda reading: reading.action(action_id))
+        if record is None:
+            raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
         return SteppedWalk(self.parts, recovering(self.parts, record))
 
     def commit_together(self, walks: Sequence[SteppedWalk], losing: Sequence[SteppedWalk] = ()) -> None:

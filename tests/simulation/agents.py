@@ -8,7 +8,7 @@ from agentguard.errors import KeyConflictError
 from agentguard.testing.crashing_store import Moment
 from tests.simulation.books import TIMEOUT, Flight
 from tests.simulation.ledger import Asked
-from tests.simulation.rules import LOOKING, ORDERS, PAYING
+from tests.simulation.rules import LOOKING, ORDERS
 from tests.simulation.shop import Shop
 
 MOST_WALKS = 8
@@ -34,7 +34,7 @@ class Agents(Shop):
             return
         order_id = self.dice.choice(list(ORDERS))
         owner, total = ORDERS[order_id]
-        action = self.dice.choice((*PAYING, *PAYING, LOOKING))
+        action = self.dice.choice(self.temper.actions)
         share = self.dice.choice(SHARES)
         amount = None if action == LOOKING else Money(total.minor * share // 100, total.currency)
         customer = owner if self.dice.random() < 0.9 else "c-3"
@@ -199,24 +199,19 @@ class Agents(Shop):
         self._noticed(going)
 
     def _execute(self, number):
-        process = self._process()
-        ready = [known.id for known in self.laws.actions.values() if known.state in ("ready", "waiting")]
-        if process is None or not ready or len(self.going) >= MOST_WALKS:
-            return
-        action_id = self.dice.choice(ready)
-        name = self._name()
-        self.say(f"{process.name} {name} executes {action_id}")
-        walk = self._try(process, lambda: process.execute(action_id))
-        if walk is not None:
-            self._add(Going(name, process, walk))
+        self._take_up("executes", ("ready", "waiting"), lambda process: process.execute)
 
     def _recover_one(self, number):
         """Recovery of one action, step by step between everything else."""
+        self._take_up("recovers", ("executing", "in_doubt"), lambda process: process.recovering)
+
+    def _take_up(self, does, states, how):
         process = self._process()
-        begun = [known.id for known in self.laws.actions.values() if known.state in ("executing", "in_doubt")]
-        if process is None or not begun or len(self.going) >= MOST_WALKS:
+        found = [known.id for known in self.laws.actions.values() if known.state in states]
+        if process is None or not found or len(self.going) >= MOST_WALKS:
             return
-        record = self.observer.read(lambda reading: reading.action(self.dice.choice(begun)))
-        name = self._name()
-        self.say(f"{process.name} {name} recovers {record.id}")
-        self._add(Going(name, process, process.recovering(record)))
+        action_id, name = self.dice.choice(found), self._name()
+        self.say(f"{process.name} {name} {does} {action_id}")
+        walk = self._try(process, lambda: how(process)(action_id))
+        if walk is not None:
+            self._add(Going(name, process, walk))

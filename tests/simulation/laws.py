@@ -60,14 +60,11 @@ class Laws:
 
     def committed(self):
         """Read what was committed and hold everything against it."""
-        entries, rows = self._observer.read(
-            lambda reading: (reading.entries(self.position, 1000), reading.actions(limit=1000))
-        )
         touched = {}
-        for entry in entries:
+        for entry in self._observer.entries(self.position):
             self._apply(entry)
             touched |= self._touched(entry.document)
-        self._rows_agree(rows)
+        self._rows_agree(self._observer.actions())
         self._accounts_agree(touched)
 
     def _apply(self, entry):
@@ -197,19 +194,17 @@ class Laws:
     # what the tables say
 
     def _rows_agree(self, rows):
-        states = {row.id: (str(row.state), row.fence) for row in rows}
         told = {known.id: (known.state, known.fence) for known in self.actions.values()}
-        differing = sorted(set(states.items()) ^ set(told.items()))
+        differing = sorted(set(rows.items()) ^ set(told.items()))
         self.require(not differing, 5, f"rows and entries differ: {differing}")
 
     def _accounts_agree(self, touched):
         if not touched:
             return
-        found = self._observer.read(lambda reading: {key: reading.account(name) for key, name in touched.items()})
-        for key, record in found.items():
-            held, posted = self.ledger.totals(key)
-            there = (0, 0) if record is None else (record.held, record.settled)
-            self.require(there == (held, posted), 10, f"account {key} says {there}, counted were {(held, posted)}")
+        said = self._observer.accounts(list(touched.values()))
+        for key, name in touched.items():
+            there, counted = said.get(name, (0, 0)), self.ledger.totals(key)
+            self.require(there == counted, 10, f"account {key} says {there}, counted were {counted}")
 
     # what goes out and happens
 

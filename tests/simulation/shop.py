@@ -4,6 +4,7 @@ import random
 from datetime import timedelta
 
 from agentguard import Guard, Idempotent, Money, NotDoneError, Queryable, Read, Unprotected, Waits
+from agentguard.engine.force import Force
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import Store, Vault
 from agentguard.testing.clock import ManualClock
@@ -11,7 +12,8 @@ from agentguard.testing.crashing_store import Crash, Moment
 from agentguard.testing.world import World
 from tests.simulation.books import SETTLE_LAG, TIMEOUT, TTL, Books, Flight, Mood, Receipt
 from tests.simulation.laws import Laws
-from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, bundle
+from tests.simulation.observer import Observer
+from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, VERSIONS, bundle
 from tests.simulation.temper import Temper
 
 EFFECTS = {
@@ -20,6 +22,12 @@ EFFECTS = {
     "credit.grant": lambda books: Unprotected(),
     LOOKING: lambda books: Read(),
 }
+
+
+FORCE = Force()
+"""What every process of every world has read of the policies: reading them again each time is most of a history."""
+for number in range(len(VERSIONS)):
+    FORCE.know(bundle(number))
 
 
 class Shop:
@@ -38,10 +46,11 @@ class Shop:
         self.temper = Temper(random.Random(f"{seed}-temper"))
         self.clock = ManualClock()
         self.address = f"sqlite:///{folder}/{seed}.db"
+        Store.open(self.address, self.clock, log="simulated").close()
+        self.observer = Observer(f"{folder}/{seed}.db")
         self.books = Books()
         self.books.on_deed = self._acted
         self.world = World(self.address, self._build, self.clock)
-        self.observer = Store.open(self.address, self.clock, log="simulated")
         self.laws = Laws(self.observer, self.books)
         self.totals = {order_id: total for order_id, (_, total) in ORDERS.items()}
         self.orders_down = False
@@ -58,6 +67,7 @@ class Shop:
         waits = Waits(lookups=None, in_progress=timedelta(seconds=0.1), recovery=None, rounds=None)
         guard = Guard(bundle(0), store=store, people=PEOPLE, clock=clock, vault=vault, waits=waits)
         guard._parts.new_id = self._new_id
+        guard._parts.force = FORCE
         store.after_commit = self.laws.committed
 
         def order(order_id: str):

@@ -12,16 +12,16 @@ class Staff(Shop):
 
     def _vote(self, number):
         process = self._process()
-        escalations = self.observer.read(lambda reading: reading.escalations("open", None, 100, ""))
+        escalations = self.observer.open_escalations()
         if process is None or not escalations:
             return
-        escalation, voter = self.dice.choice(escalations), self.dice.choice(sorted(PEOPLE.users))
+        (escalation, action_id), voter = self.dice.choice(escalations), self.dice.choice(sorted(PEOPLE.users))
         approves = self.dice.random() < 0.85
-        self.laws.votes.add((escalation.id, voter, approves))
+        self.laws.votes.add((escalation, voter, approves))
         vote = process.guard.escalations.approve if approves else process.guard.escalations.reject
-        self.say(f"{voter} votes {'yes' if approves else 'no'} on {escalation.id} ({escalation.action_id})")
+        self.say(f"{voter} votes {'yes' if approves else 'no'} on {escalation} ({action_id})")
         self._arm(process)
-        self._try(process, lambda: vote(escalation.id, by=voter))
+        self._try(process, lambda: vote(escalation, by=voter))
 
     def _resolve(self, number):
         """A person looks into the provider's books, once nothing is on its way any more."""

@@ -1,6 +1,7 @@
 """What tends to happen in one world."""
 
 from tests.simulation.books import Mood
+from tests.simulation.rules import LOOKING, PAYING
 
 SPANS = (
     (1, 5, 20),
@@ -20,6 +21,7 @@ class Temper:
         self.spans = dice.choice(
             ((1, 5, 20), (20, 60, 120, 300), (60, 600, 3600), (1, 20, 60, 600, 3600, 6 * 3600, 30 * 3600))
         )
+        self.actions = dice.choice((*((action,) for action in PAYING), (*PAYING, *PAYING, LOOKING), (*PAYING, LOOKING)))
         self.turn = dice.choice(("any", "any", "newest", "oldest"))
 
     def next_of(self, waiting, dice):
