@@ -66,7 +66,9 @@ def _needs(plan: Plan, request: Request, evidence: Evidence) -> Needs:
 
 
 def _decided(plan: Plan, request: Request, evidence: Evidence, wanted: Needs) -> Decision:
-    values = {**wanted.values, **usage_values(wanted.accounts, evidence.usage)}
+    values = wanted.values
+    if plan.limits_read:
+        values = {**values, **usage_values(wanted.accounts, evidence.usage)}
     decision = _together(plan, plan.enforced, request, values, wanted, evidence)
     if not plan.shadowed:
         return decision

@@ -109,6 +109,7 @@ class Plan:
         facts: Declared facts by full name that something here reads, segments included; nothing else is looked up.
         roots: The same by the first name that their lookup has, in order of name.
         context: Declared context by full name.
+        limits_read: Limits that a condition or a text names with `used` or `held`.
         personal: Places of what is kept encrypted: `arguments.email`, `facts.customer.email`, `context.phone`.
         segments: Facts that are recorded for reports, in order of name.
         described: What every entry of a decision says of the policies: which they are, and in which mode.
@@ -127,6 +128,7 @@ class Plan:
     computed: Mapping[str, Compiled]
     facts: Mapping[str, Declared]
     context: Mapping[str, Declared]
+    limits_read: frozenset[str]
     personal: frozenset[str]
     segments: tuple[str, ...]
     described: Mapping[str, Any]
@@ -165,6 +167,12 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
         computed=computed,
         facts=read,
         context=context,
+        limits_read=frozenset(
+            limit
+            for policy in policies
+            for expression in _expressions(policy, action)
+            for limit in expression.limits
+        ),
         personal=frozenset(
             [f"arguments.{name}" for name, declared in arguments.items() if declared.personal]
             + [f"facts.{name}" for name, declared in read.items() if declared.personal]
