@@ -27,13 +27,12 @@ from agentguard.engine.effect import Effect, Retry, Unprotected
 from agentguard.engine.escalations import Escalations
 from agentguard.engine.force import Force
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
-from agentguard.engine.matching import mismatches
 from agentguard.engine.parts import Parts, Waits
 from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
 from agentguard.engine.rounds import Rounds, Told
+from agentguard.engine.starting import prepare
 from agentguard.engine.walk import walk
-from agentguard.errors import ConfigurationError
 from agentguard.log import get_logger
 from agentguard.store import Store, Vault
 
@@ -183,21 +182,9 @@ class Guard:
             self._rounds.at_next_chance()
             return
         with self._starting:
-            if self._started:
-                return
-            self._parts.store.bind(self._parts.vault.fingerprint)
-            if self._activate:
-                activation.activate(self._parts, self._bundle, by="guard", why="activate=True", tenant=self.tenant)
-            force, registry = self._parts.force, self._parts.registry
-            bundle = self._parts.store.read(force.in_force)
-            if bundle.digest != self._bundle.digest:
-                log.warning("guard.other_bundle", in_force=bundle.digest, loaded=self._bundle.digest)
-            plans = {name: force.plan(bundle, name) for name in registry.tools if bundle.governing(name)}
-            problems = mismatches(registry, bundle, plans)
-            if problems:
-                raise ConfigurationError(problems)
-            registry.frozen = True
-            self._started = True
+            if not self._parts.registry.frozen:
+                prepare(self._parts, self._bundle, activate=self._activate, tenant=self.tenant)
+                self._parts.registry.frozen = self._started = True
         if recover:
             self._rounds.start()
 

@@ -1,0 +1,37 @@
+"""What is checked before a guard takes its first action."""
+
+from __future__ import annotations
+
+from agentguard.core.policy import Bundle
+from agentguard.engine import activation
+from agentguard.engine.matching import mismatches
+from agentguard.engine.parts import Parts
+from agentguard.errors import ConfigurationError
+from agentguard.log import get_logger
+
+log = get_logger("guard")
+
+
+def prepare(parts: Parts, loaded: Bundle, *, activate: bool, tenant: str) -> None:
+    """Bind the database to its keys, and check that what is registered fits the policies in force.
+
+    Args:
+        parts: Of the guard that starts.
+        loaded: The policies that it loaded.
+        activate: Put them into force first.
+        tenant: In whose records that is written.
+
+    Raises:
+        ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
+        StoreUnavailableError: The keys file is not the one that this database was made with.
+    """
+    parts.store.bind(parts.vault.fingerprint)
+    if activate:
+        activation.activate(parts, loaded, by="guard", why="activate=True", tenant=tenant)
+    bundle = parts.store.read(parts.force.in_force)
+    if bundle.digest != loaded.digest:
+        log.warning("guard.other_bundle", in_force=bundle.digest, loaded=loaded.digest)
+    plans = {name: parts.force.plan(bundle, name) for name in parts.registry.tools if bundle.governing(name)}
+    problems = mismatches(parts.registry, bundle, plans)
+    if problems:
+        raise ConfigurationError(problems)
