@@ -23,7 +23,7 @@ from agentguard.engine.guard import Guard
 from agentguard.engine.machine import Clock
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
-from agentguard.engine.steps import Abandoned, Call, Commit, Step, Walk
+from agentguard.engine.steps import Abandoned, Call, Commit, Pause, Step, Walk
 from agentguard.engine.walk import walk
 from agentguard.errors import AgentGuardError, NotFoundError, UsageError
 from agentguard.store import Transaction
@@ -53,13 +53,13 @@ class SteppedWalk:
         self._go_on(lambda: next(generator))
 
     def advance(self) -> bool:
-        """Do the next step for real, and tell whether there is another one."""
+        """Do the next step for real, and tell whether there is another one; a pause is over at once."""
         if self.step is None:
             raise UsageError("expected a walk with a step to go, got one that is over")
         if self._abandoned and not isinstance(self.step, Commit):
             return self.fail(Abandoned())
         try:
-            given = perform(self._parts, self.step)
+            given = self.step.seconds if isinstance(self.step, Pause) else perform(self._parts, self.step)
         except Exception as error:  # noqa: BLE001 - the walk decides what each failure means
             return self.fail(error)
         return self.give(given)

@@ -22,7 +22,7 @@ from agentguard.store.writer import Writer
 from tests.simulation.laws import LawBrokenError
 from tests.simulation.shrinking import tell
 
-MOST_SEEDS = 25
+MOST_SEEDS = 40
 
 
 def an_unknown_outcome_gives_back_its_hold(patch):
