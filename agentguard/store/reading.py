@@ -167,9 +167,9 @@ class Reading:
         """Return whether somebody posted to one of the accounts after the log had `position` entries."""
         return accounts.posted_since(self._lookups, account_digests, position)
 
-    def written_since(self, position: int) -> frozenset[tuple[str, str | None]]:
-        """Return the kind and the action of each entry that was written after the log had `position` entries."""
-        return recent.written_since(self._lookups, position)
+    def written_since(self, position: int) -> Iterator[recent.Written]:
+        """Yield the kind and the action of each entry that was written after the log had `position` entries."""
+        return recent.written_since(self._lookups, position, self._head.size)
 
     def settled(self, tenant: str, action: str, values: Mapping[str, str], since: datetime | None) -> int | None:
         """Return the position of the settle entry of the newest settled action with these values.
