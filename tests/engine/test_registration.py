@@ -210,7 +210,7 @@ def test_a_fact_of_another_type_has_failed(guard, value):
 
 @pytest.mark.parametrize("age, kind", [(3600, Done), (3600.000001, Denied)])
 def test_a_fact_that_is_too_old_counts_as_missing(guard, age, kind):
-    clock = guard._clock
+    clock = guard._parts.clock
     guard.fact("thing")(lambda: {"price": Money.of("1", "USD")})
     guard.fact("weather")(lambda: {"now": "sun"})
     guard.fact("stock")(lambda: Observed(Stock(count=1), read_at=clock() - timedelta(seconds=age), source="cache"))
@@ -243,7 +243,7 @@ def test_lookups_and_tools_are_given_what_they_name(guard):
         context={"conversation": "talk"},
     )
     assert seen["thing"] == ("t", one, None, "c-1", "bot", "default", "talk", {"conversation": "talk"}, {"count": 2})
-    deadline = guard._clock() + timedelta(seconds=30)
+    deadline = guard._parts.clock() + timedelta(seconds=30)
     assert seen["tool"] == ("t", one, None, "big", answer.decision_id, deadline, "c-1", "default")
 
 
