@@ -20,7 +20,7 @@ from agentguard.errors import AmountTooLargeError, UsageError
 from agentguard.store import reversals
 from agentguard.store.channel import Channel
 from agentguard.store.lookups import Lookups
-from agentguard.store.memory import Account, Action
+from agentguard.store.memory import Account, Action, Stretch
 from agentguard.store.moment import to_microseconds
 from agentguard.store.records import Movement
 from agentguard.store.statement import Statement, inserting
@@ -192,6 +192,8 @@ def post(
             f"expected an account to stay within {LARGEST_TOTAL}, got {total}; start a new account"
         )
     moment = max(now_us, said.last_us)
+    if not said.n:
+        lookups.layer.known["stretches", account] = (Stretch(_BEFORE_ALL, moment, 0),)
     lookups.layer.rows[INSERT_POSTING].append((account, moment, said.n + 1, amount, total, action))
     lookups.layer.change(
         ("account", account),

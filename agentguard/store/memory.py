@@ -10,6 +10,7 @@ its layer.
 from __future__ import annotations
 
 import enum
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Protocol
@@ -88,14 +89,15 @@ class Version(NamedTuple):
 class Memory:
     """What was committed, for whoever finds the log's head where it was then.
 
-    One thread at a time changes it, any number read it meanwhile.
+    One thread at a time commits, any number read meanwhile and add what they found.
     """
 
-    __slots__ = ("_known", "_version")
+    __slots__ = ("_known", "_lock", "_version")
 
     def __init__(self) -> None:
         self._known: dict[Name, Any] = {}
         self._version: Version | None = None
+        self._lock = threading.Lock()
 
     def at(self, version: Version) -> Remembering:
         """Return what is remembered of one version, which is nothing as soon as there is another one."""
@@ -109,16 +111,27 @@ class Memory:
 
     def learn(self, known: dict[Name, Any], version: Version) -> None:
         """Remember what a commit made true."""
-        self._version = None  # for readers: neither the old version nor the new one until all is in place
-        if len(self._known) > LARGEST_MEMORY:
-            self._known = {}
-        self._known.update(known)
-        self._version = version
+        with self._lock:
+            self._version = None  # for readers: neither the old version nor the new one until all is in place
+            self._add(known)
+            self._version = version
+
+    def learn_more(self, known: dict[Name, Any], version: Version) -> None:
+        """Remember what a reader found, if that is the version which is remembered."""
+        with self._lock:
+            if self._version == version:
+                self._add(known)
 
     def forget(self) -> None:
         """Remember nothing."""
-        self._version = None
-        self._known = {}
+        with self._lock:
+            self._version = None
+            self._known = {}
+
+    def _add(self, known: dict[Name, Any]) -> None:
+        if len(self._known) > LARGEST_MEMORY:
+            self._known = {}
+        self._known.update(known)
 
     def find(self, name: Name) -> Any:
         """Return what is remembered under a name, or `UNKNOWN`; for the thread that changes it."""

@@ -35,7 +35,7 @@ class Readers:
         try:
             channel = self._connections.take()
             try:
-                return query(self._reading(channel))
+                return self._answer(channel, query)
             finally:
                 self._end(channel)
         except Exception as error:
@@ -43,11 +43,15 @@ class Readers:
                 raise self._connections.meaning(error) from error
             raise
 
-    def _reading(self, channel: Channel) -> Reading:
+    def _answer(self, channel: Channel, query: Callable[[Reading], T]) -> T:
         channel.begin(writes=False)
         head = read_head(channel, lock=False)
-        lookups = Lookups(channel, Layer(self._memory.at(head.version)))
-        return Reading(head, moment_of(self._clock, head), lookups)
+        version = head.version
+        layer = Layer(self._memory.at(version))
+        found = query(Reading(head, moment_of(self._clock, head), Lookups(channel, layer)))
+        if layer.known:
+            self._memory.learn_more(layer.known, version)
+        return found
 
     def _end(self, channel: Channel) -> None:
         try:
