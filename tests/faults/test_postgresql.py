@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import os
+import threading
+import time
 from datetime import timedelta
 
 import psycopg
@@ -223,3 +225,36 @@ def test_a_server_without_a_free_connection_is_named_as_such(open_shop, address,
         with pytest.raises(StoreUnavailableError, match="no connection left; nothing was stored; raise its"):
             open_shop(address)
     assert isinstance(open_shop(address).ask(), Done)
+
+
+@pytest.mark.law(2, 14)
+def test_while_a_synchronous_standby_is_gone_nothing_runs_and_nothing_is_lost_when_it_is_back(
+    open_shop, address, server
+):
+    made = open_shop(address)
+    with server.standby() as standby:
+        try:
+            assert isinstance(made.ask(key="before"), Done)
+            standby.kill()
+            answers = {}
+            held_up = threading.Thread(target=lambda: answers.update(first=made.ask(key="during")))
+            held_up.start()
+            until(lambda: server.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")[0][0])
+            second = made.ask(key="second")
+            assert (type(second), second.cause, len(made.paid)) == (Unavailable, "store", 1)
+            assert not answers, "its commit is on its way, and nobody says so before it is on both"
+            standby.restart()
+            held_up.join(30)
+            assert isinstance(answers["first"], Done)
+            assert len(made.paid) == 2
+        finally:
+            server.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            server.execute("SELECT pg_reload_conf()")
+    assert_agreed(made)
+
+
+def until(happened):
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
