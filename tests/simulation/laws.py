@@ -235,8 +235,9 @@ class Laws:
         """Check that an answer is true."""
         happened = bool(self._books.of(answer.decision_id))
         known = self.actions.get(answer.decision_id)
-        if answer.status == "done":
-            first = self.results.setdefault(answer.decision_id, answer.result)
+        if answer.executed:
+            first = self.results.get(answer.decision_id) or answer.result
+            self.results[answer.decision_id] = first
             self.require(answer.result in (first, None), 3, f"{answer.decision_id} gave {first}, then {answer.result}")
             reads = known is not None and known.reads
             self.require(happened or reads, 6, f"{answer.decision_id} was said to be done")
