@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from agentguard.core.lifecycle import State
 from agentguard.engine import recorded, worker
-from agentguard.engine.answers import Answer
+from agentguard.engine.answers import Answer, InDoubt, Unavailable
 from agentguard.engine.drive import drive
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import monotonic
@@ -58,8 +58,9 @@ class Rounds:
             for ended in wait(threads, None if within is None else within.total_seconds()).done:
                 ended.result()  # it raises what nobody could answer
         answers = work.answers()
-        if answers:
-            log.info("guard.recovered", count=len(answers))
+        known = sum(not isinstance(answer, InDoubt | Unavailable) for answer in answers)
+        if known:
+            log.info("guard.recovered", count=known)
         return answers
 
     def start(self, *, patient: bool = False) -> None:

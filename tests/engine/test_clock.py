@@ -177,7 +177,7 @@ WINDOWS = [
 
 
 @pytest.mark.law(4)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.lists(
         st.tuples(st.integers(0, 40), st.sampled_from([0, 0, -4, -60, -600]), st.sampled_from([10, 25, 40])),
