@@ -29,10 +29,12 @@ actions:
     order_id: text
     amount: money
     reason: [damaged, late, other]
+  refund.quote:
+    amount: money
 facts:
   order.total: money
 rules:
-  - {id: small, then: allow, when: amount <= 100 and amount <= order.total}
+  - {id: small, on: [refund.issue], then: allow, when: amount <= 100 and amount <= order.total}
   - {id: large, then: deny, when: amount > 500}
 limits:
   - {id: customer-30-days, sum: amount, per: on_behalf_of, in: 30 days, max: 10000000, over: deny}
@@ -66,12 +68,18 @@ class Shop:
 
         runner.run(everybody())
 
-    def request(self, amount: str = "10.00") -> dict[str, Any]:
+    def request(self) -> dict[str, Any]:
         """Return the next request, as `guard.run` takes it."""
+        arguments = {"order_id": "A-17", "amount": "10.00", "reason": "late"}
+        return {"action": "refund.issue", "arguments": arguments} | self._who()
+
+    def large_request(self) -> dict[str, Any]:
+        """Return the next request that is denied without a lookup."""
+        return {"action": "refund.quote", "arguments": {"amount": "700.00"}} | self._who()
+
+    def _who(self) -> dict[str, Any]:
         number = next(self._numbers)
         return {
-            "action": "refund.issue",
-            "arguments": {"order_id": f"A-{number}", "amount": amount, "reason": "late"},
             "agent": "support-bot",
             "on_behalf_of": f"cus_{number % CUSTOMERS}",
             "context": {"conversation": f"c-{number}"},
@@ -88,11 +96,11 @@ class Shop:
 
     def refuse(self) -> None:
         """Have one action denied: a decision and its entry, and nothing held or run."""
-        expect(self.guard.run(**self.request("700.00")), Denied)
+        expect(self.guard.run(**self.large_request()), Denied)
 
     async def arefuse(self) -> None:
         """Have one action denied in an event loop."""
-        expect(await self.guard.arun(**self.request("700.00")), Denied)
+        expect(await self.guard.arun(**self.large_request()), Denied)
 
 
 def register(guard: Guard, *, is_async: bool) -> None:
@@ -110,6 +118,7 @@ def register(guard: Guard, *, is_async: bool) -> None:
     async def arefund(order_id: str, amount: Money, reason: str, *, key: str) -> dict[str, str]:
         return refund(order_id, amount, reason, key=key)
 
+    guard.action("refund.quote")(lambda amount: amount)
     guard.fact("order")(aorder if is_async else order)
     guard.action("refund.issue", effect=Idempotent(ttl=timedelta(hours=24)))(arefund if is_async else refund)
 
