@@ -28,6 +28,7 @@ class Connections:
         self._engine = engine
         self._compiling = compiling(engine.dialect)
         self._idle: deque[Channel] = deque()
+        self._is_closed = False
 
     def take(self) -> Channel:
         """Return a connection that works, as far as can be told without asking the database."""
@@ -46,12 +47,21 @@ class Connections:
             channel.close(broken=broken)
         else:
             self._idle.append(channel)
+            if self._is_closed:  # by a query that was under way meanwhile; its pool is gone
+                self._close_idle(broken=True)
 
     def close(self) -> None:
-        """Close what lies idle."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close what lies idle now, and what is given back from here on."""
+        self._is_closed = True
+        self._close_idle(broken=False)
         self._engine.dispose()
+
+    def _close_idle(self, *, broken: bool) -> None:
+        while True:
+            try:
+                self._idle.pop().close(broken=broken)
+            except IndexError:
+                return
 
     def abandon(self) -> None:
         """Forget every connection without closing it: it is the parent process's."""
