@@ -6,7 +6,6 @@ It can lose the process, or only the connection: then nobody tells the store whe
 from __future__ import annotations
 
 import enum
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -36,19 +35,22 @@ class TornError(Exception):
 class _CutConnection:
     """A driver's connection that is cut in its next commit."""
 
-    def __init__(self, driver: Any, moment: Moment) -> None:
-        self._driver = driver
-        self._moment = moment
+    def __init__(self, driver: Any, moment: Moment, error: type[Exception]) -> None:
+        object.__setattr__(self, "_of", (driver, moment, error))
 
     def commit(self) -> None:
-        if self._moment is Moment.AFTER:
-            self._driver.commit()
+        driver, moment, error = self._of
+        if moment is Moment.AFTER:
+            driver.commit()
         else:
-            self._driver.rollback()
-        raise sqlite3.OperationalError("the simulation cut the connection in the midst of a commit")
+            driver.rollback()
+        raise error("the simulation cut the connection in the midst of a commit")
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._driver, name)
+        return getattr(self._of[0], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._of[0], name, value)
 
 
 class CrashingStore(Store):
@@ -73,7 +75,7 @@ class CrashingStore(Store):
         self._moment, self._commits_left, self._dies = moment, commits, dies
 
     def cut_next(self, moment: Moment) -> None:
-        """Cut the connection in the next commit of a SQLite database: `AFTER` it went through, or before."""
+        """Cut the connection in the next commit: `AFTER` it went through, or before."""
         self._cut = moment
 
     def disarm(self) -> None:
@@ -110,11 +112,16 @@ class CrashingStore(Store):
         return super().read(query)
 
     def _commit(self, units: Sequence[Unit]) -> None:
-        if self._cut is not None:
-            channel = self._connections.take()
-            channel.driver, self._cut = _CutConnection(channel.driver, self._cut), None
-            self._connections.give(channel)  # on top of those that lie idle: the commit takes it next
+        moment, self._cut = self._cut, None
+        if moment is None:
+            super()._commit(units)
+            return
+        channel = self._connections.take()
+        driver = channel.driver
+        channel.driver = _CutConnection(driver, moment, self._connections.dialect.errors[0])
+        self._connections.give(channel)  # on top of those that lie idle: the commit takes it next
         super()._commit(units)
+        channel.driver = driver  # where there was nothing to commit
 
     def _reach(self) -> None:
         if self.dead:

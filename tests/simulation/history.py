@@ -19,12 +19,13 @@ class History(Agents, Staff, Nature):
 
     Args:
         seed: What it is drawn from.
-        folder: Where its database lies.
+        folder: Where its keys and its database lie.
         only: Numbers of the events that happen; None for all of them.
+        address: Of an empty database; one of SQLite in the folder if None.
     """
 
-    def __init__(self, seed, folder, only=None):
-        super().__init__(seed, folder)
+    def __init__(self, seed, folder, only=None, address=None):
+        super().__init__(seed, folder, address)
         self.only = only
 
     def run(self):

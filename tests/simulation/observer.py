@@ -5,6 +5,8 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,10 +25,14 @@ class Seen:
 
 
 class Observer:
-    """One reader of a SQLite file."""
+    """One reader of a database, of either engine."""
 
-    def __init__(self, path):
-        self._connection = sqlite3.connect(path, isolation_level=None)
+    def __init__(self, address):
+        self._mark = "?" if address.startswith("sqlite") else "%s"
+        if self._mark == "?":
+            self._connection = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
+        else:
+            self._connection = psycopg.connect(address.replace("+psycopg", ""), autocommit=True)
 
     def close(self):
         self._connection.close()
@@ -50,4 +56,4 @@ class Observer:
         return self._all("select id, action_id from agentguard_escalation where state = 'open' order by id")
 
     def _all(self, statement, *parameters):
-        return self._connection.execute(statement, parameters).fetchall()
+        return self._connection.execute(statement.replace("?", self._mark), parameters).fetchall()

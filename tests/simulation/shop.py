@@ -38,16 +38,17 @@ class Shop:
         told: What happened, a line each.
     """
 
-    def __init__(self, seed, folder):
+    def __init__(self, seed, folder, address=None):
         self.seed = seed
         self.told = []
         self.dice = random.Random(f"{seed}")
         self.bytes = random.Random(f"{seed}-bytes")
         self.temper = Temper(random.Random(f"{seed}-temper"))
         self.clock = ManualClock()
-        self.address = f"sqlite:///{folder}/{seed}.db"
+        self.address = address or f"sqlite:///{folder}/{seed}.db"
+        self.keys_file = f"{folder}/{seed}.keys"
         Store.open(self.address, self.clock, log="simulated").close()
-        self.observer = Observer(f"{folder}/{seed}.db")
+        self.observer = Observer(self.address)
         self.books = Books()
         self.books.on_deed = self._acted
         self.world = World(self.address, self._build, self.clock)
@@ -63,7 +64,7 @@ class Shop:
         self.walks = 0
 
     def _build(self, store, clock):
-        vault = Vault.beside(self.address, self.bytes.randbytes)
+        vault = Vault.open(self.keys_file, self.bytes.randbytes)
         waits = Waits(lookups=None, in_progress=timedelta(seconds=0.1), recovery=None, rounds=None)
         guard = Guard(bundle(0), store=store, people=PEOPLE, clock=clock, vault=vault, waits=waits)
         guard._parts.new_id = self._new_id

@@ -10,10 +10,10 @@ MEMORY = Path("/dev/shm")
 MOST_TRIES = 150
 
 
-def tell(seed, only=None):
+def tell(seed, only=None, address=None):
     """Run one history in memory and return it with what went wrong, or None."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        history = History(seed, folder, only)
+        history = History(seed, folder, only, address)
         try:
             history.run()
         except Exception as error:

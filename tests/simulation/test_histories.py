@@ -30,6 +30,15 @@ def test_the_laws_hold_at_every_commit_of_every_history(seeds):
     assert not missing, f"these seeds tell nothing of {missing}"
 
 
+@pytest.mark.law(2, 3, 4, 5, 6, 7, 10, 14)
+def test_both_engines_tell_the_same_histories(seeds, spare_database):
+    for seed in seeds[:: len(seeds) // 3 or 1]:
+        here, _ = tell(seed)
+        there, error = tell(seed, address=spare_database.emptied())
+        assert error is None, "\n".join(there.told)
+        assert there.told == here.told
+
+
 def test_what_once_broke_a_law_does_not_any_more():
     for seed, events in CASES:
         only = frozenset(int(number) for number in events.split()) or None
