@@ -162,8 +162,9 @@ def _write(parts: Parts, told: Told, transaction: Transaction) -> Recorded:
     transaction.open_action(replace(row, decision_entry=written.pos, answer=answer))
     remember(parts, transaction, row.id, asked.request, written.pos, moment)
     found = recorded_from(body, written.pos, replayed=False)
-    if found.over:
-        log.warning("limit.over", action=row.action, action_id=row.id, limits=[item.limit for item in found.over])
+    passed = [item.limit for item in found.over if item.used - item.amount <= (item.max or 0)]
+    if passed:  # those that were over before have been told of
+        log.warning("limit.over", action=row.action, action_id=row.id, limits=passed)
     return found
 
 

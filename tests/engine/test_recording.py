@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
+import structlog
 
 from agentguard import Actor, Deed, Denied, Done, Guard, KeyConflictError, Money, RecordingError, UsageError
 from agentguard.testing.clock import ManualClock
@@ -109,6 +110,14 @@ def clinic(address):
     made.guard.close()
 
 
+@pytest.fixture
+def desk(tmp_path):
+    """The same on one engine, for what comes to no statement of its own."""
+    made = opened(f"sqlite:///{tmp_path / 'guard.db'}")
+    yield made
+    made.guard.close()
+
+
 def test_what_a_colleague_did_counts_in_every_limit_and_calls_no_tool(clinic):
     told = clinic.record(agent="bot")
     assert [(item.limit, item.amount, item.used, item.max, item.left, item.over) for item in told.limits] == [
@@ -140,15 +149,15 @@ def test_the_entry_says_who_told_what_and_when(clinic):
 
 @pytest.mark.law(4)
 @pytest.mark.parametrize("before, fits", [(259, True), (260, True), (261, False)])
-def test_what_was_done_is_counted_even_above_the_max_and_what_follows_must_fit(clinic, before, fits):
-    told = clinic.record(fee=str(before))
+def test_what_was_done_is_counted_even_above_the_max_and_what_follows_must_fit(desk, before, fits):
+    told = desk.record(fee=str(before))
     assert told.over == ()
-    assert isinstance(clinic.run(fee="40.00"), Done if fits else Denied)
-    above = clinic.record(fee="500.00", key="above")
+    assert isinstance(desk.run(fee="40.00"), Done if fits else Denied)
+    above = desk.record(fee="500.00", key="above")
     assert [item.limit for item in above.over] == ["visits/fees"]
     assert above.over[0].left < 0
-    assert isinstance(clinic.run(fee="0.01"), Denied)
-    assert clinic.verified() == ()
+    assert isinstance(desk.run(fee="0.01"), Denied)
+    assert desk.verified() == ()
 
 
 @pytest.mark.law(3)
@@ -175,12 +184,12 @@ def test_told_twice_counts_once_whoever_tells_it(clinic):
         {"context": {"conversation": "t"}},
     ],
 )
-def test_another_deed_under_the_same_key_is_refused_and_stores_nothing(clinic, other):
-    clinic.record(key="r-1")
-    before = clinic.guard.store.read(lambda r: r.position())
+def test_another_deed_under_the_same_key_is_refused_and_stores_nothing(desk, other):
+    desk.record(key="r-1")
+    before = desk.guard.store.read(lambda r: r.position())
     with pytest.raises(KeyConflictError, match="under a key of its own"):
-        clinic.record(key="r-1", **other)
-    assert clinic.guard.store.read(lambda r: r.position()) == before
+        desk.record(key="r-1", **other)
+    assert desk.guard.store.read(lambda r: r.position()) == before
 
 
 def test_a_key_is_its_sources_and_its_tenants_own_and_no_agents(clinic):
@@ -249,23 +258,23 @@ def test_an_event_loop_records_too(clinic):
         ({"tenant": 7}, "`tenant`"),
     ],
 )
-def test_what_is_wrong_is_said_and_stores_nothing(clinic, wrong, words):
-    clinic.guard.start()
-    before = clinic.guard.store.read(lambda r: r.position())
+def test_what_is_wrong_is_said_and_stores_nothing(desk, wrong, words):
+    desk.guard.start()
+    before = desk.guard.store.read(lambda r: r.position())
     with pytest.raises(UsageError, match=words):
-        clinic.record(**wrong)
-    assert clinic.guard.store.read(lambda r: r.position()) == before
+        desk.record(**wrong)
+    assert desk.guard.store.read(lambda r: r.position()) == before
 
 
 @pytest.mark.parametrize("ahead, refused", [(0, False), (30, False), (31, True)])
-def test_the_future_has_not_happened(clinic, ahead, refused):
-    moment = clinic.clock() + timedelta(seconds=ahead)
+def test_the_future_has_not_happened(desk, ahead, refused):
+    moment = desk.clock() + timedelta(seconds=ahead)
     if refused:
         with pytest.raises(UsageError, match="in the past"):
-            clinic.record(happened_at=moment)
+            desk.record(happened_at=moment)
     else:
-        assert clinic.record(happened_at=moment).limits[0].used == 1
-        assert clinic.verified() == ()
+        assert desk.record(happened_at=moment).limits[0].used == 1
+        assert desk.verified() == ()
 
 
 def test_another_zones_time_is_the_same_instant(clinic):
@@ -334,10 +343,18 @@ def test_limits_of_nobody_named_and_of_the_one_who_did_it(clinic):
 
 
 @pytest.mark.parametrize("ago, verdict", [(29, "Done"), (30, "Done"), (31, "Denied")])
-def test_a_requirement_finds_it_at_the_time_at_which_it_happened(clinic, ago, verdict):
-    clinic.record("identity.verify", arguments={"document": "passport"}, ago=timedelta(minutes=ago))
-    answer = clinic.run("visit.refund", arguments={"slot_id": "s-1", "back": "1.00"})
+def test_a_requirement_finds_it_at_the_time_at_which_it_happened(desk, ago, verdict):
+    desk.record("identity.verify", arguments={"document": "passport"}, ago=timedelta(minutes=ago))
+    answer = desk.run("visit.refund", arguments={"slot_id": "s-1", "back": "1.00"})
     assert type(answer).__name__ == verdict
+
+
+def test_a_limit_that_is_passed_is_told_to_the_developers_once(desk):
+    with structlog.testing.capture_logs() as logs:
+        for fee in ("260.00", "40.00", "0.01", "5.00"):
+            desk.record(fee=fee, agent="bot", ago=timedelta(0), facts={"slot.most": 9, "slot.doctor": "lee"})
+    told = [log["limits"] for log in logs if log["event"] == "limit.over"]
+    assert told == [["visits/fees"]]
 
 
 def test_a_stop_does_not_keep_what_happened_out_of_the_books(clinic):
