@@ -18,10 +18,9 @@ from sqlalchemy import create_engine, text
 
 from agentguard import Guard
 from agentguard.core.digest import encode
-from agentguard.core.lifecycle import State
+from agentguard.core.lifecycle import FINAL, State
 from agentguard.store.records import ActionRecord, Entry
 from agentguard.testing.payment_books import Booking, read_books
-from scripts.tortures.aftermath import unfinished
 from scripts.tortures.shop import CAPS, SEPARATOR, Cap, Place
 
 PAGE = 500
@@ -87,7 +86,7 @@ def judge(guard: Guard, place: Place) -> Judgement:
     judgement.demand("limits passed", (words for cap in CAPS for words in passed(cap, books)))
     judgement.demand("audit entries lost", lost(told, record))
     judgement.demand("faults in the audit log", faults(guard))
-    judgement.demand("actions stuck", stuck(guard))
+    judgement.demand("actions stuck", stuck(record))
     judgement.demand("holds left open", open_holds(place))
     judgement.demand("record and books disagree", disagreements(books, record))
     judgement.demand("told what is not so", untrue(told, record))
@@ -218,10 +217,11 @@ def faults(guard: Guard) -> Iterator[str]:
         yield from (str(finding) for finding in checked.findings)
 
 
-def stuck(guard: Guard) -> Iterator[str]:
-    """Yield the states in which actions stayed after recovery."""
-    for state, count in unfinished(guard).items():
-        yield from [str(state)] * count
+def stuck(record: Record) -> Iterator[str]:
+    """Yield actions that stayed where none may after recovery."""
+    for action in record.actions.values():
+        if action.state not in FINAL:
+            yield f"{action.action} {action.id}: {action.state}, attempt {action.attempt}, fence {action.fence}"
 
 
 def open_holds(place: Place) -> Iterator[str]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agentguard import Guard, Idempotent, Money, Queryable, Unprotected, Waits, policyfile
-from agentguard.engine import machine
+from agentguard.engine import machine, taking_up
 from agentguard.store import Vault
 from agentguard.testing.payment_books import Booking, Receipt
 from agentguard.testing.payment_server import PaymentClient
@@ -134,7 +134,11 @@ class Place:
 
 
 def open_guard(place: Place, *, activate: bool = False) -> Guard:
-    """Open the shop's guard on the database of now; its tools ask the provider over the wire."""
+    """Open the shop's guard on the database of now; its tools ask the provider over the wire.
+
+    A run has minutes, so what waits a minute to an hour before it asks a receiver again waits seconds here.
+    """
+    taking_up.ASKED_AGAIN, taking_up.LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=5)
     guard = Guard(
         policyfile.bundle_of([policyfile.load_text(POLICY, "torture.yaml")]),
         store=place.address(),

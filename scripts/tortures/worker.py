@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,6 +29,8 @@ from scripts.tortures.shop import BLIND, LAG, Place, open_guard
 
 PROPOSED_FIRST = 0.1
 REST = 0.05
+RESTS = (0.05, 0.1, 0.2, 0.4, *[0.5] * 60)
+"""Pauses of a host that was told `unavailable`, until it gives a job up."""
 STOPS = 0.08
 """How often a desk presses the stop button for a moment."""
 LONGEST_STOP = timedelta(seconds=1)
@@ -89,24 +92,33 @@ class Worker:
         dice = random.Random(f"{self.place.seed}-{self.name}-{which}")
         while not self.is_over():
             number = self._next(dice)
-            request = job(self.place.seed, number).request
-            try:
-                if dice.random() < PROPOSED_FIRST:
-                    answer = self.guard.propose(**request)
-                    self._tell(number, answer)
-                    if isinstance(answer, Ready):
-                        answer = self.guard.execute(answer.decision_id)
-                else:
-                    answer = self.guard.run(**request)
-            except StoreUnavailableError:
-                time.sleep(REST)
-                continue
-            except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
-                self.report()
-                continue
+            propose = dice.random() < PROPOSED_FIRST
+            for rest in RESTS:
+                if self._has_answered(number, lambda: self._asked(number, propose=propose)) or self.is_over():  # noqa: B023
+                    break
+                time.sleep(rest)
+
+    def _asked(self, number: int, *, propose: bool) -> Answer:
+        request = job(self.place.seed, number).request
+        if not propose:
+            return self.guard.run(**request)
+        answer = self.guard.propose(**request)
+        if isinstance(answer, Ready):
             self._tell(number, answer)
-            if answer.status == "unavailable":
-                time.sleep(REST)
+            answer = self.guard.execute(answer.decision_id)
+        return answer
+
+    def _has_answered(self, number: int, ask: Callable[[], Answer]) -> bool:
+        """Ask, write the answer down, and return whether the host may go on to another job."""
+        try:
+            answer = ask()
+        except StoreUnavailableError:
+            return False
+        except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
+            self.report()
+            return True
+        self._tell(number, answer)
+        return answer.status != "unavailable"
 
     async def _asking_together(self) -> None:
         await asyncio.gather(*(self._asking_in_a_task(n) for n in range(self.crew.tasks)))
@@ -115,17 +127,19 @@ class Worker:
         dice = random.Random(f"{self.place.seed}-{self.name}-task-{which}")
         while not self.is_over():
             number = self._next(dice)
-            try:
-                answer = await self.guard.arun(**job(self.place.seed, number).request)
-            except StoreUnavailableError:
-                await asyncio.sleep(REST)
-                continue
-            except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
-                self.report()
-                continue
-            self._tell(number, answer)
-            if answer.status == "unavailable":
-                await asyncio.sleep(REST)
+            for rest in RESTS:
+                try:
+                    answer = await self.guard.arun(**job(self.place.seed, number).request)
+                except StoreUnavailableError:
+                    await asyncio.sleep(rest)
+                    continue
+                except Exception:  # noqa: BLE001 - whatever it is, it is written down and counted
+                    self.report()
+                    break
+                self._tell(number, answer)
+                if answer.status != "unavailable" or self.is_over():
+                    break
+                await asyncio.sleep(rest)
 
     def _tell(self, number: int, answer: Answer) -> None:
         line = {
