@@ -8,9 +8,12 @@ from typing import Any
 from agentguard.core.money import Money
 from agentguard.core.plan import Compiled, Environment, PlannedLimit
 from agentguard.engine.parts import Parts
-from agentguard.errors import EvaluationError
+from agentguard.errors import EvaluationError, PolicyError, TamperedError
+from agentguard.log import get_logger
 from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord
+
+log = get_logger("free")
 
 _COUNTING = {"decided": ("limits",), "recorded": ("limits",), "counted": ("posted", "held")}
 
@@ -56,7 +59,12 @@ def _accounts(
         if entry.kind not in _COUNTING or (entry.kind == "decided" and entry.pos != original.decision_entry):
             continue
         body = entry.document
-        plan = parts.force.plan(parts.force.bundle(transaction, body["bundle"]), original.action)
+        try:
+            plan = parts.force.plan(parts.force.bundle(transaction, body["bundle"]), original.action)
+        except (PolicyError, TamperedError) as error:
+            # What is done now has to be written down all the same; what cannot be told to be free stays counted.
+            log.error("action.not_given_back", action=original.action, action_id=original.id, error=error.code)  # noqa: TRY400
+            continue
         limits = {planned.id: planned for file in plan.enforced for planned in file.limits}
         for item in (item for name in _COUNTING[entry.kind] for item in body.get(name) or ()):
             if item["account"] and item["limit"] in limits:

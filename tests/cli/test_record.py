@@ -193,3 +193,67 @@ def test_without_policies_or_keys_nothing_is_recorded(shop, command):
     assert said.code == 4
     assert "keys file" in said.err
     assert run(["record", str(path), "--source", "zendesk", "--store", "sqlite:///nowhere.db"]) == 4
+
+
+VISITS = """\
+agentguard: 1
+policy: visits
+version: 1
+timezone: UTC
+currency: USD
+actions:
+  visit.book: {day: date, fee: money}
+  visit.cancel: {day: date}
+  visit.refund: {day: date, back: money}
+rules: [{id: any, then: allow}]
+limits:
+  - {id: places, on: [visit.book], count: actions, per: day, in: forever, max: 2, over: deny, freed_by: visit.cancel}
+  - id: fees
+    on: [visit.book]
+    sum: fee
+    per: on_behalf_of
+    in: forever
+    max: 90
+    over: deny
+    freed_by: {visit.refund: back}
+"""
+
+
+@pytest.fixture
+def clinic(elsewhere, command, monkeypatch):
+    """A store with policies in force and nothing done yet."""
+    monkeypatch.setattr("getpass.getuser", lambda: "mrossi")
+    (elsewhere / "visits").mkdir()
+    (elsewhere / "visits" / "visits.yaml").write_text(VISITS)
+    assert command("policy", "activate", "--policies", "visits", "--why", "first").code == 0
+    return elsewhere
+
+
+def told(command, folder, key, action="visit.book", **more):
+    arguments = {"day": "2026-12-01", **more.pop("arguments", {"fee": "40.00"} if action == "visit.book" else {})}
+    path = lines(folder, {"key": key, "action": action, "arguments": arguments, "facts": {}, **more})
+    said = command("record", path, "--source", "desk", "--json")
+    assert said.code == 0, said.err
+    return said.json["deeds"][0]
+
+
+def test_what_is_given_back_is_told_and_shown(clinic, command):
+    booked = told(command, clinic, "a")
+    undone = told(command, clinic, "b", "visit.cancel", relates_to=booked["action_id"])
+    assert undone["given_back"] == [
+        {"limit": "visits/places", "unit": "#", "amount": 1, "action_id": booked["action_id"]}
+    ]
+    told(command, clinic, "c", "visit.refund", arguments={"back": "15.00"}, relates_to=booked["action_id"])
+    shown = command("actions", "show", undone["action_id"]).out
+    assert f"given back  1 on visits/places, of action {booked['action_id']}" in " ".join(shown.split()).replace(
+        "given back ", "given back  "
+    )
+    found = {item["limit"]: (item["used"], item["max"]) for item in command("limits", "--json").json}
+    assert found == {"visits/places": (0, 2), "visits/fees": (2500, 9000)}
+    assert command("audit", "verify").code == 0
+
+
+def test_a_policy_says_in_words_what_gives_back(clinic, command):
+    said = command("policy", "explain", "visits").out
+    assert "over that: deny; visit.cancel gives back all of it" in said
+    assert "over that: deny; visit.refund gives back at most back" in said

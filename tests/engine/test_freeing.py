@@ -3,8 +3,11 @@
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from agentguard import Denied, Done, Guard, Idempotent, Money, NotDoneError
+from agentguard.engine.force import Force
+from agentguard.errors import TamperedError
 from agentguard.testing.clock import ManualClock
 from tests.engine.given import bundle
 from tests.engine.test_recording import VISITS, opened
@@ -183,6 +186,29 @@ def test_a_limit_that_comes_later_counts_what_was_done_and_what_was_given_back(a
     late = again.run("visit.refund", arguments={"slot_id": "s-1", "back": "99.00"}, relates_to=first.decision_id)
     assert [item["amount"] for item in settled(again, late)["freed"]] == [2500]
     assert again.verified() == ()
+    again.guard.close()
+
+
+def test_policies_of_then_that_cannot_be_read_keep_nothing_from_being_written_down(address, monkeypatch):
+    clinic = opened(address)
+    first = clinic.run()
+    unreadable = clinic.guard.bundle.digest
+    clinic.guard.close()
+    again = opened(address, VISITS.replace("version: 1", "version: 2"), clinic.clock)
+    read = Force.bundle
+
+    def bundle_of(force, reading, digest):
+        if digest == unreadable:
+            raise TamperedError("expected its texts, got none")
+        return read(force, reading, digest)
+
+    monkeypatch.setattr(Force, "bundle", bundle_of)
+    with structlog.testing.capture_logs() as logs:
+        undone = cancelled(again, first, key="cancel")
+    assert isinstance(undone, Done)
+    assert "freed" not in settled(again, undone)
+    assert [log["error"] for log in logs if log["event"] == "action.not_given_back"] == ["tampered"]
+    assert places(again) == 1
     again.guard.close()
 
 
