@@ -161,11 +161,12 @@ class Process:
         on_behalf_of: str = "",
         context: Mapping[str, Any] | None = None,
         key: str | None = None,
+        relates_to: str | None = None,
         begin: bool = True,
     ) -> SteppedWalk:
         """Begin what `guard.run` does (`guard.propose` with `begin=False`), without taking a step."""
         tenant = self.guard.tenant
-        proposal = Proposal(action, arguments, Actor(agent), on_behalf_of, context or {}, key, tenant)
+        proposal = Proposal(action, arguments, Actor(agent), on_behalf_of, context or {}, key, tenant, relates_to)
         return SteppedWalk(self.parts, walk(self.parts, proposal, begin=begin))
 
     def execute(self, action_id: str) -> SteppedWalk:

@@ -8,7 +8,7 @@ from agentguard.errors import KeyConflictError
 from agentguard.testing.crashing_store import Moment
 from tests.simulation.books import TIMEOUT, Flight
 from tests.simulation.ledger import Asked
-from tests.simulation.rules import LOOKING, ORDERS
+from tests.simulation.rules import HARMLESS, LOOKING, ORDERS, UNDOING
 from tests.simulation.shop import Shop
 
 MOST_WALKS = 8
@@ -43,6 +43,19 @@ class Agents(Shop):
         self.keys.append(key)
         self._set_out(process, key, begin=self.dice.random() < 0.8)
 
+    def _undo(self, number):
+        """An agent undoes what was done before, or was not."""
+        process = self._process()
+        if process is None or not self.laws.actions or len(self.going) >= MOST_WALKS:
+            return
+        known = self.dice.choice(list(self.laws.actions.values()))
+        customer = known.asked.customer if self.dice.random() < 0.9 else "c-3"
+        asked = Asked(f"u-{number}", UNDOING, known.asked.order_id, customer, relates_to=known.id)
+        self.laws.asked[asked.key] = asked
+        self.keys.append(asked.key)
+        self.say(f"{asked.key} is to undo {known.id}")
+        self._set_out(process, asked.key, begin=True)
+
     def _ask_again(self, number):
         process = self._process()
         if process is not None and self.keys and len(self.going) < MOST_WALKS:
@@ -66,7 +79,8 @@ class Agents(Shop):
 
     def _set_out(self, process, key, begin):
         asked = self.laws.asked[key]
-        walk = process.walk(asked.action, asked.arguments, on_behalf_of=asked.customer, key=key, begin=begin)
+        about = {"on_behalf_of": asked.customer, "key": key, "relates_to": asked.relates_to}
+        walk = process.walk(asked.action, asked.arguments, begin=begin, **about)
         name = self._name()
         self.say(
             f"{process.name} {name} {'runs' if begin else 'proposes'} {key}: {asked.action} {asked.order_id} "
@@ -131,7 +145,7 @@ class Agents(Shop):
     def _sent(self, going, call):
         begun = call.begun
         asked = self.laws.asked[begun.request.key]
-        if call.tool is not going.process.parts.registry.tools[asked.action] or asked.action == LOOKING:
+        if call.tool is not going.process.parts.registry.tools[asked.action] or asked.action in HARMLESS:
             return  # a lookup, or a tool that changes nothing: called for real at its next step
         self.laws.sent(begun.action_id, begun.standing.fence)
         mood = self.dice.choice(self.temper.moods)
@@ -178,7 +192,9 @@ class Agents(Shop):
         process = flight.walk.process if flight.walk is not None else None
         if process in self.world.processes and what in ("receipt", "refused"):
             self.say(f"{process.name} hears late of {flight.key}: {what}")
-            self._try(process, lambda: process.report_late(flight.call, flight.outcome(what)))
+            told = self._try(process, lambda: process.report_late(flight.call, flight.outcome(what)))
+            if told is not None and what == "receipt":
+                self.laws.heard_late(flight.key)
 
     def _crash_walk(self, number):
         committing = [going for going in self.going if isinstance(going.walk.step, Commit)]

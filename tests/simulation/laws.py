@@ -72,7 +72,9 @@ class Laws:
         self.require(entry.pos == self.position + 1, 5, f"entry {entry.pos} after {self.position}")
         self.require(entry.ts_us >= self.last_us, 4, f"entry {entry.pos} is older than the one before it")
         self.position, self.last_us = entry.pos, entry.ts_us
-        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        self._seen(kind)
+        if body.get("freed"):
+            self._seen("freed")
         if kind == "activated":
             self.ledger.activate(BY_DIGEST[body["bundle"]])
         elif kind == "halted":
@@ -82,6 +84,9 @@ class Laws:
         self._learn_accounts(body)
         if "state" in body:
             self._moved(entry, body)
+
+    def _seen(self, kind):
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
 
     def _moved(self, entry, body):
         known = self.actions.get(body["action_id"])
@@ -107,7 +112,7 @@ class Laws:
             known.approvals = set()
         elif after == "settled":
             if before == "released":
-                self.kinds["late truth"] = self.kinds.get("late truth", 0) + 1
+                self._seen("late truth")
             self._settled(known, entry.at)
         elif after in FINAL:
             self.ledger.release(known)
@@ -123,7 +128,7 @@ class Laws:
         own = asked.accounts()
         said = body["facts"].get("order.total", {}).get("value")
         total = next((item for item in TOTALS[asked.order_id] if encode(item) == said), None)
-        self.require(not runs or total or known.reads, 9, f"{known.id} was let through without its facts")
+        self.require(not runs or total or known.harmless, 9, f"{known.id} was let through without its facts")
         for limit in VERSIONS[self.ledger.version]:
             if asked.action not in limit.on:
                 continue
@@ -155,7 +160,7 @@ class Laws:
 
     def _settled(self, known, at):
         receipt = self._books.receipt(known.deed)
-        self.require(receipt or known.reads, 6, f"{known.id} was settled and never happened")
+        self.require(receipt or known.harmless, 6, f"{known.id} was settled and never happened")
         self.ledger.settle(known, receipt and receipt.amount, at)
 
     def _recorded(self, known, entry, body):
@@ -188,7 +193,9 @@ class Laws:
     def _touched(self, body):
         if "action_id" not in body or body["action_id"] not in self.actions:
             return {} if body["kind"] != "activated" else dict(self.accounts)
-        keys = self.actions[body["action_id"]].asked.accounts()
+        asked = self.actions[body["action_id"]].asked
+        related = self.actions.get(asked.relates_to)
+        keys = [*asked.accounts(), *(related.asked.accounts() if related else ())]
         return {key: self.accounts[key] for key in keys if key in self.accounts}
 
     # what the tables say
@@ -239,10 +246,17 @@ class Laws:
             first = self.results.get(answer.decision_id) or answer.result
             self.results[answer.decision_id] = first
             self.require(answer.result in (first, None), 3, f"{answer.decision_id} gave {first}, then {answer.result}")
-            reads = known is not None and known.reads
-            self.require(happened or reads, 6, f"{answer.decision_id} was said to be done")
+            harmless = known is not None and known.harmless
+            self.require(happened or harmless, 6, f"{answer.decision_id} was said to be done")
         elif answer.status in ("denied", "not_done"):
             self.require(not happened or known.mistaken, 6, f"{answer.decision_id} was said not to be done, and was")
+
+    def heard_late(self, action_id):
+        """Check that a late truth was posted, unless another attempt is under way and will tell."""
+        known = self.actions[action_id]
+        self.require(
+            known.state in ("settled", "executing"), 4, f"{action_id} was done, told late, and is {known.state}"
+        )
 
     def told_of_commit(self, answer):
         """Check that nobody hears "not stored" of a commit that went through, though its connection was cut."""
@@ -258,5 +272,5 @@ class Laws:
             self.require(known.state in FINAL or approved, 6, f"{known.id} is stuck: {known.state}")
             deeds = self._books.of(known.deed)
             right = (known.state == "settled") == bool(deeds) or (known.mistaken and known.state == "released")
-            self.require(right or known.reads, 6, f"{known.id} is {known.state}: {deeds}")
+            self.require(right or known.harmless, 6, f"{known.id} is {known.state}: {deeds}")
         self._accounts_agree(self.accounts)

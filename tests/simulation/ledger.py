@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tests.simulation.rules import LOOKING, VERSIONS
+from tests.simulation.rules import HARMLESS, VERSIONS
 
 ACCOUNTS = {limit.account: limit for version in VERSIONS for limit in version}
 HOLDING = {"ready", "executing", "in_doubt"}
@@ -20,6 +20,7 @@ class Asked:
     customer: str
     amount: object = None
     elsewhere: bool = False
+    relates_to: str | None = None
 
     @property
     def arguments(self):
@@ -66,8 +67,9 @@ class Known:
         return self.asked.key if self.asked.elsewhere else self.id
 
     @property
-    def reads(self):
-        return self.asked.action == LOOKING
+    def harmless(self):
+        """Whether the provider's books say nothing of it."""
+        return self.asked.action in HARMLESS
 
     def amount(self, key):
         """Return what it came to on an account."""
@@ -98,6 +100,15 @@ class Ledger:
         known.real, known.done_at, known.holds = real, at, {}
         for key in known.held_on:
             self._post(known, key)
+        self._free(self.actions.get(known.asked.relates_to), known)
+
+    def _free(self, original, known):
+        """Give back what an earlier action counted, in the windows in which it counted."""
+        if original is None or original.state != "settled" or original.asked.customer != known.asked.customer:
+            return
+        for key, (at, _) in original.posted.items():
+            if ACCOUNTS[key[0]].freed:
+                original.posted[key] = at, 0
 
     def record(self, known, real, at):
         """Post what was done elsewhere on every account that counts it now."""

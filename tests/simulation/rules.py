@@ -10,6 +10,8 @@ from agentguard.core.people import People, User
 
 PAYING = ("refund.issue", "voucher.send", "credit.grant")
 LOOKING = "order.look"
+UNDOING = "order.undo"
+HARMLESS = (LOOKING, UNDOING)
 ZONE = ZoneInfo("Europe/Berlin")
 
 ORDERS = {
@@ -34,6 +36,7 @@ actions:
   voucher.send: {{order_id: text, amount: money}}
   credit.grant: {{order_id: text, amount: money}}
   order.look: {{order_id: text}}
+  order.undo: {{order_id: text}}
 facts:
   order.customer_id: text
   order.total: money
@@ -45,7 +48,7 @@ escalations:
   lead: {{who: "group:leads", within: 1 hour, if_late: boss}}
   boss: {{who: "group:bosses", people: 2, within: 4 hours, if_late: deny}}
 rules:
-  - {{id: look, on: [order.look], then: allow, when: order_id != "none"}}
+  - {{id: look, on: [order.look, order.undo], then: allow, when: order_id != "none"}}
   - {{id: little, on: [refund.issue, voucher.send, credit.grant], then: allow, when: small}}
   - {{id: large, on: [refund.issue, voucher.send, credit.grant], then: escalate to lead, when: not small}}
   - {{id: not-theirs, then: deny, when: order.customer_id != on_behalf_of}}
@@ -54,7 +57,7 @@ limits:
 {limits}
 """
 
-LIMIT = "  - {{id: {id}, on: [{on}], {measure}, {per}in: {window}, max: {max}, over: {over}}}"
+LIMIT = "  - {{id: {id}, on: [{on}], {measure}, {per}in: {window}, max: {max}, {freed}over: {over}}}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Limit:
         per: Whose account: of an order, of a customer, or of everybody.
         maxima: By unit; None for the order's own total.
         lifted: Whether people may let more pass.
+        freed: Whether an `order.undo` gives back what an earlier action counted.
     """
 
     id: str
@@ -75,6 +79,7 @@ class Limit:
     window: str
     maxima: dict[str, int] | None
     lifted: bool = False
+    freed: bool = False
 
     def since(self, now: datetime) -> datetime:
         """Return the first instant that counts, or the last one that does not where the window slides."""
@@ -100,6 +105,7 @@ class Limit:
             per=per,
             window=self.window,
             max=major,
+            freed=f"freed_by: [{UNDOING}], " if self.freed else "",
             over="escalate to lead" if self.lifted else "deny",
         )
 
@@ -111,7 +117,7 @@ class Limit:
 
 ORDER_TOTAL = Limit("order-total", "order", PAYING, False, "order", "forever", None)
 EVERYONE = Limit("everyone-today", "everyone", PAYING, False, "all", "calendar day", {"USD": 15000, "EUR": 12000})
-VISITS = Limit("customer-count", "visits", PAYING, True, "customer", "2 hours", {"#": 4})
+VISITS = Limit("customer-count", "visits", PAYING, True, "customer", "2 hours", {"#": 4}, freed=True)
 LOOKS = Limit("looks", "looks", (LOOKING,), True, "customer", "1 hours", {"#": 3})
 CUSTOMER = Limit("customer-hours", "customer", PAYING, False, "customer", "6 hours", {"USD": 9000, "EUR": 7000}, True)
 STRICTER = Limit("customer-hours", "customer", PAYING, False, "customer", "6 hours", {"USD": 6000, "EUR": 5000}, True)

@@ -13,14 +13,13 @@ from agentguard.testing.world import World
 from tests.simulation.books import SETTLE_LAG, TIMEOUT, TTL, Books, Flight, Mood, Receipt
 from tests.simulation.laws import Laws
 from tests.simulation.observer import Observer
-from tests.simulation.rules import LOOKING, ORDERS, PAYING, PEOPLE, VERSIONS, bundle
+from tests.simulation.rules import HARMLESS, ORDERS, PAYING, PEOPLE, VERSIONS, bundle
 from tests.simulation.temper import Temper
 
 EFFECTS = {
     "refund.issue": lambda books: Idempotent(TTL),
     "voucher.send": lambda books: Queryable(books.receipt, SETTLE_LAG),
     "credit.grant": lambda books: Unprotected(),
-    LOOKING: lambda books: Read(),
 }
 
 
@@ -85,7 +84,8 @@ class Shop:
         def look(order_id: str) -> str:
             return order_id
 
-        guard.action(LOOKING, effect=Read(), timeout=TIMEOUT)(look)
+        for action in HARMLESS:
+            guard.action(action, effect=Read(), timeout=TIMEOUT)(look)
         return guard
 
     def _tool(self, guard, store, action):

@@ -33,6 +33,7 @@ class Temper:
 
 ALWAYS = {"ask": 16, "step": 60, "batch": 8, "fly": 20, "recover_one": 3, "recover": 2, "resume": 3, "time": 3}
 WEIGHTS = {
+    "undo": 4,
     "ask_again": 6,
     "ask_otherwise": 1,
     "crash_walk": 3,
