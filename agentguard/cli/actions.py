@@ -8,6 +8,7 @@ import orjson
 import typer
 
 from agentguard.cli import timeline
+from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import (
     DEFAULT_STORE,
     AppOption,
@@ -19,6 +20,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, inline, moment, print_json, verdict_text
 from agentguard.core.lifecycle import State
+from agentguard.engine.answers import Done, NotDone
 from agentguard.errors import UsageError
 from agentguard.store.records import ActionRecord
 
@@ -80,9 +82,12 @@ def resolve(
         raise UsageError("expected --app: what is held is settled by the application's own rules")
     answer = open_app(app).resolve(action_id, done=done, by=login(), why=why)
     if json:
-        print_json({"action_id": action_id, "executed": answer.executed, "entry": answer.entry})
+        document = {"action_id": action_id, "status": answer.status, "executed": answer.executed, "entry": answer.entry}
+        print_json(document)
     else:
-        Output().line(f"{action_id}: {'settled, it was done' if done else 'released, it was not done'}")
+        Output().line(f"{action_id}: {_RESOLVED.get(type(answer)) or f'{_OVERTAKEN} {answer.entry}'}")
+    if type(answer) not in _RESOLVED:
+        raise typer.Exit(FOUND)
 
 
 def document(record: ActionRecord) -> dict[str, Any]:
@@ -104,6 +109,10 @@ def document(record: ActionRecord) -> dict[str, Any]:
         "external_reference": record.external_reference,
         "attempt": record.attempt,
     }
+
+
+_RESOLVED = {Done: "settled, it was done", NotDone: "released, it was not done"}
+_OVERTAKEN = "nothing was moved, since it was being sent again meanwhile; what you said is entry"
 
 
 def _state(state: str | None) -> State | None:

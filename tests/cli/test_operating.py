@@ -1,8 +1,10 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from agentguard import InDoubt
 from tests.cli.shop import APPLICATION, guard_of
 from tests.cli.test_escalations import environment
 
@@ -189,3 +191,15 @@ def test_a_person_resolves_what_is_in_doubt_with_the_application(shop, command):
     )
     assert done.returncode == 0, done.stderr
     assert command("actions", "show", shop.ids["doubt"], "--json").json["state"] == "settled"
+
+
+def test_a_person_who_resolves_what_is_being_sent_again_is_told_so(shop, command, monkeypatch):
+    overtaken = InDoubt(decision_id=shop.ids["doubt"], action="refund.issue", entry=17)
+    guard = SimpleNamespace(resolve=lambda *_, **__: overtaken)
+    monkeypatch.setattr("agentguard.cli.actions.open_app", lambda _: guard)
+    words = ["actions", "resolve", shop.ids["doubt"], "--done", "--why", "seen", "--app", "shop_app:guard"]
+    said = command(*words)
+    assert said.code == 1
+    assert "nothing was moved" in said.out
+    assert "entry 17" in said.out
+    assert command(*words, "--json").json["status"] == "in_doubt"

@@ -224,3 +224,26 @@ def test_what_people_say_after_a_doubt_is_the_answer_that_the_agent_gets_under_i
     assert after.result == {"refund": "r"}
     entry = shop.guard.audit.show(after.entry).document
     assert (entry["by"], entry["why"]) == ("maria", "it is in the provider's books")
+
+
+@pytest.mark.law(6)
+def test_a_persons_word_that_meets_an_attempt_on_its_way_is_written_down_and_moves_nothing(open_shop, monkeypatch):
+    shop = open_shop(effect=HOUR)
+    shop.acts = lambda *_: 1 / 0
+    doubt = shop.ask()
+    store, overtaken = shop.guard.store, []
+    second, transact = recovering(shop.guard._parts, only_action(shop)), store.transact
+
+    def transact_after_another(work):
+        if not overtaken:
+            overtaken.append(True)
+            to_the_call(shop, second)
+        return transact(work)
+
+    monkeypatch.setattr(store, "transact", transact_after_another)
+    said = shop.guard.resolve(doubt.decision_id, done=False, by="maria", why="not in the books")
+    assert isinstance(said, InDoubt)
+    entry = shop.guard.audit.show(said.entry).document
+    assert (entry["kind"], entry["by"], entry["why"]) == ("late_report", "maria", "not in the books")
+    assert only_action(shop).state is State.EXECUTING
+    assert isinstance(end(shop, second, Outcome(OutcomeKind.DONE, {"refund": "r"})), Done)

@@ -160,6 +160,18 @@ def test_a_time_that_a_test_freezes_and_moves_is_believed(tmp_path):
         store.close()
 
 
+def test_a_library_that_moves_the_clock_of_the_day_in_its_every_shape_is_believed(tmp_path, monkeypatch):
+    real, real_ns, moved = time.clock_gettime_ns, time.time_ns, 86_400 * 10**9  # a day
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + moved)
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda clock: real(clock) + moved * (clock == time.CLOCK_REALTIME))
+    store = Store.open(f"sqlite:///{tmp_path / 'moved.db'}")
+    note(store)
+    moved *= 2
+    assert fault(store) == ""
+    assert now(store).timestamp() > real_ns() / 1e9 + 170_000
+    store.close()
+
+
 def test_the_clock_of_this_machine_is_relied_on_and_runs(tmp_path):
     store = Store.open(f"sqlite:///{tmp_path / 'real.db'}")
     note(store)
