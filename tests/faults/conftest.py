@@ -14,7 +14,7 @@ from agentguard.store import Store
 from agentguard.testing.clock import ManualClock
 from tests.engine.given import shop
 
-PATIENCE = 0.3
+PATIENCE = 1.0
 NOBODY = 65534
 
 

@@ -63,7 +63,7 @@ def test_the_message_says_who_waits_how_long_and_what_to_do(open_shop, folder):
     with held_by_another_program(folder / "shop.db"), pytest.raises(StoreUnavailableError) as caught:
         shop.guard.halt("all", by="maria", why="a test")
     message = str(caught.value)
-    assert "locked by another process for more than 0.3 s; nothing was stored" in message
+    assert "locked by another process for more than 1 s; nothing was stored" in message
     assert "end the other transaction and try again" in message
     assert "\n" not in message
     assert isinstance(shop.ask(), Done), "nothing was stopped"
