@@ -99,7 +99,7 @@ class LedgerClock:
         if fault:
             return Moment(last_us, tick, last, fault)
         moment = Moment(_caught_up(last_us, last.wall_us, tick.wall_us), tick, tick)
-        self._recent = moment, self._host_us()
+        self._recent = moment, tick.wall_us if server_us is None else self._host_us()
         return moment
 
     def present(self) -> datetime:
