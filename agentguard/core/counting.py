@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from agentguard.core.account import account_identity
 from agentguard.core.digest import canonical_bytes, digest
 from agentguard.core.language import UNKNOWN, Declared, Value, conform
 from agentguard.core.limits import AccountNeed, account_need, applies
-from agentguard.core.plan import BUILT_IN, Environment, Plan, PlannedLimit, account_identity, environment
+from agentguard.core.plan import BUILT_IN, Environment, Plan, PlannedLimit, environment
 from agentguard.core.policy import Limit, WindowKind
 from agentguard.core.request import Fact, Request
 from agentguard.errors import ConformError, EvaluationError

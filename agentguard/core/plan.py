@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from agentguard.core.account import account_identity
 from agentguard.core.decision import Decision, Reason
 from agentguard.core.digest import encode
 from agentguard.core.language import (
@@ -17,8 +18,6 @@ from agentguard.core.language import (
     compile_conditions,
     compile_expression,
     conform,
-    parse,
-    unparse,
 )
 from agentguard.core.policy import Bundle, Disclose, Limit, Policy, Requirement, Rule, Template, Then, WindowKind
 from agentguard.core.request import Fact, FactStatus, Request
@@ -168,10 +167,7 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
         facts=read,
         context=context,
         limits_read=frozenset(
-            limit
-            for policy in policies
-            for expression in _expressions(policy, action)
-            for limit in expression.limits
+            limit for policy in policies for expression in _expressions(policy, action) for limit in expression.limits
         ),
         personal=frozenset(
             [f"arguments.{name}" for name, declared in arguments.items() if declared.personal]
@@ -332,28 +328,6 @@ def _plan_limit(policy: Policy, limit: Limit, action: str) -> PlannedLimit:
         freed_by={name: _compiled(expression) for name, expression in limit.freed_by.items()},
         identity=account_identity(limit),
     )
-
-
-def account_identity(limit: Limit) -> dict[str, Any]:
-    """Return what makes a limit's account, beside tenant, unit and values.
-
-    Renaming a limit or changing `in`, `max` or `over` keeps what was used; anything else opens another account.
-    """
-    measured = {name: canonical_text(item.source) if item else "#" for name, item in sorted(limit.measure.items())}
-    identity: dict[str, Any] = {"measure": measured, "per": [canonical_text(item.source) for item in limit.per]}
-    if limit.when is not None:
-        identity["when"] = canonical_text(limit.when.source)
-    if limit.freed_by:
-        freed = {name: canonical_text(item.source) if item else "" for name, item in sorted(limit.freed_by.items())}
-        identity["freed_by"] = freed
-    if limit.window.kind is WindowKind.CONVERSATION:
-        identity["per"] = [*identity["per"], "context.conversation"]
-    return identity
-
-
-def canonical_text(source: str) -> str:
-    """Return a condition's canonical spelling, so that spaces and `&&` do not open another account."""
-    return unparse(parse(source))
 
 
 def account_values(planned: PlannedLimit, values: Environment) -> list[Any]:
