@@ -1,5 +1,6 @@
 """What an action gives back: what an earlier one counted on limits that name it under `freed_by`, once."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -55,6 +56,29 @@ def test_a_place_is_given_back_once_however_often_it_is_cancelled(clinic):
     assert "freed" not in settled(clinic, twice)
     assert cancelled(clinic, first, key="same").replayed is False
     assert cancelled(clinic, first, key="same").replayed is True
+    assert places(clinic) == 2
+    assert clinic.verified() == ()
+
+
+@pytest.mark.law(3)
+def test_many_that_undo_one_visit_at_once_give_one_place_back(clinic):
+    first, *_ = [clinic.run() for _ in range(3)]
+    found, wrong = [], []
+
+    def undo(number):
+        try:
+            found.append(cancelled(clinic, first, key=f"c-{number}"))
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=undo, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert [type(answer) for answer in found] == [Done] * 12
+    assert sum("freed" in settled(clinic, answer) for answer in found) == 1
     assert places(clinic) == 2
     assert clinic.verified() == ()
 

@@ -418,6 +418,38 @@ def test_many_are_recorded_in_few_commits_and_again_only_what_is_missing(clinic)
     assert clinic.verified() == ()
 
 
+def test_what_was_recorded_before_a_run_was_cut_off_stays_and_the_rest_follows(desk):
+    def cut_off(done, of):
+        raise KeyboardInterrupt
+
+    told = deeds(desk, 60)
+    with pytest.raises(KeyboardInterrupt):
+        desk.guard.record_all(told, progress=cut_off)
+    assert [item.replayed for item in desk.guard.record_all(told)] == [True] * 50 + [False] * 10
+    assert desk.verified() == ()
+
+
+def test_other_policies_that_come_into_force_meanwhile_count_the_rest(address):
+    clinic = opened(address)
+    newer = VISITS.replace("version: 1", "version: 2").replace("- {id: ever,", "- {id: always,")
+
+    def change(done, of):
+        if done == 50:
+            opened(address, newer, clinic.clock).guard.start()
+
+    found = clinic.guard.record_all(deeds(clinic, 60), progress=change)
+    assert [item.limits[2].limit for item in found] == ["visits/ever"] * 50 + ["visits/always"] * 10
+    assert found[-1].limits[2].used == 6000
+    assert clinic.verified() == ()
+    clinic.guard.close()
+
+
+def test_policies_that_never_stay_in_force_are_an_error_and_not_a_loop(desk, monkeypatch):
+    monkeypatch.setattr("agentguard.engine.recording._overtaken", lambda *given: True)
+    with pytest.raises(UsageError, match="stay in force"):
+        desk.record()
+
+
 def test_a_dry_run_stores_nothing_and_says_what_is_new(clinic):
     clinic.guard.record_all(deeds(clinic, 2)[:1])
     before = clinic.guard.store.read(lambda r: r.position())
