@@ -28,8 +28,8 @@ class Going:
 class Agents(Shop):
     """Agents that ask, and ask again."""
 
-    def _ask(self, number):
-        process = self._process()
+    def _ask(self, number, process=None):
+        process = process or self._process()
         if process is None or len(self.going) >= MOST_WALKS:
             return
         order_id = self.dice.choice(list(ORDERS))
@@ -42,6 +42,16 @@ class Agents(Shop):
         self.laws.asked[key] = Asked(key, action, order_id, customer, amount)
         self.keys.append(key)
         self._set_out(process, key, begin=self.dice.random() < 0.8)
+
+    def _ask_at_once(self, process, number):
+        """Ask, and be decided about before any time goes by."""
+        before = list(self.going)
+        self._ask(number, process)
+        for going in [going for going in self.going if going not in before]:
+            for _ in range(3):
+                if going in self.going and going.flight is None:
+                    going.walk.advance()
+                    self._noticed(going)
 
     def _undo(self, number):
         """An agent undoes what was done before, or was not."""

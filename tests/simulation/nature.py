@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.simulation.books import CLOCK_ERROR
-from tests.simulation.rules import ORDERS, TOTALS
+from tests.simulation.rules import ORDERS, TOTALS, VERSIONS
 from tests.simulation.shop import Shop
 
 MOST_PROCESSES = 3
@@ -47,6 +47,19 @@ class Nature(Shop):
         seconds = self.dice.choice(self.temper.spans)
         self.say(f"{timedelta(seconds=seconds)} go by")
         self._move_on(self.clock() + timedelta(seconds=seconds * self.dice.uniform(0.5, 1)))
+
+    def _edge(self, number):
+        """Somebody asks at the very instant at which something leaves a window, or just before, or just after."""
+        process = self._process()
+        times = [at for known in self.laws.actions.values() for at, _ in known.posted.values()]
+        if process is None or not times:
+            return
+        edge = self.dice.choice([limit for version in VERSIONS for limit in version]).edge(self.dice.choice(times))
+        moment = edge + timedelta(microseconds=self.dice.choice((-1, 0, 1))) - process.parts.clock.offsets["now"]
+        if moment > self.clock():
+            self.say("the edge of a window comes")
+            self._move_on(moment)
+            self._ask_at_once(process, number)
 
     def _step_clock(self, number):
         process = self._process()

@@ -1,7 +1,7 @@
 """The policies of the simulated shop, and the same limits a second time in plain Python, for the model to count by."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -93,6 +93,15 @@ class Limit:
     def counts_at(self, moment: datetime, now: datetime) -> bool:
         """Return whether what happened at a moment counts now."""
         return moment >= self.since(now) if self.window == "calendar day" else moment > self.since(now)
+
+    def edge(self, moment: datetime) -> datetime:
+        """Return the instant at which what happened at a moment ceases to count."""
+        if self.window == "calendar day":
+            start = self.since(moment)
+            return (start + timedelta(days=1)).astimezone(UTC)
+        if self.window == "forever":
+            return moment
+        return moment + (moment - self.since(moment))
 
     def line(self) -> str:
         """Return the limit as the policy file writes it."""

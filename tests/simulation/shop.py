@@ -1,7 +1,7 @@
 """The simulated shop: its processes with their tools and lookups, its time, and what is on the way to the provider."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from agentguard import Guard, Idempotent, Money, NotDoneError, Queryable, Read, Unprotected, Waits
 from agentguard.engine.force import Force
@@ -23,6 +23,9 @@ EFFECTS = {
 }
 
 
+OPENING = datetime(2026, 10, 24, 10, 0, tzinfo=UTC)
+"""The day before one that has 25 hours in Berlin."""
+
 FORCE = Force()
 """What every process of every world has read of the policies: reading them again each time is most of a history."""
 for number in range(len(VERSIONS)):
@@ -43,7 +46,7 @@ class Shop:
         self.dice = random.Random(f"{seed}")
         self.bytes = random.Random(f"{seed}-bytes")
         self.temper = Temper(random.Random(f"{seed}-temper"))
-        self.clock = ManualClock()
+        self.clock = ManualClock(OPENING)
         self.address = address or f"sqlite:///{folder}/{seed}.db"
         self.keys_file = f"{folder}/{seed}.keys"
         Store.open(self.address, self.clock, log="simulated").close()

@@ -18,9 +18,7 @@ class Temper:
         self.kinds = [name for name, weight in WEIGHTS.items() for _ in range(weight * dice.choice((0, 1, 1, 3)))]
         self.kinds += [name for name, weight in ALWAYS.items() for _ in range(weight * dice.choice((1, 1, 2)))]
         self.moods = [Mood.WILLING] * dice.choice((1, 3, 6)) + dice.sample(list(Mood), 5)
-        self.spans = dice.choice(
-            ((1, 5, 20), (20, 60, 120, 300), (60, 600, 3600), (1, 20, 60, 600, 3600, 6 * 3600, 30 * 3600))
-        )
+        self.spans = dice.choice(SPANS)
         self.actions = dice.choice((*((action,) for action in PAYING), (*PAYING, *PAYING, LOOKING), (*PAYING, LOOKING)))
         self.turn = dice.choice(("any", "any", "newest", "oldest"))
 
@@ -45,7 +43,7 @@ WEIGHTS = {
     "execute": 4,
     "vote": 5,
     "resolve": 2,
-    "mistake": 1,
+    "mistake": 2,
     "pay_by_hand": 2,
     "record": 3,
     "halt": 1,
@@ -53,5 +51,6 @@ WEIGHTS = {
     "change": 2,
     "lose_store": 1,
     "time": 4,
+    "edge": 3,
     "step_clock": 3,
 }
