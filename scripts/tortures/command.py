@@ -58,6 +58,13 @@ def main(arguments: list[str]) -> int:
     return 0 if counted["holds"] else 1
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
+    return number
+
+
 def _options(arguments: list[str]) -> argparse.Namespace:
     words, _, rest = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
@@ -67,9 +74,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=45, help="at least so long (45)")
     parser.add_argument("--kills", type=int, default=0, help="and until so many workers were killed")
     parser.add_argument("--actions", type=int, default=0, help="and until so many actions were asked for")
-    parser.add_argument("--workers", type=int, default=4, help="processes at a time (4)")
-    parser.add_argument("--threads", type=int, default=4, help="threads in each (4)")
-    parser.add_argument("--tasks", type=int, default=8, help="asyncio tasks in each (8)")
+    parser.add_argument("--workers", type=_positive, default=4, help="processes at a time (4)")
+    parser.add_argument("--threads", type=_positive, default=4, help="threads in each (4)")
+    parser.add_argument("--tasks", type=_positive, default=8, help="asyncio tasks in each (8)")
     parser.add_argument("--breath", type=float, default=0.6, help="mean seconds between two misfortunes (0.6)")
     parser.add_argument("--database-life", type=float, default=15, help="mean seconds until PostgreSQL is killed (15)")
     parser.add_argument(
@@ -78,7 +85,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         help="give PostgreSQL a synchronous standby, which takes over every second time",
     )
     parser.add_argument("--seed", default=None, help="the same misfortunes again, as far as machines allow")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the database, books and journals in there")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep books, journals and SQLite's file in there")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(arguments)
     if options.keep is not None:

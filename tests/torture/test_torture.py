@@ -44,3 +44,9 @@ def test_a_folder_that_is_not_empty_is_not_written_into(tmp_path):
     ended = torture("--keep", str(tmp_path))
     assert ended.returncode == 2
     assert "expected an empty folder for --keep" in ended.stderr
+
+
+def test_a_crew_of_nobody_is_refused():
+    ended = torture("--workers", "0")
+    assert ended.returncode == 2
+    assert "expected 1 or more, got 0" in ended.stderr
