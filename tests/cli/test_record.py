@@ -205,6 +205,8 @@ actions:
   visit.book: {day: date, fee: money}
   visit.cancel: {day: date}
   visit.refund: {day: date, back: money}
+  visit.note: {day: date, people: integer, urgent: yes_no, tags: list of text}
+context: {urgent: yes_no?}
 rules: [{id: any, then: allow}]
 limits:
   - {id: places, on: [visit.book], count: actions, per: day, in: forever, max: 2, over: deny, freed_by: visit.cancel}
@@ -251,6 +253,31 @@ def test_what_is_given_back_is_told_and_shown(clinic, command):
     found = {item["limit"]: (item["used"], item["max"]) for item in command("limits", "--json").json}
     assert found == {"visits/places": (0, 2), "visits/fees": (2500, 9000)}
     assert command("audit", "verify").code == 0
+
+
+@pytest.mark.parametrize(
+    "people, urgent, tags, wrong",
+    [
+        ("2", "yes", '"[""a"", ""b""]"', None),
+        ("02", "yes", "[]", "`people`"),
+        ("2", "perhaps", "[]", "`urgent`"),
+        ("2", "no", "a", "expected a JSON object"),
+    ],
+)
+def test_cells_are_read_as_what_the_policy_declares(clinic, command, people, urgent, tags, wrong):
+    header = (
+        "action,key,happened_at,tenant,arguments.day,arguments.people,arguments.urgent,arguments.tags,context.urgent"
+    )
+    row = f"visit.note,n-1,{HAPPENED.isoformat()},north,2026-12-01,{people},{urgent},{tags},no"
+    (clinic / "notes.csv").write_text(f"{header}\n{row}\n")
+    said = command("record", "notes.csv", "--source", "desk")
+    if wrong is not None:
+        assert (said.code, wrong in said.err) == (1, True), said.err
+        return
+    assert said.code == 0, said.err
+    body = entries(command)[0]["entry"]
+    assert body["arguments"] == {"day": "2026-12-01", "people": 2, "urgent": True, "tags": ["a", "b"]}
+    assert (body["context"], body["tenant"]) == ({"context.urgent": False}, "north")
 
 
 def test_a_policy_says_in_words_what_gives_back(clinic, command):

@@ -156,6 +156,24 @@ def test_a_part_is_given_back_until_the_whole_is(clinic, parts, left):
     assert clinic.verified() == ()
 
 
+@pytest.mark.law(9)
+def test_how_much_is_given_back_cannot_be_evaluated_and_nothing_is(address):
+    text = VISITS.replace("visit.refund: back}", "visit.refund: desk.share}").replace(
+        "facts:\n", "facts:\n  desk.share: money\n"
+    )
+    clinic = opened(address, text)
+    shares = [Money.of("15.00", "USD"), None]
+    clinic.guard.fact("desk")(lambda: {"share": shares.pop()})
+    clinic.record("identity.verify", arguments={"document": "passport"}, ago=timedelta(0))
+    first = clinic.run(fee="40.00")
+    for amount in (0, 1500):
+        undone = clinic.run("visit.refund", arguments={"slot_id": "s-1", "back": "9.00"}, relates_to=first.decision_id)
+        assert isinstance(undone, Done)
+        assert sum(item["amount"] for item in settled(clinic, undone).get("freed", ())) == amount
+    assert clinic.verified() == ()
+    clinic.guard.close()
+
+
 def test_it_is_given_back_in_the_windows_of_the_original_and_in_no_other(clinic):
     first = clinic.run()
     clinic.clock.advance(timedelta(days=4))
