@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 SIZE = "(SELECT size FROM agentguard_log)"
-LAST = f"(SELECT max(seq) FROM agentguard_entry e WHERE e.stream = t.stream AND e.pos <= {SIZE})"
+LAST = "(SELECT last FROM temp.streams WHERE streams.stream = t.stream)"
 OWN = "(SELECT {} FROM agentguard_account WHERE id = account)"
 
 # By table: which rows were run, and the new value of a column in the k-th copy where it is not the old one.
@@ -61,11 +61,14 @@ ENDS = (
 def multiply(path: Path, times: int) -> None:
     """Make so many of every action in a SQLite file that nobody else has open."""
     connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("synchronous = OFF", "cache_size = -1000000"):
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
         connection.execute(f"PRAGMA {pragma}")
     [(first, last)] = connection.execute("SELECT min(ts_us), max(ts_us) FROM agentguard_entry")
     values = {"span": last - first + 5_000_000, "k": times - 1}
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    connection.execute(
+        "CREATE TEMP TABLE streams AS SELECT stream, max(seq) AS last FROM agentguard_entry GROUP BY stream"
+    )
     connection.execute("BEGIN IMMEDIATE")
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")
@@ -81,5 +84,5 @@ def multiply(path: Path, times: int) -> None:
     for _, text in triggers:
         connection.execute(text)
     connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
