@@ -49,7 +49,7 @@ class Guard:
 
     Args:
         policies: A folder, a file, several of them, or a bundle that is loaded already.
-        store: Address of the database (`sqlite:///shop.db`, `sqlite://` for memory), or an open store.
+        store: Address of the database (`sqlite:///shop.db`, `sqlite://`, `postgresql://…`), or an open store.
         people: Who may decide escalations: a `people.yaml`; beside the policies by default.
         clock: Gives the present and is believed; by default the machine's clock (PostgreSQL's own), which is checked.
         activate: Put the loaded policies into force at the start; else what `agentguard policy activate` did counts.

@@ -161,7 +161,7 @@ class Store:
         elif self.read(lambda reading: reading.vault()) != fingerprint:
             raise StoreUnavailableError(
                 f"expected the keys file that `{self.url}` was made with, got another one, under which every limit "
-                f"would begin empty; restore the keys file from its backup"
+                f"would begin empty; restore the keys file from its backup, or name it in `AGENTGUARD_KEYS`"
             )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from tests.conformance.world import World
 
 PROBES = probes("walks")
 ON_DISK = {"json", "openai-chat"}  # every door ends in the same store, and a disk that is asked to be sure is slow
+ON_SERVER = {"functions", "functions-async"}
 MANY = {
     "twenty of the same": [{"call": '"50.00"', "key": "same"}] * 20,
     "twenty different": [{"call": '"50.00"', "key": f"many-{number}"} for number in range(20)],
@@ -20,8 +21,12 @@ MANY = {
 
 @pytest.mark.parametrize("name", list(DOORS))
 @pytest.mark.parametrize("probe", PROBES, ids=named)
-def test_each_walk_ends_as_it_must(name, probe, tmp_path):
-    world = World(tmp_path, in_memory=name not in ON_DISK)
+def test_each_walk_ends_as_it_must(name, probe, tmp_path, request, monkeypatch):
+    store = None
+    if name in ON_SERVER:
+        monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.keys"))
+        store = request.getfixturevalue("spare_database").emptied()
+    world = World(tmp_path, in_memory=name not in ON_DISK, store=store)
     door = DOORS[name](world.guard, world.functions)
     try:
         for step in probe["steps"]:

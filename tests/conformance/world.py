@@ -14,7 +14,7 @@ UNITS = {"hours": 3_600, "days": 86_400, "minutes": 60}
 class World:
     """One guard, and what really happened: `paid` is the provider's own list, which the guard cannot see."""
 
-    def __init__(self, folder, *, in_memory=False):
+    def __init__(self, folder, *, in_memory=False, store=None):
         self.now = START
         self.paid = []
         self.tool = "work"
@@ -24,7 +24,7 @@ class World:
         (policies / "payments.yaml").write_text(POLICY.read_text())
         self.guard = Guard(
             policies,
-            store="sqlite://" if in_memory else f"sqlite:///{folder}/guard.db",
+            store=store or ("sqlite://" if in_memory else f"sqlite:///{folder}/guard.db"),
             people=PEOPLE,
             clock=lambda: self.now,
             activate=True,
