@@ -11,7 +11,7 @@ from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.lookups import Lookups
 from agentguard.store.memory import Layer, Memory
 from agentguard.store.transaction import Transaction
-from agentguard.store.writing import write_head, write_out
+from agentguard.store.writing import HeadChange, write_out
 
 T = TypeVar("T")
 
@@ -66,17 +66,18 @@ class Batch:
         return value
 
     def write(self) -> None:
-        """Write everything that is not in the database yet, and the log's head last.
+        """Write everything that is not in the database yet, and the log's head.
 
         Raises:
             OvertakenError: A row is not what this process remembered of it.
         """
         self._reached = self._reached or not self._layer.is_written
-        write_out(self._channel, self._layer)
+        change = None
         if self._head is not self._before:
             clock = self._moment.kept
             after = (self._head.size, self._head.leaf, self._moment.us, clock.wall_us, clock.uptime_us, clock.boot)
-            write_head(self._channel, self._before.version, after)
+            change = HeadChange(self._before.version, after)
+        write_out(self._channel, self._layer, change)
 
     def remember(self) -> None:
         """Let the process remember what was committed."""

@@ -53,6 +53,13 @@ class Channel:
         found: Row | None = self._run(wanted, parameters).fetchone()
         return found
 
+    def first_row(self, wanted: Statement) -> Row | None:
+        """Return the row that the first statement after `begin` finds; a server hears of both at once."""
+        with self._dialect.pipeline(self.driver):
+            cursor = self._run(wanted, ())
+        found: Row | None = cursor.fetchone()
+        return found
+
     def rows(self, wanted: Statement, parameters: Row = ()) -> list[Row]:
         """Return every row that a statement finds."""
         found: list[Row] = self._run(wanted, parameters).fetchall()
@@ -62,10 +69,19 @@ class Channel:
         """Run a statement that writes and return how many rows it changed."""
         return int(self._run(wanted, parameters).rowcount)
 
-    def change_all(self, wanted: Statement, parameters: Sequence[Row]) -> int:
-        """Run a statement that writes for every row of parameters and return how many rows were changed in all."""
-        self._cursor.executemany(wanted.made(self._name, self._compiling).text, parameters)
-        return int(self._cursor.rowcount)
+    def change_all(self, wanted: Sequence[tuple[Statement, Sequence[Row]]]) -> list[int]:
+        """Run statements that write, each for all its rows of parameters, without waiting for one before the next.
+
+        Returns:
+            How many rows each of them changed.
+        """
+        cursors = []
+        with self._dialect.pipeline(self.driver):
+            for change, parameters in wanted:
+                cursor = self.driver.cursor()
+                cursor.executemany(change.made(self._name, self._compiling).text, parameters)
+                cursors.append(cursor)
+        return [int(cursor.rowcount) for cursor in cursors]
 
     def find(self, clause: ClauseElement) -> list[dict[str, Any]]:
         """Return the rows of a query that runs seldom, by column."""

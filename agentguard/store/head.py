@@ -55,7 +55,7 @@ def read_head(channel: Channel, *, lock: bool) -> Head:
         StoreSchemaError: The database was upgraded since this process opened it.
         TamperedError: There is no head.
     """
-    row = channel.row(_LOCKED_HEAD if lock else _HEAD)
+    row = channel.first_row(_LOCKED_HEAD if lock else _HEAD)
     if row is None:
         raise TamperedError("expected the head of the log, got none: it was removed; restore a backup")
     schema, log, size, leaf, last_us, server, *tick = row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, insert, literal_column, select, update
 
@@ -79,12 +79,29 @@ _CHANGE_HEAD = Statement(
 )
 
 
+class HeadChange(NamedTuple):
+    """What becomes of the log's head.
+
+    Attributes:
+        before: The size and leaf that it has.
+        after: Size, leaf, the ledger's time, and what the clock said: time of day, uptime, boot.
+    """
+
+    before: tuple[int, str]
+    after: tuple[Any, ...]
+
+
 class OvertakenError(Exception):
     """A row is not what this process remembers of it: somebody changed it without an entry in the log."""
 
 
-def write_out(channel: Channel, layer: Layer) -> None:
+def write_out(channel: Channel, layer: Layer, head: HeadChange | None = None) -> None:
     """Write everything that a layer and those below it came to, and remember that the database has it.
+
+    Args:
+        channel: Inside a transaction that locked the log's head.
+        layer: With everything that is not written yet.
+        head: What the head comes to, where this is the end.
 
     Raises:
         OvertakenError: A row is not what it was remembered to be.
@@ -96,7 +113,8 @@ def write_out(channel: Channel, layer: Layer) -> None:
         for statement, found in part.rows.items():
             new[statement] += found
         part.changed, part.rows = {}, defaultdict(list)
-    moved_actions, changed_accounts = [], []
+    moved_actions: list[tuple[Any, ...]] = []
+    changed_accounts: list[tuple[Any, ...]] = []
     for name in changed:
         value = layer.find(name)
         if isinstance(value, Action):
@@ -111,23 +129,12 @@ def write_out(channel: Channel, layer: Layer) -> None:
             else:
                 changed_accounts.append((*value[1:7], name[1], *value.kept))
             layer.known[name] = Account(*value[:7], (value.n, value.pending))
-    _change(channel, _MOVE_ACTION, moved_actions)
-    _change(channel, _CHANGE_ACCOUNT, changed_accounts)
-    for statement, found in new.items():
-        channel.change_all(statement, found)
-
-
-def write_head(channel: Channel, before: tuple[int, str], after: tuple[Any, ...]) -> None:
-    """Write the log's head and the ledger's clock.
-
-    Args:
-        channel: Inside a transaction that locked the head.
-        before: The size and leaf that it has.
-        after: Size, leaf, the ledger's time, and what the clock said: time of day, uptime, boot.
-    """
-    _change(channel, _CHANGE_HEAD, [(*after, *before)])
-
-
-def _change(channel: Channel, statement: Statement, wanted: list[tuple[Any, ...]]) -> None:
-    if wanted and channel.change_all(statement, wanted) != len(wanted):
-        raise OvertakenError
+    heads = [] if head is None else [(*head.after, *head.before)]
+    guarded = ((_MOVE_ACTION, moved_actions), (_CHANGE_ACCOUNT, changed_accounts), (_CHANGE_HEAD, heads))
+    wanted = [*((statement, found) for statement, found in guarded if found), *new.items()]
+    if not wanted:
+        return
+    counts = channel.change_all(wanted)
+    for (_, found), count in zip(wanted[: len(wanted) - len(new)], counts, strict=False):
+        if count != len(found):
+            raise OvertakenError

@@ -388,7 +388,7 @@ def test_whoever_was_answered_finds_it_committed_though_the_process_was_killed(t
 
 
 FORKING = """
-    import os, sys, threading, time
+    import os, sys, threading
     from agentguard.store import Store
     from tests.store.given import HandClock, begin
     store = Store.open("sqlite:///" + sys.argv[1], HandClock())
@@ -403,12 +403,11 @@ FORKING = """
     thread = threading.Thread(target=store.transact, args=(slow,))
     thread.start()
     inside.wait(10)
+    threading.Timer(0.2, go_on.set).start()
     child = os.fork()
     if child == 0:
-        begin(store, "a2", [("customer", 1)])  # waits for the parent's transaction, which is not the child's
+        begin(store, "a2", [("customer", 1)])
         os._exit(0)
-    time.sleep(0.2)
-    go_on.set()
     thread.join()
     assert os.waitpid(child, 0)[1] == 0
     begin(store, "a3", [("customer", 1)])
