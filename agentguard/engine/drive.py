@@ -21,7 +21,7 @@ from agentguard.engine.leaving import leave
 from agentguard.engine.machine import sleep
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
-from agentguard.engine.steps import Call, Commit, Gather, Look, Pause, Step, Walk
+from agentguard.engine.steps import Call, Commit, Gather, Look, Meet, Pause, Step, Walk
 from agentguard.errors import AgentGuardError, NotDoneError
 from agentguard.log import get_logger, place_of
 
@@ -77,6 +77,8 @@ def _perform(parts: Parts, step: Step) -> Any:
     match step:
         case Look():
             return parts.store.read(step.query)
+        case Meet():
+            return parts.vault.pseudonym(step.tenant, step.customer)
         case Commit():
             return parts.store.transact(step)
         case Gather():
@@ -91,6 +93,8 @@ async def _aperform(parts: Parts, step: Step) -> Any:
     match step:
         case Look():
             return await parts.store.aread(step.query)
+        case Meet():
+            return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
         case Commit():
             return await parts.store.atransact(step)
         case Gather():

@@ -16,6 +16,14 @@ from agentguard.store import Reading, Transaction
 
 
 @dataclass(frozen=True, slots=True)
+class Meet:
+    """Write down who a customer is whom the keys file does not have yet, as far as this process knows."""
+
+    tenant: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Read the store."""
 
@@ -97,5 +105,5 @@ class Abandoned(BaseException):
     """Thrown into a walk that nobody waits for any more: it may still commit how it ends, and begins nothing new."""
 
 
-Step = Look | Commit | Gather | Call | Pause
+Step = Meet | Look | Commit | Gather | Call | Pause
 Walk = Generator[Step, Any, Answer]

@@ -26,7 +26,7 @@ from agentguard.engine.machine import jitter
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
 from agentguard.engine.results import read_result
-from agentguard.engine.steps import Abandoned, Commit, Gather, Look, Pause, Step, Walk
+from agentguard.engine.steps import Abandoned, Commit, Gather, Look, Meet, Pause, Step, Walk
 from agentguard.engine.undertaking import Undertaking, tool_of
 from agentguard.errors import KeyConflictError, StoreUnavailableError
 from agentguard.store import Reading, Transaction
@@ -63,6 +63,8 @@ def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
 
 def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step, Any, Answer | Undertaking]:
     """Look, gather and decide, again where something moved meanwhile, until there is an answer or a beginning."""
+    if not parts.vault.knows(proposal.tenant, proposal.on_behalf_of):
+        yield Meet(proposal.tenant, proposal.on_behalf_of)
     gatherings = 0
     patience = parts.waits.in_progress.total_seconds()
     for _ in range(MAX_LOOKS + int(patience / PAUSE_SECONDS)):

@@ -38,7 +38,7 @@ class SteppedWalk:
     """One action on its walk, which goes on only when it is told to.
 
     Attributes:
-        step: What it waits for: `Look`, `Gather`, `Commit`, `Call` or `Pause`; None when it is over or lost.
+        step: What it waits for: `Meet`, `Look`, `Gather`, `Commit`, `Call` or `Pause`; None when it is over or lost.
         answer: What it came to.
         error: What it raised instead.
     """

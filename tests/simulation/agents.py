@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agentguard import Money
-from agentguard.engine.steps import Call, Commit
+from agentguard.engine.steps import Call, Commit, Meet
 from agentguard.errors import KeyConflictError
 from agentguard.testing.crashing_store import Moment
 from tests.simulation.books import TIMEOUT, Flight
@@ -82,6 +82,8 @@ class Agents(Shop):
         key = asked.key
         other = {"order_id": asked.order_id, "amount": asked.amount + Money(1, asked.amount.currency)}
         walk = process.walk(asked.action, other, on_behalf_of=asked.customer, key=key)
+        if isinstance(walk.step, Meet):
+            walk.advance()
         walk.advance()
         away = walk.answer is not None and walk.answer.reason_code == "store"
         if not away and not isinstance(walk.error, KeyConflictError):
@@ -135,9 +137,13 @@ class Agents(Shop):
         self.say(f"{process.name} {names} commit together")
         self._cut(process)
         going_on = [going for going in waiting if going not in losing]
-        process.commit_together([going.walk for going in going_on], [going.walk for going in losing])
+        if self.dice.random() < 0.1:
+            process.store.crash_next(self.dice.choice(list(Moment)))
+        walks = [going.walk for going in going_on], [going.walk for going in losing]
+        self._try(process, lambda: process.commit_together(*walks))
         for going in waiting:
-            self._noticed(going)
+            if going in self.going:
+                self._noticed(going)
 
     def _noticed(self, going):
         """Look where a walk is now: over, or calling a tool."""
