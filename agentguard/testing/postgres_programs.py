@@ -59,7 +59,7 @@ class PostgresPrograms:
         except (OSError, subprocess.SubprocessError) as error:
             words = " ".join(str(getattr(error, "stderr", None) or error).split())
             raise StoreUnavailableError(f"expected `{name}` to succeed in `{inside}`, got: {words}") from error
-        return done.stdout
+        return str(done.stdout)
 
     def spawn(
         self, command: list[str], inside: Path, *, stdin: int, stdout: int | IO[bytes], stderr: int | IO[bytes]
