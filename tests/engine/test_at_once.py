@@ -159,3 +159,19 @@ def test_64_at_once_for_one_customer_are_none_of_them_unavailable(crowd):
     assert sum(isinstance(answer, Done) for answer in answers) == 30
     assert sum(isinstance(answer, Waiting) for answer in answers) == CALLERS - 30
     assert len(shop.paid) == 30
+
+
+def test_an_event_loop_does_not_wait_for_the_keys_file_when_it_meets_a_customer(open_shop):
+    shop = open_shop(is_async=True)
+    shop.guard.start()
+    vault, loop_thread, met = shop.guard._parts.vault, threading.current_thread(), []
+    pseudonym = vault.pseudonym
+
+    def meet(tenant, customer):
+        met.append((vault.knows(tenant, customer), threading.current_thread() is loop_thread))
+        return pseudonym(tenant, customer)
+
+    vault.pseudonym = meet
+    assert isinstance(shop.aask(), Done)
+    assert met[0] == (False, False)
+    assert all(known for known, _ in met[1:])
