@@ -100,10 +100,15 @@ class CrashingStore(Store):
     def together(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Unit]:
         """Run units of work in one batch, as the committer does with those that wait; each with what it came to."""
         self._reach()
+        moment = self._moment_now()
+        if moment in (Moment.BEFORE, Moment.INSIDE):
+            self._crash()
         units = [Unit(work) for work in works]
         self._commit(units)
         if self.after_commit is not None:
             self.after_commit()
+        if moment is Moment.AFTER:
+            self._crash()
         return units
 
     def read(self, query: Callable[[Reading], T]) -> T:
