@@ -79,7 +79,11 @@ class Channel:
         with self._dialect.pipeline(self.driver):
             for change, parameters in wanted:
                 cursor = self.driver.cursor()
-                cursor.executemany(change.made(self._name, self._compiling).text, parameters)
+                text = change.made(self._name, self._compiling).text
+                if len(parameters) == 1:  # a server would be asked for an answer to each of many
+                    cursor.execute(text, parameters[0])
+                else:
+                    cursor.executemany(text, parameters)
                 cursors.append(cursor)
         return [int(cursor.rowcount) for cursor in cursors]
 
