@@ -67,7 +67,12 @@ class Escalations:
         self, state: str | None = escalating.OPEN, *, tenant: str | None = None, limit: int = 100, after: str = ""
     ) -> tuple[EscalationRecord, ...]:
         """Return escalations in the order in which they were opened, a page at a time; `state` None for all."""
-        return self._parts.store.read(lambda reading: reading.escalations(state, tenant, limit, after))
+
+        def read(reading: Reading) -> tuple[EscalationRecord, ...]:
+            found = reading.escalations(state, tenant, limit, after)
+            return tuple(_really_due(reading, record, reading.action(record.action_id)) for record in found)
+
+        return self._parts.store.read(read)
 
     def show(self, escalation_id: str) -> Shown:
         """Return what an approver sees.
@@ -81,7 +86,8 @@ class Escalations:
             action = reading.action(record.action_id) if record is not None else None
             if record is None or action is None:
                 raise _not_found(escalation_id)
-            return Shown(record, action, orjson.loads(record.shown), reading.votes(record.id))
+            due = _really_due(reading, record, action)
+            return Shown(due, action, orjson.loads(record.shown), reading.votes(record.id))
 
         return self._parts.store.read(read)
 
@@ -269,6 +275,13 @@ class Escalations:
                 "nobody checked who votes, and `people.yaml` lacks `allow_unverified: yes`; log in, or allow it there"
             )
         return people
+
+
+def _really_due(reading: Reading, record: EscalationRecord, action: ActionRecord | None) -> EscalationRecord:
+    """Return an escalation as it is due without the time in which its action was stopped."""
+    if record.state != escalating.OPEN or action is None:
+        return record
+    return pausing.due_at(reading, record, action, reading.clock().ledger)
 
 
 def _open(transaction: Transaction, escalation_id: str) -> tuple[EscalationRecord, ActionRecord]:

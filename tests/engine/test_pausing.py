@@ -97,6 +97,8 @@ def test_a_vote_in_time_that_was_late_only_by_a_stop_counts(open_shop):
     waiting = shop.ask("60")
     shop.clock.advance(ROUTE - MINUTE)
     stop_for(shop, timedelta(days=1), "agent:bot")
+    (listed,) = shop.guard.escalations.list()
+    assert listed.due_at == shop.guard.escalations.show(listed.id).record.due_at == shop.clock() + MINUTE
     shop.guard.escalations.approve(waiting.escalation.id, by="maria")
     assert isinstance(shop.ask("60"), Done)
 
