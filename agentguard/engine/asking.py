@@ -15,7 +15,7 @@ from agentguard.core.plan import Plan
 from agentguard.core.request import Actor, ActorKind, Fact, FactStatus, Request
 from agentguard.engine.parts import Parts
 from agentguard.errors import ConformError, UsageError
-from agentguard.store.records import Sealed
+from agentguard.store.records import ActionKey, Sealed
 
 Given = Mapping[str, Any] | str | bytes
 """What a model or a host gives as arguments: by name, or as raw JSON text."""
@@ -44,8 +44,11 @@ class Proposal:
 
     def __post_init__(self) -> None:
         actor = self.actor
+        if not isinstance(self.context, Mapping):
+            raise UsageError(f"expected `context` as a mapping, got {type(self.context).__name__}")
         for name, value in (
             ("action", self.action),
+            ("context.conversation", self.conversation),
             ("agent", actor.id),
             ("on_behalf_of", self.on_behalf_of),
             ("tenant", self.tenant),
@@ -67,12 +70,15 @@ class Proposal:
             raise UsageError("expected `key` as text or None, got empty text; an empty key would name every action")
         if self.actor.kind not in ACTOR_KINDS:
             raise UsageError(f"expected `agent.kind` as one of {', '.join(ActorKind)}, got another one")
-        if not isinstance(self.context, Mapping):
-            raise UsageError(f"expected `context` as a mapping, got {type(self.context).__name__}")
         # One spelling for one name: the same customer or agent in two spellings would have two budgets and two stops.
         if not (self.on_behalf_of.isascii() and actor.id.isascii()):
             object.__setattr__(self, "on_behalf_of", unicodedata.normalize("NFC", self.on_behalf_of))
             object.__setattr__(self, "actor", replace(actor, id=unicodedata.normalize("NFC", actor.id)))
+
+    @property
+    def keys(self) -> tuple[ActionKey, ...]:
+        """What its action is looked up by, if it was given."""
+        return () if self.key is None else (ActionKey(self.tenant, self.actor.id, self.conversation, self.key),)
 
     @property
     def conversation(self) -> str:

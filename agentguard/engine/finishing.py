@@ -66,13 +66,18 @@ def report(parts: Parts, begun: Undertaking, outcome: Outcome, **more: Any) -> R
             problems.append(f"settles: {type(error).__name__}")
     if begun.tool.reference is not None and outcome.result is not None:
         try:
-            reference = str(begun.tool.reference(outcome.result))[:MAX_REFERENCE_CHARACTERS]
+            reference = _storable(str(begun.tool.reference(outcome.result))[:MAX_REFERENCE_CHARACTERS])
         except Exception as error:  # noqa: BLE001 - the same
             problems.append(f"reference: {type(error).__name__}")
     for problem in problems:
         log.error("action.report_incomplete", action=begun.request.action, action_id=begun.action_id, problem=problem)
     kept = keep_result(parts, begun, outcome.result)
     return Report(outcome, reference=reference, result=kept, problems=tuple(problems), **settled, **more)
+
+
+def _storable(text: str) -> str:
+    # What was done must be written down, and not every database keeps every character.
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def _settled(parts: Parts, begun: Undertaking, given: Mapping[str, Any]) -> dict[str, Any]:

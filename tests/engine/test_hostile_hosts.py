@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 import agentguard
-from agentguard import AgentGuardError, ConfigurationError, Guard, Idempotent, Money, StoreUnavailableError, UsageError
+from agentguard import (
+    AgentGuardError,
+    ConfigurationError,
+    Done,
+    Guard,
+    Idempotent,
+    Money,
+    StoreUnavailableError,
+    UsageError,
+)
 from agentguard.core.people import People, User
 from agentguard.core.request import Actor
 from agentguard.testing.clock import ManualClock
@@ -304,4 +313,21 @@ def test_nobody_is_not_the_owner_of_an_order_that_has_none(open_shop):
     shop.orders["A-1"] = {"customer_id": "", "total": Money.of("100", "USD")}
     answer = shop.ask(who="")
     assert (answer.status, answer.reason_code) == ("denied", "cannot_evaluate")
+    assert not shop.paid
+
+
+@pytest.mark.law(2, 5)
+@pytest.mark.parametrize("sign", ["\0", "\udcff", "\n"])
+def test_a_reference_that_no_database_keeps_does_not_lose_what_was_done(open_shop, sign):
+    shop = open_shop(reference=lambda result: f"r{sign}1")
+    answer = shop.ask("10.00")
+    assert isinstance(answer, Done)
+    assert shop.guard.audit.show(answer.entry).document["external_reference"] == "r\ufffd1"
+
+
+@pytest.mark.parametrize("conversation", ["talk\0", "talk\udcff", "t" * 201])
+def test_a_conversation_that_no_database_keeps_is_refused_before_anything_is_asked(open_shop, conversation):
+    shop = open_shop()
+    with pytest.raises(UsageError, match=r"expected `context\.conversation` as printable text"):
+        shop.ask("10.00", context={"conversation": conversation})
     assert not shop.paid
