@@ -92,7 +92,7 @@ def _perform(parts: Parts, step: Step) -> Any:
 async def _aperform(parts: Parts, step: Step) -> Any:
     match step:
         case Look():
-            return await parts.store.aread(step.query)
+            return await parts.store.aread(step.query, step.keys)
         case Meet():
             return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
         case Commit():

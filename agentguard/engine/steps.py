@@ -13,6 +13,7 @@ from agentguard.engine.registry import Tool
 from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import AgentGuardError
 from agentguard.store import Reading, Transaction
+from agentguard.store.records import ActionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,14 @@ class Meet:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Read the store."""
+    """Read the store.
+
+    Attributes:
+        keys: Of actions that the query asks for, where they are known before it.
+    """
 
     query: Callable[[Reading], Any]
+    keys: tuple[ActionKey, ...] = ()
 
 
 @dataclass(slots=True)

@@ -68,7 +68,7 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
     gatherings = 0
     patience = parts.waits.in_progress.total_seconds()
     for _ in range(MAX_LOOKS + int(patience / PAUSE_SECONDS)):
-        seen: Seen = yield Look(lambda reading: look(parts, proposal, reading))
+        seen: Seen = yield Look(lambda reading: look(parts, proposal, reading), proposal.keys)
         earlier = seen.record
         if earlier is not None and earlier.state is State.EXECUTING and seen.now <= (earlier.lease_until or seen.now):
             if patience <= 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from agentguard.store.channel import Channel
@@ -10,6 +10,7 @@ from agentguard.store.head import Head, moment_of, read_head
 from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.lookups import Lookups
 from agentguard.store.memory import Layer, Memory
+from agentguard.store.records import ActionKey
 from agentguard.store.transaction import Transaction
 from agentguard.store.writing import HeadChange, write_out
 
@@ -42,6 +43,10 @@ class Batch:
     def is_empty(self) -> bool:
         """Whether there was nothing to write."""
         return self._head is self._before and not self._reached
+
+    def foresee(self, keys: Iterable[ActionKey]) -> None:
+        """Look up at once what units of work will ask for by these keys."""
+        Lookups(self._channel, self._layer).foresee(keys)
 
     def run(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work; one that raises leaves nothing behind.

@@ -60,6 +60,17 @@ class Channel:
         found: Row | None = cursor.fetchone()
         return found
 
+    def row_of_each(self, wanted: Statement, parameters: Sequence[Row]) -> list[Row | None]:
+        """Return the first row that a statement finds for each row of parameters; a server is asked for all at once."""
+        text, rest = wanted.made(self._name, self._compiling)
+        cursors = []
+        with self._dialect.pipeline(self.driver):
+            for each in parameters:
+                cursor = self.driver.cursor()
+                cursor.execute(text, (*each, *rest))
+                cursors.append(cursor)
+        return [cursor.fetchone() for cursor in cursors]
+
     def rows(self, wanted: Statement, parameters: Row = ()) -> list[Row]:
         """Return every row that a statement finds."""
         found: list[Row] = self._run(wanted, parameters).fetchall()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from agentguard.errors import StoreUnavailableError
+from agentguard.store.records import ActionKey
 from agentguard.store.transaction import Transaction
 from agentguard.store.unit import Stage, Unit
 
@@ -88,7 +89,7 @@ class Committer:
         value: T = unit.outcome()
         return value
 
-    def submit(self, work: Callable[[Transaction], Any]) -> Submitted:
+    def submit(self, work: Callable[[Transaction], Any], keys: Sequence[ActionKey] = ()) -> Submitted:
         """Hand in a unit of work from an event loop.
 
         Raises:
@@ -96,7 +97,7 @@ class Committer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        unit = Unit(work, future)
+        unit = Unit(work, future, keys)
         with self._mutex:
             self._admit(unit)
             leads = not self._led

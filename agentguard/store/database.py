@@ -20,6 +20,7 @@ from agentguard.store.memory import Memory
 from agentguard.store.moment import Clock
 from agentguard.store.readers import Readers
 from agentguard.store.reading import Reading
+from agentguard.store.records import ActionKey
 from agentguard.store.transaction import Transaction
 from agentguard.store.turn import NoTurns
 from agentguard.store.unit import Unit
@@ -140,12 +141,18 @@ class Store:
         finally:
             self._inside.transaction = False
 
-    async def aread(self, query: Callable[[Reading], T]) -> T:
-        """Run a short query as `read` does, without holding up the event loop."""
+    async def aread(self, query: Callable[[Reading], T], keys: Sequence[ActionKey] = ()) -> T:
+        """Run a short query as `read` does, without holding up the event loop.
+
+        Args:
+            query: What to run.
+            keys: Of actions that it will ask for, so that a server is asked once for those of many queries.
+        """
         if self._dialect.name == "sqlite":  # a lookup in a local file costs less than handing it to a thread
             return self.read(query)
         # Beside units of work it costs no round trip of its own.
-        value: T = await _outcome(self.submit(query))
+        self._enter()
+        value: T = await _outcome(self._committer.submit(query, keys))
         return value
 
     def bind(self, fingerprint: str) -> None:

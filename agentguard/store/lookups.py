@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from sqlalchemy import Delete, Insert, Update, and_, bindparam, select
 
 from agentguard.store import rows
 from agentguard.store.channel import Channel
 from agentguard.store.memory import UNKNOWN, Account, Action, Layer, Name, Stretch, Unknown
 from agentguard.store.moment import from_microseconds
-from agentguard.store.records import Halt
+from agentguard.store.records import ActionKey, Halt
 from agentguard.store.statement import Statement
 from agentguard.store.tables import AccountRow, ActivationRow, EntryRow, HaltRow, LogRow, PostingRow
 from agentguard.store.writing import write_out
@@ -112,16 +115,27 @@ class Lookups:
         name = ("key", tenant, agent, conversation, key)
         action_id: str | Unknown | None = self.layer.find(name)
         if action_id is UNKNOWN:
-            row = self._channel.row(_ACTION_BY_KEY, (tenant, agent, conversation, key))
-            if row is None:
-                self.layer.known[name] = None
-                return None
-            found = rows.action_of(row)
-            action_id = self.layer.known[name] = found.record.id
-            # What is known of the action already may be newer than its row.
-            if self.layer.find(("action", action_id)) is UNKNOWN:
-                self.layer.known["action", action_id] = found
+            action_id = self._learn(name, self._channel.row(_ACTION_BY_KEY, (tenant, agent, conversation, key)))
         return None if action_id is None else self.action(action_id)
+
+    def foresee(self, keys: Iterable[ActionKey]) -> None:
+        """Look up at once the actions that units of work will ask for by their keys."""
+        unknown = [key for key in dict.fromkeys(keys) if self.layer.find(("key", *key)) is UNKNOWN]
+        if not unknown:
+            return
+        for key, row in zip(unknown, self._channel.row_of_each(_ACTION_BY_KEY, unknown), strict=True):
+            self._learn(("key", *key), row)
+
+    def _learn(self, name: Name, row: Sequence[Any] | None) -> str | None:
+        """Remember the action under a key, and return its id."""
+        found = None if row is None else rows.action_of(row)
+        self.layer.known[name] = None if found is None else found.record.id
+        if found is None:
+            return None
+        # What is known of the action already may be newer than its row.
+        if self.layer.find(("action", found.record.id)) is UNKNOWN:
+            self.layer.known["action", found.record.id] = found
+        return found.record.id
 
     def account(self, account: str) -> Account | None:
         """Return what an account says, or None if nobody ever used it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
@@ -82,6 +82,15 @@ class ActionChanges(TypedDict, total=False):
     began_at: datetime | None
     deadline: datetime | None
     lease_until: datetime | None
+
+
+class ActionKey(NamedTuple):
+    """What a caller named an action by; `conversation` is empty for none."""
+
+    tenant: str
+    agent: str
+    conversation: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

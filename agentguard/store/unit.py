@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import enum
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from agentguard.store.records import ActionKey
 from agentguard.store.transaction import Transaction
 
 
@@ -24,13 +25,20 @@ class Unit:
     """One unit of work with its outcome: a value, or what it raised.
 
     Attributes:
+        keys: Of actions that it will look up, so that all units' can be looked up at once.
         lead: Whether the thread that waits for it is asked to commit the next batch itself.
     """
 
-    __slots__ = ("_bell", "error", "future", "lead", "stage", "value", "work")
+    __slots__ = ("_bell", "error", "future", "keys", "lead", "stage", "value", "work")
 
-    def __init__(self, work: Callable[[Transaction], Any], future: asyncio.Future[Any] | None = None) -> None:
+    def __init__(
+        self,
+        work: Callable[[Transaction], Any],
+        future: asyncio.Future[Any] | None = None,
+        keys: Sequence[ActionKey] = (),
+    ) -> None:
         self.work = work
+        self.keys = keys
         self.future = future
         self.stage = Stage.WAITING
         self.value: Any = None

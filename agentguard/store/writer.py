@@ -104,6 +104,7 @@ class Writer:
     def _run(self, channel: Channel, units: Sequence[Unit]) -> Batch:
         channel.begin(writes=True)
         batch = Batch(channel, self._memory, self._clock)
+        batch.foresee(key for unit in units for key in unit.keys)
         for unit in units:
             unit.value = unit.error = None
             try:

@@ -43,7 +43,7 @@ def cancel_at(shop, step, moment):
 
         store = shop.guard.store
         reads, transacts = store.aread, store.atransact
-        store.aread = lambda query: through(reads, query)
+        store.aread = lambda query, keys: through(reads, query)
         store.atransact = lambda work: through(transacts, work)
         task = asyncio.create_task(Shop.ask(shop, run=shop.guard.arun))
         with pytest.raises(asyncio.CancelledError):

@@ -15,6 +15,7 @@ import pytest
 from agentguard.core.lifecycle import State
 from agentguard.errors import KeyConflictError, StaleFenceError, StoreError, StoreUnavailableError, UsageError
 from agentguard.store import Store, committer
+from agentguard.store.records import ActionKey
 from agentguard.store.verification import verify
 from tests.store.given import HandClock, action, begin, body, race, settle, usage
 
@@ -419,3 +420,24 @@ def test_a_child_that_is_forked_in_the_midst_of_a_commit_has_a_committer_of_its_
     command = [sys.executable, "-c", textwrap.dedent(FORKING), str(tmp_path / "guard.db")]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert found.stdout == "(4, 3)\n", found.stderr
+
+
+def test_what_many_queries_ask_for_is_asked_at_once_and_found_as_it_stands(store):
+    begin(store, "a1")
+    begin(store, "a2")
+    keys = [ActionKey("acme", "support-bot", "c-91", f"key-a{number}") for number in range(1, 6)]
+
+    def look(key):
+        return lambda reading: reading.action_by_key(*key)
+
+    async def main():
+        with held_up(store):
+            asked = [asyncio.create_task(store.aread(look(key), [key])) for key in keys]
+            opened = store.submit(opening("a5"))
+            await asyncio.sleep(0.05)
+        return [await task for task in asked], await opened.future
+
+    found, position = asyncio.run(main())
+    assert [None if record is None else record.id for record in found[:4]] == ["a1", "a2", None, None]
+    assert position == 3
+    assert store.read(look(keys[4])).id == "a5"
