@@ -61,7 +61,7 @@ class Chaos:
         self.database = database
         self.tally = Tally()
         self._dice = random.Random(f"{place.seed}-chaos")
-        self._counter = Counter(place.folder / "counter")
+        self._answered = Counter(place.folder / "answered")
         self._born = 0
         self._workers: list[BaseProcess] = []
 
@@ -73,7 +73,7 @@ class Chaos:
         while not self._is_fulfilled():
             time.sleep(min(3.0, self._dice.expovariate(1 / self.plan.breath)))
             self.tally.seconds = time.monotonic() - started
-            self.tally.actions = self._counter.value()
+            self.tally.actions = self._answered.value()
             if self.tally.seconds >= next_death:
                 self._let_the_database_die()
                 next_death = time.monotonic() - started + self._lifetime()

@@ -73,7 +73,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--seconds", type=float, default=45, help="at least so long (45)")
     parser.add_argument("--kills", type=int, default=0, help="and until so many workers were killed")
-    parser.add_argument("--actions", type=int, default=0, help="and until so many actions were asked for")
+    parser.add_argument("--actions", type=int, default=0, help="and until so many actions were answered")
     parser.add_argument("--workers", type=_positive, default=4, help="processes at a time (4)")
     parser.add_argument("--threads", type=_positive, default=4, help="threads in each (4)")
     parser.add_argument("--tasks", type=_positive, default=8, help="asyncio tasks in each (8)")

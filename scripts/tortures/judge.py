@@ -21,11 +21,9 @@ from agentguard.core.digest import encode
 from agentguard.core.lifecycle import FINAL, State
 from agentguard.store.records import ActionRecord, Entry
 from agentguard.testing.payment_books import Booking, read_books
-from scripts.tortures.shop import CAPS, SEPARATOR, Cap, Place
+from scripts.tortures.shop import CAPS, SEPARATOR, STOPPED, Cap, Place
 
 PAGE = 500
-STOPPED = "halted"
-"""The code of a refusal that keeps no action, so that the same key is free afterwards."""
 ENDED = {"done": State.SETTLED, "denied": State.DENIED, "not_done": State.RELEASED}
 
 

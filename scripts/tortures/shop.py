@@ -83,6 +83,8 @@ CAPS = (
 
 
 SEPARATOR = "-" * 20
+STOPPED = "halted"
+"""The code of a refusal that keeps no action, so that the same key is free afterwards."""
 
 
 @dataclass(frozen=True, slots=True)

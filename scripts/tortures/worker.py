@@ -25,7 +25,7 @@ from agentguard.engine.answers import Answer, Done, Ready
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.testing.payment_books import read_books
 from scripts.tortures.jobs import Counter, choose, job
-from scripts.tortures.shop import BLIND, LAG, Place, open_guard
+from scripts.tortures.shop import BLIND, LAG, STOPPED, Place, open_guard
 
 PROPOSED_FIRST = 0.1
 REST = 0.05
@@ -54,6 +54,7 @@ class Worker:
         self.parent = os.getppid()
         # One number for all threads: lockf knows processes, not threads.
         self.counter = Counter(place.folder / "counter")
+        self.answered = Counter(place.folder / "answered")
         self.counting = threading.Lock()
         self.journal = os.open(place.journals / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.guard: Guard = self._opened()
@@ -150,6 +151,9 @@ class Worker:
             "code": answer.reason_code,
         }
         os.write(self.journal, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        if not answer.replayed and answer.status not in ("unavailable", "ready") and answer.reason_code != STOPPED:
+            with self.counting:
+                self.answered.next()
 
     def _desk(self) -> None:
         dice = random.Random(f"{self.place.seed}-{self.name}-desk")
