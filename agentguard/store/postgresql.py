@@ -114,7 +114,7 @@ class Postgresql:
     def is_living(self, driver: Driver) -> bool:
         """Return whether the server has not said farewell."""
         # Nobody asked this connection anything, so if there is something to read, it is the server's farewell.
-        return not driver.closed and not select.select([driver.fileno()], [], [], 0)[0]
+        return not driver.closed and not _has_something_to_read(driver.fileno())
 
     def turns(self, url: URL, patience: float) -> Turns:  # noqa: ARG002 -- the other engine looks at it
         """Return none: the server lets those who wait for the head of the log go on in order."""
@@ -196,6 +196,14 @@ class _Preparation:
             )
         driver.execute(_SETTINGS, self._settings)
         driver.commit()
+
+
+def _has_something_to_read(descriptor: int) -> bool:
+    if hasattr(select, "poll"):  # `select` itself takes no descriptor past 1023
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        return bool(waiting.poll(0))
+    return bool(select.select([descriptor], [], [], 0)[0])
 
 
 def _state(error: Exception) -> str | None:

@@ -181,7 +181,7 @@ RACER = """
     import sys
     from agentguard.store import Store
     from tests.store.given import HandClock, race
-    store = Store.open("sqlite:///" + sys.argv[1], HandClock())
+    store = Store.open(sys.argv[1], HandClock())
     print(race(store, "customer", 5_000, 100, threads=2, tries=20))
 """
 
@@ -192,11 +192,11 @@ def python(code, *arguments):
 
 
 @pytest.mark.law(4)
-def test_exactly_what_fits_is_held_when_three_processes_make_and_use_one_database(path):
-    running = [python(RACER, path) for _ in range(3)]
+def test_exactly_what_fits_is_held_when_three_processes_make_and_use_one_database(address):
+    running = [python(RACER, address) for _ in range(3)]
     outputs = [process.communicate(timeout=60)[0] for process in running]
     assert sum(map(int, outputs)) == 50
-    store = Store.open(f"sqlite:///{path}", HandClock())
+    store = Store.open(address, HandClock())
     assert usage(store, "customer") == (5_000, 0)
     assert store.read(verify).ok
     store.close()
@@ -206,7 +206,7 @@ KILLED = """
     import sys, time
     from agentguard.store import Store
     from tests.store.given import HandClock, action, body
-    store = Store.open("sqlite:///" + sys.argv[1], HandClock())
+    store = Store.open(sys.argv[1], HandClock())
 
     def work(transaction):
         transaction.open_action(action("a2"))
@@ -220,9 +220,9 @@ KILLED = """
 
 
 @pytest.mark.law(5)
-def test_nothing_half_done_is_left_by_a_process_killed_inside_a_transaction(store, path):
+def test_nothing_half_done_is_left_by_a_process_killed_inside_a_transaction(store, address):
     begin(store, "a1", [("customer", 100)])
-    process = python(KILLED, path)
+    process = python(KILLED, address)
     assert process.stdout.readline() == "inside\n"
     os.kill(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
@@ -237,8 +237,8 @@ FORKING = """
     import os, sys
     from agentguard.store import Store, Vault
     from tests.store.given import HandClock, begin
-    store = Store.open("sqlite:///" + sys.argv[1], HandClock())
-    vault = Vault.beside("sqlite:///" + sys.argv[1], os.urandom)
+    store = Store.open(sys.argv[1], HandClock())
+    vault = Vault.beside(sys.argv[1], os.urandom)
     begin(store, "a1")
     child = os.fork()
     if child == 0:
@@ -251,8 +251,8 @@ FORKING = """
 """
 
 
-def test_a_forked_child_uses_connections_of_its_own(path):
-    assert python(FORKING, path).communicate(timeout=60)[0] == "3 cus_2\n"
+def test_a_forked_child_uses_connections_of_its_own(address):
+    assert python(FORKING, address).communicate(timeout=60)[0] == "3 cus_2\n"
 
 
 def test_a_reader_of_a_database_in_memory_sees_only_what_is_committed():
