@@ -38,7 +38,8 @@ class Staff(Shop):
         process = self._process()
         wrong = [known for known in self.laws.actions.values() if known.state == "in_doubt" and self.books.of(known.id)]
         if process is not None and wrong:
-            known = self.dice.choice(wrong)
+            will_tell = {flight.key for flight in self.flights if flight.later == "receipt"}
+            known = self.dice.choice([known for known in wrong if known.id in will_tell] or wrong)
             known.mistaken = True
             self.say(f"{process.name} pat is mistaken about {known.id}")
             resolve = process.guard.resolve
