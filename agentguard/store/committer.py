@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from agentguard.errors import StoreUnavailableError
 from agentguard.store.records import ActionKey
@@ -63,6 +64,7 @@ class Committer:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._go = threading.Semaphore(0)
+        self._watched: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
     def run(self, work: Callable[[Transaction], T]) -> T:
         """Have a unit of work committed and return what it came to.
@@ -104,8 +106,11 @@ class Committer:
             if leads:
                 self._led = True
                 self._start()
-        timer = loop.call_later(self._patience, self._give_up, unit)
-        future.add_done_callback(lambda _: timer.cancel())
+        unit.until = loop.time() + self._patience
+        if loop not in self._watched:
+            # One timer looks after everything that waits in a loop: one for each would cost as much as a lookup.
+            self._watched.add(loop)
+            loop.call_later(self._patience, self._look_after, loop)
         return Submitted(self, unit, future)
 
     def withdraw(self, unit: Unit) -> bool:
@@ -161,9 +166,19 @@ class Committer:
         if unit.lead and unit.stage is Stage.WITHDRAWN:
             self._pass_on([])
 
-    def _give_up(self, unit: Unit) -> None:
-        if self.withdraw(unit) and unit.future is not None and not unit.future.done():
-            unit.future.set_exception(self._too_late())
+    def _look_after(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Withdraw what waits too long in an event loop, from within it, and look again when the next one may."""
+        with self._mutex:
+            waiting = [unit for unit in self._waiting if unit.future is not None and unit.future.get_loop() is loop]
+        now = loop.time()
+        later = [unit.until for unit in waiting if unit.until > now]
+        for unit in waiting:
+            if unit.until <= now and self.withdraw(unit) and unit.future is not None and not unit.future.done():
+                unit.future.set_exception(self._too_late())
+        if later:
+            loop.call_at(min(later), self._look_after, loop)
+        else:
+            self._watched.discard(loop)
 
     def _too_late(self) -> StoreUnavailableError:
         return StoreUnavailableError(

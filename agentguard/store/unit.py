@@ -26,10 +26,11 @@ class Unit:
 
     Attributes:
         keys: Of actions that it will look up, so that all units' can be looked up at once.
+        until: When it has waited long enough, by the clock of its event loop.
         lead: Whether the thread that waits for it is asked to commit the next batch itself.
     """
 
-    __slots__ = ("_bell", "error", "future", "keys", "lead", "stage", "value", "work")
+    __slots__ = ("_bell", "error", "future", "keys", "lead", "stage", "until", "value", "work")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Unit:
         self.value: Any = None
         self.error: BaseException | None = None
         self.lead = False
+        self.until = 0.0
         self._bell: threading.Lock | None = None
 
     def begin_waiting(self) -> None:
