@@ -76,10 +76,6 @@ class Channel:
         found: list[Row] = self._run(wanted, parameters).fetchall()
         return found
 
-    def change(self, wanted: Statement, parameters: Row) -> int:
-        """Run a statement that writes and return how many rows it changed."""
-        return int(self._run(wanted, parameters).rowcount)
-
     def change_all(self, wanted: Sequence[tuple[Statement, Sequence[Row]]]) -> list[int]:
         """Run statements that write, each for all its rows of parameters, without waiting for one before the next.
 
@@ -115,10 +111,6 @@ class Channel:
         text, parameters = statement.compiled(clause, self._compiling)
         for row in self._dialect.stream(self.driver, text, parameters):
             yield dict(zip(names, row, strict=True))
-
-    def among(self, values: Sequence[Any]) -> Any:
-        """Return values as the parameter of a condition that `Dialect.among` made."""
-        return self._dialect.packed(values)
 
     def _run(self, wanted: Statement, parameters: Row) -> Any:
         cursor = self._cursor

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
 from agentguard.errors import AgentGuardError
@@ -52,12 +52,6 @@ class Dialect(Protocol):
 
     def stream(self, driver: Driver, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
         """Yield the rows of a query without holding all of them."""
-
-    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        """Return the condition that a column is one of a parameter's values."""
-
-    def packed(self, values: Sequence[Any]) -> Any:
-        """Return values as the parameter that `among` takes."""
 
     def triggers(self) -> Iterator[str]:
         """Yield the statements that make the append-only tables refuse changes; run once, with the tables."""

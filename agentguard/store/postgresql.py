@@ -15,11 +15,9 @@ from functools import cached_property
 from types import ModuleType
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, any_, bindparam, create_engine, event
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql import ColumnElement
 
 from agentguard.errors import AgentGuardError, StoreSchemaError, UsageError
 from agentguard.store import postgresql_errors
@@ -130,14 +128,6 @@ class Postgresql:
             cursor.itersize = _PAGE
             cursor.execute(text, parameters)
             yield from cursor
-
-    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        """Return the condition that a column is one of an array's values."""
-        return column == any_(bindparam(name, type_=ARRAY(column.type)))
-
-    def packed(self, values: Sequence[Any]) -> Any:
-        """Return values as an array."""
-        return list(values)
 
     def triggers(self) -> Iterator[str]:
         """Yield the statements that make the append-only tables refuse changes, whatever a session's role is."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import StaticPool
@@ -89,14 +88,6 @@ class Sqlite:
     def stream(self, driver: Driver, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
         """Yield the rows of a query; the driver fetches them one by one."""
         yield from driver.execute(text, parameters)
-
-    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        """Return the condition that a column is one of a JSON list's values."""
-        return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
-
-    def packed(self, values: Sequence[Any]) -> Any:
-        """Return values as a JSON list."""
-        return json.dumps(list(values))
 
     def triggers(self) -> Iterator[str]:
         """Yield the statements that make the append-only tables refuse changes."""
