@@ -37,7 +37,7 @@ def drive(parts: Parts, walk: Walk) -> Answer:
         step = next(walk)
         while True:
             try:
-                given = _perform(parts, step)
+                given = perform(parts, step)
             except Exception as error:  # noqa: BLE001 - the walk decides what each failure means
                 step = walk.throw(error)
             except BaseException:
@@ -73,7 +73,8 @@ async def adrive(parts: Parts, walk: Walk) -> Answer:
         return answer
 
 
-def _perform(parts: Parts, step: Step) -> Any:
+def perform(parts: Parts, step: Step) -> Any:
+    """Do one step of a walk in this thread and return what it gives."""
     match step:
         case Look():
             return parts.store.read(step.query)

@@ -16,7 +16,7 @@ from agentguard.engine.activation import Activation, activate
 from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Proposal
 from agentguard.engine.continuing import again
-from agentguard.engine.drive import _perform as perform
+from agentguard.engine.drive import perform
 from agentguard.engine.effect import Outcome
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.guard import Guard

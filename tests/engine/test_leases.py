@@ -13,7 +13,7 @@ from agentguard import Done, Idempotent, InDoubt, NotDone, Queryable, Unavailabl
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Actor
 from agentguard.engine.asking import Proposal
-from agentguard.engine.drive import _perform, drive
+from agentguard.engine.drive import drive, perform
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Call
@@ -35,7 +35,7 @@ def to_the_call(shop, walking):
     """Drive a walk until it is about to call out; whoever drives it then stands still, or is dead."""
     step = next(walking)
     while not isinstance(step, Call):
-        step = walking.send(_perform(shop.guard._parts, step))
+        step = walking.send(perform(shop.guard._parts, step))
     return walking
 
 
@@ -50,7 +50,7 @@ def abandon(shop):
 def end(shop, walking, outcome):
     step = walking.send(outcome)
     with pytest.raises(StopIteration) as ended:
-        walking.send(_perform(shop.guard._parts, step))
+        walking.send(perform(shop.guard._parts, step))
     return ended.value.value
 
 
@@ -147,12 +147,12 @@ def test_who_was_overtaken_between_finding_an_action_and_taking_it_up_leaves_it_
     abandon(shop)
     shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
     slow = recovering(shop.guard._parts, only_action(shop))
-    found = _perform(shop.guard._parts, next(slow))
+    found = perform(shop.guard._parts, next(slow))
     shop.acts = lambda *_: 1 / 0
     assert isinstance(shop.guard.recover()[0], InDoubt)
     step = slow.send(found)
     with pytest.raises(StopIteration) as ended:
-        slow.send(_perform(shop.guard._parts, step))
+        slow.send(perform(shop.guard._parts, step))
     assert isinstance(ended.value.value, InDoubt)
     assert only_action(shop).attempt == 2
 

@@ -11,7 +11,7 @@ from agentguard import Done, Idempotent, InDoubt, Money, NotDone, NotFoundError,
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Actor
 from agentguard.engine.asking import Proposal
-from agentguard.engine.drive import _perform
+from agentguard.engine.drive import perform
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Call, Commit
@@ -199,7 +199,7 @@ def drive_to_the_call(shop, walking):
     """Drive a walk until it is about to call the tool; its process then stands still."""
     step, given = next(walking), None
     while not isinstance(step, Call):
-        given = _perform(shop.guard._parts, step)
+        given = perform(shop.guard._parts, step)
         step = walking.send(given)
     return walking
 
@@ -207,7 +207,7 @@ def drive_to_the_call(shop, walking):
 def finish(shop, walking, outcome):
     step = walking.send(outcome)
     with pytest.raises(StopIteration) as end:
-        walking.send(_perform(shop.guard._parts, step))
+        walking.send(perform(shop.guard._parts, step))
     return end.value.value
 
 
@@ -248,8 +248,8 @@ def test_a_worker_that_was_overtaken_does_not_call_its_tool(open_shop):
     walking = walk(parts, asked)
     step = next(walking)
     while not isinstance(step, Commit):
-        step = walking.send(_perform(parts, step))
-    begun = _perform(parts, step)
+        step = walking.send(perform(parts, step))
+    begun = perform(parts, step)
     shop.clock.advance(LATER)
     assert isinstance(shop.guard.recover()[0], Done)
     step = walking.send(begun)
@@ -257,7 +257,7 @@ def test_a_worker_that_was_overtaken_does_not_call_its_tool(open_shop):
     with pytest.raises(StopIteration) as end:  # noqa: PT012 - the walk ends when it ends
         while True:
             steps.append(type(step))
-            step = walking.send(_perform(parts, step))
+            step = walking.send(perform(parts, step))
     assert Call not in steps
     assert isinstance(end.value.value, Done)
     assert len(shop.paid) == 1
