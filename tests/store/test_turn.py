@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_process_that_is_killed_gives_its_turn_away(tmp_path):
     process.wait(timeout=10)
     process.stdout.close()
     turns = LockFile(path, 60.0)
-    with turns.taken(), open(path) as another, pytest.raises(BlockingIOError):
+    with turns.taken(), Path(path).open() as another, pytest.raises(BlockingIOError):
         fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
     turns.close()
 
