@@ -183,9 +183,17 @@ BROKEN = [
     what_is_told_late_counts_from_now,
 ]
 
+LIKELY = {
+    fence_and_deadline_are_not_looked_at_before_the_call: 10,
+    a_receiver_that_knows_nothing_yet_is_believed: 18,
+    what_is_told_late_counts_from_now: 7,
+}
+"""Seeds that showed what is seldom met; they are tried first."""
+
 
 @pytest.mark.law(2, 3, 4, 5, 6, 7, 10)
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
 def test_an_engine_that_is_broken_in_one_place_is_found_out(monkeypatch, broken):
     broken(monkeypatch)
-    assert any(isinstance(tell(seed)[1], LawBrokenError | AgentGuardError) for seed in range(MOST_SEEDS))
+    seeds = (LIKELY.get(broken, 0), *range(MOST_SEEDS))
+    assert any(isinstance(tell(seed)[1], LawBrokenError | AgentGuardError) for seed in seeds)
