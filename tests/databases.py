@@ -18,7 +18,8 @@ DO $$ DECLARE name text; BEGIN
 END $$;
 """
 SHAPE = """
-SELECT string_agg(tgname || '=' || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal UNION ALL
+SELECT string_agg(tgname || '=' || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
 SELECT string_agg(attrelid::regclass || '.' || attname, ' ' ORDER BY attrelid, attnum) FROM pg_attribute
 JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace
 """

@@ -107,7 +107,8 @@ def test_an_escalation_that_was_changed_is_found(busy, statement):
 @pytest.mark.law(4)
 @pytest.mark.parametrize("key", ["k-4", "k-5"])
 def test_a_hold_that_was_made_smaller_together_with_its_accounts_is_found(busy, key):
-    accounts = f"SELECT hold.value ->> 0 FROM agentguard_action, json_each(holds) AS hold WHERE agentguard_action.key = '{key}'"
+    holds = "SELECT hold.value ->> 0 FROM agentguard_action, json_each(holds) AS hold"
+    accounts = f"{holds} WHERE agentguard_action.key = '{key}'"
     change(
         busy,
         (f"UPDATE agentguard_account SET pending = pending - 1999 WHERE id IN ({accounts})",),

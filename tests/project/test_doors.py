@@ -6,8 +6,8 @@ import pytest
 
 from tests.project.tree import PACKAGE, modules, parsed, shown
 
-# The demo plays an application, which has the vendor's client; the command line is one, and says where its log goes; the
-# server of the test kit is asked in its own words.
+# The demo plays an application, which has the vendor's client; the command line is one, and says where its log goes;
+# the server of the test kit is asked in its own words.
 DOORS = {
     "alembic": {"store"},
     "cryptography": {"store"},
