@@ -70,7 +70,7 @@ def test_who_waits_for_an_action_of_this_process_does_not_ask_the_store_again_an
     looked = []
     name = "aread" if shop.is_async else "read"
     look = getattr(shop.guard.store, name)
-    setattr(shop.guard.store, name, lambda query: (looked.append(1), look(query))[1])
+    setattr(shop.guard.store, name, lambda *asked: (looked.append(1), look(*asked))[1])
     answers = at_once(shop, 8)
     assert {type(answer) for answer in answers} == {Done}
     # Each looks, perhaps loses the race to decide and looks again, waits, and looks at how it ended.
