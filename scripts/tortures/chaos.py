@@ -27,7 +27,7 @@ class Plan:
     """How long, how many, how hard.
 
     Attributes:
-        seconds, kills, actions: It is over when all three are reached.
+        seconds, kills, actions: It is over when all three are reached, and a standby has taken over if there is one.
         breath: Mean seconds between two misfortunes.
         database_life: Mean seconds between two deaths of the database's server; every second time it is succeeded.
     """
@@ -87,7 +87,8 @@ class Chaos:
 
     def _is_fulfilled(self) -> bool:
         done, plan = self.tally, self.plan
-        return done.seconds >= plan.seconds and done.kills >= plan.kills and done.actions >= plan.actions
+        succeeded = self.database.promotions > 0 or not self.database.has_standby
+        return done.seconds >= plan.seconds and done.kills >= plan.kills and done.actions >= plan.actions and succeeded
 
     def _lifetime(self) -> float:
         return self.plan.database_life * self._dice.uniform(0.5, 1.5)

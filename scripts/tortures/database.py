@@ -21,6 +21,10 @@ class Database(Protocol):
     kills: int
     promotions: int
 
+    @property
+    def has_standby(self) -> bool:
+        """Whether it can be succeeded."""
+
     def kill(self) -> None:
         """Kill it and start it again."""
 
@@ -35,6 +39,7 @@ class SqliteFile:
     """A file, which dies with nobody."""
 
     kills = promotions = 0
+    has_standby = False
 
     def __init__(self, folder: Path) -> None:
         self.address = f"sqlite:///{folder / 'torture.db'}"
@@ -57,6 +62,11 @@ class PostgresPair:
     def address(self) -> str:
         """Where the primary is."""
         return self._primary.url
+
+    @property
+    def has_standby(self) -> bool:
+        """Whether it can be succeeded."""
+        return self._standby is not None
 
     def kill(self) -> None:
         """Kill the primary and start it again."""

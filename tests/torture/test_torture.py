@@ -18,25 +18,26 @@ def torture(*options):
 
 @pytest.mark.law(2, 3, 4, 5, 6, 14)
 def test_whoever_is_killed_nothing_is_paid_twice_unannounced_or_past_a_limit_and_no_answer_is_lost():
-    ended = torture("--seconds", "10", "--breath", "0.5", "--workers", "3")
+    ended = torture("--seconds", "8", "--kills", "5", "--actions", "200", "--breath", "0.5", "--workers", "3")
     counted = json.loads(ended.stdout)
     assert ended.returncode == 0, counted
     assert set(counted["wrong"].values()) == {0}
     assert counted["misfortunes"]["workers killed"] >= 5
-    assert counted["counts"]["payments"] >= 50
-    assert counted["counts"]["keys sent again"] >= 10
+    assert counted["counts"]["payments"] >= 20
+    assert counted["counts"]["keys sent again"] >= 5
     assert counted["limits"][0]["refused"] > 0
 
 
 @pytest.mark.law(2, 3, 4, 5, 6, 14)
 def test_the_same_holds_while_postgresql_is_killed_and_its_standby_takes_over():
-    ended = torture("--engine", "postgresql", "--standby", "--seconds", "14", "--database-life", "4", "--workers", "3")
+    enough = ("--actions", "100", "--seconds", "8", "--database-life", "3", "--workers", "3")
+    ended = torture("--engine", "postgresql", "--standby", *enough)
     counted = json.loads(ended.stdout)
     assert ended.returncode == 0, counted
     assert set(counted["wrong"].values()) == {0}
     assert counted["misfortunes"]["database server killed"] >= 1
     assert counted["misfortunes"]["standby promoted"] >= 1
-    assert counted["counts"]["payments"] >= 20
+    assert counted["counts"]["payments"] >= 10
 
 
 def test_a_folder_that_is_not_empty_is_not_written_into(tmp_path):
