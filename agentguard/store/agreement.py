@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from agentguard.core.lifecycle import State
 from agentguard.store.reading import Reading
 from agentguard.store.rows import holds_of
+from agentguard.store.statement import Statement
 from agentguard.store.tables import (
     ActionRow,
     ActivationRow,
@@ -40,6 +41,22 @@ _halt = HaltRow.__table__
 _posting = PostingRow.__table__
 _reversal = ReversalRow.__table__
 _vote = VoteRow.__table__
+
+_POSTED = Statement(
+    select(_posting.c.account, _posting.c.amount).where(_posting.c.action_id == bindparam("action")), ["action"]
+)
+_GIVEN_BACK = Statement(
+    select(_reversal.c.account, _reversal.c.original, _reversal.c.amount).where(
+        _reversal.c.action_id == bindparam("action")
+    ),
+    ["action"],
+)
+_ESCALATED = Statement(
+    select(_escalation.c.id, _escalation.c.routes, _escalation.c.request_digest, _escalation.c.state).where(
+        _escalation.c.action_id == bindparam("action")
+    ),
+    ["action"],
+)
 
 
 def check_rows(reading: Reading, read_body: ReadBody, report: Report) -> None:
@@ -128,8 +145,8 @@ def _check_postings(reading: Reading, row: Mapping[str, Any], bodies: Sequence[B
     for counted in _counted(bodies, "posted"):
         expected[counted["account"]] = expected.get(counted["account"], 0) + counted["amount"]
     posted: dict[str, int] = {}
-    for item in list(reading.rows(select(_posting).where(_posting.c.action_id == row["id"]))):
-        posted[item["account"]] = posted.get(item["account"], 0) + int(item["amount"])
+    for account, amount in reading.found(_POSTED, row["id"]):
+        posted[account] = posted.get(account, 0) + int(amount)
     if posted != expected:
         report(None, "posting", f"expected the postings of action `{row['id']}` as its entries say, got others")
 
@@ -139,9 +156,8 @@ def _check_reversals(reading: Reading, row: Mapping[str, Any], bodies: Sequence[
     for freed in (item for body in bodies for item in body.get("freed") or ()):
         of = freed["account"], freed["action_id"]
         expected[of] = expected.get(of, 0) + freed["amount"]
-    query = select(_reversal.c.account, _reversal.c.original, _reversal.c.amount)
-    rows = list(reading.rows(query.where(_reversal.c.action_id == row["id"])))
-    if {(item["account"], item["original"]): int(item["amount"]) for item in rows} != expected:
+    given = {(account, original): int(amount) for account, original, amount in reading.found(_GIVEN_BACK, row["id"])}
+    if given != expected:
         report(None, "reversal", f"expected action `{row['id']}` to give back what its entries say, got something else")
 
 
@@ -153,22 +169,20 @@ def _counted(bodies: Sequence[Body], how: str) -> Iterator[Body]:
 
 
 def _check_escalations(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
-    query = select(_escalation).where(_escalation.c.action_id == row["id"])
-    for escalation in list(reading.rows(query)):
-        name = escalation["id"]
+    for name, routes, request_digest, state in reading.found(_ESCALATED, row["id"]):
         opened = next((body for body in bodies if body.get("escalation") == name and body.get("routes")), None)
-        if opened is not None and _routes(opened["routes"]) != _routes(orjson.loads(escalation["routes"])):
+        if opened is not None and _routes(opened["routes"]) != _routes(orjson.loads(routes)):
             report(None, "escalation", f"expected the routes of escalation `{name}` as its entry says, got others")
         said = [body for body in bodies if body.get("kind") == "voted" and body.get("escalation") == name]
         approved = any(body.get("escalation_state") == "approved" for body in said)
-        if said and escalation["request_digest"] != said[-1].get("request_digest"):
+        if said and request_digest != said[-1].get("request_digest"):
             report(None, "escalation", f"expected escalation `{name}` to be about its action's request, got another")
-        if (escalation["state"] == "approved") != approved:
+        if (state == "approved") != approved:
             report(
                 None,
                 "escalation",
                 f"expected escalation `{name}` {'' if approved else 'not '}approved as its votes' entries say, "
-                f"got it {escalation['state']}",
+                f"got it {state}",
             )
 
 

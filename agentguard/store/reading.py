@@ -17,6 +17,7 @@ from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
 from agentguard.errors import ClockError
 from agentguard.store import accounts, history, recent, rows
+from agentguard.store.channel import Row
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
 from agentguard.store.lookups import Lookups
@@ -56,6 +57,10 @@ _activation = ActivationRow.__table__
 _escalation = EscalationRow.__table__
 _vote = VoteRow.__table__
 
+_ENTRIES_OF = Statement(
+    select(_entry).where(_entry.c.action_id == bindparam("action")).order_by(_entry.c.pos), ["action"]
+)
+_ENTRY_NAMES = tuple(column.name for column in _entry.columns)
 _TIME_OF_ENTRY = Statement(select(_entry.c.ts_us).where(_entry.c.pos == bindparam("pos")), ["pos"])
 
 
@@ -310,8 +315,8 @@ class Reading:
 
     def entries_of(self, action_id: str) -> tuple[Entry, ...]:
         """Return every entry of one action, the first one first."""
-        query = select(_entry).where(_entry.c.action_id == action_id).order_by(_entry.c.pos)
-        return tuple(rows.entry_record(row) for row in self._all(query))
+        found = (dict(zip(_ENTRY_NAMES, row, strict=True)) for row in self.found(_ENTRIES_OF, action_id))
+        return tuple(map(rows.entry_record, found))
 
     def head(self, stream: str) -> EntryRef | None:
         """Return where a stream's last entry stands."""
@@ -326,6 +331,10 @@ class Reading:
     def rows(self, query: Select[Any]) -> Iterator[Mapping[str, Any]]:
         """Yield the rows of a query of this package, holding few of them at a time."""
         yield from self._lookups.cold.stream(query, query.selected_columns.keys())
+
+    def found(self, wanted: Statement, *parameters: Any) -> list[Row]:
+        """Return the rows of a statement of this package that runs often."""
+        return self._lookups.cold.rows(wanted, parameters)
 
     def result(self, action_id: str) -> bytes | None:
         """Return the sealed result of an action, or None if there is none or it was erased."""
