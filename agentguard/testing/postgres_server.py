@@ -209,7 +209,12 @@ class PostgresServer:
 
     def _begin(self) -> None:
         self._end_stale()
-        chosen = {"listen_addresses": "", "unix_socket_directories": str(self._socket), **self._settings}
+        chosen = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._socket),
+            "dynamic_shared_memory_type": "mmap",  # in the folder: one that is killed leaves nothing
+            **self._settings,
+        }
         options = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
         with (self.folder / "server.log").open("ab") as output:
             self._process = self._programs.spawn(

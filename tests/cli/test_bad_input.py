@@ -60,7 +60,7 @@ def test_an_empty_file_is_no_database_and_stays_empty(elsewhere, command, words)
         ("sqlite:///text.db", exits.STORE, "expected a SQLite database"),
         ("sqlite:///.", exits.STORE, "no database at `.`"),
         ("sqlite://", exits.USAGE, "expected a database like"),
-        ("postgresql://host/shop", exits.USAGE, "expected a database like"),
+        ("mysql://host/shop", exits.USAGE, "expected a database like"),
         ("shop.db", exits.USAGE, "expected a database like"),
     ],
 )

@@ -31,9 +31,9 @@ def test_what_was_committed_is_there_after_a_kill(server):
     assert count(server) == 10
 
 
-def test_a_standby_has_every_commit_and_takes_over(server):
-    server.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS number")
-    with server.standby() as follower:
+def test_a_standby_has_every_commit_and_takes_over():
+    with PostgresServer.start() as server, server.standby() as follower:
+        server.execute("CREATE TABLE kept AS SELECT 1 AS number")
         server.execute("INSERT INTO kept VALUES (11)")
         before = count(server)
         server.kill()
