@@ -3,38 +3,15 @@
 import psycopg
 import pytest
 
-from agentguard.core.digest import digest
-from agentguard.core.request import Vote
 from agentguard.errors import StoreUnavailableError, TamperedError
 from agentguard.store import Store
 from agentguard.store.append_only import MAY_BE_DELETED, NEVER_CHANGED
-from agentguard.store.records import EscalationRecord
 from agentguard.store.verification import verify
 from tests.project.tree import ROOT
-from tests.store.given import START, HandClock, begin, body, settle
+from tests.store.given import HandClock, begin, body, settle, write_history
 
 HISTORY = sorted(set(NEVER_CHANGED) - {"agentguard_reversal"})
 MANUAL = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
-
-
-def fill(store):
-    begin(store, "a1", [("customer", 4000)])
-    settle(store, "a1", values={"on_behalf_of": "v1"})
-
-    def more(transaction):
-        text = "policy: refunds"
-        transaction.store_policy(digest(text.encode()), "refunds", 1, text)
-        transaction.store_bundle("b1", [digest(text.encode())])
-        transaction.activate("b1", "ann", "first")
-        transaction.open_escalation(
-            EscalationRecord("e1", "acme", "a1", "[]", "d", ("rule_matched:refunds/big:",), "{}", START, None)
-        )
-        transaction.vote(Vote("e1", "ann", True, frozenset(), "os_login", "d", frozenset({"r"}), START))
-        transaction.store_sealed(b"0" * 80)
-        transaction.store_result("a1", b"0" * 80)
-        transaction.append(body("a1", "settled", kind="noted"))
-
-    store.transact(more)
 
 
 @pytest.fixture
@@ -44,7 +21,7 @@ def address(spare_database, closed_stores):
 
 @pytest.fixture
 def owner(address):
-    fill(Store.open(address, HandClock()))
+    write_history(Store.open(address, HandClock()))
     with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection
 

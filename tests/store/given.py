@@ -4,8 +4,10 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 
+from agentguard.core.digest import digest
 from agentguard.core.lifecycle import State
-from agentguard.store.records import ActionRecord
+from agentguard.core.request import Vote
+from agentguard.store.records import ActionRecord, EscalationRecord
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -115,3 +117,24 @@ def race(store, account, limit, amount, threads, tries):
         thread.join()
     assert not broken
     return sum(fitted)
+
+
+def write_history(store):
+    """Write a row into every table that only grows."""
+    begin(store, "a1", [("customer", 4000)])
+    settle(store, "a1", values={"on_behalf_of": "v1"})
+
+    def more(transaction):
+        text = "policy: refunds"
+        transaction.store_policy(digest(text.encode()), "refunds", 1, text)
+        transaction.store_bundle("b1", [digest(text.encode())])
+        transaction.activate("b1", "ann", "first")
+        transaction.open_escalation(
+            EscalationRecord("e1", "acme", "a1", "[]", "d", ("rule_matched:refunds/big:",), "{}", START, None)
+        )
+        transaction.vote(Vote("e1", "ann", True, frozenset(), "os_login", "d", frozenset({"r"}), START))
+        transaction.store_sealed(b"0" * 80)
+        transaction.store_result("a1", b"0" * 80)
+        transaction.append(body("a1", "settled", kind="noted"))
+
+    store.transact(more)

@@ -5,11 +5,8 @@ import sqlite3
 import pytest
 from sqlalchemy import text
 
-from agentguard.core.digest import digest
-from agentguard.core.request import Vote
 from agentguard.errors import TamperedError
-from agentguard.store.records import EscalationRecord
-from tests.store.given import START, begin, body, settle
+from tests.store.given import begin, body, write_history
 
 # Every append-only table, with a column that an attacker would like to change.
 HISTORY = {
@@ -33,23 +30,7 @@ def address(path):
 
 @pytest.fixture
 def raw(store, path):
-    begin(store, "a1", [("customer", 4000)])
-    settle(store, "a1", values={"on_behalf_of": "v1"})
-
-    def more(transaction):
-        text = "policy: refunds"
-        transaction.store_policy(digest(text.encode()), "refunds", 1, text)
-        transaction.store_bundle("b1", [digest(text.encode())])
-        transaction.activate("b1", "ann", "first")
-        transaction.open_escalation(
-            EscalationRecord("e1", "acme", "a1", "[]", "d", ("rule_matched:refunds/big:",), "{}", START, None)
-        )
-        transaction.vote(Vote("e1", "ann", True, frozenset(), "os_login", "d", frozenset({"r"}), START))
-        transaction.store_sealed(b"0" * 80)
-        transaction.store_result("a1", b"0" * 80)
-        transaction.append(body("a1", "settled", kind="noted"))
-
-    store.transact(more)
+    write_history(store)
     store.close()
     connection = sqlite3.connect(path, isolation_level=None)
     yield connection
