@@ -29,13 +29,19 @@ LOOKUP_SECONDS = 30.0
 """How long a lookup of a tool without a timeout may take."""
 
 
-def recovering(parts: Parts, record: ActionRecord) -> Generator[Step, Any, Answer]:
-    """Find out what became of an action that is in doubt, or was abandoned while it executed."""
+def recovering(parts: Parts, record: ActionRecord, *, patient: bool = True) -> Generator[Step, Any, Answer]:
+    """Find out what became of an action that is in doubt, or was abandoned while it executed.
+
+    Args:
+        parts: With the tool.
+        record: The action as it was found.
+        patient: Do not ask a receiver that was asked just now.
+    """
     try:
         found: Found | None = yield Look(lambda reading: find(parts, record.id, reading))
         if found is None:
             return recorded.not_now(record.id, record.action, "no_tool")
-        taken: Any = yield Commit(TakingUp(parts, found))
+        taken: Any = yield Commit(TakingUp(parts, found, patient))
         if isinstance(taken, Answer):
             return taken
         if isinstance(taken, Asking):
@@ -75,10 +81,9 @@ class NothingFound:
         record = transaction.action(begun.action_id)
         if record is None or record.state is not State.IN_DOUBT or record.fence != begun.standing.fence:
             return recorded.not_now(begun.action_id, begun.request.action, "in_progress")
-        nothing = self.said.kind is OutcomeKind.DONE
-        believed = too_early(transaction, record, self.asking.effect)
-        if nothing and believed is None:
-            outcome = Outcome(OutcomeKind.NOT_DONE, error="not_found")
-            return Finishing(self.parts, begun, report(self.parts, begun, outcome, why="lookup"))(transaction)
-        error = "not_found" if nothing else self.said.error or "lookup"
-        return left_over(transaction, record, begun, error, believed if nothing else None)
+        if self.said.kind is not OutcomeKind.DONE:
+            return left_over(transaction, record, begun, self.said.error or "lookup")
+        if too_early(transaction, record, self.asking.effect):
+            return left_over(transaction, record, begun, "not_found")
+        outcome = Outcome(OutcomeKind.NOT_DONE, error="not_found")
+        return Finishing(self.parts, begun, report(self.parts, begun, outcome, why="lookup"))(transaction)

@@ -10,7 +10,6 @@ import orjson
 from agentguard.core import entry
 from agentguard.core.language import Value
 from agentguard.core.reader import Reader, Unseal
-from agentguard.engine.deciding import halted
 from agentguard.engine.parts import Parts
 from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import AgentGuardError
@@ -26,13 +25,11 @@ class Found:
     """An abandoned action as it was found, and what it was about.
 
     Attributes:
-        stopped: A person pressed the stop button for it.
         erased: Something of its request was erased, so that what could be sent would be another request.
     """
 
     begun: Undertaking
     record: ActionRecord
-    stopped: bool
     erased: bool
 
 
@@ -45,7 +42,7 @@ def find(parts: Parts, action_id: str, reading: Reading) -> Found | None:
         log.warning("recovery.no_tool", action=record.action, action_id=action_id)
         return None
     begun, erased = restore(parts, reading, record)
-    return Found(begun, record, halted(reading, record.action, record.agent) is not None, bool(erased))
+    return Found(begun, record, bool(erased))
 
 
 def restore(parts: Parts, reading: Reading, record: ActionRecord) -> tuple[Undertaking, list[str]]:

@@ -47,10 +47,10 @@ class Rounds:
         Args:
             within: How long to wait; what is not known by then goes on without us, `in_progress`. None for to the end.
             told: Called with each answer when it is there, in any thread.
-            patient: Leave what was tried lately, longer after each try.
+            patient: Leave what was tried lately, longer after each try; a person who asks for it means now.
         """
         self._put_off()
-        work = _Work(self._parts, overdue(self._parts, patient=patient), lambda: self._stopped, told)
+        work = _Work(self._parts, patient=patient, stopped=lambda: self._stopped, told=told)
         if self._parts.waits.recovery is None:
             work.run()
         elif work.any:
@@ -63,10 +63,10 @@ class Rounds:
             log.info("guard.recovered", count=known)
         return answers
 
-    def start(self, *, patient: bool = False) -> None:
+    def start(self) -> None:
         """Go round for as long as a start may take; the rest goes on in the background."""
         try:
-            self.go(self._parts.waits.recovery, patient=patient)
+            self.go(self._parts.waits.recovery, patient=True)
         except StoreUnavailableError as error:
             log.warning("guard.unavailable", error=error.code, reason=str(error))
 
@@ -74,7 +74,7 @@ class Rounds:
         """Go round in the background, if it is time again."""
         if monotonic() >= self._next and self._parts.waits.rounds is not None:
             self._put_off()
-            worker.start(lambda: self.start(patient=True))
+            worker.start(self.start)
 
     def stop(self) -> None:
         """Take up nothing any more; what is under way goes on."""
@@ -88,14 +88,13 @@ class Rounds:
 class _Work:
     """What one round has to do, shared by its threads."""
 
-    def __init__(
-        self, parts: Parts, waiting: Iterator[ActionRecord], stopped: Callable[[], bool], told: Told | None
-    ) -> None:
+    def __init__(self, parts: Parts, *, patient: bool, stopped: Callable[[], bool], told: Told | None) -> None:
         self._parts = parts
+        self._patient = patient
         self._stopped = stopped
         self._told = told
         self._lock = threading.Lock()
-        self._waiting = waiting
+        self._waiting = overdue(parts, patient=patient)
         self._first = next(self._waiting, None)
         self._under_way: dict[str, ActionRecord] = {}
         self._answers: dict[str, Answer] = {}
@@ -106,7 +105,7 @@ class _Work:
 
     def run(self) -> None:
         while (record := self._take()) is not None:
-            answer = taken_up(self._parts, record)
+            answer = taken_up(self._parts, record, patient=self._patient)
             with self._lock:
                 del self._under_way[record.id]
                 if answer is not None:
@@ -130,13 +129,13 @@ class _Work:
             return [answer for _, answer in sorted({**self._answers, **late}.items())]
 
 
-def overdue(parts: Parts, *, patient: bool = False) -> Iterator[ActionRecord]:
+def overdue(parts: Parts, *, patient: bool) -> Iterator[ActionRecord]:
     """Yield the actions that nobody has and that wait for no one, a page at a time."""
     for state in (State.READY, State.WAITING, State.IN_DOUBT, State.EXECUTING):
         after = ""
         while True:
             now, found, after = parts.store.read(lambda reading, page=(state, after): _page(reading, *page))  # type: ignore[misc]
-            yield from (record for record in found if not (patient and tried_lately(record, now)))
+            yield from (record for record in found if not (patient and _tried_lately(parts, record, now)))
             if not after:
                 break
 
@@ -151,7 +150,12 @@ def _page(reading: Reading, state: State, after: str) -> tuple[datetime, list[Ac
     return now, [record for record in waiting if record is not None], late[-1].id if late else ""
 
 
-def taken_up(parts: Parts, record: ActionRecord) -> Answer | None:
+def _tried_lately(parts: Parts, record: ActionRecord, now: datetime) -> bool:
+    tool = parts.registry.tools.get(record.action)
+    return tried_lately(record, None if tool is None else tool.effect, now)
+
+
+def taken_up(parts: Parts, record: ActionRecord, *, patient: bool) -> Answer | None:
     """Return what an overdue action came to; None if it moved meanwhile, or has time left after all."""
     try:
         match record.state:
@@ -162,7 +166,7 @@ def taken_up(parts: Parts, record: ActionRecord) -> Answer | None:
             case State.IN_DOUBT if not _can_be_known(parts, record):
                 return recorded.ended(record, replayed=True)
             case _:
-                return drive(parts, recovering(parts, record))
+                return drive(parts, recovering(parts, record, patient=patient))
     except Exception as error:  # noqa: BLE001 - one action that cannot be taken up must not keep the others
         # A traceback would show every local name, and personal data with them.
         code = error.code if isinstance(error, AgentGuardError) else type(error).__name__

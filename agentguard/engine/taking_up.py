@@ -12,7 +12,8 @@ from agentguard.core import entry
 from agentguard.core.lifecycle import State
 from agentguard.engine import recorded
 from agentguard.engine.answers import Answer
-from agentguard.engine.effect import Outcome, OutcomeKind, Queryable, Read, Unprotected
+from agentguard.engine.deciding import halted
+from agentguard.engine.effect import Effect, Outcome, OutcomeKind, Queryable, Read, Unprotected
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
@@ -37,7 +38,7 @@ class Asking:
 
 
 def is_leased(record: ActionRecord, now: datetime) -> bool:
-    """Return whether somebody has an action: who executes it, who asks about it; or it was asked about just now."""
+    """Return whether somebody has an action: who executes it, or who asks about it."""
     return record.lease_until is not None and now <= record.lease_until
 
 
@@ -56,22 +57,34 @@ def may_help(tool: Tool, record: ActionRecord, now: datetime) -> bool:
 
 
 def pause_after(tries: int) -> timedelta:
-    """Return how long nobody tries again by itself: a minute, and twice as long after each further try, to an hour."""
+    """Return how long nothing is tried again by itself: a minute, and twice as long after each further try, to an hour.
+
+    A lease keeps everybody away; a pause only what goes round by itself, and never a person who asks for it now.
+    """
     return min(ASKED_AGAIN * (1 << min(max(0, tries - 1), 10)), LONGEST_PAUSE)
 
 
-def tried_lately(record: ActionRecord, now: datetime) -> bool:
-    """Return whether an action in doubt was sent again so short a time ago that another try can wait."""
-    again = record.attempt - 1
-    return again > 0 and now < (record.updated_at or record.asked_at) + pause_after(again)
+def tried_lately(record: ActionRecord, effect: Effect | None, now: datetime) -> bool:
+    """Return whether an action was sent again, or asked about, so short a time ago that another try can wait."""
+    tries, tried = record.fence - 1, record.updated_at or record.asked_at  # every try has a fence of its own
+    if tries <= 0:
+        return False
+    if isinstance(effect, Queryable) and tried <= (record.deadline or record.asked_at) + effect.settle_lag < now:
+        return False  # the first time at which "nothing found" counts
+    return now < tried + pause_after(tries)
 
 
 @dataclass(frozen=True, slots=True)
 class TakingUp:
-    """Take an action up, if nobody has it: to send it again, to ask about it, or to leave it in doubt."""
+    """Take an action up, if nobody has it: to send it again, to ask about it, or to leave it in doubt.
+
+    Attributes:
+        patient: Do not ask a receiver that was asked just now.
+    """
 
     parts: Parts
     found: Found
+    patient: bool
 
     def __call__(self, transaction: Transaction) -> Undertaking | Asking | Answer:
         """Return what is to be done about it, after the entry that says so (law 2), or an answer where nothing is."""
@@ -86,11 +99,13 @@ class TakingUp:
         if record.state is State.EXECUTING:
             Finishing(self.parts, begun, report(self.parts, begun, LOST))(transaction)
             record = transaction.action(record.id) or record
-        effect = begun.tool.effect
-        if not self.found.stopped and not self.found.erased:
+        # Read here, not when it was found: a stop that was pressed since then holds.
+        if halted(transaction, record.action, record.agent) is None and not self.found.erased:
             if self._may_send_again(transaction, record):
                 return self._sent_again(transaction, record)
-            if isinstance(effect, Queryable):
+            effect = begun.tool.effect
+            waits = self.patient and tried_lately(record, effect, transaction.now())
+            if isinstance(effect, Queryable) and not waits:
                 return self._asking(transaction, record, effect)
         return recorded.ended(record, replayed=True)
 
@@ -130,20 +145,15 @@ class TakingUp:
         return replace(begun, standing=standing, position=written.pos)
 
 
-def too_early(reading: Reading, record: ActionRecord, effect: Queryable) -> datetime | None:
-    """Return until when "nothing found" means nothing, since a late request may still land; None if it counts."""
+def too_early(reading: Reading, record: ActionRecord, effect: Queryable) -> bool:
+    """Return whether "nothing found" means nothing yet, since a late request may still land."""
     since = record.deadline or record.asked_at
     confirmed = clock_confirmed_since(reading, record)
-    until = max(since, confirmed or since) + effect.settle_lag
-    return until if reading.now() <= until else None
+    return reading.now() <= max(since, confirmed or since) + effect.settle_lag
 
 
-def left_over(
-    transaction: Transaction, record: ActionRecord, begun: Undertaking, error: str, until: datetime | None
-) -> Answer:
-    """Leave an action in doubt that was asked about in vain, and say when it is asked about again."""
-    following = transaction.now() + pause_after(record.fence - record.attempt)
-    following = following if until is None else min(following, until)
+def left_over(transaction: Transaction, record: ActionRecord, begun: Undertaking, error: str) -> Answer:
+    """Leave an action in doubt that was asked about in vain; nobody has it any more."""
     standing = entry.Standing(State.IN_DOUBT, record.fence, record.attempt, record.deadline)
     body = entry.moved(
         "in_doubt",
@@ -155,7 +165,7 @@ def left_over(
     )
     written = transaction.append(body)
     answer = recorded.changed_text(record, written.pos, error=error)
-    transaction.move(record.id, State.IN_DOUBT, record.fence, State.IN_DOUBT, answer=answer, lease_until=following)
+    transaction.move(record.id, State.IN_DOUBT, record.fence, State.IN_DOUBT, answer=answer, lease_until=None)
     return recorded.ended(replace(record, answer=answer), replayed=False)
 
 

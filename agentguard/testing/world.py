@@ -178,7 +178,7 @@ class Process:
         record = self.store.read(lambda reading: reading.action(action_id))
         if record is None:
             raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
-        return SteppedWalk(self.parts, recovering(self.parts, record))
+        return SteppedWalk(self.parts, recovering(self.parts, record, patient=False))
 
     def commit_together(self, walks: Sequence[SteppedWalk], losing: Sequence[SteppedWalk] = ()) -> None:
         """Commit what several walks wait to commit in one batch; the units of some fail in it, and they are lost."""

@@ -5,7 +5,6 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
 
@@ -39,11 +38,13 @@ def to_the_call(shop, walking):
     return walking
 
 
+ARGUMENTS = {"order_id": "A-1", "amount": "40", "reason": "late"}
+
+
 def abandon(shop):
     """Leave a refund where its process died: begun, and perhaps sent."""
     shop.guard.start()
-    arguments = {"order_id": "A-1", "amount": "40", "reason": "late"}
-    asked = Proposal("refund.issue", arguments, Actor("bot"), "c-1", {}, "k", "default")
+    asked = Proposal("refund.issue", ARGUMENTS, Actor("bot"), "c-1", {}, "k", "default")
     return to_the_call(shop, walk(shop.guard._parts, asked))
 
 
@@ -179,23 +180,77 @@ def test_a_worker_that_ends_while_somebody_asks_about_it_settles_what_it_did(ope
     assert shop.guard.audit.verify().ok
 
 
-def test_what_was_asked_about_in_vain_is_asked_about_less_and_less_often(open_shop):
-    calls = []
+def silent(open_shop, **effect):
+    """Return a shop whose payments were lost, and when its receiver, which says nothing, was asked about them."""
+    asked = []
 
     def look(key):
-        calls.append(shop.clock())
+        asked.append(shop.clock())
         raise RuntimeError("the provider is down")
 
-    shop = open_shop(effect=Queryable(look))
+    shop = open_shop(effect=Queryable(look, **effect))
     abandon(shop)
     shop.clock.advance(timedelta(minutes=10))
+    return shop, asked
+
+
+def test_what_was_asked_about_in_vain_is_asked_about_less_and_less_often(open_shop):
+    shop, asked = silent(open_shop)
     for _ in range(130):
-        shop.guard.recover()
+        shop.guard._rounds.go(patient=True)
         shop.clock.advance(timedelta(minutes=1))
-    minutes = [round((later - earlier) / timedelta(minutes=1)) for earlier, later in pairwise(calls)]
-    assert minutes == [2, 3, 5, 9, 17, 33]
+    assert [round((later - asked[0]) / timedelta(minutes=1)) for later in asked] == [0, 1, 3, 7, 15, 31, 63, 123]
     assert only_action(shop).state is State.IN_DOUBT
     assert shop.guard.audit.verify().ok
+
+
+def ask_again(shop):
+    return shop.guard.run("refund.issue", ARGUMENTS, agent="bot", on_behalf_of="c-1", key="k")
+
+
+@pytest.mark.parametrize("ask", [ask_again, lambda shop: shop.guard._rounds.start()])
+def test_a_pause_holds_for_what_goes_on_by_itself_and_not_for_a_person_who_asks_for_it_now(open_shop, ask):
+    shop, asked = silent(open_shop)
+    shop.guard.recover()
+    ask(shop)
+    assert len(asked) == 1
+    shop.guard.recover()
+    assert len(asked) == 2
+    shop.clock.advance(only_action(shop).updated_at + timedelta(minutes=2) - shop.clock() - MICROSECOND)
+    ask(shop)
+    assert len(asked) == 2
+    shop.clock.advance(MICROSECOND)
+    ask(shop)
+    assert len(asked) == 3
+
+
+def test_a_receiver_that_found_nothing_is_asked_again_as_soon_as_that_counts(open_shop):
+    lag = timedelta(minutes=9, seconds=30)
+    shop = open_shop(effect=Queryable(lambda key: None, settle_lag=lag))
+    abandon(shop)
+    shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
+    shop.guard._rounds.go(patient=True)
+    shop.clock.advance(lag - GRACE - MICROSECOND)
+    shop.guard._rounds.go(patient=True)
+    assert only_action(shop).state is State.IN_DOUBT
+    shop.clock.advance(MICROSECOND)
+    shop.guard._rounds.go(patient=True)
+    assert only_action(shop).state is State.RELEASED
+
+
+@pytest.mark.law(6)
+@pytest.mark.parametrize("effect", [HOUR, Queryable(lambda key: {"refund": "r"})])
+def test_a_stop_that_is_pressed_between_finding_an_action_and_taking_it_up_holds(open_shop, effect):
+    shop = open_shop(effect=effect)
+    abandon(shop)
+    shop.clock.advance(TIMEOUT + GRACE + MICROSECOND)
+    walk = recovering(shop.guard._parts, only_action(shop))
+    step = walk.send(perform(shop.guard._parts, next(walk)))
+    shop.guard.halt("agent:bot", by="maria", why="it is wrong")
+    with pytest.raises(StopIteration) as ended:
+        walk.send(perform(shop.guard._parts, step))
+    assert isinstance(ended.value.value, InDoubt)
+    assert (only_action(shop).state, only_action(shop).attempt, shop.paid) == (State.IN_DOUBT, 1, [])
 
 
 def test_a_restart_of_a_killed_recovery_sends_again_with_the_next_attempt(open_shop):

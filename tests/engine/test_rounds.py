@@ -111,10 +111,10 @@ def test_one_action_that_cannot_be_taken_up_does_not_keep_the_others(open_shop, 
     broken = shop.guard.store.read(lambda r: r.actions())[1].id
     recovering = rounds.recovering
 
-    def failing(parts, record):
+    def failing(parts, record, *, patient):
         if record.id == broken:
             raise RuntimeError("a defect")
-        return recovering(parts, record)
+        return recovering(parts, record, patient=patient)
 
     monkeypatch.setattr(rounds, "recovering", failing)
     answers = shop.guard.recover()
