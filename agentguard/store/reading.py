@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, exists, func, select
 
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
 from agentguard.errors import ClockError
-from agentguard.store import accounts, history, recent, rows
+from agentguard.store import accounts, cursors, history, recent, rows
 from agentguard.store.channel import Row
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
@@ -27,6 +27,7 @@ from agentguard.store.records import (
     ActionRecord,
     BundleRecord,
     ClockRecord,
+    CursorRecord,
     Entry,
     EntryFilter,
     EntryRef,
@@ -232,10 +233,11 @@ class Reading:
         limit: int = 100,
         after: str = "",
         due: datetime | None = None,
+        remind: datetime | None = None,
     ) -> tuple[EscalationRecord, ...]:
         """Return escalations in the order of their ids, a page at a time; `state` None for all.
 
-        `due` leaves out those that are not late at that time.
+        `due` leaves out those that are not late at that time, `remind` those whose people are not to be reminded then.
         """
         query = select(_escalation).where(_escalation.c.id > after).order_by(_escalation.c.id).limit(_page(limit))
         if state is not None:
@@ -244,12 +246,18 @@ class Reading:
             query = query.where(_escalation.c.tenant == tenant)
         if due is not None:
             query = query.where(_escalation.c.due_us <= to_microseconds(due))
+        if remind is not None:
+            query = query.where(_escalation.c.remind_us <= to_microseconds(remind))
         return tuple(rows.escalation_record(row) for row in self._all(query))
 
     def escalations_of(self, action_id: str) -> tuple[EscalationRecord, ...]:
         """Return every escalation that an action ever had, the first one first."""
         query = select(_escalation).where(_escalation.c.action_id == action_id)
         return tuple(rows.escalation_record(row) for row in self._all(query.order_by(_escalation.c.opened_us)))
+
+    def cursor(self, name: str) -> CursorRecord | None:
+        """Return how far a reader has followed the log, or None if it never began."""
+        return cursors.found(self._lookups, name)
 
     def votes(self, escalation_id: str) -> tuple[Vote, ...]:
         """Return the votes on an escalation, the first one first."""
@@ -291,6 +299,8 @@ class Reading:
             query = query if wanted is None else query.where(_entry.c[column] == wanted)
         if filters.kind is not None and filters.kind not in FREQUENT_KINDS:
             query = query.where(SELDOM)
+        if filters.escalated:
+            query = query.where(exists().where(_escalation.c.action_id == _entry.c.action_id))
         if filters.since is not None:
             query = query.where(_entry.c.pos >= self._first_at(to_microseconds(filters.since)))
         if filters.until is not None:

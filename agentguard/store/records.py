@@ -132,13 +132,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which entries to list; what is None does not narrow. `since` and `until` are inclusive."""
+    """Which entries to list; what is None does not narrow. `since` and `until` are inclusive.
+
+    `escalated` leaves out those of actions that never waited for people.
+    """
 
     stream: str | None = None
     kind: str | None = None
     action_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,7 @@ class EscalationRecord:
         state: `open`, then `approved`, `rejected`, `expired`, `withdrawn` or `passed_on`.
         reasons: The identities of the reasons that were shown.
         shown: What an approver sees.
+        remind_at: When its people are to be reminded next.
     """
 
     id: str
@@ -239,8 +244,30 @@ class EscalationRecord:
     shown: str
     opened_at: datetime
     due_at: datetime | None
+    remind_at: datetime | None = None
     state: str = "open"
     closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CursorRecord:
+    """How far one reader has followed the log.
+
+    Attributes:
+        position: Everything up to this entry is done.
+        fence: Grows with each taking; whoever moves it must name the one it knows.
+        lease_until: Until when somebody has it, or nobody tries again.
+        attempts: How often the next entry was tried in vain, the last time with `error`.
+        stopped: Nobody goes on with it.
+    """
+
+    name: str
+    position: int
+    fence: int = 0
+    lease_until: datetime | None = None
+    attempts: int = 0
+    error: str = ""
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ def escalation_record(row: Mapping[str, Any]) -> EscalationRecord:
         shown=row["shown"],
         opened_at=from_microseconds(row["opened_us"]),
         due_at=optional_from_microseconds(row["due_us"]),
+        remind_at=optional_from_microseconds(row["remind_us"]),
         state=row["state"],
         closed_at=optional_from_microseconds(row["closed_us"]),
     )
@@ -151,6 +152,7 @@ def escalation_values(record: EscalationRecord) -> dict[str, Any]:
     values["reasons"] = canonical_bytes(list(record.reasons)).decode()
     values["opened_us"] = to_microseconds(values.pop("opened_at"))
     values["due_us"] = optional_to_microseconds(values.pop("due_at"))
+    values["remind_us"] = optional_to_microseconds(values.pop("remind_at"))
     values["closed_us"] = optional_to_microseconds(values.pop("closed_at"))
     return values
 

@@ -266,6 +266,7 @@ class EscalationRow(Row, table=True):
     __tablename__ = "agentguard_escalation"
     __table_args__ = (
         Index("agentguard_escalation_state", "state", "due_us"),
+        Index("agentguard_escalation_remind", "state", "remind_us"),
         Index("agentguard_escalation_action", "action_id"),
         TYPED,
     )
@@ -280,6 +281,7 @@ class EscalationRow(Row, table=True):
     shown: str = _column(Words)
     opened_us: int = _column(Whole)
     due_us: int | None = _column(Whole, null=True)
+    remind_us: int | None = _column(Whole, null=True)
     closed_us: int | None = _column(Whole, null=True)
 
 
@@ -314,6 +316,21 @@ class ResultRow(Row, table=True):
 
     action_id: str = _column(Words, key=True)
     sealed: bytes = _column(LargeBinary)
+
+
+class CursorRow(Row, table=True):
+    """How far one reader has followed the log, and who has it until when; `fence` grows with each taking."""
+
+    __tablename__ = "agentguard_cursor"
+    __table_args__ = (TYPED,)
+
+    name: str = _column(Words, key=True)
+    position: int = _column(Whole)
+    fence: int = _column(Whole)
+    lease_us: int | None = _column(Whole, null=True)
+    attempts: int = _column(Integer)
+    error: str = _column(Words)
+    stopped: int = _column(Integer)
 
 
 metadata = LogRow.__table__.metadata

@@ -14,14 +14,22 @@ from agentguard.core.digest import canonical_bytes, digest
 from agentguard.core.lifecycle import BEGINNINGS, HOLDING, State, may_move
 from agentguard.core.request import Vote
 from agentguard.errors import NotFoundError, PolicyVersionError, StaleFenceError, UsageError
-from agentguard.store import accounts, reversals, rows
+from agentguard.store import accounts, cursors, reversals, rows
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
 from agentguard.store.lookups import HALTS, IN_FORCE, Lookups
 from agentguard.store.memory import Action
-from agentguard.store.moment import from_microseconds, to_microseconds
+from agentguard.store.moment import from_microseconds, optional_to_microseconds, to_microseconds
 from agentguard.store.reading import Reading
-from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, EscalationRecord, Halt, Movement
+from agentguard.store.records import (
+    ActionChanges,
+    ActionRecord,
+    CursorRecord,
+    EntryRef,
+    EscalationRecord,
+    Halt,
+    Movement,
+)
 from agentguard.store.tables import (
     ActivationRow,
     BundleRow,
@@ -309,6 +317,22 @@ class Transaction(Reading):
             found = self.escalation(escalation_id)
             state = "no such escalation" if found is None else f"it {found.state}"
             raise StaleFenceError(f"expected escalation `{escalation_id}` {from_state}, got {state}")
+
+    def reminded(self, escalation_id: str, remind_at: datetime, following: datetime | None) -> None:
+        """Note that the people of an escalation were reminded, and when they will be again.
+
+        Raises:
+            StaleFenceError: Somebody else reminded them, or it is closed.
+        """
+        self._needs_entry = f"reminded of escalation `{escalation_id}`"
+        due = _escalation.c.remind_us == to_microseconds(remind_at)
+        guarded = update(_escalation).where(_escalation.c.id == escalation_id, _escalation.c.state == "open", due)
+        if self._write(guarded.values(remind_us=optional_to_microseconds(following))) != 1:
+            raise StaleFenceError(f"expected escalation `{escalation_id}` with its reminder due, got it without one")
+
+    def move_cursor(self, before: CursorRecord | None, after: CursorRecord) -> bool:
+        """Move a reader of the log on, or begin it where there was none; False if somebody else was first."""
+        return cursors.move(self._lookups, before, after)
 
     def vote(self, vote: Vote) -> None:
         """Store one person's vote on an open escalation; one vote a person.

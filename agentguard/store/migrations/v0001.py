@@ -13,6 +13,7 @@ def upgrade(op: Operations) -> None:
     _action_value(op)
     _activation(op)
     _bundle(op)
+    _cursor(op)
     _entry(op)
     _escalation(op)
     _halt(op)
@@ -125,6 +126,21 @@ def _bundle(op: Operations) -> None:
     )
 
 
+def _cursor(op: Operations) -> None:
+    op.create_table(
+        "agentguard_cursor",
+        column("name", WORDS),
+        column("position", WHOLE),
+        column("fence", WHOLE),
+        column("lease_us", WHOLE, null=True),
+        column("attempts", sa.Integer()),
+        column("error", WORDS),
+        column("stopped", sa.Integer()),
+        sa.PrimaryKeyConstraint("name"),
+        sqlite_strict=True,
+    )
+
+
 def _entry(op: Operations) -> None:
     op.create_table(
         "agentguard_entry",
@@ -164,11 +180,13 @@ def _escalation(op: Operations) -> None:
         column("shown", WORDS),
         column("opened_us", WHOLE),
         column("due_us", WHOLE, null=True),
+        column("remind_us", WHOLE, null=True),
         column("closed_us", WHOLE, null=True),
         sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
     op.create_index("agentguard_escalation_action", "agentguard_escalation", ["action_id"], unique=False)
+    op.create_index("agentguard_escalation_remind", "agentguard_escalation", ["state", "remind_us"], unique=False)
     op.create_index("agentguard_escalation_state", "agentguard_escalation", ["state", "due_us"], unique=False)
 
 
