@@ -82,6 +82,10 @@ class Route:
         who: `group:…` and `user:…`, any of which may vote.
         people: How many different people must approve.
         if_late: Short id of the next route, or None for deny.
+        hold: While it waits, the action holds on the limits with `per` that it fits (law 10).
+        remind: So long before the deadline those who may decide are reminded; None for not at all.
+        reason_codes: What a vote may give as its reason; empty for any.
+        may_change: Arguments that an approver may change; None for amounts alone, which may be lowered.
     """
 
     id: str
@@ -91,6 +95,10 @@ class Route:
     if_late: str | None
     strength: int
     place: Place
+    hold: bool = False
+    remind: Within | None = None
+    reason_codes: tuple[str, ...] = ()
+    may_change: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

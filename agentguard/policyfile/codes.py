@@ -50,6 +50,8 @@ CODES: Mapping[str, str] = {
     "duplicate_id": "an id is used twice",
     "name_taken": "a name that is taken or reserved",
     "action_unknown": "an unknown action",
+    "argument_unknown": "an unknown argument",
+    "argument_unchangeable": "an argument that no approver can change: neither an amount nor a choice",
     "route_unknown": "an unknown route",
     "route_cycle": "routes that wait for each other",
     "calendar_unknown": "an unknown calendar",

@@ -40,7 +40,7 @@ from agentguard.policyfile.node import Mapping, Scalar, Sequence
 RESERVED = {
     "policy": ("retention", "review", "witness", "pilot", "alarms", "report_by", "contest"),
     "rule": ("contest", "review"),
-    "route": ("hold",),
+    "route": (),
     "limit": (),
     "requirement": ("confirmed",),
     "guarantee": (),
@@ -92,6 +92,21 @@ class RouteModel(Closed):
     within: Annotated[Span, Field(description="How long they have: 4 hours, 1 day, or 4 hours of a calendar.")]
     if_late: Annotated[
         Identifier | None, Field(description="What happens after that: deny (when left out), or the next route.")
+    ] = None
+    remind: Annotated[
+        Span | None, Field(description="So long before the end of that time they are reminded: 30 minutes.")
+    ] = None
+    hold: Annotated[
+        Scalar | None,
+        word_of("yes", "no"),
+        Field(description="yes: what waits holds its place on limits with `per`; no when left out."),
+    ] = None
+    reason_codes: Annotated[
+        Items[Text] | None, Field(description="What a vote may give as its reason; any word when left out.")
+    ] = None
+    may_change: Annotated[
+        Items[Text] | None,
+        Field(description="Arguments that an approver may change; amounts, downwards, when left out."),
     ] = None
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 
+from agentguard.core.language.types import Decimal_, Integer, Money, OneOf
 from agentguard.core.policy import Route, Within
 from agentguard.policyfile import bounds
 from agentguard.policyfile.model import PolicyModel, RouteModel
 from agentguard.policyfile.node import Scalar, shortened
 from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems, suggestion
-from agentguard.policyfile.spelling import identifier, span, texts, whole_number
+from agentguard.policyfile.spelling import identifier, span, texts, whole_number, word
 
 _WHO = re.compile(r"(group|user):[A-Za-z0-9][A-Za-z0-9._@-]*")
+_REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_CHANGEABLE = (Money, Integer, Decimal_, OneOf)
 
 
 def read_routes(model: PolicyModel, outline: Outline, problems: Problems) -> None:
@@ -48,17 +51,62 @@ def _route(
     people: int | None = 1
     if route.people is not None:
         people = whole_number(route.people, problems, f"{what}: `people`", bounds.PEOPLE_NEEDED)
-    within = span(route.within, problems, f"{what}: `within`", allow_calendar=True)
-    if within is not None and within[1] is not None and within[1] not in outline.calendars:
-        if ("calendars", within[1]) not in problems.broken and ("calendars", "*") not in problems.broken:
-            near = suggestion(within[1], outline.calendars) or ": declare it under `calendars`"
-            place = route.within.at(route.within.text.rfind(within[1]))
-            problems.add(place, "calendar_unknown", f"{what}: no calendar `{within[1]}`{near}")
-        return None
+    within = _within(route.within, outline, problems, f"{what}: `within`")
+    remind = None if route.remind is None else _within(route.remind, outline, problems, f"{what}: `remind`")
+    if route.remind is not None and within and remind and remind.duration >= within.duration:
+        message = f"{what}: `remind` must be shorter than `within`, got `{shortened(route.remind.text)}`"
+        problems.add(route.remind.place, "duration_malformed", message)
+    holds = route.hold is not None and word(route.hold, problems, f"{what}: `hold`", ("yes", "no")) == "yes"
+    reasons = _reason_codes(route, problems, what)
+    changes = None if route.may_change is None else _changeable(route.may_change, outline, problems, what)
     if not who or people is None or within is None:
         return None
     late = route.if_late.text if route.if_late is not None and route.if_late.text != "deny" else None
-    return Route(name, tuple(who), people, Within(*within), late, strength, key.place)
+    return Route(name, tuple(who), people, within, late, strength, key.place, holds, remind, reasons, changes)
+
+
+def _within(scalar: Scalar, outline: Outline, problems: Problems, what: str) -> Within | None:
+    """Return a length of time, plain or of a calendar that the file has."""
+    found = span(scalar, problems, what, allow_calendar=True)
+    if found is None:
+        return None
+    calendar = found[1]
+    if calendar is not None and calendar not in outline.calendars:
+        if ("calendars", calendar) not in problems.broken and ("calendars", "*") not in problems.broken:
+            near = suggestion(calendar, outline.calendars) or ": declare it under `calendars`"
+            place = scalar.at(scalar.text.rfind(calendar))
+            problems.add(place, "calendar_unknown", f"{what}: no calendar `{calendar}`{near}")
+        return None
+    return Within(*found)
+
+
+def _reason_codes(route: RouteModel, problems: Problems, what: str) -> tuple[str, ...]:
+    """Return the words that a vote may give as its reason."""
+    if route.reason_codes == ():
+        message = f"{what}: `reason_codes` must name at least one, got an empty list; leave it out for any"
+        problems.add(route.key("reason_codes").place, "too_many", message)
+    for scalar in route.reason_codes or ():
+        if not _REASON.fullmatch(scalar.text):
+            message = f"{what}: a reason code must be like `within_policy`, got `{shortened(scalar.text)}`"
+            problems.add(scalar.place, "name_malformed", message)
+    return tuple(scalar.text for scalar in route.reason_codes or ())
+
+
+def _changeable(names: tuple[Scalar, ...], outline: Outline, problems: Problems, what: str) -> tuple[str, ...]:
+    """Return the arguments that an approver may change: amounts and other numbers, and choices of a list."""
+    known = {name: declared for arguments in outline.arguments.values() for name, declared in arguments.items()}
+    for scalar in names:
+        if scalar.text not in known:
+            near = suggestion(scalar.text, known) or ": declare it under `actions`"
+            message = f"{what}: `may_change`: no argument `{shortened(scalar.text)}`{near}"
+            problems.add(scalar.place, "argument_unknown", message)
+        elif not isinstance(known[scalar.text].type, _CHANGEABLE) or known[scalar.text].computed:
+            message = (
+                f"{what}: `may_change` takes amounts, numbers and choices, got `{scalar.text}`, "
+                f"which is {'computed' if known[scalar.text].computed else known[scalar.text].type}: remove it"
+            )
+            problems.add(scalar.place, "argument_unchangeable", message)
+    return tuple(scalar.text for scalar in names)
 
 
 def _check_next(model: PolicyModel, outline: Outline, problems: Problems) -> None:
