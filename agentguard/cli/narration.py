@@ -64,6 +64,7 @@ class Narrator:
             "late_report": _late_report,
             "counted": self._counted,
             "viewed": _viewed,
+            "told": _told,
             "voted": _voted,
             "passed_on": _passed_on,
             "rejected": _ended,
@@ -314,6 +315,12 @@ def _viewed(body: dict[str, Any]) -> Told:
     personal = ", ".join(body["personal"]) or "none"
     details = [("known by", body["authenticated"]), ("escalation", body["escalation"]), ("personal", personal)]
     return Told(f"{body['voter']} looked at it", "", details)
+
+
+def _told(body: dict[str, Any]) -> Told:
+    details = [("by", f"{body['by_kind']} {body['by']}")]
+    details += [("channel", body["channel"])] if body["channel"] else []
+    return Told("the customer was told something about it", "", [*details, ("words", "(personal)")])
 
 
 def _voted(body: dict[str, Any]) -> Told:

@@ -12,6 +12,11 @@ from datetime import datetime
 
 from agentguard.core.language import Value
 
+SUMMARY = "context.summary"
+LINK = "context.link"
+FOR_PEOPLE = frozenset({SUMMARY, LINK})
+"""What the host tells whoever has to decide: what happened so far, and where. Personal, and no rule can read it."""
+
 
 class ActorKind(enum.StrEnum):
     """Who acts: a program that a model steers, a person, or another system of the host's."""

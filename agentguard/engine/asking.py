@@ -12,7 +12,7 @@ from agentguard.core.arguments import Arguments, Fault, canonical_arguments
 from agentguard.core.digest import canonical_bytes, encode
 from agentguard.core.language import Declared, Text, Value, conform
 from agentguard.core.plan import Plan
-from agentguard.core.request import Actor, ActorKind, Fact, FactStatus, Request
+from agentguard.core.request import FOR_PEOPLE, SUMMARY, Actor, ActorKind, Fact, FactStatus, Request
 from agentguard.engine.parts import Parts
 from agentguard.errors import ConformError, UsageError
 from agentguard.store.records import ActionKey, Sealed
@@ -21,7 +21,9 @@ Given = Mapping[str, Any] | str | bytes
 """What a model or a host gives as arguments: by name, or as raw JSON text."""
 
 CONVERSATION = "context.conversation"
-CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language"})
+CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language", *FOR_PEOPLE})
+MAX_SUMMARY_CHARACTERS = 8_000
+MAX_LINK_CHARACTERS = 2_000
 MAX_NAME_CHARACTERS = 200
 ACTOR_KINDS = frozenset(ActorKind)
 MAY_BE_NONE = frozenset(
@@ -188,10 +190,10 @@ def ask(
 
 def seal_request(parts: Parts, plan: Plan, request: Request, pseudonym: str, action_id: str) -> dict[str, Sealed]:
     """Return the personal arguments and context of a request, encrypted under the customer's key, by place."""
-    if not plan.personal:
+    if not plan.personal and FOR_PEOPLE.isdisjoint(request.context):
         return {}
     given = {**{f"arguments.{name}": value for name, value in request.arguments.items()}, **request.context}
-    personal = {place: value for place, value in given.items() if place in plan.personal}
+    personal = {place: value for place, value in given.items() if place in plan.personal or place in FOR_PEOPLE}
     return {place: _seal(parts, pseudonym, place, value, action_id) for place, value in personal.items()}
 
 
@@ -244,6 +246,8 @@ def _context(given: Mapping[str, Any], declared: Mapping[str, Declared], known: 
                 values[name] = conform(declared[name].type, value)
             except ConformError as error:
                 raise UsageError(f"context `{short}`: {error}; it is the host that fills it in") from error
+        elif name in FOR_PEOPLE:
+            values[name] = _for_people(name, value)
         elif name in CUSTOMARY_CONTEXT:
             values[name] = _text(short, value)
         elif name not in known:
@@ -252,8 +256,23 @@ def _context(given: Mapping[str, Any], declared: Mapping[str, Declared], known: 
     return values
 
 
-def _text(short: str, value: object) -> Value:
+def _for_people(name: str, given: object) -> str:
+    """Return a summary, cut where it is too long for a person to read, or a link that a page may show as one."""
+    if name == SUMMARY:
+        if isinstance(given, str) and len(given) > MAX_SUMMARY_CHARACTERS:
+            given = f"{given[:MAX_SUMMARY_CHARACTERS]} […]"
+        return _text("summary", given)
+    link = _text("link", given)
+    if not link.startswith(("https://", "http://")) or not link.isprintable() or len(link) > MAX_LINK_CHARACTERS:
+        raise UsageError(
+            f"expected context `link` as an address like `https://…` of at most {MAX_LINK_CHARACTERS} characters, "
+            f"got `{link[:60]}`"
+        )
+    return link
+
+
+def _text(short: str, value: object) -> str:
     try:
-        return conform(Text(), value)
+        return str(conform(Text(), value))
     except ConformError as error:
         raise UsageError(f"expected context `{short}` as text, got {type(value).__name__}: {error}") from error

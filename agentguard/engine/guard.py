@@ -21,6 +21,7 @@ from agentguard.engine.asking import Given, Proposal
 from agentguard.engine.audit import Audit
 from agentguard.engine.considering import Considered, consider
 from agentguard.engine.continuing import again, resolve
+from agentguard.engine.customers import Customers
 from agentguard.engine.deeds import AboutDeed, Deed, Recorded
 from agentguard.engine.drive import adrive, drive
 from agentguard.engine.effect import Effect, Retry, Unprotected
@@ -91,6 +92,7 @@ class Guard:
         self._acting = Acting(self.run, self.arun)
         self.escalations = Escalations(self._parts)
         self.audit = Audit(self._parts)
+        self.told = Customers(self._parts).told
 
     @property
     def store(self) -> Store:

@@ -11,6 +11,7 @@ from agentguard.core.language import Declared, Expression, Record, parse_type
 from agentguard.core.language import types as kinds
 from agentguard.core.language.tokens import KEYWORDS
 from agentguard.core.policy import ActionSpec
+from agentguard.core.request import FOR_PEOPLE
 from agentguard.errors import LanguageError
 from agentguard.policyfile import bounds
 from agentguard.policyfile.condition import check_condition, checked, read_text
@@ -162,6 +163,10 @@ def _context(model: PolicyModel, outline: Outline, problems: Problems) -> dict[s
         elif declared.computed or declared.max_age:
             problems.broken.add(("context", name))
             problems.add(notation.place, "type_malformed", "a context value cannot be computed or aged: remove it")
+        elif f"context.{name}" in FOR_PEOPLE:
+            problems.broken.add(("context", name))
+            message = f"`{name}` is for people and no rule reads it: the host gives it undeclared; remove it here"
+            problems.add(node.keys[name].place, "name_taken", message)
         else:
             found[f"context.{name}"] = declared
     return found

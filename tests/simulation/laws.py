@@ -18,7 +18,7 @@ MOVES = {
     "in_doubt": {"executing", "settled", "released"},
     "released": {"settled"},
 }
-REMARKS = {"late_report", "voted", "viewed", "refused", "taken_up", "in_doubt"}
+REMARKS = {"late_report", "voted", "viewed", "told", "refused", "taken_up", "in_doubt"}
 FINAL = {"denied", "settled", "released"}
 BY_DIGEST = {bundle(number).digest: number for number in range(len(VERSIONS))}
 
