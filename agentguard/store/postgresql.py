@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from agentguard.errors import AgentGuardError, StoreSchemaError, UsageError
+from agentguard.errors import AgentGuardError, StoreSchemaError, StoreUnavailableError, UsageError
 from agentguard.store import postgresql_errors
 from agentguard.store.append_only import (
     HEAD_GROWS,
@@ -51,6 +51,19 @@ _SETTINGS = (
     " set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
     " ELSE current_setting('synchronous_commit') END, false)"
 )
+
+# A server that crashed shows again what it had on its disk, though nobody has waited until its synchronous standby has
+# it too; if that one takes over, it is gone. A commit waits for everything before it. The time to wait ends such a
+# wait with a warning, and is the longer one afterwards.
+_CATCH_UP = """
+DO $catch_up$ BEGIN
+    IF NOT pg_is_in_recovery() AND coalesce(current_setting('synchronous_standby_names', true), '') <> '' THEN
+        PERFORM pg_logical_emit_message(true, 'agentguard', '');
+        COMMIT;
+    END IF;
+    PERFORM set_config('statement_timeout', '{patience}', false);
+END $catch_up$
+"""
 
 _TRIGGERS = (
     "SELECT tgname, tgrelid::regclass::text FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid"
@@ -96,7 +109,7 @@ class Postgresql:
             pool_timeout=patience,
             hide_parameters=True,
         )
-        event.listen(engine, "connect", _Preparation(patience))
+        event.listen(engine, "connect", _Preparation(patience, url.render_as_string(hide_password=True)))
         return engine
 
     def is_in_memory(self, url: URL) -> bool:  # noqa: ARG002 -- the other engine looks at it
@@ -172,12 +185,13 @@ class Postgresql:
 
 
 class _Preparation:
-    """Makes a new connection durable and its waits bounded."""
+    """Makes a new connection durable and its waits bounded, and sees that what it shows is safe."""
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, name: str) -> None:
         milliseconds = max(1, round(patience * 1000))
-        waits = (milliseconds, milliseconds * _STATEMENT_PATIENCES, milliseconds)
-        self._settings = tuple(f"{wait}ms" for wait in waits)
+        self._settings = (f"{milliseconds}ms",) * 3
+        self._catch_up = _CATCH_UP.format(patience=f"{milliseconds * _STATEMENT_PATIENCES}ms")
+        self._name = name
 
     def __call__(self, driver: Driver, _record: Any) -> None:
         encoding = driver.info.parameter_status("server_encoding")
@@ -186,8 +200,18 @@ class _Preparation:
                 f"expected a database that keeps Unicode (`UTF8`), got one of `{encoding}`; create it with "
                 f"`createdb --encoding=UTF8 --template=template0`"
             )
+        driver.autocommit = True
         driver.execute(_SETTINGS, self._settings)
-        driver.commit()
+        warnings: list[Any] = []
+        driver.add_notice_handler(warnings.append)
+        driver.execute(self._catch_up)
+        driver.remove_notice_handler(warnings.append)
+        driver.autocommit = False
+        if warnings:
+            raise StoreUnavailableError(
+                f"the server of the database `{self._name}` has what its synchronous standby has not; nothing was "
+                f"stored; start the standby, or take it out of `synchronous_standby_names`"
+            )
 
 
 def _has_something_to_read(descriptor: int) -> bool:

@@ -157,6 +157,7 @@ class Writer:
                 channel.begin(writes=True)
                 read_head(channel, lock=True)  # waits until the transaction in question has ended
                 row = channel.row(_LEAF, (batch.head.size,))
+                channel.commit()  # which waits until a synchronous standby has what is seen here
             finally:
                 self._end(channel)
         except Exception as unreachable:

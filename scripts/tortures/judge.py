@@ -216,10 +216,13 @@ def faults(guard: Guard) -> Iterator[str]:
 
 
 def stuck(record: Record) -> Iterator[str]:
-    """Yield actions that stayed where none may after recovery."""
+    """Yield actions that stayed where none may after recovery, with the last that the log says of them."""
+    last = {entry.action_id: entry.document for _, entry in sorted(record.entries.items())}
     for action in record.actions.values():
         if action.state not in FINAL:
-            yield f"{action.action} {action.id}: {action.state}, attempt {action.attempt}, fence {action.fence}"
+            said = last.get(action.id, {})
+            words = f"{action.action} {action.id}: {action.state}, attempt {action.attempt}, fence {action.fence}"
+            yield f"{words}, {said.get('kind')} {said.get('error')}"
 
 
 def open_holds(place: Place) -> Iterator[str]:

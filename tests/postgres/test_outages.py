@@ -1,6 +1,7 @@
 """A server that goes away, comes back, is a standby or refuses: what is said, and that nothing half done stays."""
 
 import threading
+import time
 
 import psycopg
 import pytest
@@ -243,3 +244,69 @@ def test_without_psycopg_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     with pytest.raises(UsageError, match=r"run `pip install 'agentguard\[postgres\]'`"):
         Store.open("postgresql://u@h/x", HandClock())
+
+
+@pytest.fixture
+def pair(closed_stores):
+    """A server and its synchronous standby, on which both a commit is before it is answered."""
+    with PostgresServer.start() as primary, primary.standby() as follower:
+        yield primary, follower
+
+
+def commit_without_standby(store, pair):
+    """Begin a commit that its server has and its standby, which is gone, has not; return who waits for it."""
+    primary, follower = pair
+    begin(store, "a1", [("customer", 1)])
+    follower.kill()
+    told = []
+
+    def run():
+        try:
+            told.append(begin(store, "a2", [("customer", 1)]))
+        except StoreUnavailableError as error:
+            told.append(str(error))
+
+    waiting = threading.Thread(target=run)
+    waiting.start()
+    until(lambda: primary.execute(f"SELECT pid {_WAITING}"))
+    return waiting, told
+
+
+_WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+def until(happened):
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.law(5)
+def test_a_commit_whose_connection_goes_is_not_answered_before_its_standby_has_it(pair):
+    primary, follower = pair
+    store = Store.open(primary.url, HandClock(), patience=PATIENCE)
+    waiting, told = commit_without_standby(store, pair)
+    primary.execute(f"SELECT pg_terminate_backend(pid, 10000) {_WAITING}")  # it is committed, here alone
+    waiting.join(30)
+    assert "nobody knows yet whether it was stored" in told[0]
+    primary.kill()
+    follower.restart()
+    follower.promote()
+    after = Store.open(follower.url, HandClock(), patience=PATIENCE)
+    assert usage(after, "customer") == (1, 0)
+
+
+@pytest.mark.law(5)
+def test_nobody_reads_what_only_a_server_has_that_crashed_before_its_standby_got_it(pair):
+    primary, follower = pair
+    store = Store.open(primary.url, HandClock(), patience=PATIENCE)
+    waiting, _ = commit_without_standby(store, pair)
+    primary.kill()
+    primary.restart()  # what it had of the commit is there again, without anybody having waited for it
+    waiting.join(30)
+    with pytest.raises(StoreUnavailableError, match="has what its synchronous standby has not; nothing was stored"):
+        usage(store, "customer")
+    follower.restart()
+    until(lambda: primary.execute("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
+    assert usage(store, "customer") == (2, 0)
