@@ -25,7 +25,7 @@ from agentguard.core.plan import (
     environment,
     reason_of,
 )
-from agentguard.core.policy import Policy, Then, Verdict, Words
+from agentguard.core.policy import Policy, Route, Then, Verdict, Words
 from agentguard.core.request import Evidence, Request
 from agentguard.core.words import customer_words, render, wanted_language
 from agentguard.errors import EvaluationError
@@ -253,8 +253,13 @@ def _routes(found: Iterable[Findings]) -> tuple[AskedRoute, ...]:
         own = [route for route in policy.routes.values() if policy.qualified(route.id) in wanted]
         if own:
             strongest = max(own, key=lambda route: route.strength)
-            asked.append(AskedRoute(policy.qualified(strongest.id), strongest))
+            asked.append(_asked(policy, strongest))
     return tuple(asked)
+
+
+def _asked(policy: Policy, route: Route) -> AskedRoute:
+    following = None if route.if_late is None else policy.routes.get(route.if_late)
+    return AskedRoute(policy.qualified(route.id), route, None if following is None else _asked(policy, following))
 
 
 def _ordered(reasons: Sequence[Reason], verdict: Verdict) -> tuple[Reason, ...]:

@@ -11,6 +11,7 @@ Reason codes are past facts and stable:
     action_unknown       no policy file governs this action
     all_abstained        every file that governs this action abstained
     rejected, expired, withdrawn   how an escalation ended without approval
+    amended              an approver changed what was asked for: another action took its place
     halted               a person stopped this action, this agent or everything
 """
 
@@ -82,10 +83,15 @@ class RequirementCheck:
 
 @dataclass(frozen=True, slots=True)
 class AskedRoute:
-    """A route that a decision escalates to; routes of different files must all be satisfied."""
+    """A route that a decision escalates to; routes of different files must all be satisfied.
+
+    Attributes:
+        following: The route that takes over when this one is late; None where late means no.
+    """
 
     id: str
     route: Route
+    following: AskedRoute | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ def actor(who: Actor) -> Mapping[str, Any]:
         "model": who.model,
         "prompt_digest": who.prompt_digest,
         "tools_digest": who.tools_digest,
+        "operator": who.operator,
     }
 
 
@@ -257,6 +258,8 @@ def vote(given: Vote) -> dict[str, Any]:
         "reason_code": given.reason_code,
         "viewed_at": None if given.viewed_at is None else time_text(given.viewed_at),
         "voted_at": time_text(given.voted_at),
+        "stands_for": given.stands_for,
+        "late": sorted(given.late),
     }
 
 

@@ -19,10 +19,23 @@ def admits(route: Route, voter: str, groups: Iterable[str]) -> bool:
     return f"user:{voter}" in allowed or not allowed.isdisjoint(groups)
 
 
+def missing(route: Route, votes: Iterable[Vote]) -> int:
+    """Return how many more people, all admitted by the route, have to say yes; a delegate has an absent one's place."""
+    yes = [vote for vote in votes if vote.approve and admits(route, vote.voter, vote.groups)]
+    return max(0, route.people - min(len({vote.voter for vote in yes}), len({vote.seat for vote in yes})))
+
+
 def quorum_reached(route: Route, votes: Iterable[Vote]) -> bool:
     """Return whether enough different people, all admitted by the route, said yes."""
-    voters = {vote.voter for vote in votes if vote.approve and admits(route, vote.voter, vote.groups)}
-    return len(voters) >= route.people
+    return missing(route, votes) == 0
+
+
+def satisfied(asked: AskedRoute, votes: Sequence[Vote]) -> bool:
+    """Return whether a route reached its quorum, or was late and the one that took over from it did."""
+    if quorum_reached(asked.route, votes):
+        return True
+    over = [vote for vote in votes if asked.id in vote.late]
+    return asked.following is not None and bool(over) and satisfied(asked.following, over)
 
 
 def rejected(votes: Iterable[Vote]) -> bool:
@@ -42,4 +55,4 @@ def approved(routes: Sequence[AskedRoute], reasons: Iterable[Reason], votes: Seq
     informed = [vote for vote in votes if needed <= vote.reasons]
     if not routes or rejected(votes):
         return False
-    return all(quorum_reached(asked.route, informed) for asked in routes)
+    return all(satisfied(asked, informed) for asked in routes)

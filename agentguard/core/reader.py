@@ -42,6 +42,7 @@ class Reader:
                 prompt_digest=who["prompt_digest"],
                 tools_digest=who["tools_digest"],
                 kind=ActorKind(who["kind"]),
+                operator=who["operator"],
             ),
             on_behalf_of=on_behalf_of,
             action=self.body["action"],
@@ -112,4 +113,6 @@ def _read_vote(recorded: Mapping[str, Any]) -> Vote:
         reason_code=recorded["reason_code"],
         voted_at=time_of(recorded["voted_at"]),
         viewed_at=None if recorded["viewed_at"] is None else time_of(recorded["viewed_at"]),
+        stands_for=recorded["stands_for"],
+        late=frozenset(recorded["late"]),
     )

@@ -28,7 +28,11 @@ class ActorKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, with what the host tells about its make (digests are SHA-256 in hex, given by the host)."""
+    """Who acts, with what the host tells about its make (digests are SHA-256 in hex, given by the host).
+
+    Attributes:
+        operator: The person who runs an agent, by id or login; they may not decide what it asks for.
+    """
 
     id: str
     version: str | None = None
@@ -36,6 +40,7 @@ class Actor:
     prompt_digest: str | None = None
     tools_digest: str | None = None
     kind: ActorKind = ActorKind.AGENT
+    operator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ class Vote:
         escalation: The escalation voted on; `request_digest` and `reasons` are what was shown.
         groups: The groups the voter was in when the vote was counted, as `group:…`.
         authenticated: How the voter was known: `os_login`, `token`, `oidc`, `unverified`.
+        stands_for: The absent person whose place the voter takes; empty for their own.
+        late: Qualified ids of the routes whose time was over when this escalation took over from them.
     """
 
     escalation: str
@@ -117,6 +124,13 @@ class Vote:
     reason_code: str = ""
     note: str = ""
     viewed_at: datetime | None = None
+    stands_for: str = ""
+    late: frozenset[str] = frozenset()
+
+    @property
+    def seat(self) -> str:
+        """Whose place this vote is cast from; two votes from one place count once."""
+        return self.stands_for or self.voter
 
 
 @dataclass(frozen=True, slots=True)

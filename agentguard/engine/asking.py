@@ -27,7 +27,7 @@ MAX_LINK_CHARACTERS = 2_000
 MAX_NAME_CHARACTERS = 200
 ACTOR_KINDS = frozenset(ActorKind)
 MAY_BE_NONE = frozenset(
-    ("key", "relates_to", "agent.version", "agent.model", "agent.prompt_digest", "agent.tools_digest")
+    ("key", "relates_to", "agent.version", "agent.model", "agent.prompt_digest", "agent.tools_digest", "agent.operator")
 )
 
 
@@ -60,6 +60,7 @@ class Proposal:
             ("agent.model", actor.model),
             ("agent.prompt_digest", actor.prompt_digest),
             ("agent.tools_digest", actor.tools_digest),
+            ("agent.operator", actor.operator),
         ):
             if value is None and name in MAY_BE_NONE:
                 continue

@@ -160,8 +160,8 @@ def escalation_values(record: EscalationRecord) -> dict[str, Any]:
 def vote_values(vote: Vote) -> dict[str, Any]:
     """Return a vote's values by column, the whole vote as canonical JSON among them."""
     document = asdict(vote)
-    document["groups"] = sorted(vote.groups)
-    document["reasons"] = sorted(vote.reasons)
+    for name in ("groups", "reasons", "late"):
+        document[name] = sorted(document[name])
     document["voted_at"] = time_text(vote.voted_at)
     document["viewed_at"] = None if vote.viewed_at is None else time_text(vote.viewed_at)
     return {
@@ -176,7 +176,7 @@ def vote_values(vote: Vote) -> dict[str, Any]:
 def vote_record(text: str) -> Vote:
     """Return the vote that was kept as canonical JSON."""
     document = orjson.loads(text)
-    for name in ("groups", "reasons"):
+    for name in ("groups", "reasons", "late"):
         document[name] = frozenset(document[name])
     for name in ("voted_at", "viewed_at"):
         if document[name] is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from agentguard.core.decision import AskedRoute, Reason
-from agentguard.core.escalation import admits, approved, quorum_reached, rejected
+from agentguard.core.escalation import admits, approved, missing, quorum_reached, rejected
 from agentguard.core.policy import Place, Route, Verdict, Within
 from agentguard.core.request import Vote
 
@@ -61,6 +62,26 @@ def test_reasons_that_do_not_escalate_need_not_have_been_shown():
 
 def test_without_a_route_nobody_can_approve():
     assert not approved([], [REASON], [vote("maria", "group:f")])
+
+
+def test_a_delegate_and_the_one_whose_place_they_took_are_one():
+    two = route("group:f", people=2)
+    for_maria = replace(vote("tom", "group:f"), stands_for="maria")
+    assert missing(two, [for_maria]) == 1
+    assert missing(two, [for_maria, vote("maria", "group:f")]) == 1
+    assert quorum_reached(two, [for_maria, vote("kim", "group:f")])
+
+
+def test_the_route_that_took_over_from_a_late_one_is_enough_with_fewer_people_of_its_own():
+    late = route("group:f", people=2)
+    taking_over = AskedRoute("refunds/boss", route("user:ada"))
+    asked_for = [AskedRoute("refunds/finance", late, taking_over)]
+    of_boss = vote("ada")
+    assert not approved(asked_for, [REASON], [of_boss])
+    assert approved(asked_for, [REASON], [replace(of_boss, late=frozenset({"refunds/finance"}))])
+    assert not approved(
+        [AskedRoute("refunds/finance", late)], [REASON], [replace(of_boss, late=frozenset({"refunds/finance"}))]
+    )
 
 
 def test_the_routes_of_two_files_must_both_be_satisfied():

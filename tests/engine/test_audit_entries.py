@@ -54,6 +54,7 @@ def test_an_entry_of_a_decision_has_every_field_that_it_should(open_shop):
         "model": "some-model",
         "prompt_digest": "a" * 64,
         "tools_digest": "b" * 64,
+        "operator": None,
     }
     assert body["facts"]["order.total"]["value"] == "100.00 USD"
     assert body["facts"]["order.total"]["source"].endswith("order")
