@@ -37,7 +37,7 @@ from agentguard.store.records import EscalationRecord
 
 app = typer.Typer(help="What waits for people, and their votes.", no_args_is_help=True)
 
-STATES = ("open", "approved", "rejected", "expired", "withdrawn", "passed_on")
+STATES = ("open", "approved", "used", "rejected", "expired", "withdrawn", "passed_on")
 
 Id = Annotated[str, typer.Argument(help="The escalation's id, as `escalations list` shows it.")]
 ReasonCode = Annotated[str, typer.Option("--reason-code", help="A stable word for why, like `goodwill`.")]

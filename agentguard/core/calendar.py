@@ -104,6 +104,27 @@ class Calendar:
                 done = closes
         return None
 
+    def last_start(self, first: datetime, end: datetime, duration: timedelta, zone: tzinfo) -> datetime | None:
+        """Return the last instant from which so much of the calendar's hours passes before an end, by halving.
+
+        Returns:
+            UTC; None where even from the first instant on so much does not pass.
+        """
+        low, high = first.astimezone(UTC), end.astimezone(UTC)
+        if not self._passes(low, high, duration, zone):
+            return None
+        while high - low > timedelta(microseconds=1):
+            middle = low + (high - low) // 2
+            if self._passes(middle, end, duration, zone):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _passes(self, start: datetime, end: datetime, duration: timedelta, zone: tzinfo) -> bool:
+        passed = self.add_working_time(start, duration, zone)
+        return passed is not None and passed <= end
+
     def _open_on(self, day: date, zone: tzinfo, *, begun: bool) -> list[tuple[datetime, datetime]]:
         """Return the intervals that begin on a day as instants in UTC, in order; spans of earlier days if `begun`."""
         found = list(self._hours_of(day))

@@ -129,6 +129,7 @@ class Deciding:
             escalation=None if self.before is None else self.before.escalation,
         )
         self._hold(transaction, decision)
+        escalating.end_of(transaction, self.before)
         if not self.begin:
             return recorded.ready(self.ask, decision, written.pos, lease)
         return undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written.pos)
@@ -155,8 +156,7 @@ class Deciding:
         written = self._record(
             transaction, evidence, decision, standing, escalation=opened.id, extra={"escalation": opened.id}
         )
-        if self.before is not None and self.before.escalation is not None:
-            escalating.close_if_open(transaction, self.before.escalation, "withdrawn")
+        escalating.end_of(transaction, self.before)
         transaction.open_escalation(opened)
         return escalating.waiting(self.ask.action_id, self.ask.request.action, decision, opened, written.pos)
 
@@ -173,8 +173,7 @@ class Deciding:
         )
         if self._is_ready():
             transaction.release(self.ask.action_id)
-        if self.before is not None and self.before.escalation is not None:
-            escalating.close_if_open(transaction, self.before.escalation, "withdrawn")
+        escalating.end_of(transaction, self.before)
         # A lookup that failed may be tried again: the denial is recorded, the key stays free (law 3).
         written = self._record(
             transaction, evidence, decision, entry.Standing(State.DENIED, fence, 0), answer=answer, keep=not failed

@@ -24,6 +24,8 @@ from agentguard.store.records import ActionRecord, EscalationRecord
 
 OPEN = "open"
 APPROVED = "approved"
+USED = "used"
+"""It was approved, and its action went on or was decided in another way: there is nothing left to resume."""
 REJECTED = "rejected"
 EXPIRED = "expired"
 WITHDRAWN = "withdrawn"
@@ -60,12 +62,15 @@ def escalation(parts: Parts, asked: Ask, decision: Decision, now: datetime) -> E
         shown=canonical_bytes(shown).decode(),
         opened_at=now,
         due_at=_earliest(routes),
+        remind_at=next_reminder(routes, now),
     )
 
 
 def _opened(asked: AskedRoute, policy: Policy, now: datetime) -> dict[str, Any]:
     due = due_at(asked.route.within, policy, now)
-    return {**entry.route(asked), "due": time_text(due), "stands_for": []}
+    remind = remind_at(asked.route.remind, policy, now, due)
+    reminded = {} if remind is None else {"remind": time_text(remind)}
+    return {**entry.route(asked), "due": time_text(due), **reminded, "stands_for": []}
 
 
 def due_at(within: Within, policy: Policy, start: datetime) -> datetime:
@@ -77,6 +82,16 @@ def due_at(within: Within, policy: Policy, start: datetime) -> datetime:
     return calendar.add_working_time(start, within.duration, policy.zone) or start + within.duration
 
 
+def remind_at(remind: Within | None, policy: Policy, start: datetime, due: datetime) -> datetime | None:
+    """Return when the people of a route are reminded: so much time, or of a calendar's open time, before it is late."""
+    if remind is None:
+        return None
+    if remind.calendar is not None:
+        return policy.calendars[remind.calendar].last_start(start, due, remind.duration, policy.zone)
+    moment = due - remind.duration
+    return moment if moment > start else None
+
+
 def routes_of(record: EscalationRecord) -> list[dict[str, Any]]:
     """Return the routes of an escalation: who, how many, by when, and the late routes that they stand for."""
     routes = orjson.loads(record.routes)
@@ -86,6 +101,12 @@ def routes_of(record: EscalationRecord) -> list[dict[str, Any]]:
 def _earliest(routes: list[dict[str, Any]]) -> datetime | None:
     dues = [datetime.fromisoformat(route["due"]) for route in routes]
     return min(dues, default=None)
+
+
+def next_reminder(routes: list[dict[str, Any]], after: datetime) -> datetime | None:
+    """Return when people of these routes are to be reminded next."""
+    times = [datetime.fromisoformat(route["remind"]) for route in routes if "remind" in route]
+    return min((moment for moment in times if moment > after), default=None)
 
 
 def waiting(action_id: str, action: str, decision: Decision, record: EscalationRecord, position: int) -> Waiting:
@@ -122,7 +143,7 @@ def votes_that_count(parts: Parts, reading: Reading, before: ActionRecord | None
     if before is None or before.escalation is None:
         return ()
     record = reading.escalation(before.escalation)
-    if record is None or record.state != APPROVED or record.request_digest != before.request_digest:
+    if record is None or record.state not in (APPROVED, USED) or record.request_digest != before.request_digest:
         return ()
     votes = []
     for vote in reading.votes(record.id):
@@ -139,11 +160,11 @@ def votes_that_count(parts: Parts, reading: Reading, before: ActionRecord | None
     return tuple(votes)
 
 
-def close_if_open(transaction: Transaction, escalation_id: str, state: str) -> None:
-    """Close an escalation that nobody has to answer any more."""
-    record = transaction.escalation(escalation_id)
-    if record is not None and record.state == OPEN:
-        transaction.close_escalation(escalation_id, OPEN, state)
+def end_of(transaction: Transaction, before: ActionRecord | None) -> None:
+    """Close the escalation of an action that is decided again: it was used, or nobody has to answer it any more."""
+    record = None if before is None or before.escalation is None else transaction.escalation(before.escalation)
+    if record is not None and record.state in (OPEN, APPROVED):
+        transaction.close_escalation(record.id, record.state, WITHDRAWN if record.state == OPEN else USED)
 
 
 def pass_on(parts: Parts, bundle: Bundle, record: EscalationRecord, now: datetime) -> EscalationRecord | None:
@@ -168,6 +189,7 @@ def pass_on(parts: Parts, bundle: Bundle, record: EscalationRecord, now: datetim
         routes=canonical_bytes(routes).decode(),
         opened_at=now,
         due_at=_earliest(routes),
+        remind_at=next_reminder(routes, now),
         state=OPEN,
         closed_at=None,
     )

@@ -177,7 +177,7 @@ def _check_escalations(reading: Reading, row: Mapping[str, Any], bodies: Sequenc
         approved = any(body.get("escalation_state") == "approved" for body in said)
         if said and request_digest != said[-1].get("request_digest"):
             report(None, "escalation", f"expected escalation `{name}` to be about its action's request, got another")
-        if (state == "approved") != approved:
+        if (state in ("approved", "used")) != approved:
             report(
                 None,
                 "escalation",

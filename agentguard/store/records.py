@@ -229,7 +229,8 @@ class EscalationRecord:
     """What waits for people.
 
     Attributes:
-        state: `open`, then `approved`, `rejected`, `expired`, `withdrawn` or `passed_on`.
+        state: `open`, then `approved` (and `used` once its action went on), `rejected`, `expired`, `withdrawn` or
+            `passed_on`.
         reasons: The identities of the reasons that were shown.
         shown: What an approver sees.
         remind_at: When its people are to be reminded next.
