@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agentguard.core.lifecycle import State
-from agentguard.engine import recorded
-from agentguard.engine.answers import Answer, InDoubt
+from agentguard.engine.answers import Answer
 from agentguard.engine.deciding import halted
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
+from agentguard.engine.insisting import Unwritten, written
 from agentguard.engine.parts import Parts
 from agentguard.engine.steps import Abandoned, Call, Commit, Look, Walk
 from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import StoreUnavailableError
-from agentguard.store import Reading, Transaction
+from agentguard.store import Reading
 
 NOT_BEGUN = Outcome(OutcomeKind.NOT_DONE, error="not_begun")
 
@@ -43,15 +41,7 @@ def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
         if outcome.kind is not OutcomeKind.UNKNOWN:
             parts.running.tool_ended(begun.action_id)
     outcome = _of_all_attempts(begun, outcome)
-    ending = Finishing(parts, begun, report(parts, begun, outcome))
-    try:
-        answer: Answer = yield Commit(ending)
-    except StoreUnavailableError:
-        # The effect may have happened and the record could not be written: the hold stays, and recovery finds it.
-        return InDoubt(decision_id=begun.action_id, action=begun.request.action, error="store_unavailable")
-    except Abandoned:
-        answer = yield Commit(Unwritten(ending))
-    return answer
+    return (yield from written(parts, Finishing(parts, begun, report(parts, begun, outcome))))
 
 
 def _of_all_attempts(begun: Undertaking, outcome: Outcome) -> Outcome:
@@ -62,21 +52,6 @@ def _of_all_attempts(begun: Undertaking, outcome: Outcome) -> Outcome:
     if outcome.kind is OutcomeKind.NOT_DONE and begun.standing.attempt > 1:
         return Outcome(OutcomeKind.UNKNOWN, error=outcome.error)
     return outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Unwritten:
-    """Write how an action ended that nobody waits for, if it did begin and its end is not written yet."""
-
-    ending: Finishing
-
-    def __call__(self, transaction: Transaction) -> Answer:
-        """Write it, or nothing where the unit that was left had been committed, or had never begun anything."""
-        begun = self.ending.begun
-        record = transaction.action(begun.action_id)
-        if record is None or record.state is not State.EXECUTING or record.fence != begun.standing.fence:
-            return recorded.not_now("", begun.request.action, "withdrawn")
-        return self.ending(transaction)
 
 
 def seconds_left(begun: Undertaking, reading: Reading) -> float:

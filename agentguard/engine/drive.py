@@ -17,6 +17,7 @@ from agentguard.engine.answers import Answer
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.gather import Asking, Facts, Failure, gather
+from agentguard.engine.insisting import written
 from agentguard.engine.leaving import leave
 from agentguard.engine.machine import sleep
 from agentguard.engine.parts import Parts
@@ -285,7 +286,7 @@ def _write_late(parts: Parts, step: Call, outcome: Outcome) -> None:
     if outcome.kind is OutcomeKind.UNKNOWN or step.tool is not parts.registry.tools.get(step.tool.action):
         return
     try:
-        parts.store.transact(Finishing(parts, step.begun, report(parts, step.begun, outcome, why="late")))
+        drive(parts, written(parts, Finishing(parts, step.begun, report(parts, step.begun, outcome, why="late"))))
     except AgentGuardError as error:
         # A traceback would show every local name, and personal data with them.
         log.error("action.late_report_lost", action_id=step.begun.action_id, error=error.code)  # noqa: TRY400

@@ -7,9 +7,10 @@ back what it holds, so that nothing stays behind that no tool was called for; wh
 from __future__ import annotations
 
 from agentguard.engine import worker
+from agentguard.engine.machine import sleep
 from agentguard.engine.parts import Parts
-from agentguard.engine.steps import Abandoned, Commit, Step, Walk
-from agentguard.errors import AgentGuardError
+from agentguard.engine.steps import Abandoned, Commit, Pause, Step, Walk
+from agentguard.errors import AgentGuardError, StoreUnavailableError
 from agentguard.log import get_logger
 
 log = get_logger("leave")
@@ -30,9 +31,22 @@ def _wind_up(parts: Parts, walk: Walk, step: Step) -> None:
     """Take a walk to where it may be left: it commits, and neither looks, nor gathers, nor calls."""
     try:
         while True:
-            step = walk.send(parts.store.transact(step)) if isinstance(step, Commit) else walk.throw(Abandoned())
+            step = _after(parts, walk, step)
     except (StopIteration, Abandoned):
         return
     except AgentGuardError as error:
         # A traceback would show every local name, and personal data with them. Recovery finds what was begun.
         log.error("walk.not_left", error=error.code)  # noqa: TRY400
+
+
+def _after(parts: Parts, walk: Walk, step: Step) -> Step:
+    if isinstance(step, Pause):
+        sleep(step.seconds)
+        return walk.send(step.seconds)
+    if not isinstance(step, Commit):
+        return walk.throw(Abandoned())
+    try:
+        given = parts.store.transact(step)
+    except StoreUnavailableError as error:
+        return walk.throw(error)
+    return walk.send(given)

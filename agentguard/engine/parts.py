@@ -26,6 +26,7 @@ class Waits:
         lookups: All lookups of one decision together; what is not there by then has failed. None for no bound, in the
             caller's thread.
         in_progress: How long a repeated key waits for the first call to end.
+        outcome: How long writing down what a tool came to is tried again while the store is unavailable.
         ready: How long an action stays allowed and held without being begun.
         grace: How long after its deadline an action that is still executing counts as abandoned.
         approval: How long votes lift what they were given for.
@@ -36,6 +37,7 @@ class Waits:
 
     lookups: timedelta | None = timedelta(seconds=10)
     in_progress: timedelta = timedelta(seconds=5)
+    outcome: timedelta = timedelta(seconds=10)
     ready: timedelta = timedelta(minutes=15)
     grace: timedelta = timedelta(seconds=30)
     approval: timedelta = timedelta(days=7)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from agentguard import Done, InDoubt, Money, Unavailable
+from agentguard.engine.parts import Waits
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Vault
 from agentguard.testing.postgres_server import PostgresServer
@@ -61,7 +62,7 @@ def main(engine, disk):
             address = opened.enter_context(PostgresServer.start(disk / "server")).url
         clock = ManualClock()
         vault = Vault.open(disk / "keys", os.urandom)
-        made = shop(address, clock=clock, vault=vault)
+        made = shop(address, clock=clock, vault=vault, waits=Waits(outcome=timedelta(0)))
         opened.callback(made.guard.close)
         made.orders["A-77"] = {"customer_id": "c-never-seen", "total": Money.of("100", "USD")}
         assert isinstance(made.ask("1.00", key="before"), Done)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agentguard import Done, InDoubt, Unavailable
+from agentguard.engine.parts import Waits
 from agentguard.errors import StoreUnavailableError
 from tests.faults.conftest import agentguard, assert_said_to_a_person, held_by_another_program
 
@@ -36,7 +37,7 @@ def test_while_another_program_holds_the_database_nothing_runs_and_then_it_goes_
 
 @pytest.mark.law(6)
 def test_a_lock_that_comes_while_the_tool_acts_leaves_the_action_in_doubt_and_its_hold_in_place(open_shop, folder):
-    shop = open_shop()
+    shop = open_shop(waits=Waits(outcome=timedelta(0)))
     holding = held_by_another_program(folder / "shop.db", "BEGIN IMMEDIATE")
 
     def act(order_id, amount, key):
