@@ -10,6 +10,7 @@ function has nothing else to return.
     ├── ConformError           a value does not fit its declared type
     ├── MoneyError             an amount or currency that is not one, or two currencies mixed
     ├── ConfigurationError     tools and facts do not match what the policies declare; every mismatch at once
+    ├── PeopleUnavailableError who the people are cannot be told now: nobody may act
     ├── UsageError             the host called agentguard wrongly (not the model, not the customer)
     │   ├── KeyConflictError   the same key was used for another request
     │   ├── NotFoundError      no action, escalation or entry has this id
@@ -124,6 +125,12 @@ class ConfigurationError(AgentGuardError):
     def __init__(self, mismatches: list[str] | tuple[str, ...]) -> None:
         self.mismatches = tuple(mismatches)
         super().__init__("\n".join(self.mismatches))
+
+
+class PeopleUnavailableError(AgentGuardError):
+    """Who the people are cannot be told now, since their file broke or vanished, or the host's function raised."""
+
+    code = "people_unavailable"
 
 
 class UsageError(AgentGuardError):

@@ -104,7 +104,7 @@ class Escalations:
 
         def work(transaction: Transaction) -> Shown:
             record, action = _open(transaction, escalation_id)
-            _may_vote(record, action, by, people)
+            _may_vote(record, action, by, people, transaction.now())
             shown = orjson.loads(record.shown)
             personal = self._personal(transaction, action)
             shown["arguments"].update(personal)
@@ -215,7 +215,7 @@ class Escalations:
                 run_late(self._parts, action, transaction)
                 return None
             groups = people.groups_of(by)
-            _may_vote(record, action, by, people)
+            _may_vote(record, action, by, people, transaction.now())
             vote = Vote(
                 escalation=record.id,
                 voter=by,
@@ -265,7 +265,7 @@ class Escalations:
         return Ballot(record.id, state, action.id, missing, written.pos)
 
     def _people(self, authenticated: str) -> People:
-        people = self._parts.people
+        people = self._parts.directory.people()
         if people is None:
             raise UsageError(
                 "nobody may vote: no `people.yaml` beside the policies says who is in which group; write one"
@@ -294,13 +294,13 @@ def _open(transaction: Transaction, escalation_id: str) -> tuple[EscalationRecor
     return record, action
 
 
-def _may_vote(record: EscalationRecord, action: ActionRecord, by: str, people: People) -> None:
+def _may_vote(record: EscalationRecord, action: ActionRecord, by: str, people: People, now: datetime) -> None:
     routes = escalating.routes_of(record)
     user = people.users.get(by)
     names = {by} | (user.logins if user is not None else frozenset())
     if action.agent in names:
         raise UsageError(f"`{by}` asked for this action and may not decide it; somebody else has to")
-    if not any(by in people.admitted(tuple(route["who"])) for route in routes):
+    if not any(by in people.admitted(tuple(route["who"]), now) for route in routes):
         wanted = ", ".join(sorted({who for route in routes for who in route["who"]}))
         raise UsageError(f"`{by}` may not decide this: it takes {wanted}")
 

@@ -23,6 +23,7 @@ from agentguard.engine.considering import Considered, consider
 from agentguard.engine.continuing import again, resolve
 from agentguard.engine.customers import Customers
 from agentguard.engine.deeds import AboutDeed, Deed, Recorded
+from agentguard.engine.directory import directory
 from agentguard.engine.drive import adrive, drive
 from agentguard.engine.effect import Effect, Retry, Unprotected
 from agentguard.engine.escalations import Escalations
@@ -51,7 +52,7 @@ class Guard:
     Args:
         policies: A folder, a file, several of them, or a bundle that is loaded already.
         store: Address of the database (`sqlite:///shop.db`, `sqlite://`, `postgresql://…`), or an open store.
-        people: Who may decide escalations: a `people.yaml`; beside the policies by default.
+        people: Who may decide and stop: a file (`people.yaml` beside the policies by default), or a function.
         clock: Gives the present and is believed; by default the machine's clock (PostgreSQL's own), which is checked.
         activate: Put the loaded policies into force at the start; else what `agentguard policy activate` did counts.
         tenant: Whose records these are, where a call does not say.
@@ -64,7 +65,7 @@ class Guard:
         policies: Policies,
         *,
         store: str | Store = "sqlite:///agentguard.db",
-        people: str | Path | People | None = None,
+        people: People | str | Path | Callable[[], People] | None = None,
         clock: machine.Clock | None = None,
         activate: bool = False,
         tenant: str = "default",
@@ -82,7 +83,7 @@ class Guard:
             registry=Registry(),
             force=Force(),
             versions=Versions(*machine.library_versions()),
-            people=_people(people, policies),
+            directory=directory(people, policies),
             waits=waits or Waits(),
         )
         self._parts.force.know(self._bundle)
@@ -380,11 +381,3 @@ class Guard:
     ) -> Proposal:
         who = agent if isinstance(agent, Actor) else Actor(agent)
         return Proposal(action, arguments, who, on_behalf_of, context or {}, key, tenant or self.tenant, relates_to)
-
-
-def _people(people: str | Path | People | None, policies: Policies) -> People | None:
-    if isinstance(people, People):
-        return people
-    if people is None and not isinstance(policies, Bundle):
-        people = policyfile.people_beside(policies)
-    return None if people is None else policyfile.load_people(people)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from agentguard.core.digest import canonical_bytes
 from agentguard.core.entry import Versions
-from agentguard.core.people import People
 from agentguard.engine import machine
+from agentguard.engine.directory import Directory
 from agentguard.engine.force import Force
 from agentguard.engine.machine import Clock
 from agentguard.engine.registry import Registry
@@ -50,6 +50,7 @@ class Parts:
     """The store, the vault, the clock, what is registered, what is in force.
 
     Attributes:
+        directory: Knows who may vote and who has which power now.
         new_id: Gives a fresh id that sorts by time, from a prefix and the present.
     """
 
@@ -59,7 +60,7 @@ class Parts:
     registry: Registry
     force: Force
     versions: Versions
-    people: People | None = None
+    directory: Directory
     waits: Waits = field(default_factory=Waits)
     running: Running = field(default_factory=Running)
     new_id: Callable[[str, datetime], str] = machine.new_id

@@ -71,6 +71,7 @@ CODES: Mapping[str, str] = {
     # people.yaml
     "person_unknown": "an unknown person or group",
     "login_shared": "a login that two people share",
+    "absence_malformed": "an absence that ends before it begins, overlaps another, or names its own person",
     # test files
     "not_formatted": "a file that cannot be laid out without changing what it says",
     "case_incomplete": "a test case without what it needs",

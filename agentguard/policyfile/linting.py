@@ -87,9 +87,9 @@ def _freeing(policy: Policy) -> Found:
 
 def _routes(policy: Policy, people: People) -> Found:
     for route in policy.routes.values():
-        admitted = people.admitted(route.who)
+        admitted = people.members(route.who)
         for entry in route.who:
-            if not people.admitted((entry,)):
+            if not people.members((entry,)):
                 message = f"route `{route.id}`: nobody in people.yaml is `{entry}`: add them"
                 yield route.place, "route_without_people", message
         if admitted and len(admitted) < route.people:

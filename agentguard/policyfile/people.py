@@ -1,30 +1,38 @@
-"""`people.yaml`: who decides escalations; users with their logins, and the groups that routes name."""
+"""`people.yaml`: who decides escalations and has which power; users, their logins and absences, and groups."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from agentguard.core.people import People, User
+from agentguard.core.people import People, User, one_spelling
+from agentguard.core.policy import Place
 from agentguard.errors import UsageError
-from agentguard.policyfile import bounds, leaf
+from agentguard.policyfile import bounds
+from agentguard.policyfile.absences import AbsenceModel, absences
 from agentguard.policyfile.bundle import read_text
-from agentguard.policyfile.leaf import Entries, Items, Number, Text, word_of
+from agentguard.policyfile.leaf import Entries, Items, Leaf, Number, Text, word_of
 from agentguard.policyfile.model import Closed
 from agentguard.policyfile.node import Mapping, Scalar, shortened
-from agentguard.policyfile.problems import Problems, suggestion
+from agentguard.policyfile.powers import PowersModel, powers
+from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
-from agentguard.policyfile.spelling import sentence, word
+from agentguard.policyfile.roster import Roster
+from agentguard.policyfile.spelling import sentence, word, zone
 from agentguard.policyfile.structure import checked
 from agentguard.policyfile.torn import mended
 
 FORMAT = 1
 FILE_NAME = "people.yaml"
+EMAIL_CHARACTERS = 254
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
+_EMAIL = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
 
 
 class UserModel(Closed):
@@ -34,16 +42,28 @@ class UserModel(Closed):
     logins: Annotated[
         Items[Text] | None, Field(description="How the system knows this person; the id itself when left out.")
     ] = None
+    email: Annotated[Text | None, Field(description="Where notices for this person go.")] = None
+    absences: Annotated[
+        Items[AbsenceModel] | None, Field(description="Days on which this person does not vote, and who does instead.")
+    ] = None
 
 
 class PeopleModel(Closed):
     """Who decides escalations."""
 
     people: Annotated[Number, Field(description="The version of this format: 1.")]
+    timezone: Annotated[
+        Scalar | None,
+        Leaf({"type": "string"}),
+        Field(description="In which the days of absences begin and end, like Europe/Berlin; UTC when left out."),
+    ] = None
     users: Annotated[Entries[UserModel], Field(description="Everybody who may decide, by id.")]
     groups: Annotated[Entries[Items[Text]] | None, Field(description="The ids of the people in each group.")] = None
     operators: Annotated[
-        Items[Text] | None, Field(description="Who may halt, resume and resolve: ids, or group:NAME.")
+        Items[Text] | None, Field(description="Who has every power that `powers` does not name: ids, or group:NAME.")
+    ] = None
+    powers: Annotated[
+        PowersModel | None, Field(description="Who may halt, resume and so on, and how many people it takes.")
     ] = None
     allow_unverified: Annotated[
         Scalar | None,
@@ -98,43 +118,74 @@ def _people(model: PeopleModel, problems: Problems) -> People:
     if len(model.users) > bounds.USERS:
         message = f"expected at most {bounds.USERS:,} users, got {len(model.users):,}"
         problems.add(model.key("users").place, "too_many", message)
-    users = _users(model, problems)
-    groups: dict[str, frozenset[str]] = {}
+    places: dict[str, Place] = {}
+    users = _users(model, problems, places)
+    roster = Roster(users.keys(), {})
     section = model.node.section("groups")
     for name, members in (model.groups or {}).items():
         if _named(section.keys[name], problems, "the name of a group"):
-            groups[name] = frozenset(_known(members, users, problems, f"group `{name}`"))
-    operators: set[str] = set()
-    for scalar in model.operators or ():
-        group = scalar.text.removeprefix("group:")
-        if scalar.text.startswith("group:") and group in groups:
-            operators |= groups[group]
-        elif scalar.text.startswith("group:"):
-            near = suggestion(group, groups) or ": declare it under `groups`"
-            problems.add(scalar.place, "person_unknown", f"`operators`: no group `{shortened(group)}`{near}")
-        else:
-            operators.update(_known((scalar,), users, problems, "`operators`"))
+            places[f"group:{name}"] = section.keys[name].place
+            roster.groups[name] = frozenset(roster.known(members, problems, f"group `{name}`"))
+    users = {name: _with_absences(user, model, roster, problems, places) for name, user in users.items()}
     unverified = model.allow_unverified
-    allowed = unverified is not None and word(unverified, problems, "`allow_unverified`", ("yes", "no")) == "yes"
-    return People(users, groups, frozenset(operators), allowed)
+    if unverified is not None:
+        places["allow_unverified"] = unverified.place
+    if model.operators is not None:
+        places["operators"] = model.key("operators").place
+    return People(
+        users=users if not problems else {},
+        groups=roster.groups,
+        operators=None if model.operators is None else roster.granted(model.operators, problems, "`operators`"),
+        allow_unverified=unverified is not None
+        and word(unverified, problems, "`allow_unverified`", ("yes", "no")) == "yes",
+        powers=None if model.powers is None else powers(model.powers, roster, problems, places),
+        zone=(zone(model.timezone, problems) if model.timezone is not None else None) or UTC,
+        places=places,
+    )
 
 
-def _users(model: PeopleModel, problems: Problems) -> dict[str, User]:
+def _users(model: PeopleModel, problems: Problems, places: dict[str, Place]) -> dict[str, User]:
     section = model.node.section("users")
     users: dict[str, User] = {}
+    ids = {one_spelling(name): name for name in reversed(model.users)}
     owners: dict[str, str] = {}
     for name, user in model.users.items():
         key = section.keys[name]
         if not _named(key, problems, "the id of a person"):
             continue
+        if ids[one_spelling(name)] != name:
+            message = f"`{name}` is `{ids[one_spelling(name)]}` in another spelling: a person stands here once"
+            problems.add(key.place, "duplicate_id", message)
         shown = sentence(user.name, problems, f"`name` of `{name}`") if user.name is not None else name
         logins = {scalar.text: scalar for scalar in user.logins} if user.logins is not None else {name: key}
         for login, scalar in logins.items():
-            if owners.setdefault(login, name) != name:
-                message = f"login `{shortened(login)}` already belongs to `{owners[login]}`: a login is one person"
+            owner = owners.setdefault(one_spelling(login), name)
+            if owner == name:
+                owner = ids.get(one_spelling(login), name)
+            if one_spelling(owner) != one_spelling(name):
+                message = f"login `{shortened(login)}` already belongs to `{owner}`: a login is one person"
                 problems.add(scalar.place, "login_shared", message)
-        users[name] = User(name, shown or name, frozenset(logins))
+        places[f"user:{name}"] = key.place
+        email = _email(user.email, problems, name) if user.email is not None else ""
+        users[name] = User(name, shown or name, frozenset(logins), email)
     return users
+
+
+def _with_absences(
+    user: User, model: PeopleModel, roster: Roster, problems: Problems, places: dict[str, Place]
+) -> User:
+    said = model.users[user.id].absences or ()
+    found = absences(said, user.id, roster, problems)
+    places.update({f"absence:{user.id}:{absence.first}": item.node.place for absence, item in found.items()})
+    return replace(user, absences=tuple(found))
+
+
+def _email(scalar: Scalar, problems: Problems, user: str) -> str:
+    if _EMAIL.fullmatch(scalar.text) and len(scalar.text) <= EMAIL_CHARACTERS:
+        return scalar.text
+    message = f"`email` of `{user}` must be an address like `maria@acme.example`, got `{shortened(scalar.text)}`"
+    problems.add(scalar.place, "name_malformed", message)
+    return ""
 
 
 def _named(scalar: Scalar, problems: Problems, what: str) -> bool:
@@ -143,15 +194,3 @@ def _named(scalar: Scalar, problems: Problems, what: str) -> bool:
     message = f"{what} must be letters, digits, `.`, `_`, `-` and `@`, got `{shortened(scalar.text)}`"
     problems.add(scalar.place, "name_malformed", message)
     return False
-
-
-def _known(members: tuple[leaf.Text, ...], users: dict[str, User], problems: Problems, what: str) -> list[str]:
-    """Return the ids that are users; the others are problems."""
-    found = []
-    for scalar in members:
-        if scalar.text in users:
-            found.append(scalar.text)
-        elif ("users", scalar.text) not in problems.broken:
-            near = suggestion(scalar.text, users) or ": declare them under `users`"
-            problems.add(scalar.place, "person_unknown", f"{what}: no user `{shortened(scalar.text)}`{near}")
-    return found

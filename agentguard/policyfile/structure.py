@@ -80,8 +80,9 @@ def _report(
 def _keys(model: type[BaseModel], location: Location) -> Iterable[str]:
     """Return the keys accepted where an unknown one was found: at the top, or in an entry of a section."""
     found: type[BaseModel] | None = model
-    if len(location) > 1:
-        field = next((item for name, item in model.model_fields.items() if (item.alias or name) == location[0]), None)
+    for step in location[:-1:2]:  # between them stand the names and numbers of entries
+        fields = found.model_fields.items() if found is not None else ()
+        field = next((item for name, item in fields if (item.alias or name) == step), None)
         found = _inner_model(field.annotation) if field is not None else None
     return [item.alias or name for name, item in found.model_fields.items()] if found is not None else ()
 

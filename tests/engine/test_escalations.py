@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agentguard import Denied, Done, Guard, Money, NotFoundError, UsageError, Waiting, Waits
-from agentguard.core.people import People
+from agentguard.core.people import People, User
 from agentguard.testing.clock import ManualClock
 from tests.engine.given import PEOPLE, REFUNDS, bundle
 
@@ -76,9 +76,8 @@ def test_the_agent_that_asked_may_not_decide(open_shop):
 def test_an_unverified_voter_counts_only_where_people_yaml_allows_it(open_shop, address):
     shop = open_shop()
     asked = shop.ask("60")
-    strict = Guard(
-        bundle(REFUNDS), store=address, clock=shop.clock, people=People(groups={"leads": frozenset({"maria"})})
-    )
+    people = People({"maria": User("maria", "Maria", frozenset({"maria"}))}, {"leads": frozenset({"maria"})})
+    strict = Guard(bundle(REFUNDS), store=address, clock=shop.clock, people=people)
     with pytest.raises(UsageError, match="allow_unverified"):
         strict.escalations.approve(asked.escalation.id, by="maria")
     assert strict.escalations.approve(asked.escalation.id, by="maria", authenticated="os_login").state == "approved"

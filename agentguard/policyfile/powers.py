@@ -1,0 +1,87 @@
+"""`powers` in `people.yaml`: who may stop, let go and so on, and how many different people each takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from agentguard.core.people import POWERS, Power
+from agentguard.core.policy import Place
+from agentguard.policyfile import bounds
+from agentguard.policyfile.leaf import TEXT, Items, Leaf, Number, Text, either, list_of
+from agentguard.policyfile.model import Closed
+from agentguard.policyfile.node import Mapping, Scalar, Sequence
+from agentguard.policyfile.problems import Problems
+from agentguard.policyfile.roster import Roster
+from agentguard.policyfile.spelling import texts, whole_number
+from agentguard.policyfile.structure import checked
+
+AT_ONCE = "halt"
+"""The one power that never waits for a second person: a stop that has to be agreed on comes too late."""
+
+Grant: TypeAlias = Annotated[
+    Scalar | Sequence | Mapping,
+    Leaf(
+        either(
+            TEXT,
+            list_of(TEXT),
+            {
+                "type": "object",
+                "properties": {"who": list_of(TEXT), "people": {"type": "integer", "minimum": 1}},
+                "required": ["who"],
+                "additionalProperties": False,
+            },
+        ),
+        (Scalar, Sequence, Mapping),
+    ),
+]
+
+
+class PowerModel(Closed):
+    """Who has a power, and how many different people it takes."""
+
+    who: Annotated[Items[Text] | None, Field(description="Ids, or group:NAME.")] = None
+    people: Annotated[Number | None, Field(description="How many different people it takes.")] = None
+
+
+class PowersModel(Closed):
+    """Who may do what beside voting: a list of ids and groups, or who and how many people."""
+
+    halt: Annotated[
+        Grant | None, Field(description="Stop everything, an action or an agent; one person is enough.")
+    ] = None
+    resume: Annotated[Grant | None, Field(description="Let go on what was stopped; 2 people when left out.")] = None
+    resolve: Annotated[Grant | None, Field(description="Say how an action in doubt really ended.")] = None
+    erase: Annotated[Grant | None, Field(description="Destroy what identifies a customer.")] = None
+    activate: Annotated[Grant | None, Field(description="Put policies into force.")] = None
+    withdraw: Annotated[Grant | None, Field(description="Take back what waits for people.")] = None
+    confirm_clock: Annotated[Grant | None, Field(description="Say that a clock that jumped is right now.")] = None
+
+
+def powers(model: PowersModel, roster: Roster, problems: Problems, places: dict[str, Place]) -> dict[str, Power]:
+    """Return who has each power that is named; `places` learns where each stands."""
+    found: dict[str, Power] = {}
+    for name, usual in POWERS.items():
+        grant: Scalar | Sequence | Mapping | None = getattr(model, name)
+        if grant is None:
+            continue
+        places[f"power:{name}"] = model.key(name).place
+        who, people = _granted(grant, name, problems)
+        found[name] = Power(roster.granted(who, problems, f"power `{name}`"), people or usual)
+    return found
+
+
+def _granted(grant: Scalar | Sequence | Mapping, name: str, problems: Problems) -> tuple[list[Scalar], int | None]:
+    if not isinstance(grant, Mapping):
+        return texts(grant, problems, f"power `{name}`"), None
+    model = checked(PowerModel, grant, problems)
+    if model is None or (model.who is None and ("who", "*") not in problems.broken):
+        problems.add(grant.place, "missing_key", f"power `{name}`: key `who` is missing: add it")
+    people = None
+    if model is not None and model.people is not None:
+        people = whole_number(model.people, problems, f"power `{name}`: `people`", bounds.PEOPLE_NEEDED)
+        if name == AT_ONCE and people is not None and people > 1:
+            message = f"power `{name}` takes one person, got {people}: a stop must not wait for a second one"
+            problems.add(model.people.place, "number_malformed", message)
+    return list(model.who or ()) if model is not None else [], people
