@@ -6,12 +6,12 @@ For the record, the reviewer and the customer's letter. Never for the model, whi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
-from agentguard.core.language import Comparison, Expression, Value, evaluate, trace
+from agentguard.core.language import Comparison, Expression, OneOf, Value, evaluate, trace
 from agentguard.core.language.trace import Operand
 from agentguard.core.limits import COUNT, in_unit, usage_values
 from agentguard.core.money import Money
@@ -187,6 +187,22 @@ def _amount(value: Value) -> tuple[int | None, str]:
 
 def _like(value: Value, amount: int) -> Value:
     return Money(amount, value.currency) if isinstance(value, Money) else amount
+
+
+def allowed_choices(
+    plan: Plan, request: Request, evidence: Evidence, names: Iterable[str]
+) -> Iterator[tuple[str, Value]]:
+    """Yield other values of enumerated arguments, one changed at a time, that the real `decide` would have allowed."""
+    trials = MAX_TRIALS
+    for name in names:
+        kind = plan.asked[name].type if name in plan.asked else None
+        for value in kind.values if isinstance(kind, OneOf) else ():
+            if value == request.arguments.get(name) or not trials:
+                continue
+            trials -= 1
+            other = replace(request, arguments={**request.arguments, name: value})
+            if decide(plan, other, evidence).verdict is Verdict.ALLOW:
+                yield name, value
 
 
 def sentence(explanation: Explanation) -> str:

@@ -13,12 +13,10 @@ import orjson
 from agentguard.core import entry as entries
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
-from agentguard.core.explain import Explanation, explain
-from agentguard.core.plan import Plan
+from agentguard.core.explain import Explanation
 from agentguard.core.policy import Bundle
-from agentguard.core.request import Evidence, Request
+from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.parts import Parts
-from agentguard.engine.restoring import reader_of
 from agentguard.errors import NotFoundError, UsageError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
@@ -176,11 +174,11 @@ class Audit:
             UsageError: The entry records no decision by rules.
         """
         found = self._decided(position)
-        plan, request, evidence, erased = self._parts.store.read(lambda reading: self._rebuilt(reading, found.document))
-        decision = decide(plan, request, evidence)
+        about = self._rebuilt(found)
+        decision = decide(about.plan, about.request, about.evidence)
         again = _verdict(decision, self._parts)
         differs = tuple(name for name in COMPARED if again[name] != found.document[name])
-        return Recomputed(found.pos, decision, differs, erased)
+        return Recomputed(found.pos, decision, differs, about.erased)
 
     def explain(self, position: int) -> Explained:
         """Return why an entry was decided as it was, from the entry and the policy texts it names alone.
@@ -192,11 +190,8 @@ class Audit:
             UsageError: The entry records no decision by rules.
         """
         found = self._decided(position)
-        plan, request, evidence, erased = self._parts.store.read(lambda reading: self._rebuilt(reading, found.document))
-        declared = {**plan.facts, **plan.context, **plan.arguments}
-        personal = {name for name, item in declared.items() if item.personal}
-        explanation = explain(plan, request, evidence, hidden=frozenset({"on_behalf_of", *personal}))
-        return Explained(found.pos, explanation, erased)
+        about = self._rebuilt(found)
+        return Explained(found.pos, about.explained(), about.erased)
 
     def _decided(self, position: int) -> Entry:
         found = self.show(position)
@@ -204,13 +199,8 @@ class Audit:
             raise UsageError(f"expected an entry of kind `decided`, got entry {position} of kind `{found.kind}`")
         return found
 
-    def _rebuilt(self, reading: Reading, body: dict[str, Any]) -> tuple[Plan, Request, Evidence, tuple[str, ...]]:
-        parts = self._parts
-        parts.require_keys(reading)
-        plan = parts.force.plan(parts.force.bundle(reading, body["bundle"]), body["action"])
-        reader = reader_of(parts, reading, body, plan)
-        request = reader.request(self.customer(body["on_behalf_of"]) if body["on_behalf_of"] else "")
-        return plan, request, reader.evidence(), tuple(reader.erased)
+    def _rebuilt(self, found: Entry) -> Rebuilt:
+        return self._parts.store.read(lambda reading: rebuilt(self._parts, reading, found.document))
 
 
 def _pages(reading: Reading, after: int, filters: EntryFilter, newest_first: bool) -> Iterator[Entry]:

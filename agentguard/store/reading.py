@@ -135,6 +135,13 @@ class Reading:
             query = query.where(table.c.lease_us.is_(None) | (table.c.lease_us < to_microseconds(free)))
         return tuple(rows.action_of(tuple(row.values())).record for row in self._all(query))
 
+    def actions_for(self, pseudonym: str, limit: int = 100, before: str = "") -> tuple[ActionRecord, ...]:
+        """Return a customer's actions a page at a time, the newest first; `before` is the last id before it."""
+        table = rows.ACTION
+        query = select(*rows.ACTION_COLUMNS).where(table.c.on_behalf_of == pseudonym).order_by(table.c.id.desc())
+        query = query.where(table.c.id < before) if before else query
+        return tuple(rows.action_of(tuple(row.values())).record for row in self._all(query.limit(_page(limit))))
+
     def usage(
         self, account: str, window_start: datetime | None, *, inclusive: bool, exclude_action: str | None = None
     ) -> Usage:

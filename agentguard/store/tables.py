@@ -113,6 +113,7 @@ class ActionRow(Row, table=True):
     __table_args__ = (
         UniqueConstraint("tenant", "agent", "conversation", "key"),
         Index("agentguard_action_state", "state", "id"),
+        Index("agentguard_action_customer", "on_behalf_of", "id"),
         TYPED,
     )
 

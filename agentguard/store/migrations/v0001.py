@@ -76,6 +76,7 @@ def _action(op: Operations) -> None:
         sa.UniqueConstraint("tenant", "agent", "conversation", "key"),
         sqlite_strict=True,
     )
+    op.create_index("agentguard_action_customer", "agentguard_action", ["on_behalf_of", "id"], unique=False)
     op.create_index("agentguard_action_state", "agentguard_action", ["state", "id"], unique=False)
 
 
