@@ -13,11 +13,14 @@ function has nothing else to return.
     ├── PeopleUnavailableError who the people are cannot be told now: nobody may act
     ├── UsageError             the host called agentguard wrongly (not the model, not the customer)
     │   ├── KeyConflictError   the same key was used for another request
+    │   ├── VoteRefusedError   somebody may not decide this escalation, or not so
+    │   ├── PowerRefusedError  somebody may not stop, let go or the like, or not alone
     │   ├── NotFoundError      no action, escalation or entry has this id
     │   ├── RecordingError     some of many deeds cannot be recorded; all of them with their numbers
     │   ├── PolicyVersionError the same policy and version is already stored with another text
     │   └── AmountTooLargeError an amount is negative or past what one movement may be
     ├── NotAllowedError        raised only by guarded functions; carries the answer
+    ├── UndeliveredError       raised by a channel: nobody was told of an event
     ├── NotDoneError           raised by a tool: definitely nothing happened
     └── StoreError             the store cannot do it
         ├── StoreUnavailableError  locked, read-only, full, unreachable: nothing was stored
@@ -30,6 +33,7 @@ function has nothing else to return.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 
@@ -145,6 +149,26 @@ class KeyConflictError(UsageError):
     code = "key_conflict"
 
 
+class VoteRefusedError(UsageError):
+    """Somebody tried to decide an escalation and may not; `why` is a stable code, and the log has an entry of it."""
+
+    code = "vote_refused"
+
+    def __init__(self, why: str, words: str) -> None:
+        self.why = why
+        super().__init__(words)
+
+
+class PowerRefusedError(UsageError):
+    """Somebody wants to do what they have no power to; `why` is a stable code, and the log has an entry of it."""
+
+    code = "power_refused"
+
+    def __init__(self, why: str, words: str) -> None:
+        self.why = why
+        super().__init__(words)
+
+
 class NotFoundError(UsageError):
     """No action, escalation, entry or policy has this id."""
 
@@ -185,6 +209,28 @@ class NotAllowedError(AgentGuardError):
         self.answer = answer
         problems = "; ".join(getattr(answer, "problems", ()))
         super().__init__(f"{answer.action}: {answer.status} ({problems or answer.reason_code})")
+
+
+class UndeliveredError(AgentGuardError):
+    """Raised by a channel of notices that could not deliver an event.
+
+    Attributes:
+        reason: A short stable word for why, with nothing personal in it.
+        retry_after: How long the receiver asked to be left alone.
+        refused: The receiver will never take this event; others it may.
+        gone: The receiver is gone for good: nothing more is sent there.
+    """
+
+    code = "undelivered"
+
+    def __init__(
+        self, reason: str, *, retry_after: timedelta | None = None, refused: bool = False, gone: bool = False
+    ) -> None:
+        self.reason = reason[:100]
+        self.retry_after = retry_after
+        self.refused = refused
+        self.gone = gone
+        super().__init__(self.reason)
 
 
 class NotDoneError(AgentGuardError):

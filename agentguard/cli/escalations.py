@@ -30,8 +30,9 @@ from agentguard.core.explain import sentence
 from agentguard.core.policy import Bundle
 from agentguard.core.request import Vote
 from agentguard.engine import escalating
-from agentguard.engine.escalations import Ballot, Shown
+from agentguard.engine.escalations import Shown
 from agentguard.engine.guard import Guard
+from agentguard.engine.voting import Ballot
 from agentguard.errors import UsageError
 from agentguard.store.records import EscalationRecord
 
@@ -40,7 +41,9 @@ app = typer.Typer(help="What waits for people, and their votes.", no_args_is_hel
 STATES = ("open", "approved", "used", "rejected", "expired", "withdrawn", "passed_on")
 
 Id = Annotated[str, typer.Argument(help="The escalation's id, as `escalations list` shows it.")]
-ReasonCode = Annotated[str, typer.Option("--reason-code", help="A stable word for why, like `goodwill`.")]
+ReasonCode = Annotated[
+    str, typer.Option("--reason-code", "-r", help="A word for why, like `within_policy` or `goodwill`.", show_default=False)
+]
 Note = Annotated[str, typer.Option("--note", help="Words for the record.")]
 
 
@@ -123,7 +126,7 @@ def show(
 @app.command()
 def approve(
     escalation_id: Id,
-    reason_code: ReasonCode = "",
+    reason_code: ReasonCode,
     note: Note = "",
     as_: AsOption = None,
     app: AppOption = None,
@@ -160,7 +163,7 @@ def approve(
 @app.command()
 def reject(
     escalation_id: Id,
-    reason_code: ReasonCode = "",
+    reason_code: ReasonCode,
     note: Note = "",
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,

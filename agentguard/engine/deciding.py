@@ -13,9 +13,11 @@ from agentguard.core.decide import decide
 from agentguard.core.decision import Decision, Reason
 from agentguard.core.lifecycle import State
 from agentguard.core.needs import Needs, needs
-from agentguard.core.policy import Verdict
+from agentguard.core.people import People
+from agentguard.core.policy import Policy, Verdict
 from agentguard.core.request import Evidence, Fact, FactStatus, Vote
 from agentguard.engine import escalating, recorded
+from agentguard.engine import tally as tallying
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask
 from agentguard.engine.effect import name_of
@@ -44,6 +46,7 @@ class Deciding:
         position: How long the log was before the facts were gathered.
         gathered: Drawn from `parts.running` right before the first lookup.
         begin: False to stop at `ready`.
+        people: Who may decide what waited; None where nothing did.
     """
 
     parts: Parts
@@ -54,6 +57,7 @@ class Deciding:
     position: int
     gathered: int
     begin: bool
+    people: People | None = None
 
     def __call__(self, transaction: Transaction) -> Answer | Undertaking | Again:
         """Decide, hold and record, or say what to do again first."""
@@ -68,9 +72,9 @@ class Deciding:
         accounts = [self.parts.account(need.account) for limit, need in wanted.accounts.items() if limit in watched]
         if self.facts and self._are_stale(transaction, accounts):
             return Again.GATHER
-        votes = escalating.votes_that_count(self.parts, transaction, self.before, now)
+        tally = tallying.at_second_look(self.parts, transaction, self.before, self.people, now)
         own = None if self.before is None else self.ask.action_id
-        evidence = collect(self.parts, transaction, self.ask, self.facts, wanted, own, votes)
+        evidence = collect(self.parts, transaction, self.ask, self.facts, wanted, own, tally.votes)
         decision = decide(self.ask.plan, self.ask.request, evidence, wanted)
         failed = any(fact.status is FactStatus.FAILED for fact in self.facts.values())
         if failed and self.before is not None and not decision.permits:
@@ -80,6 +84,10 @@ class Deciding:
         if decision.permits:
             return self._permitted(transaction, evidence, decision)
         if decision.verdict is Verdict.ESCALATE and not self._is_ready():
+            if self.before is not None and tally.lost:
+                again = escalating.waits_again(transaction, self.before, decision, self._policies(), tally.not_counted)
+                if again is not None:
+                    return again
             return self._escalated(transaction, evidence, decision)
         return self._denied(transaction, evidence, decision)
 
@@ -104,6 +112,9 @@ class Deciding:
             if action_id is None or not transaction.accounts_posted(action_id).isdisjoint(accounts):
                 return True
         return False
+
+    def _policies(self) -> list[Policy]:
+        return [file.policy for file in self.ask.plan.files]
 
     def _is_ready(self) -> bool:
         return self.before is not None and self.before.state is State.READY

@@ -22,7 +22,7 @@ from agentguard.engine.leaving import leave
 from agentguard.engine.machine import sleep
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
-from agentguard.engine.steps import Call, Commit, Gather, Look, Meet, Pause, Step, Walk
+from agentguard.engine.steps import Call, Commit, Convene, Gather, Look, Meet, Pause, Step, Walk
 from agentguard.errors import AgentGuardError, NotDoneError
 from agentguard.log import get_logger, place_of
 
@@ -81,6 +81,8 @@ def perform(parts: Parts, step: Step) -> Any:
             return parts.store.read(step.query)
         case Meet():
             return parts.vault.pseudonym(step.tenant, step.customer)
+        case Convene():
+            return parts.directory.people()
         case Commit():
             return parts.store.transact(step)
         case Gather():
@@ -97,6 +99,8 @@ async def _aperform(parts: Parts, step: Step) -> Any:
             return await parts.store.aread(step.query, step.keys)
         case Meet():
             return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
+        case Convene():
+            return await asyncio.to_thread(parts.directory.people)
         case Commit():
             return await parts.store.atransact(step)
         case Gather():

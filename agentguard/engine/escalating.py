@@ -1,10 +1,10 @@
-"""What waits for people: opening, answering, running late, and which votes count when an action is decided again."""
+"""What waits for people: opening, answering, running late, waiting again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -13,13 +13,13 @@ from agentguard.core import entry
 from agentguard.core.calendar import Calendar
 from agentguard.core.decision import AskedRoute, Decision, Reason
 from agentguard.core.digest import canonical_bytes, encode, time_text
+from agentguard.core.lifecycle import State
 from agentguard.core.policy import Bundle, Policy, Route, Verdict, Within
-from agentguard.core.request import Vote
-from agentguard.engine import pausing, recorded
+from agentguard.engine import recorded
 from agentguard.engine.answers import Waiting, Waits
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
-from agentguard.store import Reading, Transaction
+from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
 
 OPEN = "open"
@@ -30,6 +30,7 @@ REJECTED = "rejected"
 EXPIRED = "expired"
 WITHDRAWN = "withdrawn"
 PASSED_ON = "passed_on"
+AMENDED = "amended"
 
 
 def escalation(parts: Parts, asked: Ask, decision: Decision, now: datetime) -> EscalationRecord:
@@ -70,7 +71,10 @@ def _opened(asked: AskedRoute, policy: Policy, now: datetime) -> dict[str, Any]:
     due = due_at(asked.route.within, policy, now)
     remind = remind_at(asked.route.remind, policy, now, due)
     reminded = {} if remind is None else {"remind": time_text(remind)}
-    return {**entry.route(asked), "due": time_text(due), **reminded, "stands_for": []}
+    taken = {"reason_codes": list(asked.route.reason_codes)}
+    if asked.route.may_change is not None:
+        taken["may_change"] = list(asked.route.may_change)
+    return {**entry.route(asked), "due": time_text(due), **reminded, **taken, "stands_for": []}
 
 
 def due_at(within: Within, policy: Policy, start: datetime) -> datetime:
@@ -135,31 +139,6 @@ def waits(record: EscalationRecord) -> tuple[Waits, ...]:
     )
 
 
-def votes_that_count(parts: Parts, reading: Reading, before: ActionRecord | None, now: datetime) -> tuple[Vote, ...]:
-    """Return the votes on the action's present escalation, if it was approved and not too long ago.
-
-    A later route that took over from a late one speaks for it: its voters count as those of the late route too.
-    """
-    if before is None or before.escalation is None:
-        return ()
-    record = reading.escalation(before.escalation)
-    if record is None or record.state not in (APPROVED, USED) or record.request_digest != before.request_digest:
-        return ()
-    votes = []
-    for vote in reading.votes(record.id):
-        over = now - vote.voted_at - parts.waits.approval
-        if over > timedelta(0) and over > pausing.paused(reading, before, vote.voted_at, now):
-            continue
-        spoken_for = {
-            who
-            for route in routes_of(record)
-            if not vote.groups.isdisjoint(route["who"]) or f"user:{vote.voter}" in route["who"]
-            for who in route["stands_for"]
-        }
-        votes.append(replace(vote, groups=vote.groups | spoken_for))
-    return tuple(votes)
-
-
 def end_of(transaction: Transaction, before: ActionRecord | None) -> None:
     """Close the escalation of an action that is decided again: it was used, or nobody has to answer it any more."""
     record = None if before is None or before.escalation is None else transaction.escalation(before.escalation)
@@ -182,7 +161,7 @@ def pass_on(parts: Parts, bundle: Bundle, record: EscalationRecord, now: datetim
         if following is None:
             return None
         opened = _opened(AskedRoute(policies[name].qualified(following.id), following), policies[name], now)
-        routes.append({**opened, "stands_for": sorted({*route["stands_for"], *route["who"]})})
+        routes.append({**opened, "stands_for": sorted({*route["stands_for"], route["id"]})})
     return replace(
         record,
         id=parts.new_id("esc", now),
@@ -193,6 +172,67 @@ def pass_on(parts: Parts, bundle: Bundle, record: EscalationRecord, now: datetim
         state=OPEN,
         closed_at=None,
     )
+
+
+def waits_again(
+    transaction: Transaction,
+    before: ActionRecord,
+    decision: Decision,
+    policies: Iterable[Policy],
+    not_counted: list[dict[str, str]],
+) -> Waiting | None:
+    """Let an approved escalation wait for more votes, where nothing but some of its votes is missing now.
+
+    Returns:
+        The answer; None where people have to be shown something that they did not see.
+    """
+    record = transaction.escalation(before.escalation or "")
+    asking = {reason.identity for reason in decision.reasons if reason.verdict is Verdict.ESCALATE}
+    if record is None or record.state != APPROVED or not asking <= set(record.reasons):
+        return None
+    again = reopened(record, decision, policies, transaction.now())
+    transaction.reopen_escalation(again)
+    body = entry.moved(
+        "reopened",
+        recorded.about(before, entry.Standing(State.WAITING, before.fence, before.attempt)),
+        escalation=record.id,
+        decision_entry=before.decision_entry,
+        due=None if again.due_at is None else time_text(again.due_at),
+        not_counted=not_counted,
+    )
+    written = transaction.append(body)
+    answer = recorded.changed_text(before, written.pos)
+    transaction.move(before.id, State.WAITING, before.fence, State.WAITING, answer=answer)
+    return still_waiting(before, again)
+
+
+def reopened(
+    record: EscalationRecord, decision: Decision, policies: Iterable[Policy], now: datetime
+) -> EscalationRecord:
+    """Return an approved escalation as it waits again, with the time of its routes anew."""
+    known = {policy.name: policy for policy in policies}
+    asked = {item.id: item for route in decision.routes for item in _chain(route)}
+    routes = []
+    for route in routes_of(record):
+        found = asked.get(route["id"])
+        again = route if found is None else _opened(found, known[found.id.partition("/")[0]], now)
+        routes.append({**again, "stands_for": route["stands_for"]})
+    return replace(
+        record,
+        routes=canonical_bytes(routes).decode(),
+        due_at=_earliest(routes),
+        remind_at=next_reminder(routes, now),
+        state=OPEN,
+        closed_at=None,
+    )
+
+
+def _chain(asked: AskedRoute) -> Iterator[AskedRoute]:
+    """Yield a route and those that take over from it, one after the other."""
+    following: AskedRoute | None = asked
+    while following is not None:
+        yield following
+        following = following.following
 
 
 def ended_reason(record: EscalationRecord, code: str, because: str = "") -> Reason:

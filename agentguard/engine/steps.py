@@ -25,6 +25,11 @@ class Meet:
 
 
 @dataclass(frozen=True, slots=True)
+class Convene:
+    """Ask who the people are now; gives `People`, or None where nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Read the store.
 
@@ -111,5 +116,5 @@ class Abandoned(BaseException):
     """Thrown into a walk that nobody waits for any more: it may still commit how it ends, and begins nothing new."""
 
 
-Step = Meet | Look | Commit | Gather | Call | Pause
+Step = Meet | Convene | Look | Commit | Gather | Call | Pause
 Walk = Generator[Step, Any, Answer]

@@ -14,6 +14,7 @@ from typing import Any
 
 from agentguard.core.decision import Reason
 from agentguard.core.lifecycle import State
+from agentguard.core.people import People
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Fact
 from agentguard.engine import escalating, pausing, recorded
@@ -26,11 +27,14 @@ from agentguard.engine.machine import jitter
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
 from agentguard.engine.results import read_result
-from agentguard.engine.steps import Abandoned, Commit, Gather, Look, Meet, Pause, Step, Walk
+from agentguard.engine.steps import Abandoned, Commit, Convene, Gather, Look, Meet, Pause, Step, Walk
 from agentguard.engine.undertaking import Undertaking, tool_of
-from agentguard.errors import KeyConflictError, StoreUnavailableError
+from agentguard.errors import KeyConflictError, PeopleUnavailableError, StoreUnavailableError
+from agentguard.log import get_logger
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
+
+log = get_logger("walk")
 
 MAX_GATHERINGS = 12
 MAX_LOOKS = 20
@@ -56,6 +60,9 @@ def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
         decided = yield from _decide(parts, proposal, begin=begin)
     except StoreUnavailableError as error:
         return recorded.unavailable("", proposal.action, error)
+    except PeopleUnavailableError as error:
+        log.warning("people.unknown", action=proposal.action, reason=str(error))
+        return recorded.not_now("", proposal.action, "people")
     if isinstance(decided, Answer):
         return decided
     return (yield from carry_out(parts, decided))
@@ -80,13 +87,21 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
             return answer
         if begin:
             tool_of(parts, proposal.action)
+        people: People | None = None
+        if earlier is not None and earlier.escalation is not None:
+            people = yield Convene()
+            if people is None:
+                log.warning("people.unknown", action=earlier.action, action_id=earlier.id)
+                return recorded.not_now(earlier.id, earlier.action, "people")
         if gatherings == MAX_GATHERINGS:
             return recorded.not_now("", proposal.action, "stale_facts")
         gatherings += 1
         gather = Gather(seen.ask.plan, seen.ask.request)
         facts: Mapping[str, Fact] = yield gather
         sealed = seal_facts(parts, seen.ask, facts)
-        deciding = Commit(Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, gather.began, begin=begin))
+        deciding = Commit(
+            Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, gather.began, begin=begin, people=people)
+        )
         decided: Answer | Undertaking | Again
         try:
             decided = yield deciding

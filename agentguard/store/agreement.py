@@ -30,6 +30,7 @@ Body = Mapping[str, Any]
 Report = Callable[[int | None, str, str], None]
 ReadBody = Callable[[bytes], Body | None]
 
+_VOTING = frozenset({"voted", "reopened"})
 _SETTLING = frozenset({"settled", "recorded"})
 _HOLDING = frozenset({State.READY.value, State.EXECUTING.value, State.IN_DOUBT.value})
 
@@ -173,11 +174,12 @@ def _check_escalations(reading: Reading, row: Mapping[str, Any], bodies: Sequenc
         opened = next((body for body in bodies if body.get("escalation") == name and body.get("routes")), None)
         if opened is not None and _routes(opened["routes"]) != _routes(orjson.loads(routes)):
             report(None, "escalation", f"expected the routes of escalation `{name}` as its entry says, got others")
-        said = [body for body in bodies if body.get("kind") == "voted" and body.get("escalation") == name]
-        approved = any(body.get("escalation_state") == "approved" for body in said)
-        if said and request_digest != said[-1].get("request_digest"):
+        said = [body for body in bodies if body.get("kind") in _VOTING and body.get("escalation") == name]
+        approved = bool(said) and said[-1].get("escalation_state") == "approved"
+        if any(body["request_digest"] != request_digest for body in said if "request_digest" in body):
             report(None, "escalation", f"expected escalation `{name}` to be about its action's request, got another")
-        if (state in ("approved", "used")) != approved:
+        waits = row["state"] == State.WAITING and row["escalation"] == name
+        if (state in ("approved", "used")) != approved or (state == "approved" and not waits):
             report(
                 None,
                 "escalation",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
 
-from sqlalchemy import Delete, Insert, Update, delete, insert, select, update
+from sqlalchemy import Delete, Insert, Update, delete, func, insert, select, update
 
 from agentguard.core.digest import canonical_bytes, digest
 from agentguard.core.lifecycle import BEGINNINGS, HOLDING, State, may_move
@@ -313,10 +313,24 @@ class Transaction(Reading):
         """
         self._needs_entry = f"closed escalation `{escalation_id}`"
         guarded = update(_escalation).where(_escalation.c.id == escalation_id, _escalation.c.state == from_state)
-        if self._write(guarded.values(state=to_state, closed_us=self._now_us)) != 1:
+        closed = func.coalesce(_escalation.c.closed_us, self._now_us)  # what was approved was closed then
+        if self._write(guarded.values(state=to_state, closed_us=closed)) != 1:
             found = self.escalation(escalation_id)
             state = "no such escalation" if found is None else f"it {found.state}"
             raise StaleFenceError(f"expected escalation `{escalation_id}` {from_state}, got {state}")
+
+    def reopen_escalation(self, record: EscalationRecord) -> None:
+        """Let an approved escalation wait again, with its routes as they are now.
+
+        Raises:
+            StaleFenceError: It is not approved (any more).
+        """
+        self._needs_entry = f"reopened escalation `{record.id}`"
+        guarded = update(_escalation).where(_escalation.c.id == record.id, _escalation.c.state == "approved")
+        values = rows.escalation_values(replace(record, state="open", closed_at=None))
+        changed = {name: values[name] for name in ("state", "routes", "due_us", "remind_us", "closed_us")}
+        if self._write(guarded.values(changed)) != 1:
+            raise StaleFenceError(f"expected escalation `{record.id}` approved, got it moved on")
 
     def reminded(self, escalation_id: str, remind_at: datetime, following: datetime | None) -> None:
         """Note that the people of an escalation were reminded, and when they will be again.

@@ -95,7 +95,7 @@ def every_kind_of_decision(shop):
     assert isinstance(shop.ask("20", key="deny", who="c-2"), Denied)
     asked = shop.ask("51", key="escalate", order_id="A-2")
     assert isinstance(asked, Waiting)
-    shop.guard.escalations.approve(asked.escalation.id, by="maria")
+    shop.guard.escalations.approve(asked.escalation.id, by="maria", reason_code="within_policy")
     assert isinstance(shop.ask("51", key="escalate", order_id="A-2"), Done)
     assert isinstance(shop.ask("70", key="over", order_id="A-1"), Denied)
     shop.broken.add("order")

@@ -31,7 +31,7 @@ def busy(open_shop):
     shop.ask("40.00", key="k-1")
     shop.waiting = shop.ask("60.00", key="k-2", order_id="A-2").escalation.id
     approved = shop.ask("60.00", key="k-3", order_id="A-3", who="c-2").escalation.id
-    shop.guard.escalations.approve(approved, by="maria", note="she has waited long")
+    shop.guard.escalations.approve(approved, by="maria", note="she has waited long", reason_code="within_policy")
     assert shop.ask("60.00", key="k-3", order_id="A-3", who="c-2").executed
     shop.acts = lost
     shop.ask("20.00", key="k-4", order_id="A-4")
@@ -93,10 +93,11 @@ def test_an_approval_that_nobody_gave_is_found(busy):
     "statement",
     [
         "UPDATE agentguard_escalation SET state = 'approved' WHERE state = 'open'",
-        "UPDATE agentguard_escalation SET state = 'open' WHERE state = 'approved'",
+        "UPDATE agentguard_escalation SET state = 'open' WHERE state = 'used'",
+        "UPDATE agentguard_escalation SET state = 'approved' WHERE state = 'used'",
         "UPDATE agentguard_escalation SET routes = replace(routes, 'group:leads', 'group:none')",
         "UPDATE agentguard_escalation SET routes = replace(routes, '\"people\":1', '\"people\":0')",
-        "UPDATE agentguard_escalation SET request_digest = 'other' WHERE state = 'approved'",
+        "UPDATE agentguard_escalation SET request_digest = 'other' WHERE state = 'used'",
     ],
 )
 def test_an_escalation_that_was_changed_is_found(busy, statement):
@@ -152,7 +153,7 @@ def test_policies_that_were_put_into_force_past_the_log_are_found(busy):
 
 
 def test_a_vote_whose_words_were_changed_is_found(busy):
-    (approved,) = busy.guard.escalations.list("approved")
+    (approved,) = busy.guard.escalations.list("used")
     (vote,) = busy.guard.escalations.show(approved.id).votes
     document = orjson.loads(rows.vote_values(vote)["document"]) | {"note": "she asked nicely"}
     text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()

@@ -134,7 +134,7 @@ def test_what_a_host_says_wrongly_is_a_usage_error_and_leaves_nothing(open_shop,
         lambda guard: guard.halt("all", by=5, why="stop"),
         lambda guard: guard.halt("all", by="ada", why="\ud800"),
         lambda guard: guard.resume("all", by="\ud800", why="go"),
-        lambda guard: guard.escalations.approve(None, by="maria"),
+        lambda guard: guard.escalations.approve(None, by="maria", reason_code="within_policy"),
     ],
 )
 def test_a_wrong_name_is_an_error_of_ours(open_shop, call):
@@ -229,7 +229,7 @@ def test_nobody_decides_what_they_asked_for_under_any_of_their_logins(open_shop,
     shop = open_shop()
     waiting = shop.ask("60.00", agent=agent)
     with pytest.raises(UsageError, match="asked for this action"):
-        shop.guard.escalations.approve(waiting.escalation.id, by="maria")
+        shop.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="within_policy")
 
 
 def test_a_lookup_never_gets_the_models_word_for_something_the_guard_knows():

@@ -175,7 +175,7 @@ def test_a_limit_that_escalates_asks_a_person_and_counts_what_was_approved(open_
     asked = shop.ask("20", key="k-2", order_id="A-2")
     assert isinstance(asked, Waiting)
     assert asked.reasons[0].code == "limit_exceeded"
-    shop.guard.escalations.approve(asked.escalation.id, by="maria")
+    shop.guard.escalations.approve(asked.escalation.id, by="maria", reason_code="within_policy")
     done = shop.ask("20", key="k-2", order_id="A-2")
     assert isinstance(done, Done)
     assert (0, 7000) in shop.usage(done)

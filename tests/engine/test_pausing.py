@@ -99,7 +99,7 @@ def test_a_vote_in_time_that_was_late_only_by_a_stop_counts(open_shop):
     stop_for(shop, timedelta(days=1), "agent:bot")
     (listed,) = shop.guard.escalations.list()
     assert listed.due_at == shop.guard.escalations.show(listed.id).record.due_at == shop.clock() + MINUTE
-    shop.guard.escalations.approve(waiting.escalation.id, by="maria")
+    shop.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="within_policy")
     assert isinstance(shop.ask("60"), Done)
 
 
@@ -109,7 +109,7 @@ def test_a_vote_after_the_time_and_the_stop_is_late(open_shop):
     stop_for(shop, timedelta(days=1))
     shop.clock.advance(ROUTE)
     with pytest.raises(UsageError, match="late"):
-        shop.guard.escalations.approve(waiting.escalation.id, by="maria")
+        shop.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="within_policy")
     assert "passed_on" in shop.kinds(waiting)
     assert shop.guard.audit.verify().ok
 
@@ -153,7 +153,7 @@ def test_of_two_routes_only_the_late_one_is_passed_on_and_the_other_keeps_what_i
 def test_votes_do_not_grow_old_while_it_is_stopped(open_shop):
     shop = open_shop(waits=Waits(approval=timedelta(hours=1)))
     waiting = shop.ask("60")
-    shop.guard.escalations.approve(waiting.escalation.id, by="maria")
+    shop.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="within_policy")
     stop_for(shop, timedelta(days=1))
     shop.clock.advance(timedelta(hours=1))
     assert isinstance(shop.ask("60"), Done)

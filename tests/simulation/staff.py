@@ -21,7 +21,7 @@ class Staff(Shop):
         vote = process.guard.escalations.approve if approves else process.guard.escalations.reject
         self.say(f"{voter} votes {'yes' if approves else 'no'} on {escalation} ({action_id})")
         self._arm(process)
-        self._try(process, lambda: vote(escalation, by=voter))
+        self._try(process, lambda: vote(escalation, by=voter, reason_code="within_policy"))
 
     def _resolve(self, number):
         """A person looks into the provider's books, once nothing is on its way any more."""
