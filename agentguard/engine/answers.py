@@ -113,14 +113,29 @@ class Done(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(Answer):
-    """People have to decide first; nothing was done. Where several routes were asked for, all are in `escalations`."""
+    """People have to decide first; nothing was done. Where several routes were asked for, all are in `escalations`.
+
+    Attributes:
+        approved: They approved it, and nobody has gone on with it yet.
+    """
 
     escalations: tuple[Waits, ...] = ()
+    approved: bool = False
 
     status: ClassVar[str] = "waiting"
     next_step: ClassVar[str] = (
         "A person has to decide. Do not call this tool again for this request, and do not say that it was done."
     )
+
+    def for_model(self) -> dict[str, Any]:
+        """Return what a model may hear; that it was approved does not mean that it was done."""
+        heard = Answer.for_model(self)
+        if self.approved:
+            heard["next_step"] = (
+                "A person approved it, and it has not been done yet. Do not call this tool again for this request, and "
+                "do not say that it was done."
+            )
+        return heard
 
     @property
     def escalation(self) -> Waits:

@@ -128,7 +128,8 @@ def waiting(action_id: str, action: str, decision: Decision, record: EscalationR
 
 def still_waiting(record: ActionRecord, escalated: EscalationRecord) -> Waiting:
     """Return the answer of an action that waited before and still does."""
-    return Waiting(**recorded.common(record), replayed=True, escalations=waits(escalated))
+    approved = escalated.state == APPROVED
+    return Waiting(**recorded.common(record), replayed=True, escalations=waits(escalated), approved=approved)
 
 
 def waits(record: EscalationRecord) -> tuple[Waits, ...]:

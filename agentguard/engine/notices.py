@@ -1,0 +1,228 @@
+"""Telling people what waits for them: the audit log is the outbox, and each channel follows it with a cursor.
+
+Every event is sent in order, at least once. A lease on the cursor, taken and moved by guarded updates, keeps two
+processes from sending at the same time; an event carries its id, so that a receiver sees what comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from agentguard.engine import worker
+from agentguard.engine.channel import Channel
+from agentguard.engine.event import Event, event_of
+from agentguard.errors import AgentGuardError, ConfigurationError, UndeliveredError
+from agentguard.log import get_logger
+from agentguard.store import Reading, Store, Transaction
+from agentguard.store.records import CursorRecord, EntryFilter
+
+log = get_logger("notices")
+
+SECONDS_TO_SEND = 30.0
+LEASE = timedelta(minutes=2)
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=10)
+LONGEST_WISH = timedelta(hours=1)
+"""How long a receiver may ask to be left alone."""
+GIVEN_UP_AFTER = timedelta(days=3)
+MOST_REFUSALS = 3
+PAGE = 100
+FAR_BEHIND = 10_000
+MOST_COUNTED = 1_000
+_ESCALATED = EntryFilter(escalated=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """How far a channel has come.
+
+    Attributes:
+        position: Everything up to this entry of the log was sent, or was not for this channel.
+        sent: How many events were sent just now.
+        waiting: How many are still to be sent, counted up to 1,000; `oldest` is when the first of them happened.
+        attempts: How often the next one was tried in vain; `error` says why, `next_try` when it is tried again.
+        stopped: The receiver said that it is gone for good; nothing is sent there any more.
+    """
+
+    name: str
+    position: int
+    sent: int = 0
+    waiting: int = 0
+    oldest: datetime | None = None
+    attempts: int = 0
+    error: str = ""
+    next_try: datetime | None = None
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What a channel has to send next: events with their entries' positions, and how far the log was looked through."""
+
+    cursor: CursorRecord
+    events: tuple[tuple[int, Event], ...]
+    reached: int
+
+
+class Notices:
+    """The channels of one guard."""
+
+    def __init__(self, store: Store, channels: Iterable[Channel], tenant: str) -> None:
+        self._store = store
+        self._tenant = tenant
+        given = tuple(channels)
+        self._channels = {channel.name: channel for channel in given}
+        if len(self._channels) != len(given):
+            raise ConfigurationError(["two channels of `notices` have the same name; give each a `name` of its own"])
+        self._looked: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Let every channel that is new follow the log from here on."""
+        for name in self._channels:
+            if self._store.read(lambda reading, of=name: reading.cursor(of)) is None:  # type: ignore[misc]
+                self._store.transact(lambda transaction, of=name: _begun(of, transaction))  # type: ignore[misc]
+
+    def send(self, stopped: Callable[[], bool] = lambda: False) -> dict[str, int]:
+        """Send what is due; return how many events each channel took. A channel that fails never holds up another."""
+        sending = {
+            name: worker.start(lambda of=channel: self._send(of, stopped))  # type: ignore[misc]
+            for name, channel in self._channels.items()
+        }
+        return {name: future.result() for name, future in sending.items()}
+
+    def states(self, sent: dict[str, int] | None = None) -> tuple[ChannelState, ...]:
+        """Return how far each channel has come."""
+        return tuple(self._state(channel, (sent or {}).get(name, 0)) for name, channel in self._channels.items())
+
+    def _state(self, channel: Channel, sent: int) -> ChannelState:
+        def read(reading: Reading) -> ChannelState:
+            cursor = reading.cursor(channel.name) or CursorRecord(channel.name, reading.position())
+            waiting = self._due(reading, channel, cursor, MOST_COUNTED).events
+            return ChannelState(
+                name=channel.name,
+                position=cursor.position,
+                sent=sent,
+                waiting=len(waiting),
+                oldest=waiting[0][1].at if waiting else None,
+                attempts=cursor.attempts,
+                error=cursor.error,
+                next_try=cursor.lease_until if cursor.attempts else None,
+                stopped=cursor.stopped,
+            )
+
+        return self._store.read(read)
+
+    def _send(self, channel: Channel, stopped: Callable[[], bool]) -> int:
+        sent = 0
+        while not stopped():
+            due = self._store.read(lambda reading: self._next(reading, channel))
+            if due is None:
+                return sent
+            if not due.events:
+                self._pass_by(due)
+                return sent
+            mine = self._store.transact(lambda transaction, of=due: _taken(of.cursor, transaction))  # type: ignore[misc]
+            for number, (position, event) in enumerate(due.events):
+                if mine is None or stopped():
+                    break
+                last = number == len(due.events) - 1
+                mine = self._deliver(channel, event, mine, due.reached if last else position, last=last)
+                sent += mine is not None
+            if mine is None:
+                return sent
+        return sent
+
+    def _next(self, reading: Reading, channel: Channel) -> _Due | None:
+        cursor = reading.cursor(channel.name)
+        if cursor is None or not _is_free(cursor, reading.now()):
+            return None
+        return self._due(reading, channel, cursor, PAGE)
+
+    def _due(self, reading: Reading, channel: Channel, cursor: CursorRecord, most: int) -> _Due:
+        after = max(cursor.position, self._looked.get(channel.name, 0))
+        events: list[tuple[int, Event]] = []
+        while page := reading.entries(after, PAGE, _ESCALATED):
+            for entry in page:
+                event = event_of(reading, entry)
+                if event is not None and channel.wants(event):
+                    events.append((entry.pos, event))
+            after = page[-1].pos
+            if len(events) >= most:
+                return _Due(cursor, tuple(events), after)
+        return _Due(cursor, tuple(events), reading.position())
+
+    def _pass_by(self, due: _Due) -> None:
+        """Remember that nothing up to here is for a channel, on disk only now and then."""
+        self._looked[due.cursor.name] = due.reached
+        if due.reached - due.cursor.position >= FAR_BEHIND:
+            moved = replace(due.cursor, fence=due.cursor.fence + 1, position=due.reached)
+            self._store.transact(lambda transaction: transaction.move_cursor(due.cursor, moved))
+
+    def _deliver(
+        self, channel: Channel, event: Event, mine: CursorRecord, reached: int, *, last: bool
+    ) -> CursorRecord | None:
+        """Send one event and move on; None where it failed, or somebody else has the cursor now."""
+        failed = _failure(channel, event)
+
+        def work(transaction: Transaction) -> CursorRecord | None:
+            now = transaction.now()
+            lease = None if last else now + LEASE
+            moved = replace(mine, position=reached, lease_until=lease, attempts=0, error="")
+            if failed is not None:
+                moved = self._after(failed, mine, moved, event, transaction)
+            return moved if transaction.move_cursor(mine, moved) else None
+
+        moved = self._store.transact(work)
+        if failed is not None:
+            log.warning("notices.undelivered", channel=channel.name, event_id=event.id, error=failed.reason)
+            return None
+        return moved
+
+    def _after(
+        self, failed: UndeliveredError, mine: CursorRecord, moved: CursorRecord, event: Event, transaction: Transaction
+    ) -> CursorRecord:
+        """Return where a channel stands after a failure: it tries again later, gives the event up, or is stopped."""
+        now, attempts = transaction.now(), mine.attempts + 1
+        about = {"tenant": self._tenant, "channel": mine.name, "event": event.id, "error": failed.reason}
+        if failed.gone:
+            transaction.append({**about, "kind": "channel_stopped"})
+            return replace(mine, lease_until=None, attempts=attempts, error=failed.reason, stopped=True)
+        if (failed.refused and attempts >= MOST_REFUSALS) or now - event.at >= GIVEN_UP_AFTER:
+            transaction.append({**about, "kind": "notice_given_up", "attempts": attempts})
+            return replace(moved, lease_until=None, error=failed.reason)
+        wish = timedelta(0) if failed.retry_after is None else min(failed.retry_after, LONGEST_WISH)
+        pause = max(min(FIRST_PAUSE * (1 << min(attempts - 1, 10)), LONGEST_PAUSE), wish)
+        return replace(mine, lease_until=now + pause, attempts=attempts, error=failed.reason)
+
+
+def _failure(channel: Channel, event: Event) -> UndeliveredError | None:
+    """Send an event in bounded time; return why it was not delivered, or None if it was."""
+    sending = worker.start(lambda: channel.send(event))
+    try:
+        sending.result(SECONDS_TO_SEND)
+    except UndeliveredError as error:
+        return error
+    except TimeoutError:
+        return UndeliveredError("timeout")
+    except Exception as error:  # noqa: BLE001 - a channel may be the host's own: whatever it raises, it is tried again
+        return UndeliveredError(error.code if isinstance(error, AgentGuardError) else type(error).__name__)
+    return None
+
+
+def _begun(name: str, transaction: Transaction) -> None:
+    transaction.move_cursor(None, CursorRecord(name, transaction.position()))
+
+
+def _is_free(cursor: CursorRecord, now: datetime) -> bool:
+    return not cursor.stopped and (cursor.lease_until is None or now > cursor.lease_until)
+
+
+def _taken(cursor: CursorRecord, transaction: Transaction) -> CursorRecord | None:
+    """Take a cursor, if it is where it was and nobody has it."""
+    current = transaction.cursor(cursor.name)
+    if current != cursor or not _is_free(current, transaction.now()):
+        return None
+    mine = replace(current, fence=current.fence + 1, lease_until=transaction.now() + LEASE)
+    return mine if transaction.move_cursor(current, mine) else None
