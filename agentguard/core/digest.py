@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -99,8 +100,12 @@ def _decode(kind: language.Type, encoded: Any) -> Value:
 
 def time_text(moment: datetime) -> str:
     """Return an instant as RFC 3339 text in UTC with six digits of a second."""
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
+    # Of two readings of a doubled hour Python says that they are equal: only instants in UTC may be remembered.
+    return _utc_text(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+@lru_cache(maxsize=1024)
+def _utc_text(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 

@@ -98,6 +98,7 @@ class Ask:
         action_id: The id that its record has or will have.
         digest: Keyed digest of what was asked: the same key with another digest is a conflict (law 3).
         given: What the model sent, as it sent it.
+        encoded: The canonical arguments as JSON.
         faults: What is wrong with the arguments; the request then has none.
         sealed: Personal arguments and context, encrypted, by place.
     """
@@ -108,6 +109,7 @@ class Ask:
     digest: str
     given: Mapping[str, Any] | str | bytes
     plan: Plan
+    encoded: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     sealed: Mapping[str, Sealed] = field(default_factory=dict)
     relates_to: str | None = None
@@ -166,11 +168,12 @@ def ask(
         UsageError: The context is not what the policies declare, or there is neither a key nor a conversation.
     """
     parsed = read_arguments(parts, proposal, plan)
+    encoded = {name: encode(value) for name, value in parsed.values.items()}
     asked: dict[str, Any] = {"action": proposal.action, "on_behalf_of": proposal.on_behalf_of}
     if parsed.faults:
         asked["input"] = raw_text(proposal.arguments)
     else:
-        asked["arguments"] = {name: encode(value) for name, value in parsed.values.items()}
+        asked["arguments"] = encoded
     digest = parts.keyed_value(asked)
     key = proposal.key or _derived_key(proposal, digest)
     request = request_of(proposal, plan, known_context, parsed.values, key=key, asked_at=asked_at or now)
@@ -183,6 +186,7 @@ def ask(
         digest=digest,
         given=proposal.arguments,
         plan=plan,
+        encoded=encoded,
         faults=parsed.faults,
         sealed=seal_request(parts, plan, request, pseudonym, identity),
         relates_to=proposal.relates_to,

@@ -27,6 +27,7 @@ class Force:
 
     bundles: dict[str, Bundle] = field(default_factory=dict)
     plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
+    contexts: dict[str, frozenset[str]] = field(default_factory=dict)
     watching: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     asking: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -49,7 +50,11 @@ class Force:
 
     def known_context(self, bundle: Bundle) -> frozenset[str]:
         """Return the full names of the context that some file of a bundle declares."""
-        return frozenset(name for policy in bundle.policies for name in policy.context)
+        found = self.contexts.get(bundle.digest)
+        if found is None:
+            found = frozenset(name for policy in bundle.policies for name in policy.context)
+            self.contexts[bundle.digest] = found
+        return found
 
     def bundle(self, reading: Reading, digest: str) -> Bundle:
         """Return a bundle by its digest, from the texts in the store if this process does not have it yet.

@@ -12,7 +12,7 @@ import orjson
 
 from agentguard.core import entry
 from agentguard.core.decision import Decision, Reason
-from agentguard.core.digest import canonical_bytes, encode
+from agentguard.core.digest import canonical_bytes
 from agentguard.core.lifecycle import State
 from agentguard.core.policy import Disclose, Verdict
 from agentguard.core.request import Actor
@@ -37,7 +37,7 @@ def new_record(asked: Ask, effect: str, **more: Any) -> ActionRecord:
     request = asked.request
     sealed = {place.removeprefix("arguments."): item.digest for place, item in asked.sealed.items()}
     arguments = {
-        name: {"sealed": sealed[name]} if name in sealed else encode(value) for name, value in request.arguments.items()
+        name: {"sealed": sealed[name]} if name in sealed else value for name, value in asked.encoded.items()
     }
     return ActionRecord(
         id=asked.action_id,
