@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli import actions, audit, clock, escalations, exits, limits, operating, policies, recording, store
+from agentguard.cli import (
+    actions,
+    audit,
+    clock,
+    escalations,
+    exits,
+    limits,
+    operating,
+    policies,
+    recording,
+    store,
+    worker,
+)
 from agentguard.cli.opened import JsonOption
 
 app: typer.Typer = typer.Typer(
@@ -29,6 +41,7 @@ app.add_typer(store.app, name="store")
 app.command("limits")(limits.show)
 app.command("record")(recording.record)
 app.command("recover")(operating.recover)
+app.command("worker")(worker.work)
 app.command("halt")(operating.halt)
 app.command("resume")(operating.resume)
 

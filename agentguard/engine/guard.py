@@ -19,6 +19,8 @@ from agentguard.engine.acting import Acting, Whom
 from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Given, Proposal
 from agentguard.engine.audit import Audit
+from agentguard.engine.channel import Channel
+from agentguard.engine.checking import Checking
 from agentguard.engine.considering import Considered, consider
 from agentguard.engine.continuing import again, resolve
 from agentguard.engine.customers import Customers
@@ -29,6 +31,7 @@ from agentguard.engine.effect import Effect, Retry, Unprotected
 from agentguard.engine.escalations import Escalations
 from agentguard.engine.force import Force
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
+from agentguard.engine.notices import Notices
 from agentguard.engine.parts import Parts, Waits
 from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
@@ -58,6 +61,7 @@ class Guard:
         tenant: Whose records these are, where a call does not say.
         waits: How long lookups, repeated keys and held actions may take.
         vault: The keys of personal values; by default the keys file beside the database.
+        notices: Where people are told what waits for them: a `Webhook`, or other channels.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Guard:
         tenant: str = "default",
         waits: Waits | None = None,
         vault: Vault | None = None,
+        notices: Sequence[Channel] = (),
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
         opened = Store.open(store, clock) if isinstance(store, str) else store
@@ -88,12 +93,14 @@ class Guard:
         )
         self._parts.force.know(self._bundle)
         self._started = False
-        self._rounds = Rounds(self._parts)
+        self._rounds = Rounds(self._parts, Notices(opened, notices, tenant))
         self._starting = threading.RLock()
         self._acting = Acting(self.run, self.arun)
         self.escalations = Escalations(self._parts)
         self.audit = Audit(self._parts)
         self.told = Customers(self._parts).told
+        self.check = Checking(self._parts).check
+        self.on_ended, self.work = self._rounds.on_ended, self._rounds.once
 
     @property
     def store(self) -> Store:
@@ -187,6 +194,7 @@ class Guard:
         with self._starting:
             if not self._parts.registry.frozen:
                 prepare(self._parts, self._bundle, activate=self._activate, tenant=self.tenant)
+                self._rounds.begin()
                 self._parts.registry.frozen = self._started = True
         if recover:
             self._rounds.start()

@@ -9,18 +9,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import TypeVar
 
 from agentguard.core.lifecycle import State
-from agentguard.engine import recorded, worker
-from agentguard.engine.answers import Answer, InDoubt, Unavailable
+from agentguard.engine import escalating, pausing, recorded, worker
+from agentguard.engine.answers import Answer, InDoubt, Ready, Unavailable, Waiting
 from agentguard.engine.drive import drive
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import monotonic
+from agentguard.engine.notices import ChannelState, Notices
 from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
+from agentguard.engine.reminding import Reminded, remind_all
+from agentguard.engine.resuming import Resuming
 from agentguard.engine.taking_up import may_help, tried_lately
-from agentguard.errors import AgentGuardError, StoreUnavailableError
+from agentguard.errors import AgentGuardError, StoreError, StoreUnavailableError
 from agentguard.log import get_logger
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord
@@ -31,26 +37,84 @@ AT_ONCE = 4
 _PAGE = 1_000
 
 Told = Callable[[Answer], None]
+Listener = TypeVar("Listener", bound=Callable[[Answer], object])
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round came to.
+
+    Attributes:
+        answers: Of every action that was taken up, in the order of their ids.
+        reminded: The escalations whose people were reminded.
+        channels: How far each channel of notices has come.
+    """
+
+    answers: tuple[Answer, ...]
+    reminded: tuple[Reminded, ...]
+    channels: tuple[ChannelState, ...]
 
 
 class Rounds:
     """The rounds of one guard."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, notices: Notices) -> None:
         self._parts = parts
+        self._notices = notices
+        self._resuming = Resuming(parts)
+        self._listening: list[Callable[[Answer], object]] = []
         self._next = 0.0
         self._stopped = False
 
-    def go(self, within: timedelta | None = None, told: Told | None = None, *, patient: bool = False) -> list[Answer]:
+    def begin(self) -> None:
+        """Make ready before the first action, so that people are told of it."""
+        self._notices.begin()
+
+    def on_ended(self, told: Listener) -> Listener:
+        """Have a function called with the answer of each action that this process brings to its end for nobody.
+
+        That is what was approved and nobody came back for, what was late, and what was recovered; whoever calls `run`
+        or `execute` has the answer. What the function raises is logged and changes nothing.
+        """
+        self._listening.append(told)
+        return told
+
+    def once(self, told: Told | None = None, stopped: Callable[[], bool] = lambda: False) -> Round:
+        """Do everything that is due now, as `agentguard worker` does again and again.
+
+        What was left behind is recovered, what is late is passed on or denied, what was approved goes on where its tool
+        is registered here, people are reminded, and notices are sent.
+
+        Args:
+            told: Called with each answer when it is there, in any thread.
+            stopped: Asked now and then; once it says so, nothing more is taken up, and what is under way goes on.
+        """
+        answers = self.go(None, told, patient=True, stopped=stopped)
+        reminded = [] if stopped() else remind_all(self._parts)
+        sent = self._notices.send(lambda: self._stopped or stopped())
+        return Round(tuple(answers), tuple(reminded), self._notices.states(sent))
+
+    def go(
+        self,
+        within: timedelta | None = None,
+        told: Told | None = None,
+        *,
+        patient: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> list[Answer]:
         """Take up everything that was abandoned, is in doubt, or whose time is over; returns what each came to.
 
         Args:
             within: How long to wait; what is not known by then goes on without us, `in_progress`. None for to the end.
             told: Called with each answer when it is there, in any thread.
             patient: Leave what was tried lately, longer after each try; a person who asks for it means now.
+            stopped: Asked before each action; once it says so, no more is taken up.
         """
         self._put_off()
-        work = _Work(self._parts, patient=patient, stopped=lambda: self._stopped, told=told)
+        waiting = chain(overdue(self._parts, patient=patient), self._resuming.approved(patient=patient))
+        work = _Work(
+            waiting, lambda record: self._taken_up(record, patient=patient), lambda: self._stopped or stopped(), told
+        )
         if self._parts.waits.recovery is None:
             work.run()
         elif work.any:
@@ -63,11 +127,31 @@ class Rounds:
             log.info("guard.recovered", count=known)
         return answers
 
+    def _taken_up(self, record: ActionRecord, *, patient: bool) -> Answer | None:
+        """Return what an overdue action came to; None if it moved meanwhile, or has time left after all."""
+        answer = taken_up(self._parts, self._resuming, record, patient=patient)
+        if answer is not None and not answer.replayed and not isinstance(answer, Waiting | Ready | Unavailable):
+            for listening in self._listening:
+                _call(listening, answer)
+        return answer
+
     def start(self) -> None:
         """Go round for as long as a start may take; the rest goes on in the background."""
         try:
             self.go(self._parts.waits.recovery, patient=True)
         except StoreUnavailableError as error:
+            log.warning("guard.unavailable", error=error.code, reason=str(error))
+            return
+        if self._parts.waits.recovery is None:
+            self._tell()
+        else:
+            worker.start(self._tell)  # a receiver that is slow must not hold up a start
+
+    def _tell(self) -> None:
+        try:
+            remind_all(self._parts)
+            self._notices.send(lambda: self._stopped)
+        except StoreError as error:
             log.warning("guard.unavailable", error=error.code, reason=str(error))
 
     def at_next_chance(self) -> None:
@@ -88,13 +172,18 @@ class Rounds:
 class _Work:
     """What one round has to do, shared by its threads."""
 
-    def __init__(self, parts: Parts, *, patient: bool, stopped: Callable[[], bool], told: Told | None) -> None:
-        self._parts = parts
-        self._patient = patient
+    def __init__(
+        self,
+        waiting: Iterator[ActionRecord],
+        take_up: Callable[[ActionRecord], Answer | None],
+        stopped: Callable[[], bool],
+        told: Told | None,
+    ) -> None:
+        self._take_up = take_up
         self._stopped = stopped
         self._told = told
         self._lock = threading.Lock()
-        self._waiting = overdue(parts, patient=patient)
+        self._waiting = waiting
         self._first = next(self._waiting, None)
         self._under_way: dict[str, ActionRecord] = {}
         self._answers: dict[str, Answer] = {}
@@ -105,7 +194,7 @@ class _Work:
 
     def run(self) -> None:
         while (record := self._take()) is not None:
-            answer = taken_up(self._parts, record, patient=self._patient)
+            answer = self._take_up(record)
             with self._lock:
                 del self._under_way[record.id]
                 if answer is not None:
@@ -146,8 +235,13 @@ def _page(reading: Reading, state: State, after: str) -> tuple[datetime, list[Ac
         records = list(reading.actions(state, limit=_PAGE, after=after, free=now))
         return now, records, records[-1].id if records else ""
     late = reading.escalations(limit=_PAGE, after=after, due=now)
-    waiting = [reading.action(item.action_id) for item in late]
-    return now, [record for record in waiting if record is not None], late[-1].id if late else ""
+    waiting = []
+    for item in late:
+        record = reading.action(item.action_id)
+        really = item if record is None else pausing.due_at(reading, item, record, now)
+        if record is not None and really.due_at is not None and really.due_at <= now:
+            waiting.append(record)
+    return now, waiting, late[-1].id if late else ""
 
 
 def _tried_lately(parts: Parts, record: ActionRecord, now: datetime) -> bool:
@@ -155,12 +249,14 @@ def _tried_lately(parts: Parts, record: ActionRecord, now: datetime) -> bool:
     return tried_lately(record, None if tool is None else tool.effect, now)
 
 
-def taken_up(parts: Parts, record: ActionRecord, *, patient: bool) -> Answer | None:
+def taken_up(parts: Parts, resuming: Resuming, record: ActionRecord, *, patient: bool) -> Answer | None:
     """Return what an overdue action came to; None if it moved meanwhile, or has time left after all."""
     try:
         match record.state:
             case State.READY:
                 return parts.store.transact(lambda transaction: expire(record, transaction))
+            case State.WAITING if _is_approved(parts, record):
+                return resuming.resume(record)
             case State.WAITING:
                 return parts.store.transact(lambda transaction: run_late(parts, record, transaction))
             case State.IN_DOUBT if not _can_be_known(parts, record):
@@ -172,6 +268,18 @@ def taken_up(parts: Parts, record: ActionRecord, *, patient: bool) -> Answer | N
         code = error.code if isinstance(error, AgentGuardError) else type(error).__name__
         log.error("guard.not_recovered", action_id=record.id, error=code)  # noqa: TRY400
         return recorded.not_now(record.id, record.action, "not_recovered")
+
+
+def _is_approved(parts: Parts, record: ActionRecord) -> bool:
+    escalated = parts.store.read(lambda reading: reading.escalation(record.escalation or ""))
+    return escalated is not None and escalated.state == escalating.APPROVED
+
+
+def _call(listening: Callable[[Answer], object], answer: Answer) -> None:
+    try:
+        listening(answer)
+    except Exception as error:  # noqa: BLE001 - whoever listens changes nothing of what happened
+        log.error("guard.listener_failed", action_id=answer.decision_id, error=type(error).__name__)  # noqa: TRY400
 
 
 def _can_be_known(parts: Parts, record: ActionRecord) -> bool:
