@@ -36,7 +36,8 @@ BEGINNINGS = frozenset({State.PROPOSED, *MOVES[State.PROPOSED], State.SETTLED})
 """Where a row may begin: proposed, as far as its first decision took it, or settled, if it was done elsewhere."""
 
 FINAL = frozenset({State.DENIED, State.SETTLED, State.RELEASED})
-HOLDING = frozenset({State.READY, State.EXECUTING, State.IN_DOUBT})
+HOLDING = frozenset({State.WAITING, State.READY, State.EXECUTING, State.IN_DOUBT})
+"""States in which what an action holds counts; one that waits holds only where its route says `hold: yes`."""
 
 
 def may_move(before: State, after: State) -> bool:

@@ -139,7 +139,7 @@ class Deciding:
             began_at=now if self.begin else None,
             escalation=None if self.before is None else self.before.escalation,
         )
-        self._hold(transaction, decision)
+        self._hold(transaction, self._amounts(decision))
         escalating.end_of(transaction, self.before)
         if not self.begin:
             return recorded.ready(self.ask, decision, written.pos, lease)
@@ -152,8 +152,10 @@ class Deciding:
             if check.account and check.amount > 0
         }
 
-    def _hold(self, transaction: Transaction, decision: Decision) -> None:
-        for account, (unit, amount) in self._amounts(decision).items():
+    def _hold(self, transaction: Transaction, amounts: Mapping[str, tuple[str, int]]) -> None:
+        if self.before is not None and self.before.state is State.WAITING:
+            transaction.hold_anew(self.ask.action_id)
+        for account, (unit, amount) in amounts.items():
             transaction.hold(self.ask.action_id, account, unit, amount)
 
     def _holds_the_same(self, transaction: Transaction, decision: Decision) -> bool:
@@ -164,9 +166,10 @@ class Deciding:
         fence = 0 if self.before is None else self.before.fence
         opened = escalating.escalation(self.parts, self.ask, decision, evidence.now)
         standing = entry.Standing(State.WAITING, fence, 0)
-        written = self._record(
-            transaction, evidence, decision, standing, escalation=opened.id, extra={"escalation": opened.id}
-        )
+        held = escalating.held(self.parts, self.ask.plan, decision)
+        extra = {"escalation": opened.id, "holds": {account: amount for account, (_, amount) in held.items()}}
+        written = self._record(transaction, evidence, decision, standing, escalation=opened.id, extra=extra)
+        self._hold(transaction, held)
         escalating.end_of(transaction, self.before)
         transaction.open_escalation(opened)
         return escalating.waiting(self.ask.action_id, self.ask.request.action, decision, opened, written.pos)
@@ -182,7 +185,7 @@ class Deciding:
             reasons=decision.reasons,
             may_retry=failed,
         )
-        if self._is_ready():
+        if self.before is not None:
             transaction.release(self.ask.action_id)
         escalating.end_of(transaction, self.before)
         # A lookup that failed may be tried again: the denial is recorded, the key stays free (law 3).

@@ -14,6 +14,7 @@ from agentguard.core.calendar import Calendar
 from agentguard.core.decision import AskedRoute, Decision, Reason
 from agentguard.core.digest import canonical_bytes, encode, time_text
 from agentguard.core.lifecycle import State
+from agentguard.core.plan import Plan
 from agentguard.core.policy import Bundle, Policy, Route, Verdict, Within
 from agentguard.engine import recorded
 from agentguard.engine.answers import Waiting, Waits
@@ -71,7 +72,7 @@ def _opened(asked: AskedRoute, policy: Policy, now: datetime) -> dict[str, Any]:
     due = due_at(asked.route.within, policy, now)
     remind = remind_at(asked.route.remind, policy, now, due)
     reminded = {} if remind is None else {"remind": time_text(remind)}
-    taken = {"reason_codes": list(asked.route.reason_codes)}
+    taken: dict[str, Any] = {"hold": asked.route.hold, "reason_codes": list(asked.route.reason_codes)}
     if asked.route.may_change is not None:
         taken["may_change"] = list(asked.route.may_change)
     return {**entry.route(asked), "due": time_text(due), **reminded, **taken, "stands_for": []}
@@ -111,6 +112,22 @@ def next_reminder(routes: list[dict[str, Any]], after: datetime) -> datetime | N
     """Return when people of these routes are to be reminded next."""
     times = [datetime.fromisoformat(route["remind"]) for route in routes if "remind" in route]
     return min((moment for moment in times if moment > after), default=None)
+
+
+def held(parts: Parts, plan: Plan, decision: Decision) -> dict[str, tuple[str, int]]:
+    """Return what an action holds while it waits, by account as (unit, amount): nothing, unless its route says so.
+
+    Even then only on accounts of limits with `per`, and only where it fits all of them (law 10).
+    """
+    if not any(asked.route.hold for asked in decision.routes):
+        return {}
+    keyed = {limit.id for file in plan.enforced for limit in file.limits if limit.limit.per}
+    spared = {check.account for check in decision.limits if not check.fits or check.limit not in keyed}
+    return {
+        parts.account(check.account): (check.unit, check.amount)
+        for check in decision.limits
+        if check.account and check.account not in spared and check.amount > 0
+    }
 
 
 def waiting(action_id: str, action: str, decision: Decision, record: EscalationRecord, position: int) -> Waiting:

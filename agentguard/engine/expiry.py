@@ -37,12 +37,18 @@ def _passed_on(
     transaction: Transaction, record: ActionRecord, late: EscalationRecord, following: EscalationRecord
 ) -> Waiting:
     standing = entry.Standing(State.WAITING, record.fence, record.attempt)
+    routes = escalating.routes_of(following)
+    given_back: dict[str, dict[str, int]] = {}
+    if not any(route["hold"] for route in routes):
+        transaction.hold_anew(record.id)
+        given_back = {"holds": {}}
     body = entry.moved(
         "passed_on",
         recorded.about(record, standing),
         escalation=following.id,
         late=late.id,
-        routes=escalating.routes_of(following),
+        routes=routes,
+        **given_back,
     )
     written = transaction.append(body)
     answer = recorded.changed_text(record, written.pos)
@@ -65,7 +71,6 @@ def expire(record: ActionRecord, transaction: Transaction) -> Answer | None:
     current = pausing.ready_until(transaction, current, transaction.now())
     if current.lease_until is None or transaction.now() <= current.lease_until:
         return None
-    transaction.release(record.id)
     reason = Reason("expired", record.id, Verdict.DENY, detail="it was allowed and not begun in time")
     return _deny(transaction, current, reason, by=None)
 
@@ -82,6 +87,7 @@ def _deny(
         authenticated=authenticated,
     )
     written = transaction.append(body)
+    transaction.release(record.id)
     reasons = (reason, *recorded.reasons_of(recorded.kept(record)))
     document = recorded.kept(record)
     answer = recorded.document_text(

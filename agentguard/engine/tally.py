@@ -96,7 +96,6 @@ def missing(record: EscalationRecord, votes: Sequence[Vote]) -> int:
 
 def route_of(item: dict[str, Any]) -> Route:
     """Return a route as an escalation carries it."""
-    """Return a route as an escalation carries it."""
     within = Within(timedelta(seconds=item["within_seconds"]))
     return Route(item["id"], tuple(item["who"]), item["people"], within, item["if_late"], 0, entry.NO_PLACE)
 

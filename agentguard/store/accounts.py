@@ -167,6 +167,14 @@ def release(lookups: Lookups, action: str) -> None:
         lookups.layer.change(("account", account), _pending(said, -amount))
 
 
+def hold_anew(lookups: Lookups, action: str) -> None:
+    """Give back everything that an action holds, as if it had held nothing, so that it can hold something else."""
+    release(lookups, action)
+    holder = lookups.action(action)
+    if holder is not None and holder.holds:
+        lookups.layer.change(("action", action), Action(holder.record, {}, True, holder.kept))
+
+
 def post(
     lookups: Lookups,
     action: str,

@@ -33,6 +33,7 @@ ReadBody = Callable[[bytes], Body | None]
 _VOTING = frozenset({"voted", "reopened"})
 _SETTLING = frozenset({"settled", "recorded"})
 _HOLDING = frozenset({State.READY.value, State.EXECUTING.value, State.IN_DOUBT.value})
+_WAITING = State.WAITING.value
 
 _action = ActionRow.__table__
 _activation = ActivationRow.__table__
@@ -126,8 +127,10 @@ def _check_holds(row: Mapping[str, Any], bodies: Sequence[Body], report: Report)
     expected: dict[str, int] = {}
     if row["state"] in _HOLDING:
         expected = {item["account"]: int(item["amount"]) for item in decided["limits"] if item["account"]}
+    if row["state"] == _WAITING:  # it holds what its route lets it, and its entries say how much
+        expected = next((dict(body["holds"]) for body in reversed(bodies) if isinstance(body.get("holds"), dict)), {})
     held = {}
-    if row["state"] in _HOLDING:
+    if row["state"] in _HOLDING or row["state"] == _WAITING:
         held = {account: amount for account, (_, amount) in holds_of(row["id"], row["holds"]).items()}
     if row["state"] in _HOLDING:
         expected |= {item["account"]: item["amount"] for item in _counted(bodies, "held")}

@@ -176,6 +176,11 @@ class Transaction(Reading):
         self._needs_entry = f"released action `{action_id}`"
         accounts.release(self._lookups, action_id)
 
+    def hold_anew(self, action_id: str) -> None:
+        """Give back everything that an action holds, so that it can hold something else."""
+        self._needs_entry = f"released action `{action_id}`"
+        accounts.hold_anew(self._lookups, action_id)
+
     def post(self, action_id: str, account: str, unit: str, amount: int) -> None:
         """Post what happened without a hold: done elsewhere, or known too late.
 
