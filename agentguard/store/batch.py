@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from agentguard.store.channel import Channel
-from agentguard.store.head import Head, moment_of, read_head
+from agentguard.store.head import Head, moment_of
 from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.lookups import Lookups
 from agentguard.store.memory import Layer, Memory
@@ -24,15 +24,14 @@ class TornError(Exception):
 class Batch:
     """One transaction of the database, from the lock on the log's head to just before the commit."""
 
-    def __init__(self, channel: Channel, memory: Memory, clock: LedgerClock) -> None:
+    def __init__(self, channel: Channel, head: Head, memory: Memory, clock: LedgerClock) -> None:
         self._channel = channel
         self._memory = memory
-        self._before = read_head(channel, lock=True)
-        self._head = self._before
-        self._moment = moment_of(clock, self._before)
+        self._before = self._head = head
+        self._moment = moment_of(clock, head)
         self._layer = Layer(memory)
         self._reached = False
-        memory.begin(self._before.version)
+        memory.begin(head.version)
 
     @property
     def head(self) -> Head:

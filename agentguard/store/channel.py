@@ -10,6 +10,7 @@ from sqlalchemy.engine import Dialect as Compiling
 
 from agentguard.store import statement
 from agentguard.store.dialect import Dialect, Driver
+from agentguard.store.many import packed
 from agentguard.store.statement import Statement
 
 Row = Sequence[Any]
@@ -29,9 +30,11 @@ class Channel:
         self.driver = driver
         self._cursor = driver.cursor()
 
-    def begin(self, *, writes: bool) -> None:
-        """Begin a transaction; see `Dialect.begin`."""
-        self._dialect.begin(self.driver, writes=writes)
+    def begin(self, wanted: Statement, *, writes: bool) -> Row | None:
+        """Begin a transaction with a query, and return the first row that it finds; see `Dialect.begin`."""
+        text = wanted.made(self._name, self._compiling).text
+        found: Row | None = self._dialect.begin(self.driver, text, writes=writes).fetchone()
+        return found
 
     def commit(self) -> None:
         """Commit, durably."""
@@ -53,23 +56,13 @@ class Channel:
         found: Row | None = self._run(wanted, parameters).fetchone()
         return found
 
-    def first_row(self, wanted: Statement) -> Row | None:
-        """Return the row that the first statement after `begin` finds; a server hears of both at once."""
-        with self._dialect.pipeline(self.driver):
-            cursor = self._run(wanted, ())
-        found: Row | None = cursor.fetchone()
-        return found
-
     def row_of_each(self, wanted: Statement, parameters: Sequence[Row]) -> list[Row | None]:
-        """Return the first row that a statement finds for each row of parameters; a server is asked for all at once."""
-        text, rest = wanted.made(self._name, self._compiling)
-        cursors = []
-        with self._dialect.pipeline(self.driver):
-            for each in parameters:
-                cursor = self.driver.cursor()
-                cursor.execute(text, (*each, *rest))
-                cursors.append(cursor)
-        return [cursor.fetchone() for cursor in cursors]
+        """Return the first row that a statement finds for each row of parameters; a server is asked once."""
+        if not self._dialect.has_server or len(parameters) == 1:
+            return [self.row(wanted, each) for each in parameters]
+        found = self._run(wanted.of_each, (packed(wanted.order, parameters),)).fetchall()
+        rows = {number: row for number, *row in found}
+        return [rows.get(number) for number in range(len(parameters))]
 
     def rows(self, wanted: Statement, parameters: Row = ()) -> list[Row]:
         """Return every row that a statement finds."""
@@ -86,13 +79,19 @@ class Channel:
         with self._dialect.pipeline(self.driver):
             for change, parameters in wanted:
                 cursor = self.driver.cursor()
-                text = change.made(self._name, self._compiling).text
-                if len(parameters) == 1:  # a server would be asked for an answer to each of many
-                    cursor.execute(text, parameters[0])
-                else:
-                    cursor.executemany(text, parameters)
+                self._change(cursor, change, parameters)
                 cursors.append(cursor)
         return [int(cursor.rowcount) for cursor in cursors]
+
+    def _change(self, cursor: Any, change: Statement, parameters: Sequence[Row]) -> None:
+        if len(parameters) == 1:
+            cursor.execute(change.made(self._name, self._compiling).text, parameters[0])
+        elif self._dialect.has_server and change.of_all is not None:
+            text = change.of_all.made(self._name, self._compiling).text
+            # A plan that was made while the tables were small would read all of them when they are large.
+            cursor.execute(text, (packed(change.order, parameters),), prepare=False)
+        else:
+            cursor.executemany(change.made(self._name, self._compiling).text, parameters)
 
     def find(self, clause: ClauseElement) -> list[dict[str, Any]]:
         """Return the rows of a query that runs seldom, by column."""

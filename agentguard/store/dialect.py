@@ -15,15 +15,20 @@ from agentguard.store.turn import Turns
 Driver = Any
 """A connection of the engine's own driver: `cursor`, `commit` and `rollback` as Python's database API has them."""
 
+Cursor = Any
+"""A cursor of it."""
+
 
 class Dialect(Protocol):
     """One database engine.
 
     Attributes:
         name: As SQLAlchemy calls the backend: `sqlite`, `postgresql`.
+        has_server: Whether each question is a message to somebody else, so that many are better asked at once.
     """
 
     name: str
+    has_server: bool
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -35,10 +40,10 @@ class Dialect(Protocol):
     def is_in_memory(self, url: URL) -> bool:
         """Return whether the database dies with this process, and has one connection."""
 
-    def begin(self, driver: Driver, *, writes: bool) -> None:
-        """Begin a transaction: one that will write, or one consistent view.
+    def begin(self, driver: Driver, text: str, *, writes: bool) -> Cursor:
+        """Begin a transaction with its first query: one that will write, or one consistent view.
 
-        A writer locks the head of the log next, with `SELECT … FOR UPDATE`, unless it is alone from here on.
+        A writer locks the head of the log with it, `SELECT … FOR UPDATE`, unless it is alone from here on.
         """
 
     def is_living(self, driver: Driver) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from agentguard.errors import StoreSchemaError, TamperedError
 from agentguard.store import tables
-from agentguard.store.channel import Channel
+from agentguard.store.channel import Channel, Row
 from agentguard.store.ledger_clock import LedgerClock, Moment, Tick
 from agentguard.store.memory import Version
 from agentguard.store.server_time import server_us
@@ -48,14 +48,22 @@ class Head:
         return Head(self.log, self.size, self.leaf, self.last_us, self.tick, self.server_us)
 
 
-def read_head(channel: Channel, *, lock: bool) -> Head:
-    """Return the head, and let no other writer past it if it is locked.
+def begin_with_head(channel: Channel, *, writes: bool) -> Head:
+    """Begin a transaction and return the head as it is there; of those that write, one gets past it at a time.
 
     Raises:
         StoreSchemaError: The database was upgraded since this process opened it.
         TamperedError: There is no head.
     """
-    row = channel.first_row(_LOCKED_HEAD if lock else _HEAD)
+    return _head(channel.begin(_LOCKED_HEAD if writes else _HEAD, writes=writes))
+
+
+def read_head(channel: Channel) -> Head:
+    """Return the head in a transaction that somebody else began; raises what `begin_with_head` raises."""
+    return _head(channel.row(_HEAD))
+
+
+def _head(row: Row | None) -> Head:
     if row is None:
         raise TamperedError("expected the head of the log, got none: it was removed; restore a backup")
     schema, log, size, leaf, last_us, server, *tick = row

@@ -31,7 +31,7 @@ from agentguard.store.append_only import (
     is_append_only,
     takes_next_row_only,
 )
-from agentguard.store.dialect import Driver
+from agentguard.store.dialect import Cursor, Driver
 from agentguard.store.turn import NoTurns, Turns
 
 _DRIVER = "postgresql+psycopg"
@@ -65,6 +65,11 @@ DO $catch_up$ BEGIN
 END $catch_up$
 """
 
+_BEGIN = {
+    True: "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE",
+    False: "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+}
+
 _TRIGGERS = (
     "SELECT tgname, tgrelid::regclass::text FROM pg_trigger JOIN pg_class ON tgrelid = pg_class.oid"
     " WHERE NOT tgisinternal AND starts_with(tgname, 'agentguard') AND relnamespace = current_schema()::regnamespace"
@@ -75,6 +80,7 @@ class Postgresql:
     """PostgreSQL, or what speaks its protocol, as a dialect of the store."""
 
     name = "postgresql"
+    has_server = True
 
     @cached_property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -116,13 +122,14 @@ class Postgresql:
         """Return False: a server keeps its data."""
         return False
 
-    def begin(self, driver: Driver, *, writes: bool) -> None:
-        """Choose how the transaction begins; it does with its first statement."""
-        level = _psycopg().IsolationLevel
-        wanted = level.READ_COMMITTED if writes else level.REPEATABLE_READ
-        if driver.isolation_level is not wanted:
-            driver.isolation_level = wanted
-            driver.read_only = not writes
+    def begin(self, driver: Driver, text: str, *, writes: bool) -> Cursor:
+        """Begin a transaction with its first query, in one message."""
+        # Not as a pipeline: what psycopg sends after that stops the server's clock for those who stand still.
+        if not driver.autocommit:
+            driver.autocommit = True
+        cursor = driver.execute(f"{_BEGIN[writes]}; {text}", prepare=False)
+        cursor.nextset()
+        return cursor
 
     def is_living(self, driver: Driver) -> bool:
         """Return whether the server has not said farewell."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from agentguard.store.channel import Channel
 from agentguard.store.connections import Connections
-from agentguard.store.head import moment_of, read_head
+from agentguard.store.head import begin_with_head, moment_of
 from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.lookups import Lookups
 from agentguard.store.memory import Layer, Memory
@@ -44,8 +44,7 @@ class Readers:
             raise
 
     def _answer(self, channel: Channel, query: Callable[[Reading], T]) -> T:
-        channel.begin(writes=False)
-        head = read_head(channel, lock=False)
+        head = begin_with_head(channel, writes=False)
         version = head.version
         layer = Layer(self._memory.at(version))
         found = query(Reading(head, moment_of(self._clock, head), Lookups(channel, layer)))

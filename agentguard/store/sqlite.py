@@ -24,7 +24,7 @@ from agentguard.store.append_only import (
     is_append_only,
     takes_next_row_only,
 )
-from agentguard.store.dialect import Driver
+from agentguard.store.dialect import Cursor, Driver
 from agentguard.store.turn import LockFile, NoTurns, OneConnection, Turns
 
 WRITES = "agentguard_writes"
@@ -36,6 +36,7 @@ class Sqlite:
     """SQLite as a dialect of the store."""
 
     name = "sqlite"
+    has_server = False
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def make_engine(self, url: URL, patience: float) -> Engine:
@@ -63,11 +64,12 @@ class Sqlite:
         """Return whether the database lives in this process's memory alone."""
         return in_memory(url)
 
-    def begin(self, driver: Driver, *, writes: bool) -> None:
-        """Begin a transaction; a writer is alone from here on."""
+    def begin(self, driver: Driver, text: str, *, writes: bool) -> Cursor:
+        """Begin a transaction with its first query; a writer is alone from here on."""
         # A deferred transaction that turns into a writer fails at once when somebody else wrote meanwhile; taking the
         # write lock first waits its turn instead.
         driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        return driver.execute(text)
 
     def is_living(self, driver: Driver) -> bool:  # noqa: ARG002 -- the other engine looks at it
         """Return True: there is no server that could be gone."""

@@ -7,10 +7,13 @@ the driver.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ClauseElement, Compiled, Table, bindparam, insert
+from sqlalchemy import ClauseElement, Compiled, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.engine import Dialect as Compiling
+
+from agentguard.store import many
 
 # The one style of parameters by position that each backend's driver understands.
 _STYLES = {"sqlite": "qmark"}
@@ -26,12 +29,23 @@ class Made(NamedTuple):
 class Statement:
     """One clause; it takes its parameters as a tuple, in the order in which the clause names them."""
 
-    __slots__ = ("_clause", "_made", "order")
+    __slots__ = ("__dict__", "_clause", "_made", "order")
 
     def __init__(self, clause: ClauseElement, order: Sequence[str] = ()) -> None:
         self._clause = clause
         self._made: dict[str, Made] = {}
         self.order = tuple(order)
+
+    @cached_property
+    def of_each(self) -> Statement:
+        """The query for many rows of parameters at once, where it is asked of a server."""
+        return Statement(many.of_each(cast(Select[Any], self._clause), self.order), [many.ROWS])
+
+    @cached_property
+    def of_all(self) -> Statement | None:
+        """The same for a statement that writes; None where a row that comes twice is written once."""
+        clause = cast(Insert | Update, self._clause)
+        return None if many.looks_first(clause) else Statement(many.of_all(clause, self.order), [many.ROWS])
 
     def made(self, engine: str, compiling: Compiling) -> Made:
         """Return what a driver takes.

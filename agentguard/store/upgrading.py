@@ -14,6 +14,7 @@ from agentguard.store.address import dialect_of, read_address
 from agentguard.store.batch import Batch
 from agentguard.store.channel import Channel
 from agentguard.store.dialect import Dialect
+from agentguard.store.head import read_head
 from agentguard.store.ledger_clock import LedgerClock, checked
 from agentguard.store.memory import Memory
 from agentguard.store.migrations import Step, steps
@@ -89,7 +90,7 @@ def _take_steps(connection: Connection, dialect: Dialect, before: int, known: Ma
 
 def _record(connection: Connection, dialect: Dialect, clock: LedgerClock, done: Upgrade, by: str) -> None:
     channel = Channel(connection.connection, dialect, compiling(connection.dialect))
-    batch = Batch(channel, Memory(), clock)
+    batch = Batch(channel, read_head(channel), Memory(), clock)
     body = {"tenant": "default", "kind": "schema_upgraded", "by": by, "from": done.before, "to": done.after}
     batch.run(lambda transaction: transaction.append(body))
     batch.write()

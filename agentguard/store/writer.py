@@ -12,7 +12,7 @@ from agentguard.errors import StoreUnavailableError, TamperedError
 from agentguard.store.batch import Batch, TornError
 from agentguard.store.channel import Channel
 from agentguard.store.connections import Connections
-from agentguard.store.head import read_head
+from agentguard.store.head import begin_with_head
 from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.memory import Memory
 from agentguard.store.statement import Statement
@@ -102,8 +102,7 @@ class Writer:
             batch.remember()
 
     def _run(self, channel: Channel, units: Sequence[Unit]) -> Batch:
-        channel.begin(writes=True)
-        batch = Batch(channel, self._memory, self._clock)
+        batch = Batch(channel, begin_with_head(channel, writes=True), self._memory, self._clock)
         batch.foresee(key for unit in units for key in unit.keys)
         for unit in units:
             unit.value = unit.error = None
@@ -154,8 +153,7 @@ class Writer:
         try:
             channel = self._connections.take()
             try:
-                channel.begin(writes=True)
-                read_head(channel, lock=True)  # waits until the transaction in question has ended
+                begin_with_head(channel, writes=True)  # waits until the transaction in question has ended
                 row = channel.row(_LEAF, (batch.head.size,))
                 channel.commit()  # which waits until a synchronous standby has what is seen here
             finally:
