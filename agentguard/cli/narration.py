@@ -63,6 +63,7 @@ class Narrator:
             "taken_up": _taken_up,
             "late_report": _late_report,
             "counted": self._counted,
+            "undone": _undone,
             "viewed": _viewed,
             "told": _told,
             "voted": _voted,
@@ -157,7 +158,7 @@ class Narrator:
             for how in ("posted", "held")
             for item in body.get(how, ())
         ]
-        title = "counted by limits that came into force"
+        title = "counted by limits that came into force" if details else "what it undid is counted now, and given back"
         return Told(title, "", [*details, *_freed(body), ("bundle", body["bundle"])])
 
     def who(self, body: dict[str, Any]) -> str:
@@ -309,6 +310,18 @@ def _taken_up(body: dict[str, Any]) -> Told:
 def _late_report(body: dict[str, Any]) -> Told:
     details = [("outcome", body["outcome"]), *_error(body), *_by(body)]
     return Told("a worker reported late; an older attempt cannot change the state", "in_doubt", details)
+
+
+def _undone(body: dict[str, Any]) -> Told:
+    details = [
+        ("gives back", f"{_most_text(item)} on {item['limit']}, if it turns out to have been done")
+        for item in body["gives_back"]
+    ]
+    return Told("undone while it was in doubt", "in_doubt", [("by action", body["undone_by"]), *details])
+
+
+def _most_text(item: Mapping[str, Any]) -> str:
+    return "all" if item["most"] is None else amount_text(item["most"], item["unit"])
 
 
 def _viewed(body: dict[str, Any]) -> Told:

@@ -23,7 +23,7 @@ from agentguard.core.plan import Environment, Plan, PlannedLimit
 from agentguard.core.policy import Bundle
 from agentguard.core.reader import Reader, time_of
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
-from agentguard.engine.freeing import free
+from agentguard.engine.freeing import about_action, free, was_known
 from agentguard.engine.openings import Beginning, Opening, counted_until
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import reader_of
@@ -84,8 +84,8 @@ class _Filling:
         return self.limits[action]
 
     def count_settled(self) -> None:
-        """Post what was done, page after page of the log, and give back what was undone."""
-        done = self._done(min(gap.after for gap in self.gaps.values()))
+        """Post what was done, page after page of the log."""
+        done = self._done()
         while page := list(itertools.islice(done, PAGE)):
             movements: dict[tuple[str, str], list[Movement]] = {}
             for item in page:
@@ -93,11 +93,10 @@ class _Filling:
                     movements.setdefault((account, unit), []).append(moved)
             for (account, unit), found in movements.items():
                 self.transaction.backfill(account, unit, sorted(found, key=lambda moved: moved.at))
-            for item in page:
-                self._give_back(item.document)
 
-    def _done(self, after: int) -> Iterator[Entry]:
+    def _done(self) -> Iterator[Entry]:
         """Yield the entries of what was settled and of what was recorded, in the order of the log."""
+        after = min(gap.after for gap in self.gaps.values())
         kinds = (self._entries(after, EntryFilter(kind=kind)) for kind in ("settled", "recorded"))
         return heapq.merge(*kinds, key=lambda item: item.pos)
 
@@ -121,12 +120,20 @@ class _Filling:
             yield need.unit, account, Movement(at, need.amount, body["action_id"])
         self._record(decided, "posted", counted_now)
 
-    def _give_back(self, body: dict[str, Any]) -> None:
+    def give_back(self) -> None:
+        """Give back what was undone, when all that was done, or is under way, is counted."""
+        for item in self._done() if self.freeing else ():
+            self._give_back(item)
+
+    def _give_back(self, item: Entry) -> None:
         """Give back on the new accounts what an action of the past gave back: once more on an old one does nothing."""
+        body = item.document
         if body["action"] not in self.freeing:
             return
         record = self.transaction.action(body["action_id"])
         if record is None or record.relates_to is None:
+            return
+        if not was_known(self.transaction.entries_of(record.relates_to), item.pos):
             return
         decided = decision_of(self.transaction, body)
         real = body.get("real_values") or {}
@@ -173,8 +180,7 @@ class _Filling:
         self.transaction.append({**self._about(decided), how: told})
 
     def _about(self, decided: Mapping[str, Any]) -> dict[str, Any]:
-        about = {name: decided[name] for name in ("tenant", "action_id", "action", "key", "actor", CUSTOMER)}
-        return {**about, "kind": "counted", "bundle": self.bundle.digest}
+        return {**about_action(decided), "kind": "counted", "bundle": self.bundle.digest}
 
     def _count(
         self, decided: dict[str, Any], limits: _Limits, known: frozenset[str], real: Mapping[str, Any]
@@ -223,6 +229,7 @@ def fill(parts: Parts, transaction: Transaction, bundle: Bundle) -> tuple[Openin
         filling = _Filling(parts, transaction, bundle, gaps)
         filling.count_settled()
         filling.count_under_way()
+        filling.give_back()
     return tuple(_opening(name, identity, known, gaps.get(identity)) for name, identity in identities.items())
 
 

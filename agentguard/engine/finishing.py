@@ -15,7 +15,7 @@ from agentguard.engine.added_accounts import added_accounts
 from agentguard.engine.answers import Answer, InDoubt
 from agentguard.engine.asking import seal_request
 from agentguard.engine.effect import Outcome, OutcomeKind
-from agentguard.engine.freeing import free
+from agentguard.engine.freeing import free, free_what_waited
 from agentguard.engine.parts import Parts
 from agentguard.engine.remembering import remember
 from agentguard.engine.results import KeptResult, keep_result
@@ -38,7 +38,7 @@ class Report:
         amounts: What really happened by account; accounts that are not here settle at what was held.
         real: Arguments that really had another value, as the tool's `settles` told; personal ones are in `sealed` too.
         problems: What the tool's `settles` or `reference` got wrong; the effect has happened all the same.
-        by, why: The person who settled a doubt, where it was one.
+        by, why: The person who settled a doubt, where it was one; `power` is by which power, and who else said so.
     """
 
     outcome: Outcome
@@ -50,6 +50,7 @@ class Report:
     problems: tuple[str, ...] = ()
     by: str | None = None
     why: str | None = None
+    power: Mapping[str, Any] = field(default_factory=dict)
 
 
 def report(parts: Parts, begun: Undertaking, outcome: Outcome, **more: Any) -> Report:
@@ -143,6 +144,8 @@ class Finishing:
         transaction.settle(record.id, amounts)
         for account, (unit, amount) in added.unheld.items():
             transaction.post(record.id, account, unit, amount)
+        if record.state is State.IN_DOUBT:
+            free_what_waited(transaction, record)
         answer = recorded.changed(record, written.pos, result_kept=self.report.result.kept, error="")
         transaction.move(
             record.id,
@@ -206,6 +209,7 @@ class Finishing:
             error=self.report.outcome.error,
             by=self.report.by,
             why=self.report.why,
+            **self.report.power,
             decision_entry=self.begun.position,
             **more,
         )

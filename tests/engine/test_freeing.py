@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from agentguard import Denied, Done, Guard, Idempotent, Money, NotDoneError
+from agentguard.cli.narration import Narrator
 from agentguard.engine.force import Force
 from agentguard.errors import TamperedError
 from agentguard.testing.clock import ManualClock
@@ -136,6 +137,111 @@ def test_an_action_that_gives_back_and_is_in_doubt_gives_back_when_it_is_known(a
     assert used() == 1
     assert guard.audit.verify().findings == ()
     guard.close()
+
+
+def lost(address, text=VISITS, clock=None, effect=None):
+    """Open a clinic whose bookings are lost on their way while `lost` is set, and book a visit."""
+    clinic = opened(address, text, clock, actions=("visit.cancel", "visit.refund", "identity.verify"))
+    clinic.lost = True
+
+    @clinic.guard.action("visit.book", effect=effect)
+    def book(key, slot_id, fee):
+        if clinic.lost:
+            raise TimeoutError
+
+    return clinic
+
+
+def kinds(clinic, answer):
+    return [entry.kind for entry in clinic.guard.audit.of(answer.decision_id)]
+
+
+def recorded(clinic, original, **more):
+    named = {"relates_to": original.decision_id, "ago": timedelta(0), **more}
+    return clinic.record("visit.cancel", arguments={"slot_id": "s-1"}, **named)
+
+
+@pytest.mark.parametrize("undo", [cancelled, recorded])
+def test_what_undid_an_action_in_doubt_counts_when_it_turns_out_to_have_been_done(address, undo):
+    clinic = lost(address)
+    first, second = clinic.run(), clinic.run()
+    assert (first.status, places(clinic)) == ("in_doubt", 2)
+    undone = [
+        undo(clinic, answer, key=f"{answer.decision_id}-{number}") for answer in (first, second) for number in (1, 2)
+    ]
+    assert places(clinic) == 2, "nobody knows yet"
+    assert kinds(clinic, first) == ["decided", "in_doubt", "undone", "undone"]
+    clinic.guard.resolve(first.decision_id, done=True, by="ada", why="it is in the calendar")
+    clinic.guard.resolve(second.decision_id, done=False, by="ada", why="it is in no calendar")
+    assert places(clinic) == 0
+    freed = [entry for entry in clinic.guard.audit.list(limit=100) if entry.document.get("freed")]
+    assert [(entry.kind, entry.document["freed"][0]["action_id"]) for entry in freed] == [
+        ("counted", first.decision_id)
+    ], "one place, once"
+    assert freed[0].document["action_id"] in [getattr(item, "decision_id", None) or item.action_id for item in undone]
+    assert clinic.used("fees") == 4000, "its fee stays"
+    assert clinic.verified() == ()
+    clinic.guard.close()
+
+
+def test_a_part_of_what_was_in_doubt_is_given_back_as_it_was_told(address):
+    clinic = lost(address)
+    clinic.record("identity.verify", arguments={"document": "passport"}, ago=timedelta(0))
+    first = clinic.run(fee="40.00")
+    for back in ("10.00", "15.00"):
+        assert isinstance(
+            clinic.run("visit.refund", arguments={"slot_id": "s-1", "back": back}, relates_to=first.decision_id), Done
+        )
+    assert clinic.used("fees") == 4000, "nobody knows yet"
+    clinic.guard.resolve(first.decision_id, done=True, by="ada", why="it is in the calendar")
+    assert clinic.used("fees") == 1500
+    assert clinic.verified() == ()
+    entries = clinic.guard.audit.list(limit=100)
+    told = [Narrator(clinic.guard, entries).tell(entry) for entry in entries if entry.kind in ("undone", "counted")]
+    assert [item.title for item in told] == 2 * ["undone while it was in doubt"] + 2 * [
+        "what it undid is counted now, and given back"
+    ]
+    assert ("gives back", "10.00 USD on visits/fees, if it turns out to have been done") in told[0].details
+    clinic.guard.close()
+
+
+@pytest.mark.law(4)
+@pytest.mark.parametrize("text", [VISITS, VISITS.replace("    freed_by: visit.cancel\n", "")])
+def test_what_was_sent_again_after_it_had_been_undone_stays_counted(address, text):
+    clinic = lost(address, text, effect=Idempotent(timedelta(days=1)))
+    first = clinic.run()
+    assert isinstance(cancelled(clinic, first), Done)
+    clinic.lost = False
+    (answer,) = clinic.guard.recover()
+    assert isinstance(answer, Done)
+    assert places(clinic) == 1, "this send may be the one that was done, after the cancellation"
+    assert clinic.verified() == ()
+    clinic.guard.close()
+    later = opened(address, VISITS.replace("version: 1", "version: 2"), clinic.clock)
+    assert places(later) == 1, "nor does a limit that comes later give it back"
+    assert isinstance(cancelled(later, first, key="again"), Done)
+    assert places(later) == 0
+    assert later.verified() == ()
+    later.guard.close()
+
+
+@pytest.mark.parametrize("known", ["before", "after"])
+def test_a_limit_that_comes_later_gives_back_what_was_undone_in_doubt(address, known):
+    clinic = lost(address, VISITS.replace("    freed_by: visit.cancel\n", ""))
+    first, found = clinic.run(), {"done": True, "by": "ada", "why": "it is in the calendar"}
+    cancelled(clinic, first)
+    if known == "before":
+        clinic.guard.resolve(first.decision_id, **found)
+        assert places(clinic) == 1
+    clinic.guard.close()
+    later = lost(address, VISITS.replace("version: 1", "version: 2"), clinic.clock)
+    later.guard.start()
+    if known == "after":
+        assert places(later) == 1
+        later.guard.resolve(first.decision_id, **found)
+    assert places(later) == 0
+    assert later.verified() == ()
+    later.guard.close()
 
 
 @pytest.mark.parametrize(

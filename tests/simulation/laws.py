@@ -106,6 +106,7 @@ class Laws:
             return
         self.require(after in MOVES.get(before, ()), 5, f"{known.id} went from {before} to {after} ({entry.kind})")
         known.state = after
+        known.undone &= after == "settled"
         if after in HOLDING and before not in HOLDING:
             self.ledger.hold(known)
         elif after == "waiting":
@@ -113,6 +114,8 @@ class Laws:
         elif after == "settled":
             if before == "released":
                 self._seen("late truth")
+            if known.undone:
+                self._seen("undone in doubt")
             self._settled(known, entry.at)
         elif after in FINAL:
             self.ledger.release(known)

@@ -46,6 +46,7 @@ class Known:
         held_on: The accounts that know it: it held on them, or was posted to them.
         posted: By account: from when on it counts, and how much.
         done_at: When it was done; what comes into force later counts it from then on.
+        undone: It was undone while it was in doubt, and has not been sent again since.
         mistaken: A person said that it was not done, and was wrong.
     """
 
@@ -59,6 +60,7 @@ class Known:
     done_at: datetime | None = None
     real: object = None
     approvals: set = field(default_factory=set)
+    undone: bool = False
     mistaken: bool = False
 
     @property
@@ -100,12 +102,17 @@ class Ledger:
         known.real, known.done_at, known.holds = real, at, {}
         for key in known.held_on:
             self._post(known, key)
-        self._free(self.actions.get(known.asked.relates_to), known)
-
-    def _free(self, original, known):
-        """Give back what an earlier action counted, in the windows in which it counted."""
-        if original is None or original.state != "settled" or original.asked.customer != known.asked.customer:
+        if known.undone:
+            self._give_back(known)
+        original = self.actions.get(known.asked.relates_to)
+        if original is None or original.asked.customer != known.asked.customer:
             return
+        if original.state == "settled":
+            self._give_back(original)
+        original.undone |= original.state == "in_doubt"
+
+    def _give_back(self, original):
+        """Give back what an earlier action counted, in the windows in which it counted."""
         for key, (at, _) in original.posted.items():
             if ACCOUNTS[key[0]].freed:
                 original.posted[key] = at, 0
