@@ -12,14 +12,16 @@ from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import (
     DEFAULT_STORE,
     AppOption,
+    AsOption,
     JsonOption,
     StoreOption,
-    login,
     open_app,
     open_reading,
+    operator,
 )
-from agentguard.cli.output import Output, inline, moment, print_json, verdict_text
+from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.core.lifecycle import State
+from agentguard.core.prose import inline, moment
 from agentguard.engine.answers import Done, NotDone
 from agentguard.errors import UsageError
 from agentguard.store.records import ActionRecord
@@ -72,6 +74,7 @@ def resolve(
     action_id: Id,
     done: Annotated[bool | None, typer.Option("--done/--not-done", help="What you found out.")] = None,
     why: Annotated[str, typer.Option("--why", help="How you found out, for the record.")] = "",
+    as_: AsOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -80,12 +83,15 @@ def resolve(
         raise UsageError("expected --done or --not-done, and --why: what you found out and how")
     if app is None:
         raise UsageError("expected --app: what is held is settled by the application's own rules")
-    answer = open_app(app).resolve(action_id, done=done, by=login(), why=why)
+    guard = open_app(app)
+    by, authenticated = operator(guard.people, as_)
+    answer = guard.resolve(action_id, done=done, by=by, why=why, authenticated=authenticated)
     if json:
         document = {"action_id": action_id, "status": answer.status, "executed": answer.executed, "entry": answer.entry}
         print_json(document)
     else:
-        Output().line(f"{action_id}: {_RESOLVED.get(type(answer)) or f'{_OVERTAKEN} {answer.entry}'}")
+        otherwise = _ASKED if answer.replayed else _OVERTAKEN
+        Output().line(f"{action_id}: {_RESOLVED.get(type(answer)) or f'{otherwise} {answer.entry}'}")
     if type(answer) not in _RESOLVED:
         raise typer.Exit(FOUND)
 
@@ -112,6 +118,7 @@ def document(record: ActionRecord) -> dict[str, Any]:
 
 
 _RESOLVED = {Done: "settled, it was done", NotDone: "released, it was not done"}
+_ASKED = "nothing was moved, since it takes somebody else who says the same within the hour; what you said is entry"
 _OVERTAKEN = "nothing was moved, since it was being sent again meanwhile; what you said is entry"
 
 

@@ -8,8 +8,20 @@ from typing import Annotated
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, login, open_reading
-from agentguard.cli.output import Output, moment, print_json, span
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    AsOption,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    open_reading,
+    operator,
+    read_people,
+)
+from agentguard.cli.output import Output, print_json
+from agentguard.core.prose import moment, span
 from agentguard.errors import UsageError
 from agentguard.store.records import ClockRecord
 
@@ -39,14 +51,19 @@ def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
 @app.command()
 def confirm(
     why: Annotated[str, typer.Option("--why", help="How you know, for the record.")] = "",
+    as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
     json: JsonOption = False,
 ) -> None:
     """Say that the clock, which jumped, is right now; every process on this store goes on."""
     if not why.strip():
         raise UsageError("expected --why: how you know that the clock is right now goes into the record")
-    guard = open_reading(store)
-    changed = guard.confirm_clock(by=login(), why=why)
+    known = read_people(people, policies)
+    by, authenticated = operator(known, as_)
+    guard = open_reading(store, known)
+    changed = guard.confirm_clock(by=by, why=why, authenticated=authenticated)
     found = guard.store.read(lambda reading: reading.clock())
     if json:
         print_json({"changed": changed, "clock": found.wall.isoformat(), "ledger": found.ledger.isoformat()})

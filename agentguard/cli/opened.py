@@ -15,6 +15,7 @@ from agentguard import policyfile
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle
 from agentguard.engine import machine
+from agentguard.engine.directory import Given
 from agentguard.engine.guard import Guard
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import Vault
@@ -48,7 +49,7 @@ NOTHING = Bundle((), "")
 """No policies: enough to read a store, since what was in force is in it."""
 
 
-def open_reading(store: str, people: People | None = None) -> Guard:
+def open_reading(store: str, people: Given = None) -> Guard:
     """Return a guard without policies or tools over a store that exists.
 
     Raises:
@@ -114,6 +115,13 @@ def voter(people: People | None, named: str | None) -> tuple[str, str]:
     if people is not None and user is None:
         raise UsageError(f"people.yaml has no user with the login `{who}`; add it under `logins`, or use `--as`")
     return user.id if user is not None else who, "os_login"
+
+
+def operator(people: People | None, named: str | None) -> tuple[str, str]:
+    """Return who uses a power and how they are known; where nothing is said about powers, whoever is logged in."""
+    if named is None and (people is None or not people.declares_powers):
+        return login(), "os_login"
+    return voter(people, named)
 
 
 def require_file(store: str) -> Path | None:

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import DEFAULT_STORE, AppOption, JsonOption, StoreOption, login, open_app, open_reading
-from agentguard.cli.output import Output, moment, print_json
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    AppOption,
+    AsOption,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    login,
+    open_app,
+    open_reading,
+    operator,
+    read_people,
+)
+from agentguard.cli.output import Output, print_json
 from agentguard.core.language.suggest import did_you_mean
+from agentguard.core.people import UNVERIFIED, People
+from agentguard.core.prose import moment
 from agentguard.engine.answers import Answer, InDoubt, Unavailable
+from agentguard.engine.directory import Given
 from agentguard.engine.guard import Guard
 from agentguard.engine.headroom import RECENT
+from agentguard.engine.powers import more_people
 from agentguard.engine.taking_up import may_help
-from agentguard.errors import UsageError
+from agentguard.errors import PeopleUnavailableError, PolicyError, UsageError
 
 Target = Annotated[
     str, typer.Argument(help="`all`, one action like `action:refund.issue`, or one agent like `agent:support-bot`.")
@@ -28,7 +47,10 @@ def halt(
     target: Target = "all",
     why: Why = "",
     list_: Annotated[bool, typer.Option("--list", help="Stop nothing; show what is stopped now.")] = False,
+    as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
     json: JsonOption = False,
 ) -> None:
     """Stop everything, one action or one agent, at once and until `resume`."""
@@ -36,8 +58,9 @@ def halt(
         _list(store, json=json)
         return
     checked = _target(target)
-    guard = open_reading(store)
-    guard.halt(checked, by=login(), why=_why(why))
+    known, by, authenticated = _who_stops(people, policies, as_)
+    guard = open_reading(store, known)
+    guard.halt(checked, by=by, why=_why(why), authenticated=authenticated)
     doubt = _doubt(guard, checked)
     document = {"target": checked, "halted": True, "known": not doubt}
     _say(json, document, f"stopped: {checked}. `agentguard resume {checked}` lets it go on.")
@@ -46,13 +69,30 @@ def halt(
         raise typer.Exit(FOUND)
 
 
-def resume(target: Target = "all", why: Why = "", store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Let go on what was stopped."""
+def resume(
+    target: Target = "all",
+    why: Why = "",
+    as_: AsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let go on what was stopped; where people.yaml says who may, it takes two of them unless it says otherwise."""
     checked = _target(target)
-    guard = open_reading(store)
-    was_stopped = guard.resume(checked, by=login(), why=_why(why))
-    words = f"goes on: {checked}" if was_stopped else f"`{checked}` was not stopped; nothing has changed"
-    _say(json, {"target": checked, "halted": False, "changed": was_stopped}, words)
+    known = read_people(people, policies)
+    by, authenticated = operator(known, as_)
+    resumed = open_reading(store, known).resume(checked, by=by, why=_why(why), authenticated=authenticated)
+    document = {
+        "target": checked,
+        "halted": resumed.missing > 0,
+        "changed": resumed.changed,
+        "missing": resumed.missing,
+    }
+    if resumed.missing:
+        _say(json, document, f"`{checked}` is still stopped: {more_people(resumed.missing)}; {by} has")
+        raise typer.Exit(FOUND)
+    _say(json, document, f"goes on: {checked}" if resumed else f"`{checked}` was not stopped; nothing has changed")
 
 
 def recover(app: AppOption = None, json: JsonOption = False) -> None:
@@ -142,6 +182,21 @@ def _doubt(guard: Guard, target: str) -> str:
     else:
         return ""
     return "" if name in known else f"{missing}, so that this may stop nothing{did_you_mean(name, sorted(known))}"
+
+
+def _who_stops(people: Path | None, policies: Path, named: str | None) -> tuple[Given, str, str]:
+    """Return the people and who this is; where the people file is broken, whoever is logged in stops all the same."""
+    try:
+        known = read_people(people, policies)
+    except PolicyError as error:
+        first = str(error).splitlines()[0]
+        Output(sys.stderr).line(f"warning: nobody checks who may stop: {first}", style="yellow")
+        return _unreadable, named or login(), "os_login" if named is None else UNVERIFIED
+    return known, *operator(known, named)
+
+
+def _unreadable() -> People:
+    raise PeopleUnavailableError("the people file cannot be read")
 
 
 def _why(why: str) -> str:

@@ -15,18 +15,23 @@ from agentguard.cli.narration import openings
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
+    AsOption,
     JsonOption,
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    login,
     open_reading,
+    operator,
+    read_people,
 )
-from agentguard.cli.output import Output, moment, print_json
+from agentguard.cli.output import Output, print_json
 from agentguard.cli.problems import print_problem, problem_document
 from agentguard.core.policy import Bundle, Policy
+from agentguard.core.prose import moment
 from agentguard.engine import machine
+from agentguard.engine.activation import Activation
 from agentguard.engine.guard import Guard
+from agentguard.engine.powers import more_people
 from agentguard.errors import PolicyError, Problem, UsageError
 from agentguard.policyfile.bundle import read_text
 from agentguard.policyfile.schema import MODELS
@@ -130,7 +135,9 @@ def schema(
 @app.command()
 def activate(
     why: Why = "",
+    as_: AsOption = None,
     policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
@@ -138,21 +145,33 @@ def activate(
     if not why.strip():
         raise UsageError("expected --why: every change of what is in force has a reason in the record")
     bundle = policyfile.load(policies)
-    guard = Guard(bundle, store=store)
+    known = read_people(people, policies)
+    by, authenticated = operator(known, as_)
+    guard = Guard(bundle, store=store, people=known)
     before = guard.store.read(lambda reading: reading.bundle_in_force())
     was = guard.audit.bundle(before.digest) if before is not None else Bundle((), "")
-    changed = bool(guard.activate(by=login(), why=why))
-    entries = guard.audit.list(kind="activated", limit=1, newest_first=True) if changed else ()
+    activated = guard.activate(by=by, why=why, authenticated=authenticated)
+    entries = guard.audit.list(kind="activated", limit=1, newest_first=True) if activated else ()
     changes = [*_changes(was, bundle), *(text for entry in entries for text in openings(entry.document))]
     if json:
-        print_json({"bundle": bundle.digest, "changed": changed, "policies": _versions(bundle), "changes": changes})
-        return
+        document = {"bundle": bundle.digest, "changed": activated.changed, "missing": activated.missing}
+        print_json({**document, "policies": _versions(bundle), "changes": changes})
+    else:
+        _say_activated(activated, bundle, changes, by)
+    if activated.missing:
+        raise typer.Exit(exits.FOUND)
+
+
+def _say_activated(activated: Activation, bundle: Bundle, changes: list[str], by: str) -> None:
     output = Output()
-    if not changed:
+    if not activated and not activated.missing:
         output.line("these policies are in force already; nothing has changed")
         return
     for change in changes:
         output.line(f"  {change}")
+    if activated.missing:
+        output.line(f"not in force yet: {more_people(activated.missing)}; {by} has", style="yellow")
+        return
     output.line(f"in force: {_count(bundle.policies, 'policy', 'policies')}, bundle {bundle.digest}", style="green")
 
 

@@ -24,6 +24,13 @@ POWERS: Mapping[str, int] = {
 }
 """What a person may be trusted with beside votes, and how many different people it takes where nothing else is said."""
 
+ONE_PERSON = frozenset({"halt", "confirm_clock"})
+"""Powers that never take a second person: a stop would come too late, and a doubted clock lets nothing be written."""
+
+UNVERIFIED = "unverified"
+AUTHENTICATED = frozenset({"os_login", "token", "oidc", UNVERIFIED})
+"""How somebody may be known."""
+
 
 def one_spelling(name: str) -> str:
     """Return the spelling in which names are compared: `Maria`, `maria` and a full-width `ｍａｒｉａ` are one."""
@@ -103,7 +110,7 @@ class People:
         places: Where each stands in a file (`user:maria`, `group:leads`, `power:resume`), for messages.
 
     Raises:
-        UsageError: Two users share a spelling or a login, or a user stands under another id.
+        UsageError: Two users share a spelling or a login, a user stands under another id, or a power is none.
     """
 
     users: Mapping[str, User] = field(default_factory=dict)
@@ -131,6 +138,9 @@ class People:
         for spelling, owner in logins.items():
             if ids.get(spelling, owner) != owner:
                 raise UsageError(f"expected a login of one person, got `{spelling}` of `{owner}`, another one's id")
+        for power, granted in (self.powers or {}).items():
+            if power not in POWERS or granted.people < 1 or (power in ONE_PERSON and granted.people > 1):
+                raise UsageError(f"expected a power of {', '.join(POWERS)} and whom it takes, got `{power}`: {granted}")
         object.__setattr__(self, "_ids", ids)
         object.__setattr__(self, "_logins", logins)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from agentguard.core.lifecycle import State
-from agentguard.engine import recorded
+from agentguard.engine import powers, recorded
 from agentguard.engine.answers import Answer
 from agentguard.engine.asking import CONVERSATION, Proposal
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.parts import Parts
+from agentguard.engine.powers import Person, Use
 from agentguard.engine.restoring import find, reader_of
 from agentguard.engine.undertaking import tool_of
 from agentguard.errors import NotFoundError, UsageError
@@ -58,15 +59,15 @@ def again(parts: Parts, action_id: str) -> Proposal:
     return parts.store.read(read)
 
 
-def resolve(parts: Parts, action_id: str, *, done: bool, by: str, why: str, result: Any = None) -> Answer:
-    """Settle or release an action in doubt by what a person found out.
+def resolve(parts: Parts, action_id: str, *, done: bool, result: Any = None, **person: Unpack[Person]) -> Answer:
+    """Settle or release an action in doubt by what a person found out; it stays in doubt while somebody is missing.
 
     Raises:
         NotFoundError: No action has this id.
+        PowerRefusedError: This person may not, or has said so already and somebody else has to.
         UsageError: It is not in doubt, or nobody and no reason is named.
     """
-    if not by or not why:
-        raise UsageError("expected who found out (`by`) and how (`why`), got nothing; both go into the record")
+    powers.require_person(**person)
     record = parts.store.read(lambda reading: reading.action(action_id))
     if record is None:
         raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
@@ -78,5 +79,16 @@ def resolve(parts: Parts, action_id: str, *, done: bool, by: str, why: str, resu
     found = parts.store.read(lambda reading: find(parts, action_id, reading))
     if found is None:
         raise UsageError(f"action `{record.action}` has no tool in this process; resolve it where it has one")
+    subject = f"{action_id} {'done' if done else 'not done'}, attempt {record.attempt}"
+    permit, agreement = powers.used(
+        parts,
+        Use("resolve", subject, record.tenant, **person),
+        lambda transaction, permit: (permit, permit.together(transaction)),
+    )
+    if agreement.missing:
+        return recorded.with_entry(recorded.ended(record, replayed=True), agreement.entry)
     outcome = Outcome(OutcomeKind.DONE if done else OutcomeKind.NOT_DONE, result, error="" if done else "resolved")
-    return parts.store.transact(Finishing(parts, found.begun, report(parts, found.begun, outcome, by=by, why=why)))
+    said = permit.recorded(agreement)
+    by, why = said.pop("by"), said.pop("why")
+    told = report(parts, found.begun, outcome, by=by, why=why, power=said)
+    return parts.store.transact(Finishing(parts, found.begun, told))

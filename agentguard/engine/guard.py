@@ -33,6 +33,7 @@ from agentguard.engine.force import Force
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.notices import Notices
 from agentguard.engine.parts import Parts, Waits
+from agentguard.engine.powers import Person
 from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
 from agentguard.engine.rounds import Rounds, Told
@@ -106,6 +107,11 @@ class Guard:
     def store(self) -> Store:
         """The store behind this guard, for reading."""
         return self._parts.store
+
+    @property
+    def people(self) -> People | None:
+        """Who may decide and stop now; None where nothing says so."""
+        return self._parts.directory.people()
 
     @property
     def bundle(self) -> Bundle:
@@ -334,7 +340,7 @@ class Guard:
         """
         return self._rounds.go(within, told)
 
-    def resolve(self, action_id: str, *, done: bool, by: str, why: str, result: Any = None) -> Answer:
+    def resolve(self, action_id: str, *, done: bool, result: Any = None, **person: Unpack[Person]) -> Answer:
         """Say what a person found out about an action in doubt: it was done, or it was not.
 
         Raises:
@@ -342,27 +348,27 @@ class Guard:
             UsageError: The action is not in doubt, or nobody is named.
         """
         self.start()
-        return resolve(self._parts, action_id, done=done, by=by, why=why, result=result)
+        return resolve(self._parts, action_id, done=done, result=result, **person)
 
     def limits(self, decisions: int = RECENT) -> tuple[Headroom, ...]:
         """Return where every limit stands now whose key occurs in so many of the newest decisions."""
         return headrooms(self._parts, decisions)
 
-    def halt(self, target: str = "all", *, by: str, why: str) -> None:
+    def halt(self, target: str = "all", **person: Unpack[Person]) -> None:
         """Stop `all`, one `action:refund.issue` or one `agent:support-bot`, at once and until `resume`."""
-        stopping.halt(self._parts.store, target, by=by, why=why, tenant=self.tenant)
+        stopping.halt(self._parts, target, self.tenant, **person)
 
-    def resume(self, target: str = "all", *, by: str, why: str) -> bool:
-        """Let go on what was stopped; False if it was not."""
-        return stopping.resume(self._parts.store, target, by=by, why=why, tenant=self.tenant)
+    def resume(self, target: str = "all", **person: Unpack[Person]) -> stopping.Resumption:
+        """Let go on what was stopped; false if it was not, or as long as somebody else has to say so too."""
+        return stopping.resume(self._parts, target, self.tenant, **person)
 
-    def confirm_clock(self, *, by: str, why: str) -> bool:
+    def confirm_clock(self, **person: Unpack[Person]) -> bool:
         """Say that the machine's clock, which jumped, is right now; false if nobody doubted it."""
-        return timekeeping.confirm(self._parts.store, by=by, why=why, tenant=self.tenant)
+        return timekeeping.confirm(self._parts, self.tenant, **person)
 
-    def activate(self, *, by: str, why: str) -> activation.Activation:
+    def activate(self, **person: Unpack[Person]) -> activation.Activation:
         """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""
-        return activation.activate(self._parts, self._bundle, by=by, why=why, tenant=self.tenant)
+        return activation.activate(self._parts, self._bundle, self.tenant, **person)
 
     def close(self) -> None:
         """Close the database and the keys file; what is being recovered is left to the next one."""

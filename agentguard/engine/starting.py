@@ -22,12 +22,13 @@ def prepare(parts: Parts, loaded: Bundle, *, activate: bool, tenant: str) -> Non
         tenant: In whose records that is written.
 
     Raises:
-        ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
+        ConfigurationError: No policies are in force, or something does not fit; every mismatch at once. Or others are,
+            and it is said who may change that.
         StoreUnavailableError: The keys file is not the one that this database was made with.
     """
     parts.store.bind(parts.vault.fingerprint)
     if activate:
-        activation.activate(parts, loaded, by="guard", why="activate=True", tenant=tenant)
+        activation.activate_at_start(parts, loaded, tenant=tenant)
     bundle = parts.store.read(parts.force.in_force)
     if bundle.digest != loaded.digest:
         log.warning("guard.other_bundle", in_force=bundle.digest, loaded=loaded.digest)

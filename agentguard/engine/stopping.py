@@ -1,62 +1,81 @@
-"""The stop button: a row in the store that is read before every decision and before every beginning."""
+"""The stop button: a row in the store that is read before every decision and before every beginning.
+
+One person stops. Where it is said who may let go, it takes two by default: whoever stopped in a hurry is not alone in
+finding that it is over.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Unpack
+
+from agentguard.engine import powers
+from agentguard.engine.parts import Parts
+from agentguard.engine.powers import MAX_CHARACTERS, Permit, Person, Use
 from agentguard.errors import UsageError
-from agentguard.store import Store, Transaction
-
-MAX_CHARACTERS = 2_000
+from agentguard.store import Transaction
 
 
-def halt(store: Store, target: str, *, by: str, why: str, tenant: str = "default") -> None:
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What came of letting go; true if something goes on.
+
+    Attributes:
+        changed: False if it was not stopped, or if somebody else has to say the same first.
+        missing: How many more people it takes.
+        entry: Position of the entry about it.
+    """
+
+    target: str
+    changed: bool
+    missing: int
+    entry: int
+
+    def __bool__(self) -> bool:
+        return self.changed
+
+
+def halt(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> None:
     """Stop `all`, one `action:…` or one `agent:…`.
 
     Raises:
+        PowerRefusedError: This person may not.
         UsageError: The target is none of these, or nobody and no reason is named.
     """
-    _checked(target, by, why)
+    _check(target)
 
-    def work(transaction: Transaction) -> None:
-        transaction.halt(target, by, why)
-        transaction.append({"tenant": tenant, "kind": "halted", "target": target, "by": by, "why": why})
+    def work(transaction: Transaction, permit: Permit) -> None:
+        transaction.halt(target, permit.by, permit.use.why)
+        transaction.append({"tenant": tenant, "kind": "halted", "target": target, **permit.recorded()})
 
-    store.transact(work)
+    powers.used(parts, Use("halt", target, tenant, **person), work)
 
 
-def resume(store: Store, target: str, *, by: str, why: str, tenant: str = "default") -> bool:
-    """Let go on what was stopped; False if it was not.
+def resume(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> Resumption:
+    """Let go on what was stopped, once enough people say so.
 
     Raises:
+        PowerRefusedError: This person may not, or has said so already and somebody else has to.
         UsageError: The target is none of these, or nobody and no reason is named.
     """
-    _checked(target, by, why)
+    _check(target)
 
-    def work(transaction: Transaction) -> bool:
-        resumed = transaction.resume(target)
-        body = {"tenant": tenant, "kind": "resumed", "target": target, "by": by, "why": why, "was_halted": resumed}
-        transaction.append(body)
-        return resumed
+    def work(transaction: Transaction, permit: Permit) -> Resumption:
+        stopped = any(halt.target == target for halt in transaction.halts())
+        agreement = permit.together(transaction) if stopped else powers.ALONE
+        if agreement.missing:
+            return Resumption(target, False, agreement.missing, agreement.entry)
+        transaction.resume(target)
+        body = {"tenant": tenant, "kind": "resumed", "target": target, **permit.recorded(agreement)}
+        written = transaction.append({**body, "was_halted": stopped})
+        return Resumption(target, stopped, 0, written.pos)
 
-    return store.transact(work)
-
-
-def require_person(by: str, why: str) -> None:
-    """Refuse what nobody says, or for no reason.
-
-    Raises:
-        UsageError: Nobody and no reason is named, or at too great length.
-    """
-    texts: tuple[object, ...] = (by, why)
-    if not all(isinstance(text, str) and len(text) <= MAX_CHARACTERS for text in texts):
-        raise UsageError(f"expected `by` and `why` as text of at most {MAX_CHARACTERS} characters")
-    if not by or not why:
-        raise UsageError("expected who does this (`by`) and a reason (`why`), got nothing; both go into the record")
+    return powers.used(parts, Use("resume", target, tenant, **person), work)
 
 
-def _checked(target: object, by: str, why: str) -> None:
+def _check(target: object) -> None:
     if not isinstance(target, str) or len(target) > MAX_CHARACTERS:
         raise UsageError(f"expected `target` as text of at most {MAX_CHARACTERS} characters")
-    require_person(by, why)
     kind, _, name = target.partition(":")
     if target != "all" and not (kind in ("action", "agent") and name):
         raise UsageError(f"expected `all`, `action:refund.issue` or `agent:support-bot`, got `{target[:100]}`")

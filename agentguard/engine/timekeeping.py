@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from agentguard.core.digest import time_text
-from agentguard.engine.stopping import require_person
-from agentguard.store import Store, Transaction
+from agentguard.engine import powers
+from agentguard.engine.parts import Parts
+from agentguard.engine.powers import Permit, Person, Use
+from agentguard.store import Transaction
 
 
-def confirm(store: Store, *, by: str, why: str, tenant: str = "default") -> bool:
+def confirm(parts: Parts, tenant: str, **person: Unpack[Person]) -> bool:
     """Say that the clock is right as it is now, for every process on this store; false if nobody doubted it.
 
     Where it was set back, the ledger's time goes on at half its speed until the clock has caught up.
 
     Raises:
         ClockError: This machine's clock is not the database server's, which saying so does not change.
+        PowerRefusedError: This person may not.
         UsageError: Nobody, or no reason, is named.
     """
-    require_person(by, why)
+    powers.require_person(**person)
+    store = parts.store
     doubted = store.read(lambda reading: reading.clock())
     if not doubted.fault:
         return False
 
-    def work(transaction: Transaction) -> None:
+    def work(transaction: Transaction, permit: Permit) -> None:
         clock = transaction.clock()
         body = {
             "tenant": tenant,
             "kind": "clock_confirmed",
-            "by": by,
-            "why": why,
+            **permit.recorded(),
             "doubt": doubted.fault,
             "now": time_text(transaction.now()),
             "clock": time_text(clock.wall),
@@ -36,5 +41,5 @@ def confirm(store: Store, *, by: str, why: str, tenant: str = "default") -> bool
         transaction.append(body)
 
     with store.clock.trusted():
-        store.transact(work)
+        powers.used(parts, Use("confirm_clock", "clock", tenant, **person), work)
     return True

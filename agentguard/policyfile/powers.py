@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from agentguard.core.people import POWERS, Power
+from agentguard.core.people import ONE_PERSON, POWERS, Power
 from agentguard.core.policy import Place
 from agentguard.policyfile import bounds
 from agentguard.policyfile.leaf import TEXT, Items, Leaf, Number, Text, either, list_of
@@ -16,9 +16,6 @@ from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.roster import Roster
 from agentguard.policyfile.spelling import texts, whole_number
 from agentguard.policyfile.structure import checked
-
-AT_ONCE = "halt"
-"""The one power that never waits for a second person: a stop that has to be agreed on comes too late."""
 
 Grant: TypeAlias = Annotated[
     Scalar | Sequence | Mapping,
@@ -81,7 +78,7 @@ def _granted(grant: Scalar | Sequence | Mapping, name: str, problems: Problems) 
     people = None
     if model is not None and model.people is not None:
         people = whole_number(model.people, problems, f"power `{name}`: `people`", bounds.PEOPLE_NEEDED)
-        if name == AT_ONCE and people is not None and people > 1:
-            message = f"power `{name}` takes one person, got {people}: a stop must not wait for a second one"
+        if name in ONE_PERSON and people is not None and people > 1:
+            message = f"power `{name}` takes one person, got {people}: nothing waits for a second one here"
             problems.add(model.people.place, "number_malformed", message)
     return list(model.who or ()) if model is not None else [], people

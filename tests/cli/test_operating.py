@@ -83,7 +83,9 @@ def test_everything_stops_and_goes_on(shop, command):
                        context={"conversation": "c"}, key="while stopped")  # fmt: skip
     assert answer.reason_code == "halted"
     guard.close()
-    assert command("resume", "--why", "repaired", "--json").json == {"target": "all", "halted": False, "changed": True}
+    assert command("resume", "--why", "repaired", "--json").json == {
+        "target": "all", "halted": False, "changed": True, "missing": 0
+    }  # fmt: skip
     assert command("halt", "--list").out == "nothing is stopped\n"
     assert "was not stopped" in command("resume", "--why", "again").out
     entry = command("audit", "list", "--kind", "halted", "--json").json[0]["entry"]
@@ -195,7 +197,7 @@ def test_a_person_resolves_what_is_in_doubt_with_the_application(shop, command):
 
 def test_a_person_who_resolves_what_is_being_sent_again_is_told_so(shop, command, monkeypatch):
     overtaken = InDoubt(decision_id=shop.ids["doubt"], action="refund.issue", entry=17)
-    guard = SimpleNamespace(resolve=lambda *_, **__: overtaken)
+    guard = SimpleNamespace(people=None, resolve=lambda *_, **__: overtaken)
     monkeypatch.setattr("agentguard.cli.actions.open_app", lambda _: guard)
     words = ["actions", "resolve", shop.ids["doubt"], "--done", "--why", "seen", "--app", "shop_app:guard"]
     said = command(*words)

@@ -1,0 +1,265 @@
+"""What people may do beside voting: whether this person may, and whether it takes somebody else who says the same.
+
+One person stops; two let go. What takes several people is asked for by each of them, within an hour: long enough to
+find a colleague at night, short enough that all of them look at the same situation. Each asking is an entry, and so is
+each refusal. Where nothing is said about powers, anybody who has the store has them, and the record says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NotRequired, Required, TypedDict, TypeVar
+
+from agentguard.core.digest import time_text
+from agentguard.core.people import AUTHENTICATED, UNVERIFIED, People
+from agentguard.engine.parts import Parts
+from agentguard.errors import PeopleUnavailableError, PowerRefusedError, StoreError, UsageError
+from agentguard.store import Transaction
+from agentguard.store.records import Entry, EntryFilter
+
+T = TypeVar("T")
+
+TOGETHER = timedelta(hours=1)
+"""How long somebody's asking counts towards what takes several people."""
+
+MAX_CHARACTERS = 2_000
+MOST_REFUSALS = 100
+"""How many refusals in `TOGETHER` are entries; nobody fills the log by asking for what they may not do."""
+
+UNDECLARED = "undeclared"
+UNCHECKED = "unchecked"
+"""Who the people are could not be told, and a stop was let through all the same."""
+
+_AT_ONCE = "halt"
+_ENDED_BY = {"resume": ("halted", "resumed"), "activate": ("activated",)}
+"""Kinds of entries after which earlier askings for a power count no more."""
+
+
+class Person(TypedDict):
+    """Who does something and why, as a host says it; `authenticated` is how the host knows them."""
+
+    by: Required[str]
+    why: Required[str]
+    authenticated: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Somebody wants to use a power.
+
+    Attributes:
+        power: One of `POWERS`.
+        subject: What exactly it is used on; several people must mean the same.
+        by: Who, by id or login.
+        authenticated: How the host knows: `os_login`, `token`, `oidc`, or `unverified`.
+    """
+
+    power: str
+    subject: str
+    tenant: str
+    by: str
+    why: str
+    authenticated: str = UNVERIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Who else asked for the same, and how many more people it takes.
+
+    Attributes:
+        entry: Position of the entry of this person's asking, where somebody is missing.
+    """
+
+    others: tuple[dict[str, Any], ...] = ()
+    missing: int = 0
+    entry: int = 0
+
+
+ALONE = Agreement()
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A use of a power that this person may make.
+
+    Attributes:
+        by: The id of the person.
+        power: What it is recorded as: the power, `undeclared` or `unchecked`.
+        needed: How many different people it takes.
+        counting: Ids of the people who may ask for it; None for anybody.
+    """
+
+    use: Use
+    by: str
+    power: str
+    needed: int = 1
+    counting: frozenset[str] | None = field(default=None, repr=False)
+    allow_unverified: bool = True
+
+    def together(self, transaction: Transaction) -> Agreement:
+        """Return who else asked for it; where somebody is still missing, the asking itself is recorded.
+
+        Raises:
+            PowerRefusedError: This person has asked already; somebody else has to.
+        """
+        if self.needed == 1:
+            return ALONE
+        asked = {item.document["by"]: item for item in self._asked(transaction)}  # the earliest of each person
+        if self.by in asked:
+            message = f"`{self.by}` has asked for this already; somebody else who may has to ask for the same"
+            raise PowerRefusedError("asked_already", message)
+        others = tuple(
+            {"by": by, "authenticated": item.document["authenticated"], "entry": item.pos}
+            for by, item in sorted(asked.items(), key=lambda pair: pair[1].pos)
+        )
+        missing = max(0, self.needed - 1 - len(others))
+        if not missing:
+            return Agreement(others)
+        written = transaction.append(
+            {
+                "tenant": self.use.tenant,
+                "kind": f"{self.use.power}_asked",
+                "subject": self.use.subject,
+                **self.recorded(Agreement(others)),
+                "missing": missing,
+                "until": time_text(transaction.now() + TOGETHER),
+            }
+        )
+        return Agreement(others, missing, written.pos)
+
+    def recorded(self, agreement: Agreement = ALONE) -> dict[str, Any]:
+        """Return what an entry says about who did it."""
+        return {
+            "by": self.by,
+            "why": self.use.why,
+            "authenticated": self.use.authenticated,
+            "power": self.power,
+            "with": list(agreement.others),
+        }
+
+    def _asked(self, transaction: Transaction) -> list[Entry]:
+        """Return the askings for exactly this that still count, the newest first."""
+        since = transaction.now() - TOGETHER
+        ended = max(
+            (
+                item.pos
+                for kind in _ENDED_BY.get(self.use.power, ())
+                for item in _recent(transaction, kind, since)
+                if item.document.get("target", self.use.subject) == self.use.subject
+            ),
+            default=0,
+        )
+        return [
+            item
+            for item in _recent(transaction, f"{self.use.power}_asked", since)
+            if item.pos > ended and item.document["subject"] == self.use.subject and self._counts(item.document)
+        ]
+
+    def _counts(self, asked: dict[str, Any]) -> bool:
+        verified = asked["authenticated"] != UNVERIFIED or self.allow_unverified
+        return verified and (self.counting is None or asked["by"] in self.counting)
+
+
+def used(parts: Parts, use: Use, work: Callable[[Transaction, Permit], T]) -> T:
+    """Run a unit of work for somebody who may; a refusal is recorded, and nothing else is.
+
+    Raises:
+        PowerRefusedError: This person may not, nobody checked who they are, or somebody else has to.
+        PeopleUnavailableError: Who the people are cannot be told; only a stop is let through then.
+        UsageError: Nobody or no reason is named.
+    """
+    require_person(use.by, use.why, use.authenticated)
+    try:
+        permit = permitted(parts, use)
+        return parts.store.transact(lambda transaction: work(transaction, permit))
+    except PowerRefusedError as error:
+        refused = error
+    try:
+        parts.store.transact(lambda transaction: _record(transaction, use, refused))
+    except StoreError as error:
+        raise refused from error
+    raise refused
+
+
+def permitted(parts: Parts, use: Use) -> Permit:
+    """Return the permit of whoever may use a power.
+
+    Raises:
+        PowerRefusedError: This person may not, or nobody checked who they are.
+        PeopleUnavailableError: Who the people are cannot be told; only a stop is let through then.
+    """
+    try:
+        people = parts.directory.people()
+    except PeopleUnavailableError:
+        if use.power != _AT_ONCE:
+            raise
+        return Permit(use, use.by, UNCHECKED)
+    return Permit(use, use.by, UNDECLARED) if people is None else _of(people, use)
+
+
+def _of(people: People, use: Use) -> Permit:
+    granted = people.power(use.power)
+    if granted is None:
+        return Permit(use, use.by, UNDECLARED)
+    user = people.named(use.by)
+    if user is None or user.id not in granted.who:
+        names = ", ".join(f"`{name}`" for name in sorted(granted.who)[:10]) or "nobody"
+        message = f"`{use.by[:100]}` may not {_words(use.power)}: the people file gives that power to {names}"
+        raise PowerRefusedError("no_such_power", message)
+    if use.authenticated == UNVERIFIED and not people.allow_unverified and use.power != _AT_ONCE:
+        raise PowerRefusedError(
+            "unverified",
+            f"nobody checked who wants to {_words(use.power)}: say how `{use.by[:100]}` is known (`authenticated=`), "
+            "or allow it with `allow_unverified: yes` in the people file",
+        )
+    return Permit(use, user.id, use.power, granted.people, granted.who, people.allow_unverified)
+
+
+def require_person(by: str, why: str, authenticated: str = UNVERIFIED) -> None:
+    """Refuse what nobody says, or for no reason.
+
+    Raises:
+        UsageError: Nobody and no reason is named, or at too great length, or it is not known how they are known.
+    """
+    texts: tuple[object, ...] = (by, why)
+    if not all(isinstance(text, str) and len(text) <= MAX_CHARACTERS for text in texts):
+        raise UsageError(f"expected `by` and `why` as text of at most {MAX_CHARACTERS} characters")
+    if not by or not why:
+        raise UsageError("expected who does this (`by`) and a reason (`why`), got nothing; both go into the record")
+    if authenticated not in AUTHENTICATED:
+        known = ", ".join(sorted(AUTHENTICATED))
+        raise UsageError(f"expected one of {known} for `authenticated`, got `{authenticated!s:.40}`")
+
+
+def more_people(missing: int) -> str:
+    """Return words for how many people are still missing, and by when."""
+    minutes = int(TOGETHER / timedelta(minutes=1))
+    people = "one more person has" if missing == 1 else f"{missing} more people have"
+    return f"{people} to ask for the same within {minutes} minutes"
+
+
+def _words(power: str) -> str:
+    return power.replace("_", " ")
+
+
+def _recent(transaction: Transaction, kind: str, since: datetime) -> tuple[Entry, ...]:
+    return transaction.entries(0, 1_000, EntryFilter(kind=kind, since=since), newest_first=True)
+
+
+def _record(transaction: Transaction, use: Use, refused: PowerRefusedError) -> None:
+    if len(_recent(transaction, "power_refused", transaction.now() - TOGETHER)) >= MOST_REFUSALS:
+        return
+    transaction.append(
+        {
+            "tenant": use.tenant,
+            "kind": "power_refused",
+            "power": use.power,
+            "subject": use.subject,
+            "by": use.by[:100],
+            "authenticated": use.authenticated,
+            "why": use.why[:100],
+            "refused": refused.why,
+        }
+    )
