@@ -2,7 +2,8 @@
 
 A thread that hands in a unit and finds nobody at it commits a batch itself: alone, it waits for nobody. Whoever
 comes meanwhile waits, and is part of the next batch. Event loops are served by a thread of the committer's own, and
-woken once for each batch.
+woken once for each batch; it begins when every task that can go on in the loop has done so, since many tasks that one
+batch woke come back with their next unit at once.
 """
 
 from __future__ import annotations
@@ -62,17 +63,18 @@ class Committer:
         self._waiting: deque[Unit] = deque()
         self._led = False
         self._closed = False
+        self._called: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._go = threading.Semaphore(0)
         self._watched: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
-    def run(self, work: Callable[[Transaction], T]) -> T:
+    def run(self, work: Callable[[Transaction], T], keys: Sequence[ActionKey] = ()) -> T:
         """Have a unit of work committed and return what it came to.
 
         Raises:
             StoreUnavailableError: It was not begun in time, too many wait, or the store is closed: nothing was stored.
         """
-        unit = Unit(work)
+        unit = Unit(work, keys=keys)
         with self._mutex:
             self._admit(unit)
             leads = not self._led
@@ -102,10 +104,9 @@ class Committer:
         unit = Unit(work, future, keys)
         with self._mutex:
             self._admit(unit)
-            leads = not self._led
-            if leads:
-                self._led = True
-                self._start()
+            idle = not self._led
+        if idle and self._called is not loop:
+            self._call(loop)
         unit.until = loop.time() + self._patience
         if loop not in self._watched:
             # One timer looks after everything that waits in a loop: one for each would cost as much as a lookup.
@@ -125,6 +126,7 @@ class Committer:
     def close(self) -> None:
         """Take nothing more, and wait until what was taken has been committed, at most as long as a unit may wait."""
         with self._mutex:
+            self._begin_unless_led()  # the event loop that was to do it may be the one that closes
             self._closed = True
             self._idle.wait_for(lambda: not self._led, self._patience)
             left = list(self._waiting)
@@ -132,7 +134,7 @@ class Committer:
             for unit in left:
                 unit.stage, unit.error = Stage.ENDED, closed(self._name)
             thread, self._thread = self._thread, None
-        _answer(left)
+        self._answer(left)
         if thread is not None:
             self._go.release()
             if thread is not threading.current_thread():
@@ -202,22 +204,63 @@ class Committer:
             raise
         for unit in taken:
             unit.stage = Stage.ENDED
-        _answer([unit for unit in taken if unit is not own])
-        self._pass_on([])
+        self._pass_on([], [unit for unit in taken if unit is not own])
 
-    def _pass_on(self, again: Sequence[Unit]) -> None:
+    def _pass_on(self, again: Sequence[Unit], ended: Sequence[Unit] = ()) -> None:
+        """Answer those whose units have ended, and let somebody commit those that wait."""
+        calling: list[Unit] = []
         with self._mutex:
             for unit in reversed(again):
                 unit.stage = Stage.WAITING
                 self._waiting.appendleft(unit)
-            if not self._waiting:
+            thread = next((unit for unit in self._waiting if unit.future is None), None)
+            if thread is not None:
+                thread.lead = True
+                thread.ring()
+            elif self._waiting and self._closed:
+                self._start()
+            else:
+                calling = list(self._waiting)
                 self._led = False
                 self._idle.notify_all()
-            elif self._waiting[0].future is None:
-                self._waiting[0].lead = True
-                self._waiting[0].ring()
+        self._answer(ended, calling)
+
+    def _answer(self, ended: Sequence[Unit], waiting: Sequence[Unit] = ()) -> None:
+        """Tell those whose units have ended, and have those that wait committed when their loops come to it."""
+        loops: dict[asyncio.AbstractEventLoop, list[Unit]] = {}
+        for unit in ended:
+            if unit.future is None:
+                unit.ring()
             else:
-                self._start()
+                loops.setdefault(unit.future.get_loop(), []).append(unit)
+        for unit in waiting:
+            if unit.future is not None:
+                loops.setdefault(unit.future.get_loop(), [])
+        for loop, its in loops.items():
+            try:
+                loop.call_soon_threadsafe(self._go_on, loop, its)
+            except RuntimeError:
+                continue  # the loop is closed: nobody waits there any more
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop, ended: Sequence[Unit]) -> None:
+        for unit in ended:
+            unit.resolve()
+        self._call(loop)
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have what waits committed once everything that can go on in an event loop now has done so."""
+        self._called = loop
+        loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        with self._mutex:
+            self._called = None
+            self._begin_unless_led()
+
+    def _begin_unless_led(self) -> None:
+        if self._waiting and not self._led:
+            self._led = True
+            self._start()
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:
@@ -237,22 +280,3 @@ class Committer:
 def closed(name: str) -> StoreUnavailableError:
     """Return the error of a store that was closed."""
     return StoreUnavailableError(f"expected an open store, got `{name}`, which is closed; nothing was stored; open it")
-
-
-def _answer(units: Sequence[Unit]) -> None:
-    loops: dict[asyncio.AbstractEventLoop, list[Unit]] = {}
-    for unit in units:
-        if unit.future is None:
-            unit.ring()
-        else:
-            loops.setdefault(unit.future.get_loop(), []).append(unit)
-    for loop, its in loops.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, its)
-        except RuntimeError:
-            continue  # the loop is closed: nobody waits there any more
-
-
-def _resolve(units: Sequence[Unit]) -> None:
-    for unit in units:
-        unit.resolve()

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -244,6 +245,63 @@ def test_tasks_of_an_event_loop_share_commits_and_the_loop_goes_on_meanwhile(sto
     assert sum(counted) == 64
     assert len(counted) <= 8
     assert usage(store, "customer") == (6400, 0)
+
+
+def test_tasks_that_one_commit_woke_share_the_next_one(store, monkeypatch):
+    counted = commits(store, monkeypatch)
+
+    async def two(number):
+        await store.atransact(opening(f"a{number:02}"))
+        await store.atransact(opening(f"b{number:02}"))
+
+    async def main():
+        await asyncio.gather(*(two(number) for number in range(20)))
+
+    asyncio.run(main())
+    assert counted == [20, 20]
+
+
+def test_a_unit_of_an_event_loop_that_stops_at_once_goes_with_the_next_one_of_any_thread(store):
+    async def leave_it():
+        store.submit(opening("a1"))
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(leave_it())
+    assert store.transact(opening("a2")) == 2
+    assert store.read(lambda reading: reading.action("a1")) is not None
+    loop.close()
+
+
+def test_a_store_that_is_closed_within_an_event_loop_commits_what_the_loop_handed_in(store, monkeypatch):
+    counted = commits(store, monkeypatch)
+
+    async def main():
+        submitted = store.submit(opening("a1"))
+        store.close()
+        return await submitted.future
+
+    assert asyncio.run(main()) == 1
+    assert counted == [1]
+
+
+def test_an_event_loop_that_is_busy_does_not_hold_up_what_another_one_handed_in(store):
+    handed_in, go_on = threading.Event(), threading.Event()
+
+    async def busy():
+        submitted = store.submit(opening("a1"))
+        handed_in.set()
+        assert go_on.wait(10)
+        return await submitted.future
+
+    def other():
+        assert handed_in.wait(10)
+        try:
+            return asyncio.run(store.atransact(opening("a2")))
+        finally:
+            go_on.set()
+
+    with ThreadPoolExecutor(2) as threads:
+        assert [future.result() for future in (threads.submit(asyncio.run, busy()), threads.submit(other))] == [1, 2]
 
 
 def test_what_a_unit_raises_reaches_the_task_that_waits(store):
