@@ -151,8 +151,9 @@ def shop(store, *, text=REFUNDS, effect=None, timeout=timedelta(seconds=10), is_
     """Open a shop on a store; `shop.acts` may replace what its refund tool does."""
     clock = clock or ManualClock()
     tool_options = {name: more.pop(name) for name in ("settles", "retry", "reference") if name in more}
+    texts = [text] if isinstance(text, str) else text
     guard = Guard(
-        bundle(text), store=store, people=PEOPLE, clock=None if clock == MACHINE else clock, activate=True, **more
+        bundle(*texts), store=store, people=PEOPLE, clock=None if clock == MACHINE else clock, activate=True, **more
     )
     made = Shop(guard, clock)
 
