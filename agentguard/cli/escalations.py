@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import orjson
 import typer
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import fact_age, fact_value, limit_text, places_of, reason_text, vote_text
+from agentguard.cli.narration import reason_text
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
@@ -25,12 +24,11 @@ from agentguard.cli.opened import (
     read_people,
     voter,
 )
-from agentguard.cli.output import Output, inline, moment, print_json, span, verdict_text
-from agentguard.core.explain import sentence
-from agentguard.core.policy import Bundle
+from agentguard.cli.output import Output, print_json, verdict_text
+from agentguard.core.packet import WIDTH
+from agentguard.core.prose import inline, moment, span
 from agentguard.core.request import Vote
 from agentguard.engine import escalating
-from agentguard.engine.escalations import Shown
 from agentguard.engine.guard import Guard
 from agentguard.engine.voting import Ballot
 from agentguard.errors import UsageError
@@ -81,7 +79,7 @@ def list_escalations(
 def show(
     escalation_id: Id,
     personal: Annotated[
-        bool, typer.Option("--personal", help="Personal arguments in the clear; it is recorded that you saw them.")
+        bool, typer.Option("--personal", help="Everything personal in the clear; it is recorded that you saw it.")
     ] = False,
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -90,37 +88,23 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show what was asked, why it waits, and everything it rests on."""
-    known = read_people(people, policies) if personal else None
+    known = read_people(people, policies)
     guard = open_reading(store, known)
     if personal:
         by, authenticated = voter(known, as_)
         shown = guard.escalations.view(escalation_id, by=by, authenticated=authenticated)
     else:
         shown = guard.escalations.show(escalation_id)
-    body, automatic = _decision(guard, shown)
     if json:
-        more = {"facts": body.get("facts", {}), "limits": body.get("limits", []), "automatic": automatic}
-        seen = {**document(shown.record), "shown": shown.shown}
-        print_json({**seen, **more, "votes": [_vote(vote) for vote in shown.votes]})
+        seen = {**document(shown.record), "packet": shown.packet.as_json()}
+        print_json({**seen, "votes": [_vote(vote) for vote in shown.votes]})
         return
     output = Output()
-    output.line(shown.record.id, style="bold")
-    now = guard.store.read(lambda reading: reading.now())
-    output.pairs([*_summary(guard, shown.record, now, shown.shown), *_asked(shown)], indent=2)
-    if "personal" in shown.shown["arguments"].values():
-        output.line("  personal arguments: --personal shows them to who may decide, and records that", style="dim")
-    _print_reasons(output, guard, shown, body)
-    _print_facts(output, body)
-    if automatic:
+    for line in shown.packet.as_text(min(output.console.width, WIDTH)).splitlines():
+        output.line(line, style="bold" if line.isupper() else "")
+    if shown.packet.closed:
         output.line()
-        output.line("what would have been automatic", style="bold")
-        for text in automatic:
-            output.prose(text, indent=2)
-    if shown.votes:
-        output.line()
-        output.line("votes", style="bold")
-        for vote in shown.votes:
-            output.prose(vote_text(_vote(vote)), indent=2)
+        output.line("--personal shows what is personal to who may decide, and records that", style="dim")
 
 
 @app.command()
@@ -198,10 +182,8 @@ def document(record: EscalationRecord) -> dict[str, Any]:
     }
 
 
-def _summary(
-    guard: Guard, record: EscalationRecord, now: datetime, seen: dict[str, Any] | None = None
-) -> list[tuple[str, Any]]:
-    shown = seen or orjson.loads(record.shown)
+def _summary(guard: Guard, record: EscalationRecord, now: datetime) -> list[tuple[str, Any]]:
+    shown = orjson.loads(record.shown)
     customer = customer_text(guard, shown["on_behalf_of"])
     pairs: list[tuple[str, Any]] = [
         ("action", f"{shown['action']} by {shown['agent']} for {customer}"),
@@ -228,71 +210,6 @@ def _due(due_at: datetime | None, now: datetime) -> str:
         return "–"
     left = (due_at - now).total_seconds()
     return f"{moment(due_at)} UTC, {f'in {span(left)}' if left > 0 else f'late by {span(-left)}'}"
-
-
-def _asked(shown: Shown) -> Iterator[tuple[str, Any]]:
-    yield "asked at", f"{moment(shown.action.asked_at)} UTC"
-    if shown.action.conversation:
-        yield "conversation", shown.action.conversation
-    yield "action id", f"{shown.action.id} ({shown.action.state})"
-
-
-def _decision(guard: Guard, shown: Shown) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the entry that asked for the escalation, and what would have made the action automatic."""
-    position = shown.action.decision_entry
-    if position is None:
-        return {}, ()
-    body = guard.audit.show(position).document
-    if not guard.audit.has_keys:
-        return body, ("not known: it takes the keys file to decide again from the record",)
-    explanation = guard.audit.explain(position).explanation
-    counterfactual = sentence(explanation)
-    return body, (*((counterfactual,) if counterfactual else ()), *explanation.changes)
-
-
-def _print_reasons(output: Output, guard: Guard, shown: Shown, body: dict[str, Any]) -> None:
-    bundle = guard.audit.bundle(body["bundle"]) if body.get("bundle") else None
-    for reason in orjson.loads(shown.record.shown)["reasons"]:
-        output.line()
-        found = _rule_text(bundle, reason["source"]) if bundle is not None else None
-        output.line(f"{reason['source']}{f' ({found[0]})' if found is not None else ''}")
-        for line in found[1] if found is not None else ():
-            output.line(f"  {line}", style="cyan")
-
-
-def _rule_text(bundle: Bundle, source: str) -> tuple[str, list[str]] | None:
-    """Return where a rule, limit or requirement stands, and its lines as they were written."""
-    place = places_of(bundle).get(source)
-    text = next((policy.text for policy in bundle.policies if policy.name == source.partition("/")[0]), "")
-    if place is None:
-        return None
-    lines = text.splitlines()[place.line - 1 :]
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    taken = [lines[0]]
-    for line in lines[1:]:
-        if line.strip() and len(line) - len(line.lstrip()) <= indent:
-            break
-        taken.append(line)
-    while not taken[-1].strip():
-        taken.pop()
-    return f"{place.file} line {place.line}", [line[indent:] for line in taken]
-
-
-def _print_facts(output: Output, body: dict[str, Any]) -> None:
-    if body.get("facts"):
-        output.line()
-        output.table(
-            ("fact", "value", "from", "age then"),
-            [
-                (name, fact_value(fact), fact["source"] or "–", span(fact_age(fact, body["now"])))
-                for name, fact in body["facts"].items()
-            ],
-        )
-    if body.get("limits"):
-        output.line()
-        output.line("limits as they were then", style="bold")
-        for check in body["limits"]:
-            output.prose(limit_text(check), indent=2)
 
 
 def _vote(vote: Vote) -> dict[str, Any]:

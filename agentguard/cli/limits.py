@@ -10,7 +10,8 @@ from rich.text import Text
 
 from agentguard.cli.customers import customer_text
 from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
-from agentguard.cli.output import Output, amount_text, moment, plain, print_json
+from agentguard.cli.output import Output, print_json
+from agentguard.core.prose import amount_text, moment, plain
 from agentguard.engine.guard import Guard
 from agentguard.engine.headroom import CUSTOMER, RECENT, Headroom, Key
 

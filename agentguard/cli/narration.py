@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.output import amount_text, moment, plain, span
 from agentguard.core.policy import Bundle, Place
+from agentguard.core.prose import amount_text, moment, plain, span
 from agentguard.engine.guard import Guard
 from agentguard.errors import TamperedError
 from agentguard.store.records import Entry

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TextIO
 
 from rich.console import Console
@@ -17,8 +15,6 @@ from rich.text import Text
 
 WIDE = 110
 PIPED_WIDTH = 160
-
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class Output:
@@ -84,24 +80,6 @@ def print_json(document: Any, stream: TextIO | None = None) -> None:
     (stream or sys.stdout).write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def moment(at: datetime | str | None) -> str:
-    """Return an instant as people read it, in UTC to the second."""
-    if at is None:
-        return "–"
-    read = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return read.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def span(seconds: float) -> str:
-    """Return a length of time in its two largest units, `3 h 52 min`; `0 s` at least."""
-    left, parts = int(max(seconds, 0)), []
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {name}")
-    return " ".join(parts[:2]) or "0 s"
-
-
 def verdict_text(verdict: str) -> Text:
     """Return a verdict or state in its colour."""
     colours = {
@@ -110,29 +88,3 @@ def verdict_text(verdict: str) -> Text:
         "deny": "red", "denied": "red", "rejected": "red", "expired": "red",
     }  # fmt: skip
     return Text(verdict, style=colours.get(verdict.partition(" ")[0], ""))
-
-
-def amount_text(amount: int | None, unit: str) -> str:
-    """Return minor units or a count as people write them; `–` if it is not known."""
-    from agentguard.core.limits import in_unit
-
-    return "–" if amount is None else str(in_unit(amount, unit))
-
-
-def inline(values: Mapping[str, Any]) -> str:
-    """Return values on one line, `name value, name value`; personal ones stand as such."""
-    return ", ".join(f"{name} {plain(value)}" for name, value in values.items())
-
-
-def plain(value: Any) -> str:
-    """Return an encoded value as people read it."""
-    if isinstance(value, Mapping):
-        if "sealed" in value:
-            return "(personal)"
-        return "{" + inline(value) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(plain(item) for item in value) + "]"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = str(value)
-    return f"{text[:10]} {text[11:19]}" if _INSTANT.fullmatch(text) else text

@@ -13,8 +13,9 @@ import typer
 from agentguard.cli.deedfile import read
 from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import DEFAULT_STORE, AppOption, JsonOption, StoreOption, login, open_app, open_reading
-from agentguard.cli.output import Output, amount_text, print_json
+from agentguard.cli.output import Output, print_json
 from agentguard.core.policy import Bundle
+from agentguard.core.prose import amount_text
 from agentguard.engine.deeds import Deed, Recorded
 from agentguard.engine.guard import Guard
 from agentguard.errors import RecordingError, UsageError

@@ -10,9 +10,10 @@ from typing import Any
 
 from rich.text import Text
 
-from agentguard.cli.output import Output, span, verdict_text
+from agentguard.cli.output import Output, verdict_text
 from agentguard.core.calendar import DAY_END, Calendar, Hours
 from agentguard.core.policy import Guarantee, Limit, Policy, Requirement, Route, Rule, Template, Then
+from agentguard.core.prose import span
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PLAIN = (

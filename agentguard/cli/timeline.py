@@ -8,7 +8,8 @@ import orjson
 
 from agentguard.cli.customers import customer_text
 from agentguard.cli.narration import Details, Narrator
-from agentguard.cli.output import Output, inline, moment, verdict_text
+from agentguard.cli.output import Output, verdict_text
+from agentguard.core.prose import inline, moment
 from agentguard.engine.guard import Guard
 from agentguard.store.records import ActionRecord, Entry
 

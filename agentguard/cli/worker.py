@@ -14,7 +14,8 @@ import typer
 from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import AppOption, JsonOption, open_app
 from agentguard.cli.operating import needs_person
-from agentguard.cli.output import Output, moment, print_json
+from agentguard.cli.output import Output, print_json
+from agentguard.core.prose import moment
 from agentguard.engine.answers import Answer, Unavailable
 from agentguard.engine.guard import Guard
 from agentguard.engine.machine import monotonic, sleep

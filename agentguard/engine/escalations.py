@@ -10,11 +10,12 @@ import orjson
 
 from agentguard.core import entry
 from agentguard.core.lifecycle import State
+from agentguard.core.packet import Packet
 from agentguard.core.request import Vote
 from agentguard.engine import escalating, pausing, recorded, voting
 from agentguard.engine.expiry import end_waiting
+from agentguard.engine.packet import packet
 from agentguard.engine.parts import Parts
-from agentguard.engine.restoring import unsealer
 from agentguard.engine.tally import UNVERIFIED
 from agentguard.engine.voting import MAX_NOTE_CHARACTERS, Ballot, Refused, Try
 from agentguard.errors import UsageError
@@ -29,6 +30,7 @@ class Shown:
     Attributes:
         shown: The action, its canonical arguments, the reasons and the limits, as JSON.
         votes: The votes so far.
+        packet: Everything that there is to know for whoever decides; only `view` opens what is personal.
         earlier: The escalations that the same action had before, with the votes on them; those count no more.
     """
 
@@ -36,6 +38,7 @@ class Shown:
     action: ActionRecord
     shown: dict[str, Any]
     votes: tuple[Vote, ...]
+    packet: Packet
     earlier: tuple[tuple[EscalationRecord, tuple[Vote, ...]], ...] = ()
 
 
@@ -65,12 +68,13 @@ class Escalations:
 
         def read(reading: Reading) -> Shown:
             record, action = voting.found(reading, escalation_id)
-            return _shown(reading, _really_due(reading, record), action, orjson.loads(record.shown))
+            packed = packet(self._parts, reading, escalation_id)
+            return _shown(reading, _really_due(reading, record), action, packed)
 
         return self._parts.store.read(read)
 
     def view(self, escalation_id: str, *, by: str, authenticated: str = UNVERIFIED) -> Shown:
-        """Return what `show` does with personal arguments in the clear, and record who saw them.
+        """Return what `show` does with everything personal in the clear, and record who saw what.
 
         Only for somebody who may vote on it now. A later vote of theirs carries when they saw it.
 
@@ -86,36 +90,23 @@ class Escalations:
             seat = voting.admitted(self._parts, transaction, record, action, people, attempt)
             if isinstance(seat, Refused):
                 return seat
-            shown = orjson.loads(record.shown)
-            personal = self._personal(transaction, action)
-            shown["arguments"].update(personal)
+            packed = packet(self._parts, transaction, escalation_id, personal=True)
             body = entry.moved(
                 "viewed",
                 recorded.about(action, entry.Standing(State.WAITING, action.fence, action.attempt)),
                 escalation=record.id,
                 voter=seat.voter,
                 authenticated=authenticated,
-                personal=sorted(personal),
+                personal=list(packed.opened),
                 decision_entry=action.decision_entry,
             )
             transaction.append(body)
-            return _shown(transaction, record, action, shown)
+            return _shown(transaction, record, action, packed)
 
         seen = self._parts.store.transact(work)
         if isinstance(seen, Refused):
             raise seen.error()
         return seen
-
-    def _personal(self, reading: Reading, action: ActionRecord) -> dict[str, Any]:
-        """Return the personal arguments of an action in the clear; one whose key was destroyed reads `(erased)`."""
-        sealed = {
-            name: value["sealed"]
-            for name, value in orjson.loads(action.arguments).items()
-            if isinstance(value, dict) and set(value) == {"sealed"}
-        }
-        unseal = unsealer(self._parts, reading, action.id)
-        opened = {name: unseal(f"arguments.{name}", digest) for name, digest in sealed.items()}
-        return {name: "(erased)" if value is None else value for name, value in opened.items()}
 
     def approve(
         self,
@@ -183,11 +174,11 @@ class Escalations:
         return self._parts.store.transact(work)
 
 
-def _shown(reading: Reading, record: EscalationRecord, action: ActionRecord, shown: dict[str, Any]) -> Shown:
+def _shown(reading: Reading, record: EscalationRecord, action: ActionRecord, packed: Packet) -> Shown:
     earlier = tuple(
         (other, reading.votes(other.id)) for other in reading.escalations_of(action.id) if other.id != record.id
     )
-    return Shown(record, action, shown, reading.votes(record.id), earlier)
+    return Shown(record, action, orjson.loads(record.shown), reading.votes(record.id), packed, earlier)
 
 
 def _really_due(reading: Reading, record: EscalationRecord) -> EscalationRecord:

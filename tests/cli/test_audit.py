@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from agentguard.cli.audit import moment_of
-from agentguard.cli.customers import masked
 from agentguard.core.decide import decide
+from agentguard.core.prose import masked
 from agentguard.errors import UsageError
 
 

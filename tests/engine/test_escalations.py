@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from agentguard import Denied, Done, Guard, Money, NotFoundError, UsageError, Waiting, Waits
+from agentguard.core.dossier import Named
 from agentguard.core.people import People, User
 from agentguard.testing.clock import ManualClock
 from tests.engine.given import PEOPLE, REFUNDS, bundle
@@ -251,12 +252,12 @@ def contact(address):
 
 def test_who_may_decide_sees_personal_arguments_and_that_is_recorded_with_the_vote(contact):
     guard, waiting = contact
-    assert guard.escalations.show(waiting).shown["arguments"] == {"email": "personal"}
+    assert guard.escalations.show(waiting).packet.arguments == (Named("email", None),)
     seen = guard.escalations.view(waiting, by="maria", authenticated="os_login")
-    assert seen.shown["arguments"] == {"email": "new@mail.example"}
+    assert seen.packet.arguments == (Named("email", "new@mail.example"),)
     viewed = guard.audit.list(kind="viewed")[0]
     body = viewed.document
-    assert (body["voter"], body["authenticated"], body["personal"]) == ("maria", "os_login", ["email"])
+    assert (body["voter"], body["authenticated"], body["personal"]) == ("maria", "os_login", ["arguments.email"])
     assert b"new@mail.example" not in viewed.body
     guard.escalations.approve(waiting, by="maria", reason_code="within_policy")
     assert guard.escalations.show(waiting).votes[0].viewed_at == viewed.at
@@ -269,7 +270,7 @@ def test_nobody_else_sees_them_and_what_was_erased_stays_so(contact):
         guard.escalations.view(waiting, by="ada")
     assert guard.audit.list(kind="viewed") == ()
     guard._parts.vault.erase(guard.escalations.show(waiting).action.on_behalf_of)
-    assert guard.escalations.view(waiting, by="tom").shown["arguments"] == {"email": "(erased)"}
+    assert guard.escalations.view(waiting, by="tom").packet.arguments == (Named("email", "(erased)"),)
 
 
 def test_a_vote_without_a_look_says_so(contact):

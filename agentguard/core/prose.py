@@ -1,0 +1,123 @@
+"""Recorded values and names as a person reads them: for the command line, packets and letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from agentguard.core.language import Comparison
+from agentguard.core.language.trace import Operand
+from agentguard.core.limits import in_unit
+from agentguard.core.words import value_text
+
+PERSONAL = "(personal)"
+ERASED = "(erased)"
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_NAME = re.compile(r"[A-Za-z_][\w.]*")
+_SHORT_NAME = 6
+_IS = {
+    "<": ("is less than", "is not less than"),
+    "<=": ("is at most", "is more than"),
+    ">": ("is more than", "is at most"),
+    ">=": ("is at least", "is less than"),
+    "==": ("is", "is not"),
+    "!=": ("is not", "is"),
+    "in": ("is one of", "is none of"),
+}
+
+
+def moment(at: datetime | str | None) -> str:
+    """Return an instant in UTC to the second; `–` for none."""
+    if at is None:
+        return "–"
+    read = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return read.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its two largest units, `3 h 52 min`; `0 s` at least."""
+    left, parts = int(max(seconds, 0)), []
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def amount_text(amount: int | None, unit: str) -> str:
+    """Return minor units or a count as people write them; `–` if it is not known."""
+    return "–" if amount is None else str(in_unit(amount, unit))
+
+
+def inline(values: Mapping[str, Any]) -> str:
+    """Return values on one line, `name value, name value`; personal ones stand as such."""
+    return ", ".join(f"{name} {plain(value)}" for name, value in values.items())
+
+
+def plain(value: Any) -> str:
+    """Return an encoded value as people read it."""
+    if isinstance(value, Mapping):
+        if "sealed" in value:
+            return PERSONAL
+        return "{" + inline(value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(plain(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    return f"{text[:10]} {text[11:19]}" if _INSTANT.fullmatch(text) else text
+
+
+def printable(text: str) -> str:
+    """Return words of somebody else without what could steer a terminal; their lines stay."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text.replace("\r\n", "\n"))
+
+
+def masked(customer: str) -> str:
+    """Return enough of a customer's id to tell two apart, and not enough to write to them."""
+    name, at, domain = customer.partition("@")
+    if at:
+        return f"{name[:1]}…@{domain}"
+    if len(customer) <= _SHORT_NAME:
+        return f"{customer[:1]}…{customer[-1:]}"
+    return f"{customer[:3]}…{customer[-2:]}"
+
+
+def name_words(name: str) -> str:
+    """Return a name of a policy file as words: `order.delivered_at` is `order delivered at`."""
+    return name.removeprefix("context.").replace(".", " ").replace("_", " ")
+
+
+def action_words(action: str) -> str:
+    """Return an action as a deed: `refund.issue` is `issue refund`, `order.modify_items` is `order: modify items`."""
+    noun, _, verb = action.rpartition(".")
+    if not noun:
+        return name_words(action)
+    return f"{name_words(noun)}: {name_words(verb)}" if "_" in verb else f"{verb} {name_words(noun)}"
+
+
+def comparison_words(comparison: Comparison) -> str:
+    """Return a comparison as a sentence that says how it came out: `amount (75.00 USD) is more than 50.00 USD`."""
+    result, operator, operands = comparison.result, comparison.operator, comparison.operands
+    if result is None:
+        return f"whether {_condition_words(comparison.text)} is not known"
+    if operator == "has":
+        return f"{_condition_words(operands[0].text)} is {'known' if result else 'not known'}"
+    if operator in _IS and len(operands) == 2:
+        return f"{_operand_words(operands[0])} {_IS[operator][0 if result else 1]} {_operand_words(operands[1])}"
+    return f"{_condition_words(comparison.text)}: {'yes' if result else 'no'}"
+
+
+def _operand_words(operand: Operand) -> str:
+    if operand.value is None:
+        return _condition_words(operand.text)
+    value = value_text(operand.value)
+    return value if operand.written else f"{_condition_words(operand.text)} ({value})"
+
+
+def _condition_words(text: str) -> str:
+    """Return what a condition says with its names as words, where it is no more than a name."""
+    return name_words(text) if _NAME.fullmatch(text) else f"`{text}`"

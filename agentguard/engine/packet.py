@@ -1,0 +1,245 @@
+"""Puts together what somebody has to know who decides an escalation, from the record and what stands now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from agentguard.core import escalation
+from agentguard.core.dossier import Alternative, Budget, Cast, Conversation, Desk, Earlier, Known, Named, Said
+from agentguard.core.explain import Explanation, allowed_choices
+from agentguard.core.lifecycle import State
+from agentguard.core.limits import window_start
+from agentguard.core.money import Money
+from agentguard.core.packet import Packet
+from agentguard.core.plan import Plan
+from agentguard.core.prose import ERASED, comparison_words, masked, name_words, plain
+from agentguard.core.request import LINK, SUMMARY
+from agentguard.core.words import value_text
+from agentguard.engine import escalating, pausing, recorded
+from agentguard.engine.asking import CUSTOMARY_CONTEXT
+from agentguard.engine.causes import causes, per_words
+from agentguard.engine.explaining import Rebuilt, rebuilt
+from agentguard.engine.parts import Parts
+from agentguard.engine.restoring import unsealer
+from agentguard.engine.tally import route_of, tally
+from agentguard.engine.told import PLACE, told
+from agentguard.errors import NotFoundError, TamperedError
+from agentguard.store import Reading
+from agentguard.store.records import ActionRecord, Entry, EscalationRecord
+
+EARLIER = 10
+EMPTY = "(empty)"
+
+
+def packet(parts: Parts, reading: Reading, escalation_id: str, *, personal: bool = False) -> Packet:
+    """Return everything that somebody has to know who decides an escalation.
+
+    Args:
+        parts: The store, the vault and the people.
+        reading: One consistent view.
+        escalation_id: What waits.
+        personal: Open personal values; the caller has to see to it that this is recorded.
+
+    Raises:
+        NotFoundError: No escalation has this id.
+        StoreUnavailableError: Personal values are asked for, and the keys are not at hand.
+    """
+    found = reading.escalation(escalation_id)
+    action = reading.action(found.action_id) if found is not None else None
+    if found is None or action is None:
+        raise NotFoundError(f"expected the id of an escalation, got `{escalation_id!s:.100}`, which none has")
+    if personal:
+        parts.require_keys(reading)
+    return _Packing(parts, reading, found, action, personal=personal).packet()
+
+
+@dataclass(slots=True)
+class _Packing:
+    """One packet in the making; `opened` and `closed` collect the places of personal values."""
+
+    parts: Parts
+    reading: Reading
+    record: EscalationRecord
+    action: ActionRecord
+    personal: bool
+    opened: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    def packet(self) -> Packet:
+        """Return what was put together."""
+        parts, reading, action = self.parts, self.reading, self.action
+        now = reading.clock().ledger
+        record = self.record
+        if record.state == escalating.OPEN:
+            record = self.record = pausing.due_at(reading, record, action, now)
+        asked = self._asked()
+        body = asked.document
+        bundle = parts.force.bundle(reading, body["bundle"])
+        has_keys = reading.vault() in (None, parts.vault.fingerprint)
+        about = rebuilt(parts, reading, body) if has_keys else None
+        explanation = None if about is None else about.explained()
+        actor = body["actor"]
+        customer = parts.vault.customer_of(action.on_behalf_of) if has_keys and action.on_behalf_of else None
+        files = [policy for policy in bundle.governing(action.action) if not policy.shadow]
+        return Packet(
+            escalation=record.id,
+            state=record.state,
+            opened_at=record.opened_at,
+            due_at=record.due_at,
+            now=now,
+            action=action.action,
+            action_id=action.id,
+            action_state=str(action.state),
+            agent=actor["id"],
+            model=actor["model"] or "",
+            customer=action.on_behalf_of if customer is None else masked(customer),
+            customer_id=customer if self.personal else None,
+            asked_at=action.asked_at,
+            arguments=tuple(
+                Named(name, self._open(f"arguments.{name}", value)) for name, value in body["arguments"].items()
+            ),
+            conversation=self._conversation(body["context"]),
+            policies=tuple(
+                f"The policy `{policy.name}` (version {policy.version}): {policy.description}" for policy in files
+            ),
+            causes=tuple(causes(body, bundle, explanation)),
+            facts=tuple(self._known(name, fact, body["now"]) for name, fact in body["facts"].items()),
+            told=tuple(self._told(asked, body)),
+            budgets=() if about is None else tuple(self._budgets(body, about.plan, now)),
+            automatic=() if explanation is None else tuple(_automatic(explanation)),
+            alternatives=() if about is None or explanation is None else tuple(_alternatives(about, explanation)),
+            earlier=tuple(self._earlier()),
+            desks=tuple(self._desks(now)),
+            votes=tuple(self._votes()),
+            explained=about is not None,
+            opened=tuple(self.opened),
+            closed=tuple(self.closed),
+        )
+
+    def _asked(self) -> Entry:
+        """Return the decision that asked for this escalation, or for the one that it took over from."""
+        decided = [item for item in self.reading.entries_of(self.action.id) if item.kind == "decided"]
+        before = [item for item in decided if item.at <= self.record.opened_at]
+        if not before:
+            raise TamperedError(f"expected the entry that asked for escalation `{self.record.id}`, got none")
+        return before[-1]
+
+    def _open(self, place: str, value: Any) -> str | None:
+        """Return a recorded value as words; None where it is personal and stays closed."""
+        if not (isinstance(value, Mapping) and set(value) == {"sealed"}):
+            return plain(value) or EMPTY
+        if not self._may_open(place):
+            return None
+        found = unsealer(self.parts, self.reading, self.action.id)(place, value["sealed"])
+        return ERASED if found is None else plain(found) or EMPTY
+
+    def _may_open(self, place: str) -> bool:
+        (self.opened if self.personal else self.closed).append(place)
+        return self.personal
+
+    def _conversation(self, context: Mapping[str, Any]) -> Conversation:
+        told = {name: self._open(name, value) for name, value in context.items()}
+        return Conversation(
+            id=told.get("context.conversation") or "",
+            channel=told.get("context.channel") or "",
+            language=told.get("context.language") or "",
+            summary=told.get(SUMMARY),
+            link=told.get(LINK),
+            sealed=tuple(name for name, value in told.items() if value is None),
+            signals=tuple(Named(name, value) for name, value in told.items() if name not in CUSTOMARY_CONTEXT),
+        )
+
+    def _known(self, name: str, fact: Mapping[str, Any], now: str) -> Known:
+        read_at = None if fact["read_at"] is None else datetime.fromisoformat(fact["read_at"])
+        age = 0.0 if read_at is None else (datetime.fromisoformat(now) - read_at).total_seconds()
+        value = self._open(f"facts.{name}", fact["value"]) if "value" in fact else None
+        return Known(name, fact["status"], value, fact["source"], read_at, age)
+
+    def _told(self, asked: Entry, body: Mapping[str, Any]) -> Iterator[Said]:
+        if body["say"]:
+            yield Said(asked.at, body["say"], "", "")
+        for item in told(self.parts, self.reading, self.action.id):
+            words = (item.words or ERASED) if self._may_open(f"{PLACE} of entry {item.entry}") else None
+            yield Said(item.at, words, item.by, item.channel)
+
+    def _budgets(self, body: Mapping[str, Any], plan: Plan, now: datetime) -> Iterator[Budget]:
+        limits = {planned.id: planned for file in plan.enforced for planned in file.limits}
+        for check in body["limits"]:
+            planned = limits.get(check["limit"])
+            if planned is None or check["account"] is None:
+                continue
+            start, inclusive = window_start(planned.limit.window, now, planned)
+            usage = self.reading.usage(check["account"], start, inclusive=inclusive, exclude_action=self.action.id)
+            yield Budget(
+                limit=planned.id,
+                window=f"{planned.limit.window}{per_words(planned.limit)}",
+                unit=check["unit"],
+                used=usage.used,
+                held=usage.held,
+                this=int(check["amount"]),
+                then=int(check["used"]),
+                max=None if check["max"] is None else int(check["max"]),
+            )
+
+    def _earlier(self) -> Iterator[Earlier]:
+        customer = self.action.on_behalf_of
+        for item in self.reading.actions_for(customer, EARLIER, self.action.id) if customer else ():
+            reasons = recorded.kept(item).get("reasons") or [{}]
+            why = str(reasons[0].get("because") or reasons[0].get("code", "")) if item.state is State.DENIED else ""
+            arguments = ", ".join(
+                f"{name_words(name)} {plain(value)}" for name, value in orjson.loads(item.arguments).items()
+            )
+            yield Earlier(item.id, item.action, arguments, item.asked_at, str(item.state), why.replace("_", " "))
+
+    def _desks(self, now: datetime) -> Iterator[Desk]:
+        people = self.parts.directory.people()
+        votes = self.reading.votes(self.record.id)
+        if people is not None:
+            votes = tally(self.parts, people, self.record, self.action, votes).votes
+        for item in escalating.routes_of(self.record):
+            who = tuple(item["who"])
+            admitted = () if people is None else sorted(people.admitted(who, now))
+            yield Desk(
+                route=item["id"],
+                who=who,
+                people=tuple(people.users[user].name or user for user in admitted) if people is not None else (),
+                needed=item["people"],
+                missing=escalation.missing(route_of(item), votes),
+                due=datetime.fromisoformat(item["due"]),
+                if_late=item["if_late"],
+            )
+
+    def _votes(self) -> Iterator[Cast]:
+        for vote in self.reading.votes(self.record.id):
+            yield Cast(vote.voter, vote.approve, vote.authenticated, vote.reason_code, vote.note, vote.voted_at)
+
+
+def _automatic(explanation: Explanation) -> Iterator[str]:
+    if explanation.automatic_up_to is not None:
+        name, value = explanation.automatic_up_to
+        yield f"the same with {name_words(name)} up to {value_text(value)}"
+    if explanation.closest is not None:
+        yield f"the rule {explanation.closest.id} would have allowed it, but: " + "; ".join(
+            comparison_words(item) for item in explanation.closest.blocking
+        )
+
+
+def _alternatives(about: Rebuilt, explanation: Explanation) -> Iterator[Alternative]:
+    """Yield what an approver may change that the policy would then have allowed by itself."""
+    changeable = [route.route.may_change for route in explanation.decision.routes]
+    personal = {name for name, item in about.plan.arguments.items() if item.personal}
+
+    def may_change(name: str, *, lower: bool) -> bool:
+        return name not in personal and all(lower if names is None else name in names for names in changeable)
+
+    lower = explanation.automatic_up_to
+    if lower is not None and may_change(lower[0], lower=isinstance(lower[1], Money)):
+        yield Alternative(lower[0], value_text(lower[1]), at_most=True)
+    named = [name for name in about.plan.asked if may_change(name, lower=False)]
+    for name, value in allowed_choices(about.plan, about.request, about.evidence, named):
+        yield Alternative(name, value_text(value), at_most=False)
