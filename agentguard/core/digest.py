@@ -23,8 +23,15 @@ from agentguard.errors import ConformError
 
 LARGEST_JSON_INTEGER = 2**53 - 1
 
-_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
-_TEXT = frozenset({str})
+_CANONICAL = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_STRICT_INTEGER
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+)
+"""Refuses every key that is not text, and nearly every value that is outside the subset."""
+
 _SCALARS = frozenset({str, bool, int, type(None)})
 
 
@@ -128,11 +135,9 @@ def canonical_bytes(document: Any) -> bytes:
 
 
 def _in_subset(document: Any) -> bool:
-    """Return whether a document that was written as ASCII has no types but those of the subset."""
+    """Return whether a document that was written as ASCII has no values but those of the subset."""
     kind = type(document)
     if kind is dict:
-        if not _TEXT.issuperset(map(type, document)):
-            return False
         items = document.values()
     elif kind is list or kind is tuple:
         items = document

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
 
+import orjson
 import pytest
 import rfc8785
 from hypothesis import given
@@ -19,12 +24,25 @@ from agentguard.core.digest import (
     encode,
     keyed_digest,
 )
+from agentguard.core.lifecycle import State
 from agentguard.core.money import Money
 from agentguard.errors import ConformError
 
 whole = st.integers(min_value=-LARGEST_JSON_INTEGER, max_value=LARGEST_JSON_INTEGER)
 keys = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=12)
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+
+
+@dataclass
+class Declared:
+    name: str
+
+
+class Pair(NamedTuple):
+    one: int
+    other: int
+
+
 documents = st.recursive(
     st.none() | st.booleans() | whole | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
@@ -38,7 +56,27 @@ def test_the_bytes_of_a_document_are_those_of_an_independent_rfc_8785(document):
 
 
 @pytest.mark.parametrize(
-    "outside", [1.5, {"k": [0.0]}, {"clé": 1}, {1: 2}, LARGEST_JSON_INTEGER + 1, {"k": {1, 2}}, b"x"]
+    "outside",
+    [
+        1.5,
+        float("nan"),
+        {"k": [0.0]},
+        {"clé": 1},
+        {1: 2},
+        {"k": [{State.READY: 1}]},
+        {"k": [State.READY]},
+        {"k": UUID(int=1)},
+        {"k": orjson.Fragment(b"1")},
+        {"k": date(2026, 11, 20)},
+        {"k": datetime(2026, 11, 20, tzinfo=UTC)},
+        {"k": Declared("x")},
+        {"k": Pair(1, 2)},
+        {"k": OrderedDict(a=1)},
+        LARGEST_JSON_INTEGER + 1,
+        {"k": {1, 2}},
+        b"x",
+    ],
+    ids=repr,
 )
 def test_what_is_outside_the_subset_is_refused(outside):
     with pytest.raises(ConformError):
