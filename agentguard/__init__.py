@@ -8,9 +8,11 @@ from agentguard.core.money import Money
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting
+from agentguard.engine.channel import Channel, Only
 from agentguard.engine.considering import Considered
 from agentguard.engine.deeds import Deed, GivenBack, LimitStanding, Recorded
 from agentguard.engine.effect import Idempotent, Queryable, Read, Retry, Unprotected
+from agentguard.engine.event import Event
 from agentguard.engine.gather import Observed
 from agentguard.engine.guard import Guard
 from agentguard.engine.parts import Waits
@@ -25,6 +27,7 @@ from agentguard.errors import (
     RecordingError,
     StoreError,
     StoreUnavailableError,
+    UndeliveredError,
     UsageError,
 )
 
@@ -32,12 +35,14 @@ __all__ = [
     "Actor",
     "AgentGuardError",
     "Answer",
+    "Channel",
     "ConfigurationError",
     "Considered",
     "Decision",
     "Deed",
     "Denied",
     "Done",
+    "Event",
     "GivenBack",
     "Guard",
     "Idempotent",
@@ -50,6 +55,7 @@ __all__ = [
     "NotDoneError",
     "NotFoundError",
     "Observed",
+    "Only",
     "PolicyError",
     "Queryable",
     "Read",
@@ -61,6 +67,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "Unavailable",
+    "UndeliveredError",
     "Unprotected",
     "UsageError",
     "Verdict",
