@@ -170,33 +170,33 @@ def used(parts: Parts, use: Use, work: Callable[[Transaction, Permit], T]) -> T:
         PeopleUnavailableError: Who the people are cannot be told; only a stop is let through then.
         UsageError: Nobody or no reason is named.
     """
-    require_person(use.by, use.why, use.authenticated)
+    permit = permitted(parts, use)
     try:
-        permit = permitted(parts, use)
         return parts.store.transact(lambda transaction: work(transaction, permit))
     except PowerRefusedError as error:
-        refused = error
-    try:
-        parts.store.transact(lambda transaction: _record(transaction, use, refused))
-    except StoreError as error:
-        raise refused from error
-    raise refused
+        _record(parts, use, error)
+        raise
 
 
 def permitted(parts: Parts, use: Use) -> Permit:
-    """Return the permit of whoever may use a power.
+    """Return the permit of whoever may use a power; a refusal is recorded.
 
     Raises:
         PowerRefusedError: This person may not, or nobody checked who they are.
         PeopleUnavailableError: Who the people are cannot be told; only a stop is let through then.
+        UsageError: Nobody or no reason is named.
     """
+    require_person(use.by, use.why, use.authenticated)
     try:
         people = parts.directory.people()
+        return Permit(use, use.by, UNDECLARED) if people is None else _of(people, use)
     except PeopleUnavailableError:
         if use.power != _AT_ONCE:
             raise
         return Permit(use, use.by, UNCHECKED)
-    return Permit(use, use.by, UNDECLARED) if people is None else _of(people, use)
+    except PowerRefusedError as error:
+        _record(parts, use, error)
+        raise
 
 
 def _of(people: People, use: Use) -> Permit:
@@ -248,18 +248,26 @@ def _recent(transaction: Transaction, kind: str, since: datetime) -> tuple[Entry
     return transaction.entries(0, 1_000, EntryFilter(kind=kind, since=since), newest_first=True)
 
 
-def _record(transaction: Transaction, use: Use, refused: PowerRefusedError) -> None:
-    if len(_recent(transaction, "power_refused", transaction.now() - TOGETHER)) >= MOST_REFUSALS:
-        return
-    transaction.append(
-        {
-            "tenant": use.tenant,
-            "kind": "power_refused",
-            "power": use.power,
-            "subject": use.subject,
-            "by": use.by[:100],
-            "authenticated": use.authenticated,
-            "why": use.why[:100],
-            "refused": refused.why,
-        }
-    )
+def _record(parts: Parts, use: Use, refused: PowerRefusedError) -> None:
+    """Write a refusal down. Where the store cannot, it stands all the same: nothing was done."""
+
+    def work(transaction: Transaction) -> None:
+        if len(_recent(transaction, "power_refused", transaction.now() - TOGETHER)) >= MOST_REFUSALS:
+            return
+        transaction.append(
+            {
+                "tenant": use.tenant,
+                "kind": "power_refused",
+                "power": use.power,
+                "subject": use.subject,
+                "by": use.by[:100],
+                "authenticated": use.authenticated,
+                "why": use.why[:100],
+                "refused": refused.why,
+            }
+        )
+
+    try:
+        parts.store.transact(work)
+    except StoreError as error:
+        raise refused from error

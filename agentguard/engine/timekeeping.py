@@ -7,7 +7,7 @@ from typing import Unpack
 from agentguard.core.digest import time_text
 from agentguard.engine import powers
 from agentguard.engine.parts import Parts
-from agentguard.engine.powers import Permit, Person, Use
+from agentguard.engine.powers import Person, Use
 from agentguard.store import Transaction
 
 
@@ -27,7 +27,10 @@ def confirm(parts: Parts, tenant: str, **person: Unpack[Person]) -> bool:
     if not doubted.fault:
         return False
 
-    def work(transaction: Transaction, permit: Permit) -> None:
+    # Before the clock is trusted: a refusal that is written down must not be what makes it right.
+    permit = powers.permitted(parts, Use("confirm_clock", "clock", tenant, **person))
+
+    def work(transaction: Transaction) -> None:
         clock = transaction.clock()
         body = {
             "tenant": tenant,
@@ -41,5 +44,5 @@ def confirm(parts: Parts, tenant: str, **person: Unpack[Person]) -> bool:
         transaction.append(body)
 
     with store.clock.trusted():
-        powers.used(parts, Use("confirm_clock", "clock", tenant, **person), work)
+        store.transact(work)
     return True

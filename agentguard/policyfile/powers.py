@@ -81,4 +81,5 @@ def _granted(grant: Scalar | Sequence | Mapping, name: str, problems: Problems) 
         if name in ONE_PERSON and people is not None and people > 1:
             message = f"power `{name}` takes one person, got {people}: nothing waits for a second one here"
             problems.add(model.people.place, "number_malformed", message)
+            people = None
     return list(model.who or ()) if model is not None else [], people
