@@ -71,6 +71,16 @@ def plain(value: Any) -> str:
     return f"{text[:10]} {text[11:19]}" if _INSTANT.fullmatch(text) else text
 
 
+def listed(value: Any) -> str:
+    """Return an encoded value as a person would say it: records of a list one after another, without brackets."""
+    if isinstance(value, list):
+        records = any(isinstance(item, Mapping) for item in value)
+        return ("; " if records else ", ").join(listed(item) for item in value) or "none"
+    if isinstance(value, Mapping) and "sealed" not in value:
+        return ", ".join(f"{name_words(name)} {listed(item)}" for name, item in value.items())
+    return plain(value) or "(empty)"
+
+
 def printable(text: str) -> str:
     """Return words of somebody else without what could steer a terminal; their lines stay."""
     return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text.replace("\r\n", "\n"))

@@ -17,7 +17,7 @@ from agentguard.core.limits import window_start
 from agentguard.core.money import Money
 from agentguard.core.packet import Packet
 from agentguard.core.plan import Plan
-from agentguard.core.prose import ERASED, comparison_words, masked, name_words, plain
+from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words
 from agentguard.core.request import LINK, SUMMARY
 from agentguard.core.words import value_text
 from agentguard.engine import escalating, pausing, recorded
@@ -33,7 +33,6 @@ from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 
 EARLIER = 10
-EMPTY = "(empty)"
 
 
 def packet(parts: Parts, reading: Reading, escalation_id: str, *, personal: bool = False) -> Packet:
@@ -132,11 +131,11 @@ class _Packing:
     def _open(self, place: str, value: Any) -> str | None:
         """Return a recorded value as words; None where it is personal and stays closed."""
         if not (isinstance(value, Mapping) and set(value) == {"sealed"}):
-            return plain(value) or EMPTY
+            return listed(value)
         if not self._may_open(place):
             return None
         found = unsealer(self.parts, self.reading, self.action.id)(place, value["sealed"])
-        return ERASED if found is None else plain(found) or EMPTY
+        return ERASED if found is None else listed(found)
 
     def _may_open(self, place: str) -> bool:
         (self.opened if self.personal else self.closed).append(place)
@@ -192,7 +191,7 @@ class _Packing:
             reasons = recorded.kept(item).get("reasons") or [{}]
             why = str(reasons[0].get("because") or reasons[0].get("code", "")) if item.state is State.DENIED else ""
             arguments = ", ".join(
-                f"{name_words(name)} {plain(value)}" for name, value in orjson.loads(item.arguments).items()
+                f"{name_words(name)} {listed(value)}" for name, value in orjson.loads(item.arguments).items()
             )
             yield Earlier(item.id, item.action, arguments, item.asked_at, str(item.state), why.replace("_", " "))
 

@@ -1,0 +1,233 @@
+"""The handoff packet: whoever decides starts where the conversation stands, and sees why it needs a person."""
+
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from agentguard import Money, NotFoundError
+from agentguard.core.dossier import Alternative, Budget, Earlier
+from agentguard.core.packet import bar
+from agentguard.errors import StoreUnavailableError
+from agentguard.store import Vault
+from tests.engine.given import REFUNDS
+
+SUMMARY = "Ann wrote three times about a parcel that never came.\nShe was promised a call."
+ROOM = {"customer_id": "c-1", "total": Money.of("900", "USD")}
+
+
+def wait(shop, amount="250.00", **more):
+    """Ask for a refund that needs a person, after three that did not."""
+    for number in range(3):
+        shop.ask("40.00", key=f"small-{number}", order_id=f"S-{number}", context={"conversation": "before"})
+    shop.orders["A-9"] = ROOM
+    context = {"summary": SUMMARY, "link": "https://desk.example/c/91", "channel": "chat", "language": "de"}
+    return shop.ask(amount, key="large", order_id="A-9", context=context, **more)
+
+
+def packet_of(shop, answer):
+    return shop.guard.escalations.show(answer.escalation.id).packet
+
+
+def opened(shop, answer):
+    return shop.guard.escalations.view(answer.escalation.id, by="maria").packet
+
+
+def test_every_cause_is_there_with_its_words_its_place_and_its_lines(open_shop):
+    shop = open_shop()
+    packet = packet_of(shop, wait(shop))
+    rule, limit = packet.causes
+    assert (rule.source, rule.kind, rule.place) == ("refunds/medium", "rule", "file0.yaml line 37")
+    assert rule.because == ("amount (250.00 USD) is more than 50.00 USD", "amount (250.00 USD) is at most 500.00 USD")
+    assert (rule.text[0], rule.text[-1]) == ("- id: medium", "  when: amount > 50 and amount <= 500")
+    assert (limit.source, limit.kind) == ("refunds/customer-30-days", "limit")
+    assert limit.because == (
+        "at most 300.00 USD in 30 days for each customer: 120.00 USD was used, and this adds 250.00 USD",
+    )
+
+
+def test_what_is_personal_stays_closed_until_somebody_who_may_decide_opens_it(open_shop):
+    shop = open_shop()
+    asked = wait(shop)
+    shop.guard.told(asked.decision_id, "A colleague will call you.", by="bot", channel="chat")
+    closed = packet_of(shop, asked)
+    text = closed.as_text() + orjson.dumps(closed.as_json()).decode()
+    for word in ("Ann", "desk.example", "c-1@mail.example", "will call", "c-1"):
+        assert word not in text.replace("order customer id  c-1", "").replace('"value":"c-1"', ""), word
+    assert (closed.customer, closed.customer_id, closed.conversation.summary) == ("c…1", None, None)
+    seen = opened(shop, asked)
+    assert seen.closed == ()
+    assert (seen.customer_id, seen.conversation.summary) == ("c-1", SUMMARY)
+    assert (seen.told[-1].words, seen.told[-1].by, seen.told[-1].channel) == (
+        "A colleague will call you.",
+        "bot",
+        "chat",
+    )
+    for words in (
+        *SUMMARY.split("\n"),
+        "https://desk.example/c/91",
+        "c-1@mail.example",
+        '"A colleague will call you."',
+    ):
+        assert words in seen.as_text(), words
+    viewed = shop.guard.audit.list(kind="viewed")[0].document["personal"]
+    assert set(viewed) == set(seen.opened) == set(closed.closed)
+    assert {"context.summary", "context.link", "facts.customer.email"} < set(viewed)
+
+
+def test_what_was_erased_is_named_as_erased(open_shop):
+    shop = open_shop()
+    asked = wait(shop)
+    shop.guard._parts.vault.erase(shop.guard.audit.action(asked.decision_id).on_behalf_of)
+    seen = opened(shop, asked)
+    assert (seen.conversation.summary, seen.customer_id) == ("(erased)", None)
+    assert "(erased)" in seen.as_text()
+
+
+def test_without_the_keys_it_says_what_is_not_known_and_opens_nothing(open_shop):
+    shop = open_shop()
+    asked = wait(shop)
+    shop.guard._parts.vault = Vault.open(None, lambda count: b"7" * count)
+    packet = packet_of(shop, asked)
+    assert not packet.explained
+    assert packet.customer.startswith("p_")
+    assert "it takes the keys file" in packet.as_text()
+    assert packet.causes[0].text
+    with pytest.raises(StoreUnavailableError, match="keys file"):
+        opened(shop, asked)
+
+
+def test_budgets_are_those_of_now_beside_what_was_used_when_it_was_asked(open_shop):
+    shop = open_shop()
+    asked = wait(shop)
+    shop.ask("30.00", key="meanwhile", order_id="S-7")
+    budgets = {item.limit: item for item in packet_of(shop, asked).budgets}
+    month = budgets["refunds/customer-30-days"]
+    assert (month.then, month.used, month.this, month.max, month.over) == (12_000, 15_000, 25_000, 30_000, 10_000)
+    assert (month.window, month.unit) == ("30 days for each customer", "USD")
+    shop.clock.advance(timedelta(hours=1))
+    assert "100.00 USD too much" in packet_of(shop, asked).as_text(200)
+
+
+@pytest.mark.parametrize(
+    "used, held, this, most, drawn",
+    [
+        (0, 0, 10, 100, "[==..................]"),
+        (50, 20, 25, 100, "[######++++=====.....]"),
+        (50, 0, 50, 100, "[##########==========]"),
+        (50, 0, 51, 100, "[##########==========!"),
+        (0, 0, 1, 1_000_000, "[=...................]"),
+        (100, 0, 0, 100, "[####################]"),
+        (5, 0, 5, 0, "[!                   !"),
+        (5, 0, 5, None, "[?                   ]"),
+    ],
+)
+def test_a_budget_is_drawn_with_used_held_this_one_and_what_is_left(used, held, this, most, drawn):
+    assert bar(Budget("l", "w", "#", used, held, this, used, most), 20) == drawn
+
+
+def test_earlier_actions_are_the_newest_ten_of_this_customer_with_what_came_of_them(open_shop):
+    shop = open_shop()
+    for number in range(12):
+        shop.ask("1.00", key=f"k-{number}", order_id=f"S-{number}")
+        shop.clock.advance(timedelta(seconds=1))
+    shop.ask("2.00", key="other", who="c-2")
+    shop.orders["T"] = {"customer_id": "c-9", "total": Money.of("9", "USD")}
+    shop.ask("3.00", key="theirs", order_id="T")
+    shop.clock.advance(timedelta(seconds=1))
+    asked = shop.ask("60.00", key="large")
+    shop.clock.advance(timedelta(seconds=1))
+    shop.ask("4.00", key="later")
+    earlier = packet_of(shop, asked).earlier
+    assert len(earlier) == 10
+    assert isinstance(earlier[0], Earlier)
+    assert (earlier[0].state, earlier[0].why) == ("denied", "rule matched")
+    assert (earlier[1].state, earlier[1].arguments) == ("settled", "amount 1.00 USD, order id S-11, reason late")
+
+
+def test_what_would_have_been_automatic_is_said_and_what_an_approver_may_change(open_shop):
+    text = (
+        REFUNDS.replace("if_late: finance}", "if_late: finance, may_change: [amount, reason]}")
+        .replace("when: amount <= 50", 'when: amount <= 50 or (reason == "damaged" and amount <= 260)')
+        .replace("when: amount > 50 and amount <= 500", 'when: amount > 50 and amount <= 500 and reason != "damaged"')
+    )
+    shop = open_shop(text=text)
+    shop.orders["A-9"] = ROOM
+    packet = packet_of(shop, shop.ask("250.00", key="large", order_id="A-9"))
+    assert packet.alternatives == (
+        Alternative("amount", "50.00 USD", at_most=True),
+        Alternative("reason", "damaged", at_most=False),
+    )
+    assert "the same with amount up to 50.00 USD" in packet.automatic
+    assert "an approver may change reason to damaged" in packet.as_text()
+
+
+def test_nothing_that_the_route_does_not_let_an_approver_change_is_suggested(open_shop):
+    shop = open_shop(text=REFUNDS.replace("if_late: finance}", "if_late: finance, may_change: []}"))
+    asked = shop.ask("60.00")
+    assert packet_of(shop, asked).alternatives == ()
+    assert packet_of(shop, asked).automatic
+
+
+def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
+    shop = open_shop()
+    shop.orders["A-9"] = ROOM
+    asked = shop.ask("600.00", key="large", order_id="A-9")
+    desk = packet_of(shop, asked).desks[0]
+    assert (desk.route, desk.people, desk.needed, desk.missing) == ("refunds/finance", ("Ada", "Kim"), 2, 2)
+    shop.guard.escalations.approve(asked.escalation.id, by="kim", reason_code="goodwill", note="once\nonly")
+    packet = packet_of(shop, asked)
+    assert packet.desks[0].missing == 1
+    assert "1 more of 2 needed" in packet.as_text()
+    assert 'kim said yes (goodwill), known by unverified "once only"' in " ".join(packet.as_text().split())
+
+
+def test_an_escalation_that_took_over_has_the_whole_packet_too(open_shop):
+    shop = open_shop()
+    asked = wait(shop)
+    shop.clock.advance(timedelta(hours=4))
+    shop.guard.recover()
+    later = shop.guard.escalations.list()[0]
+    assert later.id != asked.escalation.id
+    packet = shop.guard.escalations.show(later.id).packet
+    assert [cause.source for cause in packet.causes] == ["refunds/medium", "refunds/customer-30-days"]
+    assert packet.desks[0].route == "refunds/finance"
+
+
+def test_what_ended_says_so(open_shop):
+    shop = open_shop()
+    asked = shop.ask("60.00")
+    shop.guard.escalations.reject(asked.escalation.id, by="maria", reason_code="fraud_suspected")
+    text = packet_of(shop, asked).as_text()
+    assert "the escalation is rejected" in text
+    assert "By now the action is denied." in text
+
+
+def test_words_of_others_cannot_steer_a_terminal(open_shop):
+    shop = open_shop()
+    asked = shop.ask("60.00", context={"summary": "look \x1b[2Jhere\r\nand \u202ethere"})
+    text = opened(shop, asked).as_text()
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "look  [2Jhere" in text
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_no_line_of_prose_is_wider_than_asked(open_shop, width):
+    shop = open_shop()
+    text = opened(shop, wait(shop)).as_text(width)
+    ours = [line for line in text.splitlines() if not line.startswith("     ")]
+    assert max(map(len, ours)) <= width
+
+
+def test_the_packet_is_json(open_shop):
+    shop = open_shop()
+    document = orjson.loads(orjson.dumps(packet_of(shop, wait(shop)).as_json()))
+    assert document["budgets"][1]["max"] == 30_000
+    assert document["asked_at"] == "2026-11-22T10:00:00.000000Z"
+    assert document["arguments"][0] == {"name": "amount", "value": "250.00 USD"}
+
+
+def test_an_escalation_that_is_not_there_has_no_packet(open_shop):
+    with pytest.raises(NotFoundError, match="esc_none"):
+        open_shop().guard.escalations.show("esc_none")
