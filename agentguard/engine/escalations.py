@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 import orjson
 
@@ -12,10 +12,11 @@ from agentguard.core import entry
 from agentguard.core.lifecycle import State
 from agentguard.core.packet import Packet
 from agentguard.core.request import Vote
-from agentguard.engine import escalating, pausing, recorded, voting
+from agentguard.engine import escalating, pausing, powers, recorded, voting
 from agentguard.engine.expiry import end_waiting
 from agentguard.engine.packet import packet
 from agentguard.engine.parts import Parts
+from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.tally import UNVERIFIED
 from agentguard.engine.voting import MAX_NOTE_CHARACTERS, Ballot, Refused, Try
 from agentguard.errors import UsageError
@@ -154,24 +155,30 @@ class Escalations:
             self._parts, escalation_id, Try(voting.REJECT, by, authenticated, reason_code, note, viewed_at)
         )
 
-    def withdraw(self, escalation_id: str, *, by: str, why: str) -> Ballot:
+    def withdraw(self, escalation_id: str, **person: Unpack[Person]) -> Ballot:
         """Take back what was asked for, so that nobody has to decide it; the action is denied.
 
         Raises:
             NotFoundError: No escalation has this id.
+            PowerRefusedError: This person may not, or has asked for it already and somebody else has to.
             UsageError: It is not open.
         """
 
-        def work(transaction: Transaction) -> Ballot:
+        def work(transaction: Transaction, permit: Permit) -> Ballot:
             record, action = voting.found(transaction, escalation_id)
             if record.state != escalating.OPEN or action.escalation != record.id:
                 raise UsageError(f"expected an open escalation, got `{escalation_id}`, which is {record.state}")
+            agreement = permit.together(transaction)
+            if agreement.missing:
+                return Ballot(record.id, escalating.OPEN, action.id, agreement.missing, agreement.entry)
             transaction.close_escalation(record.id, escalating.OPEN, escalating.WITHDRAWN)
-            reason = escalating.ended_reason(record, "withdrawn", why[:MAX_NOTE_CHARACTERS])
-            answer = end_waiting(transaction, action, reason, by=by)
+            said = permit.recorded(agreement)
+            reason = escalating.ended_reason(record, "withdrawn", said["why"][:MAX_NOTE_CHARACTERS])
+            answer = end_waiting(transaction, action, reason, **said)
             return Ballot(record.id, escalating.WITHDRAWN, action.id, 0, answer.entry or 0)
 
-        return self._parts.store.transact(work)
+        tenant = self._parts.store.read(lambda reading: voting.found(reading, escalation_id)[1].tenant)
+        return powers.used(self._parts, Use("withdraw", escalation_id, tenant, **person), work)
 
 
 def _shown(reading: Reading, record: EscalationRecord, action: ActionRecord, packed: Packet) -> Shown:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agentguard.core import entry
 from agentguard.core.decision import Reason
 from agentguard.core.lifecycle import State
@@ -57,10 +59,16 @@ def _passed_on(
 
 
 def end_waiting(
-    transaction: Transaction, record: ActionRecord, reason: Reason, *, by: str | None, authenticated: str | None = None
+    transaction: Transaction,
+    record: ActionRecord,
+    reason: Reason,
+    *,
+    by: str | None,
+    authenticated: str | None = None,
+    **more: Any,
 ) -> Answer:
     """Deny an action whose escalation ended without approval, in the transaction that ended it."""
-    return _deny(transaction, record, reason, by=by, authenticated=authenticated)
+    return _deny(transaction, record, reason, by=by, authenticated=authenticated, **more)
 
 
 def expire(record: ActionRecord, transaction: Transaction) -> Answer | None:
@@ -76,7 +84,13 @@ def expire(record: ActionRecord, transaction: Transaction) -> Answer | None:
 
 
 def _deny(
-    transaction: Transaction, record: ActionRecord, reason: Reason, *, by: str | None, authenticated: str | None = None
+    transaction: Transaction,
+    record: ActionRecord,
+    reason: Reason,
+    *,
+    by: str | None,
+    authenticated: str | None = None,
+    **more: Any,
 ) -> Answer:
     body = entry.moved(
         reason.code,
@@ -85,6 +99,7 @@ def _deny(
         escalation=record.escalation,
         by=by,
         authenticated=authenticated,
+        **more,
     )
     written = transaction.append(body)
     transaction.release(record.id)

@@ -314,6 +314,21 @@ def test_only_whoever_may_says_how_a_doubt_ended_and_two_where_it_takes_two(addr
     made.guard.close()
 
 
+def test_only_whoever_may_takes_back_what_waits(address, clock):
+    made = shop(address, clock=clock)
+    waiting = made.ask("60").escalation.id
+    made.guard._parts.directory = Fixed(staff(powers={"withdraw": Power(frozenset({"tom", "kim"}), 2)}))
+    known = {"why": "the customer called", "authenticated": "token"}
+    with pytest.raises(PowerRefusedError, match="may not withdraw"):
+        made.guard.escalations.withdraw(waiting, by="maria", **known)
+    asked = made.guard.escalations.withdraw(waiting, by="tom", **known)
+    assert (asked.state, asked.missing) == ("open", 1)
+    assert made.guard.escalations.withdraw(waiting, by="kim", **known).state == "withdrawn"
+    (entry,) = entries(made.guard, "withdrawn")
+    assert (entry["by"], entry["power"], entry["with"][0]["by"]) == ("kim", "withdraw", "tom")
+    made.guard.close()
+
+
 def test_only_whoever_may_confirms_the_clock(tmp_path, monkeypatch):
     machine = Machine(monkeypatch)
     guard = shop(f"sqlite:///{tmp_path / 'shop.db'}", clock=MACHINE).guard
