@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import MutableMapping
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,6 +66,15 @@ def run(arguments: list[str] | None = None) -> int:
     return exits.guarded(lambda: app(arguments, standalone_mode=False))
 
 
+def _drop_what_is_said(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop what a command says in words of its own."""
+    if event["event"] in ("guard.halt_unknown", "limit.over"):
+        import structlog
+
+        raise structlog.DropEvent
+    return event
+
+
 def main() -> None:
     """Run the command line and leave with its exit code."""
     import structlog
@@ -73,5 +83,6 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old encoding costs a few signs, and not the answer
     if not structlog.is_configured():  # standard output belongs to what a command prints
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        processors = [_drop_what_is_said, *structlog.get_config()["processors"]]
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr), processors=processors)
     sys.exit(run())

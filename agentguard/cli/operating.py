@@ -26,13 +26,11 @@ from agentguard.cli.opened import (
     read_people,
 )
 from agentguard.cli.output import Output, print_json
-from agentguard.core.language.suggest import did_you_mean
 from agentguard.core.people import UNVERIFIED, People
 from agentguard.core.prose import moment
 from agentguard.engine.answers import Answer, InDoubt, Unavailable
 from agentguard.engine.directory import Given
 from agentguard.engine.guard import Guard
-from agentguard.engine.headroom import RECENT
 from agentguard.engine.powers import more_people
 from agentguard.engine.taking_up import may_help
 from agentguard.errors import PeopleUnavailableError, PolicyError, UsageError
@@ -59,9 +57,7 @@ def halt(
         return
     checked = _target(target)
     known, by, authenticated = _who_stops(people, policies, as_)
-    guard = open_reading(store, known)
-    guard.halt(checked, by=by, why=_why(why), authenticated=authenticated)
-    doubt = _doubt(guard, checked)
+    doubt = open_reading(store, known).halt(checked, by=by, why=_why(why), authenticated=authenticated)
     document = {"target": checked, "halted": True, "known": not doubt}
     _say(json, document, f"stopped: {checked}. `agentguard resume {checked}` lets it go on.")
     if doubt:
@@ -164,24 +160,6 @@ def _target(target: str) -> str:
     if target == "all" or (kind in ("action", "agent") and name):
         return target
     raise UsageError(f"expected `all`, `action:NAME` or `agent:NAME`, got `{target}`")
-
-
-def _doubt(guard: Guard, target: str) -> str:
-    """Return why a stop may stop nothing: whoever mistypes a name in a hurry must not be told that all is well."""
-    kind, _, name = target.partition(":")
-    known: set[str] = set()
-    if kind == "action":
-        digest = guard.store.read(lambda reading: reading.digest_in_force())
-        if digest is not None:
-            known = {action for policy in guard.audit.bundle(digest).policies for action in policy.actions}
-        missing = f"no policy in force has an action `{name}`"
-    elif kind == "agent":
-        newest = guard.audit.list(limit=RECENT, kind="decided", newest_first=True)
-        known = {str(entry.document["actor"]["id"]) for entry in newest}
-        missing = f"none of the newest {RECENT:,} decisions is about an agent `{name}`"
-    else:
-        return ""
-    return "" if name in known else f"{missing}, so that this may stop nothing{did_you_mean(name, sorted(known))}"
 
 
 def _who_stops(people: Path | None, policies: Path, named: str | None) -> tuple[Given, str, str]:

@@ -354,9 +354,9 @@ class Guard:
         """Return where every limit stands now whose key occurs in so many of the newest decisions."""
         return headrooms(self._parts, decisions)
 
-    def halt(self, target: str = "all", **person: Unpack[Person]) -> None:
-        """Stop `all`, one `action:refund.issue` or one `agent:support-bot`, at once and until `resume`."""
-        stopping.halt(self._parts, target, self.tenant, **person)
+    def halt(self, target: str = "all", **person: Unpack[Person]) -> str:
+        """Stop `all`, one `action:…` or one `agent:…`, at once; returns why that may stop nothing: a mistyped name."""
+        return stopping.halt(self._parts, target, self.tenant, **person)
 
     def resume(self, target: str = "all", **person: Unpack[Person]) -> stopping.Resumption:
         """Let go on what was stopped; false if it was not, or as long as somebody else has to say so too."""

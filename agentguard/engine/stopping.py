@@ -9,11 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Unpack
 
+from agentguard.core.language.suggest import did_you_mean
 from agentguard.engine import powers
+from agentguard.engine.headroom import RECENT
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import MAX_CHARACTERS, Permit, Person, Use
-from agentguard.errors import UsageError
-from agentguard.store import Transaction
+from agentguard.errors import AgentGuardError, UsageError
+from agentguard.log import get_logger
+from agentguard.store import Reading, Transaction
+from agentguard.store.records import EntryFilter
+
+log = get_logger("stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,10 @@ class Resumption:
         return self.changed
 
 
-def halt(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> None:
-    """Stop `all`, one `action:…` or one `agent:…`.
+def halt(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> str:
+    """Stop `all`, one `action:…` or one `agent:…`, and return why this may stop nothing; nothing if it is known.
+
+    Whoever mistypes a name in a hurry must not be told that all is well, and what is not known yet can be stopped too.
 
     Raises:
         PowerRefusedError: This person may not.
@@ -49,6 +57,30 @@ def halt(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> No
         transaction.append({"tenant": tenant, "kind": "halted", "target": target, **permit.recorded()})
 
     powers.used(parts, Use("halt", target, tenant, **person), work)
+    try:
+        doubt = parts.store.read(lambda reading: _doubt(parts, reading, target))
+    except AgentGuardError as error:
+        doubt = f"whether there is anything called `{target}` could not be found out (`{error.code}`)"
+    if doubt:
+        log.warning("guard.halt_unknown", target=target, reason=doubt)
+    return doubt
+
+
+def _doubt(parts: Parts, reading: Reading, target: str) -> str:
+    kind, _, name = target.partition(":")
+    known: set[str] = set()
+    if kind == "action":
+        digest = reading.digest_in_force()
+        if digest is not None:
+            known = {action for policy in parts.force.bundle(reading, digest).policies for action in policy.actions}
+        missing = f"no policy in force has an action `{name}`"
+    elif kind == "agent":
+        newest = reading.entries(0, RECENT, EntryFilter(kind="decided"), newest_first=True)
+        known = {str(entry.document["actor"]["id"]) for entry in newest}
+        missing = f"none of the newest {RECENT:,} decisions is about an agent `{name}`"
+    else:
+        return ""
+    return "" if name in known else f"{missing}, so that this may stop nothing{did_you_mean(name, sorted(known))}"
 
 
 def resume(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> Resumption:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from agentguard.cli.app import run
 from tests.cli import shop as shops
@@ -68,7 +69,8 @@ def command(capsys, monkeypatch):
 
     def typed(*words: str) -> Said:
         capsys.readouterr()
-        code = run([str(word) for word in words])
+        with structlog.testing.capture_logs():  # `main` sends them elsewhere, and not what the command says itself
+            code = run([str(word) for word in words])
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
         return Said(code, said.out, said.err)

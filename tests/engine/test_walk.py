@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from agentguard import (
     ConfigurationError,
@@ -274,6 +275,30 @@ def test_a_halt_stops_everything_until_it_is_lifted(any_shop):
         assert any_shop.guard.resume(target, by="maria", why="it is back")
     any_shop.guard.halt("agent:other", by="maria", why="odd")
     assert isinstance(any_shop.ask(key="k-all"), Done)
+
+
+@pytest.mark.parametrize(
+    "target, said",
+    [
+        ("all", ""),
+        ("action:refund.issue", ""),
+        (
+            "action:refund.isue",
+            "no policy in force has an action `refund.isue`, so that this may stop nothing; did you",
+        ),
+        ("agent:bot", ""),
+        ("agent:bott", "none of the newest 1,000 decisions is about an agent `bott`, so that this may stop nothing"),
+    ],
+)
+def test_a_stop_that_may_stop_nothing_says_so_and_is_in_force_all_the_same(open_shop, target, said):
+    shop = open_shop()
+    shop.ask()
+    with structlog.testing.capture_logs() as logged:
+        doubt = shop.guard.halt(target, by="maria", why="the provider is down")
+    assert doubt.startswith(said)
+    assert bool(doubt) is bool(said)
+    assert [line["reason"] for line in logged if line["event"] == "guard.halt_unknown"] == ([doubt] if said else [])
+    assert shop.guard.resume(target, by="maria", why="it was mistyped")
 
 
 def test_a_halt_between_the_decision_and_the_beginning_is_seen_last_thing(open_shop):
