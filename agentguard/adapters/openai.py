@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
+from agentguard.adapters.check_tool import CHECK, FUNCTION, checked, may_wait
 from agentguard.adapters.openai_calls import Asked, read_call, read_turn
 from agentguard.adapters.tool_result import shown
 from agentguard.adapters.tool_schema import arguments_schema
@@ -25,6 +26,7 @@ from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, Unavailable
 from agentguard.engine.guard import Guard
+from agentguard.engine.machine import in_thread
 from agentguard.errors import ConfigurationError, KeyConflictError, UsageError
 
 MAX_TURNS: Final = 10
@@ -33,6 +35,7 @@ NOT_OFFERED: Final = "not_offered/"
 """Leads the name under which a call of a tool that was not offered is refused and recorded; no action has a `/`."""
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
+_FUNCTION_CALLS = frozenset({"function", "function_call"})
 _MAX_NAME = 64
 _MAX_KEY = 200
 
@@ -103,6 +106,7 @@ class OpenAITools:
         self._actor = agent if isinstance(agent, Actor) else Actor(agent)
         self._caller: dict[str, Any] = {"on_behalf_of": on_behalf_of, "context": context, "tenant": tenant}
         self._actions = _function_names(guard, actions)
+        self._may_check = any(may_wait(guard, action) for action in self._actions.values())
 
     @property
     def chat_tools(self) -> list[Message]:
@@ -178,9 +182,11 @@ class OpenAITools:
             described.append(
                 {"name": name, "description": tools[action].description, "parameters": schema, "strict": True}
             )
-        return described
+        return [*described, dict(FUNCTION)] if self._may_check else described
 
     def _answer(self, asked: Asked, actor: Actor) -> Answer:
+        if self._is_check(asked):
+            return self._checked(asked)
         action = self._action(asked)
         try:
             return self._guard.run(action, asked.arguments, key=_key(asked.id), agent=actor, **self._caller)
@@ -188,14 +194,23 @@ class OpenAITools:
             return _refused(action, conflict)
 
     async def _aanswer(self, asked: Asked, actor: Actor) -> Answer:
+        if self._is_check(asked):
+            return await in_thread(lambda: self._checked(asked))
         action = self._action(asked)
         try:
             return await self._guard.arun(action, asked.arguments, key=_key(asked.id), agent=actor, **self._caller)
         except KeyConflictError as conflict:
             return _refused(action, conflict)
 
+    def _is_check(self, asked: Asked) -> bool:
+        return self._may_check and asked.type in _FUNCTION_CALLS and asked.name == CHECK
+
+    def _checked(self, asked: Asked) -> Answer:
+        caller = self._caller
+        return checked(self._guard, asked.arguments, on_behalf_of=caller["on_behalf_of"], tenant=caller["tenant"])
+
     def _action(self, asked: Asked) -> str:
-        if asked.type in {"function", "function_call"} and asked.name in self._actions:
+        if asked.type in _FUNCTION_CALLS and asked.name in self._actions:
             return self._actions[asked.name]
         return NOT_OFFERED + _UNUSUAL.sub("_", asked.name)[:_MAX_NAME]
 
@@ -308,7 +323,11 @@ def _function_names(guard: Guard, actions: Iterable[str] | None) -> dict[str, st
     if missing:
         raise ConfigurationError(missing)
     names: dict[str, str] = {}
-    clashes = []
+    clashes = [
+        f"action `{action}` would be the function `{CHECK}`, which looks up others; rename it"
+        for action in chosen
+        if action.replace(".", "_") == CHECK
+    ]
     for action in chosen:
         name = action.replace(".", "_")[:_MAX_NAME]
         if names.setdefault(name, action) != action:
