@@ -243,6 +243,7 @@ def refuse(transaction: Transaction, record: EscalationRecord, attempt: Try, ref
         authenticated=attempt.authenticated,
         why=refused.why,
     )
+    del body["state"]  # nothing moved: it may have ended long ago
     transaction.append(body)
 
 

@@ -25,7 +25,7 @@ def test_each_state_has_exactly_the_moves_that_are_drawn(before):
 
 def test_what_holds_is_neither_final_nor_before_the_decision():
     assert not HOLDING & FINAL
-    assert State.WAITING not in HOLDING
+    assert State.PROPOSED not in HOLDING
 
 
 def test_a_final_state_is_left_only_by_a_late_truth():

@@ -83,7 +83,7 @@ def what_waits_holds(patch):
 
     def wrong(self, transaction, evidence, decision):
         answer = escalated(self, transaction, evidence, decision)
-        self._hold(transaction, decision)
+        self._hold(transaction, self._amounts(decision))
         return answer
 
     patch.setattr(Deciding, "_escalated", wrong)
