@@ -8,7 +8,7 @@ import pytest
 
 from agentguard import ConfigurationError, Guard
 from agentguard.adapters.openai import OpenAITools
-from agentguard.testing.script import ToolCall, Turn, say
+from agentguard.testing.script import call, calls, say
 from tests.engine.given import shop as shop_of
 from tests.openai.test_tools import ASKED, chat_call, heard
 
@@ -112,7 +112,7 @@ def test_in_an_event_loop_it_is_the_same(shop):
 def test_a_model_uses_it_in_a_run_and_the_server_accepts_it(shop, model, client):
     tools = tools_of(shop)
     asked = heard(tools.handle(chat_call("refund_issue", REFUND)))
-    turn = Turn(calls=(ToolCall("check_action", {"decision_id": asked["decision_id"]}),))
+    turn = calls(call("check_action", {"decision_id": asked["decision_id"]}))
     model.scripts["m"] = [turn, say("A colleague looks at it."), turn, say("A colleague looks at it.")]
     for run in (tools.run(client, "m", ASKED), tools.run_responses(client, "m", "please")):
         assert run.finished
