@@ -120,6 +120,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Whoever is sent elsewhere was not what the host named, and may not read the event."""
 
     def redirect_request(self, *_: Any) -> None:
+        """Follow no redirect: what is posted goes where it was said to go."""
         return None
 
 

@@ -84,6 +84,7 @@ def _until_told_to_stop() -> Iterator[_Stop]:
     before: dict[int, Any] = {}
 
     def told(number: int, _frame: object) -> None:
+        """Stop at the next chance; told once more, end at once."""
         stop.told = True
         signal.signal(number, before[number])
 

@@ -194,6 +194,7 @@ def keyed_digests(secret: bytes) -> Callable[[str], str]:
     begun = hmac.new(secret, digestmod="sha256")
 
     def keyed(text: str) -> str:
+        """Return the keyed digest of a text, as hexadecimal digits."""
         made = begun.copy()
         made.update(text.encode())
         return made.hexdigest()

@@ -206,6 +206,7 @@ def bar(item: Budget, width: int = BAR) -> str:
 
 def _budget(item: Budget) -> Iterator[str]:
     def amount(number: int) -> str:
+        """Return a number of the limit's unit in words."""
         return amount_text(number, item.unit)
 
     most = "a max that could not be worked out" if item.max is None else amount(item.max)

@@ -308,6 +308,7 @@ def _fire(rules: tuple[PlannedRule, ...]) -> Callable[[Mapping[str, Any]], list[
     unconditional = [position for position, planned in enumerate(rules) if planned.rule.when is None]
 
     def fire(values: Mapping[str, Any]) -> list[bool | EvaluationError]:
+        """Return what each rule comes to, those without a condition included."""
         results = evaluate(values)
         for position in unconditional:
             results.insert(position, True)

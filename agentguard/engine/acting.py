@@ -54,10 +54,12 @@ class Acting:
 
         @functools.wraps(function)
         def guarded(*values: Any, **arguments: Any) -> Any:
+            """Take the walk, and return what the tool returned."""
             return _result(self._run(name, signature.by_name(values, arguments), **self._whom().named()))
 
         @functools.wraps(function)
         async def aguarded(*values: Any, **arguments: Any) -> Any:
+            """Do the same in an event loop."""
             return _result(await self._arun(name, signature.by_name(values, arguments), **self._whom().named()))
 
         return aguarded if signature.is_async else guarded  # type: ignore[return-value]

@@ -47,6 +47,7 @@ def activate(parts: Parts, bundle: Bundle, tenant: str, **person: Unpack[Person]
     """
 
     def work(transaction: Transaction, permit: Permit) -> Activation:
+        """Put the bundle into force, unless it is, or more people have to say so."""
         if transaction.digest_in_force() == bundle.digest:
             return Activation(bundle.digest, False)
         agreement = permit.together(transaction)
@@ -66,6 +67,7 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activatio
     """
 
     def work(transaction: Transaction) -> Activation:
+        """Put the bundle into force, unless it is, or people decide about that."""
         before = transaction.digest_in_force()
         if before == bundle.digest:
             return Activation(bundle.digest, False)

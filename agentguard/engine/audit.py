@@ -101,11 +101,13 @@ class Audit:
         wanted = {name: value for name, value in (("action", action), ("verdict", verdict)) if value is not None}
 
         def fits(entry: Entry) -> bool:
+            """Return whether an entry is one of those asked for."""
             body = entry.document
             named = customer is None or self._is_about(body, customer)
             return named and all(body.get(name) == value for name, value in wanted.items())
 
         def read(reading: Reading) -> tuple[Entry, ...]:
+            """Return the entries asked for, as one state of the log has them."""
             if not wanted and customer is None:
                 return reading.entries(after, limit, filters, newest_first=newest_first)
             if customer is not None and not customer.startswith(PSEUDONYM):

@@ -27,6 +27,7 @@ def again(parts: Parts, action_id: str) -> Proposal:
     """
 
     def read(reading: Reading) -> Proposal:
+        """Return the proposal that the action's decision was about."""
         record = reading.action(action_id)
         if record is None:
             raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")

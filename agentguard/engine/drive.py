@@ -136,6 +136,7 @@ def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:
         return found
 
     def look_up_all() -> None:
+        """Call one lookup after the other, and feed each what the ones before it gave."""
         step.began = parts.running.tick()
         asking = gather(step.plan, step.request, parts.registry.lookups, parts.clock, found)
         answer = None
@@ -202,6 +203,7 @@ def _called(parts: Parts, step: Call) -> Outcome:
     parameters = step.begun.parameters()
 
     def attempts() -> Any:
+        """Call the tool, as often as its `retry` says."""
         return _attempts(step.tool, parameters, step.seconds)
 
     if step.seconds is None:
@@ -269,6 +271,7 @@ def _outcome_of(ended: Callable[[], Any], step: Call) -> Outcome:
 
 def _late_reporter(parts: Parts, step: Call) -> Callable[[Future[Any]], None]:
     def write_down(future: Future[Any]) -> None:
+        """Write down what the tool came to after all."""
         _write_late(parts, step, _outcome_of(future.result, step))
 
     return write_down
@@ -276,6 +279,7 @@ def _late_reporter(parts: Parts, step: Call) -> Callable[[Future[Any]], None]:
 
 def _late_areporter(parts: Parts, step: Call) -> Callable[[asyncio.Future[Any]], None]:
     def write_down(future: asyncio.Future[Any]) -> None:
+        """Have a thread write down what the tool came to after all."""
         outcome = _outcome_of(future.result, step)
         worker.start(lambda: _write_late(parts, step, outcome))
 

@@ -55,6 +55,7 @@ class Escalations:
         """Return escalations, those that are late first, a page at a time; `state` None for all, `after` an id."""
 
         def read(reading: Reading) -> tuple[EscalationRecord, ...]:
+            """Return the escalations with the times they really have."""
             found = reading.escalations(state, tenant, limit, after)
             return tuple(_really_due(reading, record) for record in found)
 
@@ -68,6 +69,7 @@ class Escalations:
         """
 
         def read(reading: Reading) -> Shown:
+            """Return the escalation with what is shown of it."""
             record, action = voting.found(reading, escalation_id)
             packed = packet(self._parts, reading, escalation_id)
             return _shown(reading, _really_due(reading, record), action, packed)
@@ -87,6 +89,7 @@ class Escalations:
         people = voting.convened(self._parts)
 
         def work(transaction: Transaction) -> Shown | Refused:
+            """Write down who looked, and return what they see."""
             record, action = voting.found(transaction, escalation_id)
             seat = voting.admitted(self._parts, transaction, record, action, people, attempt)
             if isinstance(seat, Refused):
@@ -165,6 +168,7 @@ class Escalations:
         """
 
         def work(transaction: Transaction, permit: Permit) -> Ballot:
+            """Close the escalation, once enough people say so."""
             record, action = voting.found(transaction, escalation_id)
             if record.state != escalating.OPEN or action.escalation != record.id:
                 raise UsageError(f"expected an open escalation, got `{escalation_id}`, which is {record.state}")

@@ -132,6 +132,7 @@ class Guard:
         """
 
         def register(function: Function) -> Function:
+            """Register the lookup, and return it as it was."""
             name = source or str(getattr(function, "__qualname__", root))
             self._parts.registry.add_lookup(Lookup(root, function, signature_of(function), name))
             return function
@@ -163,6 +164,7 @@ class Guard:
         """
 
         def register(function: Function) -> Function:
+            """Register the tool, and return the guarded function."""
             signature = signature_of(function)
             tool = Tool(name, function, signature, effect or Unprotected(), timeout, settles, reference, retry)
             self._parts.registry.add_tool(tool)

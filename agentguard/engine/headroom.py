@@ -87,6 +87,7 @@ def headrooms(parts: Parts, decisions: int = RECENT) -> tuple[Headroom, ...]:
     """
 
     def read(reading: Reading) -> tuple[Headroom, ...]:
+        """Return where the limits stand in one state of the store."""
         parts.require_keys(reading)
         found: dict[tuple[str, str], Headroom] = {}
         bundle = parts.force.in_force(reading)

@@ -103,6 +103,7 @@ def _parameter_mismatches(lookup: Lookup, registry: Registry, plan: Plan) -> Ite
 
 def _cycles(registry: Registry, names: set[str]) -> Iterator[str]:
     def depends(name: str, on: str, passed: frozenset[str]) -> bool:
+        """Return whether a lookup needs another one, itself or by those that it needs."""
         lookup = registry.lookups.get(name)
         if lookup is None or name in passed:
             return False

@@ -98,6 +98,7 @@ class Notices:
 
     def _state(self, channel: Channel, sent: int) -> ChannelState:
         def read(reading: Reading) -> ChannelState:
+            """Return how far the channel is, and how much waits for it."""
             cursor = reading.cursor(channel.name) or CursorRecord(channel.name, reading.position())
             waiting = self._due(reading, channel, cursor, MOST_COUNTED).events
             return ChannelState(
@@ -167,6 +168,7 @@ class Notices:
         failed = _failure(channel, event)
 
         def work(transaction: Transaction) -> CursorRecord | None:
+            """Move the channel's cursor, if it is still where this delivery found it."""
             now = transaction.now()
             lease = None if last else now + LEASE
             moved = replace(mine, position=reached, lease_until=lease, attempts=0, error="")

@@ -234,6 +234,7 @@ def _alternatives(about: Rebuilt, explanation: Explanation) -> Iterator[Alternat
     personal = {name for name, item in about.plan.arguments.items() if item.personal}
 
     def may_change(name: str, *, lower: bool) -> bool:
+        """Return whether a reviewer may be shown another value of an argument."""
         return name not in personal and all(lower if names is None else name in names for names in changeable)
 
     lower = explanation.automatic_up_to

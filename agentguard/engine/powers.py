@@ -252,6 +252,7 @@ def _record(parts: Parts, use: Use, refused: PowerRefusedError) -> None:
     """Write a refusal down. Where the store cannot, it stands all the same: nothing was done."""
 
     def work(transaction: Transaction) -> None:
+        """Write the refusal down, unless very many were written lately."""
         if len(_recent(transaction, "power_refused", transaction.now() - TOGETHER)) >= MOST_REFUSALS:
             return
         transaction.append(

@@ -122,6 +122,7 @@ def _chunk_written(parts: Parts, chunk: Sequence[Told], tenant: str) -> Sequence
     """Write deeds in one transaction; one by one where other policies have come into force meanwhile."""
 
     def work(transaction: Transaction) -> list[Recorded] | None:
+        """Write every deed of the chunk; None if other policies came into force meanwhile."""
         if any(_overtaken(told, transaction) for told in chunk):
             return None
         return [told.before or _write(parts, told, transaction) for told in chunk]

@@ -82,6 +82,7 @@ def unsealer(parts: Parts, reading: Reading, action_id: str) -> Unseal:
     """Return how an action's sealed values are opened: by place and digest; None where the key was destroyed."""
 
     def unseal(place: str, digest: str) -> Value | None:
+        """Return a sealed value; None where it or its key is gone."""
         packed = reading.sealed(digest)
         if packed is None:
             return None

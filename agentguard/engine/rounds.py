@@ -190,9 +190,11 @@ class _Work:
 
     @property
     def any(self) -> bool:
+        """Return whether anything is to be done."""
         return self._first is not None
 
     def run(self) -> None:
+        """Take up one action after the other until none is left."""
         while (record := self._take()) is not None:
             answer = self._take_up(record)
             with self._lock:

@@ -53,6 +53,7 @@ def halt(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> st
     _check(target)
 
     def work(transaction: Transaction, permit: Permit) -> None:
+        """Write the stop and the entry that says who pressed it."""
         transaction.halt(target, permit.by, permit.use.why)
         transaction.append({"tenant": tenant, "kind": "halted", "target": target, **permit.recorded()})
 
@@ -93,6 +94,7 @@ def resume(parts: Parts, target: str, tenant: str, **person: Unpack[Person]) -> 
     _check(target)
 
     def work(transaction: Transaction, permit: Permit) -> Resumption:
+        """Lift the stop, if enough people have said so."""
         stopped = any(halt.target == target for halt in transaction.halts())
         agreement = permit.together(transaction) if stopped else powers.ALONE
         if agreement.missing:

@@ -31,6 +31,7 @@ def confirm(parts: Parts, tenant: str, **person: Unpack[Person]) -> bool:
     permit = powers.permitted(parts, Use("confirm_clock", "clock", tenant, **person))
 
     def work(transaction: Transaction) -> None:
+        """Write down who says so, and rely on the clock again."""
         clock = transaction.clock()
         body = {
             "tenant": tenant,

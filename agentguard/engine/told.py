@@ -54,6 +54,7 @@ def tell(
     digest = parts.keyed_value([said, channel, "" if key is None else key])
 
     def work(transaction: Transaction) -> Telling:
+        """Write down what the customer was told, unless that was done before."""
         action = transaction.action(action_id)
         if action is None:
             raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")

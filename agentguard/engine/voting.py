@@ -257,6 +257,7 @@ def vote(parts: Parts, escalation_id: str, attempt: Try) -> Ballot:
     people = convened(parts)
 
     def work(transaction: Transaction) -> Ballot | Refused:
+        """Count the vote, or return why it is refused."""
         record, action = found(transaction, escalation_id)
         seat = admitted(parts, transaction, record, action, people, attempt)
         if isinstance(seat, Refused) or isinstance(people, Refused):

@@ -143,9 +143,11 @@ class _Reader:
         return root
 
     def place(self, event: Any) -> Place:
+        """Return where an event begins."""
         return Place(self.problems.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def node(self, event: Any, depth: int, *, in_flow: bool) -> Node:
+        """Read one value, with what is in it."""
         place = self.place(event)
         if depth > bounds.NESTING:
             self.problems.add(
@@ -173,6 +175,7 @@ class _Reader:
         return self.mapping(place, depth, flow=flow)
 
     def mapping(self, place: Place, depth: int, *, flow: bool) -> Mapping:
+        """Read a mapping to its end."""
         items: dict[str, Node] = {}
         keys: dict[str, Scalar] = {}
         for event in self.events:
@@ -198,6 +201,7 @@ class _Reader:
         return Mapping(items, keys, place, flow)
 
     def refuse_marks(self, event: Any, place: Place) -> None:
+        """Report a tag, an anchor or an alias."""
         tag = getattr(event, "tag", None)
         if tag is not None:
             written = _word(self.text, event.start_mark.index)
@@ -210,6 +214,7 @@ class _Reader:
             self.problems.add(place, "anchor", message)
 
     def scalar(self, event: Any, place: Place, *, in_flow: bool) -> Scalar:
+        """Read a scalar as the text that was written."""
         start, end = event.start_mark.index, event.end_mark.index
         style = event.style or ""
         if event.tag is not None or event.anchor is not None:
@@ -224,6 +229,7 @@ class _Reader:
         )
 
     def refuse_swallowed_list(self, raw: str, place: Place) -> None:
+        """Report a list that YAML takes for the rest of a text."""
         for number, line in enumerate(raw.split("\n")[1:], start=1):
             stripped = line.lstrip()
             if stripped.startswith("- "):

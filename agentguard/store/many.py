@@ -92,6 +92,7 @@ def _types(clause: Any, order: Sequence[str]) -> dict[str, TypeEngine[Any]]:
     found: dict[str, TypeEngine[Any]] = {}
 
     def see(element: Any, **_: Any) -> None:
+        """Remember the type of a parameter."""
         if isinstance(element, BindParameter) and not isinstance(element.type, NullType):
             found[element.key] = element.type
 
@@ -102,6 +103,7 @@ def _types(clause: Any, order: Sequence[str]) -> dict[str, TypeEngine[Any]]:
 
 def _with(clause: _Clause, given: TableValuedAlias) -> _Clause:
     def replaced(element: Any, **_: Any) -> ColumnElement[Any] | None:
+        """Return the column that stands for a parameter."""
         return given.c[element.key] if isinstance(element, BindParameter) and element.key in given.c else None
 
     made: Any = replacement_traverse(clause, {}, replaced)

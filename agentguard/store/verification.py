@@ -93,6 +93,7 @@ class _Walk:
     known: set[str] = field(default_factory=set)
 
     def report(self, pos: int | None, code: str, message: str) -> None:
+        """Keep a finding, or say that there are more."""
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(Finding(pos, code, message))
         else:

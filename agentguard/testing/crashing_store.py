@@ -39,6 +39,7 @@ class _CutConnection:
         object.__setattr__(self, "_of", (driver, moment, error))
 
     def commit(self) -> None:
+        """Commit or not, and lose the connection."""
         driver, moment, error = self._of
         if moment is Moment.AFTER:
             driver.commit()
@@ -152,6 +153,7 @@ class CrashingStore(Store):
 
     def _tear(self, work: Callable[[Transaction], T]) -> None:
         def torn(transaction: Transaction) -> None:
+            """Write everything, and fail."""
             work(transaction)
             raise TornError
 

@@ -104,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: LocalServer[ModelServer]
 
     def do_POST(self) -> None:
+        """Answer one request of a client."""
         length = int(self.headers.get("Content-Length", "0"))
         try:
             answer = self.server.owner.answer(self.path, json.loads(self.rfile.read(length)))

@@ -156,6 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: LocalServer[PaymentServer]
 
     def do_POST(self) -> None:
+        """Take a payment, as honestly as the server was told to."""
         payments = self.server.owner
         length = int(self.headers["Content-Length"])
         content = self.rfile.read(length)
@@ -186,6 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(receipt, 409)
 
     def do_GET(self) -> None:
+        """Say what became of a payment."""
         self._answer(self.server.owner.books.find(unquote(self.path.rpartition("/")[2])), 404)
 
     def log_message(self, format: str, *arguments: Any) -> None:

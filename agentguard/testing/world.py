@@ -90,6 +90,7 @@ class SteppedWalk:
         self.step = None
 
         def fails(transaction: Transaction) -> None:
+            """Do the work, and fail."""
             work(transaction)
             raise TornError
 

@@ -84,6 +84,7 @@ def open_shop(folder: Path, policies: Path, payments: PaymentServer) -> Shop:
 def _facts(guard: Guard, clock: ManualClock) -> None:
     @guard.fact("order", source="order system")
     def order(order_id: str) -> Mapping[str, Any] | None:
+        """Look an order up in the shop's own books."""
         if order_id not in ORDERS:
             return None
         owner, total = ORDERS[order_id]
@@ -99,24 +100,29 @@ def _facts(guard: Guard, clock: ManualClock) -> None:
 
     @guard.fact("item", source="order system")
     def item(item_id: str) -> Mapping[str, Any]:
+        """Look an item of an order up."""
         delivered = clock() - timedelta(days=6)
         bought = {"price": eur("79.00"), "quantity": 1, "category": "electronics", "final_sale": False}
         return {"id": item_id, "delivered_at": delivered, **bought}
 
     @guard.fact("customer", source="customer system")
     def customer(on_behalf_of: str) -> Mapping[str, Any]:
+        """Look the customer up."""
         return {"fraud_score": 4, "region": "north", "tier": "standard", "email": f"{on_behalf_of}@customer.example"}
 
     @guard.fact("account", source="customer system")
     def account(on_behalf_of: str) -> Mapping[str, Any]:
+        """Look the customer's account up."""
         return {"customer_id": on_behalf_of, "status": "active", "country": "DE", "open_orders": 0}
 
     @guard.fact("identity", source="code service")
     def identity() -> Mapping[str, Any]:
+        """Look up how often the customer failed to prove who they are."""
         return {"failed_attempts": 0}
 
     @guard.fact("slot", source="calendar")
     def slot(slot_id: str) -> Mapping[str, Any] | None:
+        """Look a place in the calendar up."""
         if slot_id not in SLOTS:
             return None
         times = {"starts_at": SLOTS[slot_id], "ends_at": SLOTS[slot_id] + timedelta(minutes=30)}
@@ -124,6 +130,7 @@ def _facts(guard: Guard, clock: ManualClock) -> None:
 
     @guard.fact("patient", source="patient system")
     def patient(on_behalf_of: str) -> Mapping[str, Any]:
+        """Look the patient up."""
         age = AGES.get(on_behalf_of, 40)
         return {"id": on_behalf_of, "guardians": [], "age": age, "no_shows": 0, "visits": []}
 
@@ -138,6 +145,7 @@ def _number(receipt: Receipt) -> str:
 
 def _refunds(guard: Guard, client: PaymentClient) -> None:
     def find(key: str) -> Receipt | None:
+        """Ask the payment server what became of a refund."""
         return client.find(key)
 
     @guard.action("refund.issue", effect=Queryable(find), settles=_paid, reference=_number)

@@ -28,6 +28,7 @@ def compile_conditions(expressions: Sequence[Expression]) -> Conditions:
     walked: list[Callable[[Environment], Any]] = [_walked(expression) for expression in expressions]
 
     def slow(environment: Environment) -> list[bool | EvaluationError]:
+        """Evaluate the conditions one by one, by walking their trees."""
         return [walk(environment) for walk in walked]
 
     if not expressions:
@@ -47,6 +48,7 @@ def compile_expression(expression: Expression) -> Callable[[Environment], Value]
     """Return a function that gives the value of an expression, or raises EvaluationError as the walker does."""
 
     def walk(environment: Environment) -> Any:
+        """Evaluate the expression by walking its tree."""
         return Walker(environment).value(expression.tree)
 
     if not _is_simple(expression):
@@ -77,6 +79,7 @@ def _is_simple(expression: Expression) -> bool:
 
 def _walked(expression: Expression) -> Callable[[Environment], bool | EvaluationError]:
     def walk(environment: Environment) -> bool | EvaluationError:
+        """Evaluate the condition by walking its tree; what it raises is returned."""
         try:
             return Walker(environment).truth(expression.tree)
         except EvaluationError as error:

@@ -66,6 +66,7 @@ def parse_table(name: str, written: Written) -> Table:
     converted = iter(values)
 
     def convert(part: Written) -> Entries:
+        """Return a part of the table with its values in their type."""
         return {
             unicodedata.normalize("NFC", key): convert(inner) if isinstance(inner, Mapping) else next(converted)
             for key, inner in part.items()

@@ -137,6 +137,7 @@ def _unescape(quoted: str, start: int) -> str:
         return unicodedata.normalize("NFC", quoted[1:-1])
 
     def resolve(match: re.Match[str]) -> str:
+        """Return the character that an escape stands for."""
         escape = match[1]
         if escape[0] == "u" and len(escape) == 5:
             character = chr(int(escape[1:], 16))
