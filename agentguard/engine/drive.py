@@ -78,7 +78,7 @@ def perform(parts: Parts, step: Step) -> Any:
     """Do one step of a walk in this thread and return what it gives."""
     match step:
         case Look():
-            return parts.store.read(step.query)
+            return parts.store.look(step.query, step.keys)
         case Meet():
             return parts.vault.pseudonym(step.tenant, step.customer)
         case Convene():
@@ -96,7 +96,7 @@ def perform(parts: Parts, step: Step) -> Any:
 async def _aperform(parts: Parts, step: Step) -> Any:
     match step:
         case Look():
-            return await parts.store.aread(step.query, step.keys)
+            return await parts.store.alook(step.query, step.keys)
         case Meet():
             return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
         case Convene():

@@ -141,16 +141,22 @@ class Store:
         finally:
             self._inside.transaction = False
 
-    async def aread(self, query: Callable[[Reading], T], keys: Sequence[ActionKey] = ()) -> T:
-        """Run a short query as `read` does, without holding up the event loop.
+    def look(self, query: Callable[[Reading], T], keys: Sequence[ActionKey] = ()) -> T:
+        """Run a short query as `read` does, beside the units of work where a server is asked for all of them at once.
 
         Args:
             query: What to run.
             keys: Of actions that it will ask for, so that a server is asked once for those of many queries.
         """
-        if self._dialect.name == "sqlite":  # a lookup in a local file costs less than handing it to a thread
+        if not self._dialect.has_server:
             return self.read(query)
-        # Beside units of work it costs no round trip of its own.
+        self._enter()
+        return self._committer.run(query, keys)
+
+    async def alook(self, query: Callable[[Reading], T], keys: Sequence[ActionKey] = ()) -> T:
+        """Run a short query as `look` does, without holding up the event loop."""
+        if not self._dialect.has_server:  # a lookup in a local file costs less than handing it to a thread
+            return self.read(query)
         self._enter()
         value: T = await _outcome(self._committer.submit(query, keys))
         return value

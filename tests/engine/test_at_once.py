@@ -68,7 +68,7 @@ def test_64_at_once_with_one_key_act_once_and_get_one_answer(crowd):
 def test_who_waits_for_an_action_of_this_process_does_not_ask_the_store_again_and_again(crowd):
     shop = crowd(seconds=1.0)
     looked = []
-    name = "aread" if shop.is_async else "read"
+    name = "alook" if shop.is_async else "look"
     look = getattr(shop.guard.store, name)
     setattr(shop.guard.store, name, lambda *asked: (looked.append(1), look(*asked))[1])
     answers = at_once(shop, 8)

@@ -42,15 +42,15 @@ def cancel_at(shop, step, moment):
             return run
 
         store = shop.guard.store
-        reads, transacts = store.aread, store.atransact
-        store.aread = lambda query, keys: through(reads, query)
+        reads, transacts = store.alook, store.atransact
+        store.alook = lambda query, keys: through(reads, query)
         store.atransact = lambda work: through(transacts, work)
         task = asyncio.create_task(Shop.ask(shop, run=shop.guard.arun))
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(main())
-    del shop.guard.store.aread, shop.guard.store.atransact
+    del shop.guard.store.alook, shop.guard.store.atransact
 
 
 def settle_down(shop):
@@ -123,17 +123,17 @@ def test_an_interrupted_thread_gives_back_what_it_holds(open_shop):
     shop = open_shop()
     shop.guard.start()
     store = shop.guard.store
-    reads = store.read
+    looks = store.look
     seen = iter(STEPS[::2])
 
-    def read(query):
+    def look(query, keys):
         if next(seen, None) == "look again":
             raise KeyboardInterrupt
-        return reads(query)
+        return looks(query, keys)
 
-    store.read = read
+    store.look = look
     with pytest.raises(KeyboardInterrupt):
         shop.ask()
-    store.read = reads
+    store.look = looks
     assert str(settle_down(shop).state) == "released"
     assert shop.paid == []

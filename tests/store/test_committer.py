@@ -317,7 +317,7 @@ def test_what_a_unit_raises_reaches_the_task_that_waits(store):
             await store.atransact(fails)
         with pytest.raises(RuntimeError, match="StopIteration"):
             await store.atransact(stops)
-        return await store.aread(lambda reading: reading.position())
+        return await store.alook(lambda reading: reading.position())
 
     assert asyncio.run(main()) == 0
 
@@ -491,7 +491,7 @@ def test_what_many_queries_ask_for_is_asked_at_once_and_found_as_it_stands(store
 
     async def main():
         with held_up(store):
-            asked = [asyncio.create_task(store.aread(look(key), [key])) for key in keys]
+            asked = [asyncio.create_task(store.alook(look(key), [key])) for key in keys]
             opened = store.submit(opening("a5"))
             await asyncio.sleep(0.05)
         return [await task for task in asked], await opened.future
