@@ -119,7 +119,7 @@ def _asked(sheet: Sheet, packet: Packet) -> None:
     model = f" ({packet.model})" if packet.model else ""
     customer = f" for customer {packet.customer_id or packet.customer}" if packet.customer else ""
     sheet.heading("what is asked")
-    sheet.prose(f"{packet.agent}{model} asks to {action_words(packet.action)} (`{packet.action}`){customer}.")
+    sheet.prose(f"{packet.agent}{model} asks to {action_words(packet.action)}{customer} (`{packet.action}`).")
     sheet.pairs(
         (name_words(item.name), PERSONAL if item.value is None else printable(item.value)) for item in packet.arguments
     )

@@ -102,11 +102,11 @@ def name_words(name: str) -> str:
 
 
 def action_words(action: str) -> str:
-    """Return an action as a deed: `refund.issue` is `issue refund`, `order.modify_items` is `order: modify items`."""
+    """Return an action as a deed: `refund.issue` is `issue refund`, `order.modify_items` is `modify items (order)`."""
     noun, _, verb = action.rpartition(".")
     if not noun:
         return name_words(action)
-    return f"{name_words(noun)}: {name_words(verb)}" if "_" in verb else f"{verb} {name_words(noun)}"
+    return f"{name_words(verb)} ({name_words(noun)})" if "_" in verb else f"{verb} {name_words(noun)}"
 
 
 def comparison_words(comparison: Comparison) -> str:

@@ -47,7 +47,7 @@ def causes(body: Mapping[str, Any], bundle: Bundle, explanation: Explanation | N
             code=reason["code"],
             says=reason["because"] or SAYS.get(reason["code"], ""),
             because=tuple(because),
-            place=f"{item.place.file} line {item.place.line}" if item is not None else "",
+            place=f"{item.place.file.rpartition('/')[2]} line {item.place.line}" if item is not None else "",
             text=tuple(_lines(policy.text, item.place)) if policy is not None and item is not None else (),
         )
 

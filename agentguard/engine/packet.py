@@ -17,6 +17,7 @@ from agentguard.core.limits import window_start
 from agentguard.core.money import Money
 from agentguard.core.packet import Packet
 from agentguard.core.plan import Plan
+from agentguard.core.policy import Verdict
 from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words
 from agentguard.core.request import LINK, SUMMARY
 from agentguard.core.words import value_text
@@ -226,6 +227,10 @@ def _automatic(explanation: Explanation) -> Iterator[str]:
         yield f"the rule {explanation.closest.id} would have allowed it, but: " + "; ".join(
             comparison_words(item) for item in explanation.closest.blocking
         )
+    else:
+        allowing = [rule.id for rule in explanation.rules if rule.holds and rule.then.verdict is Verdict.ALLOW]
+        if allowing:
+            yield f"the rule {' and '.join(allowing)} allows it; only the reasons above ask for a person"
 
 
 def _alternatives(about: Rebuilt, explanation: Explanation) -> Iterator[Alternative]:
