@@ -11,9 +11,10 @@ import typer
 
 from agentguard.cli import exits, timeline
 from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import Details, Narrator
+from agentguard.cli.narration import Narrator
 from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
 from agentguard.cli.output import Output, print_json, verdict_text
+from agentguard.cli.told import Details
 from agentguard.core.prose import moment
 from agentguard.engine import machine
 from agentguard.engine.guard import Guard

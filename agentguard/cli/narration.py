@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agentguard.cli import interventions
 from agentguard.cli.customers import customer_text
+from agentguard.cli.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
 from agentguard.core.prose import amount_text, moment, plain, span
 from agentguard.engine.guard import Guard
@@ -19,6 +20,7 @@ REASONS = {
     "no_rule_matched": "no rule matched",
     "limit_exceeded": "the limit would be passed",
     "requirement_missing": "what had to happen first did not",
+    "not_confirmed": "the customer has not said yes to exactly this",
     "cannot_evaluate": "it could not be evaluated, and counts against the request",
     "arguments_invalid": "the arguments are not what the action declares",
     "action_unknown": "no policy governs this action",
@@ -29,17 +31,6 @@ REASONS = {
     "halted": "a person stopped it",
 }
 STATES = {"executing": ", sent to the tool", "ready": ", held and not begun", "waiting": ", waits for people"}
-
-Details = list[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One entry in words: a title, a word that gives its colour, and what there is to say about it."""
-
-    title: str
-    colour: str
-    details: Details
 
 
 class Narrator:
@@ -71,18 +62,14 @@ class Narrator:
             "rejected": _ended,
             "expired": _ended,
             "withdrawn": _ended,
-            "activated": _activated,
-            "halted": _halted,
-            "resumed": _resumed,
-            "clock_confirmed": _clock_confirmed,
-            "schema_upgraded": _schema_upgraded,
+            **interventions.TELLERS,
         }
 
     def tell(self, entry: Entry) -> Told:
         """Return one entry in words; a kind that is not known here is told by its name."""
         body = entry.document
         teller = self._tellers.get(entry.kind)
-        return Told(entry.kind, "", _by(body)) if teller is None else teller(body)
+        return Told(entry.kind, "", by(body)) if teller is None else teller(body)
 
     def _decided(self, body: dict[str, Any]) -> Told:
         verdict = body["verdict"]
@@ -131,7 +118,7 @@ class Narrator:
         return Told("refused before any rule was asked", "deny", [*self._reasons(body), *_said(body)])
 
     def _settled(self, body: dict[str, Any]) -> Told:
-        details = _by(body)
+        details = by(body)
         if body["external_reference"]:
             details.append(("reference", body["external_reference"]))
         for account, amount in body["settled"].items():
@@ -191,17 +178,6 @@ def _checks(entry: Entry) -> Iterator[Mapping[str, Any]]:
     body = entry.document
     for name in {"decided": ("limits",), "recorded": ("limits",), "counted": ("posted", "held")}.get(entry.kind, ()):
         yield from body.get(name, ())
-
-
-def openings(body: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how the accounts of new and changed limits begin, from an entry that put policies into force."""
-    for limit, opening in body.get("limits", {}).items():
-        if opening["account"] == "starts_now":
-            yield f"{limit}: counts from now on"
-        elif opening["account"] == "filled" and any(opening[name] for name in ("movements", "holds", "uncounted")):
-            erased = f", {opening['erased']} of them erased" if opening["erased"] else ""
-            lost = f"; {opening['uncounted']} could not be counted{erased}" if opening["uncounted"] else ""
-            yield f"{limit}: {opening['movements']} settled and {opening['holds']} under way counted from the log{lost}"
 
 
 def limit_text(check: Mapping[str, Any]) -> str:
@@ -284,19 +260,13 @@ def _error(body: Mapping[str, Any]) -> Details:
     return [("error", body["error"])] if body.get("error") else []
 
 
-def _by(body: Mapping[str, Any]) -> Details:
-    known = f", known by {body['authenticated']}" if body.get("authenticated") else ""
-    by = [("by", f"{body['by']}{known}")] if body.get("by") else []
-    return [*by, ("why", body["why"])] if body.get("why") else by
-
-
 def _released(body: dict[str, Any]) -> Told:
-    return Told("not done: what was held is given back", "", [*_error(body), *_by(body)])
+    return Told("not done: what was held is given back", "", [*_error(body), *by(body)])
 
 
 def _in_doubt(body: dict[str, Any]) -> Told:
     title = "in doubt: nobody knows whether it was done; what is held stays held"
-    return Told(title, "in_doubt", [*_error(body), *_by(body)])
+    return Told(title, "in_doubt", [*_error(body), *by(body)])
 
 
 def _sent_again(body: dict[str, Any]) -> Told:
@@ -308,7 +278,7 @@ def _taken_up(body: dict[str, Any]) -> Told:
 
 
 def _late_report(body: dict[str, Any]) -> Told:
-    details = [("outcome", body["outcome"]), *_error(body), *_by(body)]
+    details = [("outcome", body["outcome"]), *_error(body), *by(body)]
     return Told("a worker reported late; an older attempt cannot change the state", "in_doubt", details)
 
 
@@ -354,32 +324,7 @@ def _passed_on(body: dict[str, Any]) -> Told:
 
 
 def _ended(body: dict[str, Any]) -> Told:
-    details = _by(body)
+    details = by(body)
     if body.get("escalation"):
         details.append(("escalation", body["escalation"]))
     return Told(f"denied: {REASONS[body['kind']]}", "deny", details)
-
-
-def _activated(body: dict[str, Any]) -> Told:
-    policies = [f"{name} version {item['version']}" for name, item in body["policies"].items()]
-    details = [*_by(body), ("bundle", body["bundle"]), ("before", body["before"] or "none")]
-    details += [("policy", item) for item in policies]
-    details += [("limit", opening) for opening in openings(body)]
-    return Told("policies put into force", "allow", details)
-
-
-def _halted(body: dict[str, Any]) -> Told:
-    return Told(f"stopped: {body['target']}", "deny", _by(body))
-
-
-def _resumed(body: dict[str, Any]) -> Told:
-    return Told(f"goes on: {body['target']}", "allow", _by(body))
-
-
-def _clock_confirmed(body: dict[str, Any]) -> Told:
-    times = [(name.replace("_", " "), moment(body[name])) for name in ("clock", "clock_before", "now")]
-    return Told("the clock is relied on again", "allow", [*_by(body), *times, ("doubt", body["doubt"])])
-
-
-def _schema_upgraded(body: dict[str, Any]) -> Told:
-    return Told(f"tables brought from schema {body['from']} to {body['to']}", "", _by(body))

@@ -11,7 +11,7 @@ import typer
 from agentguard import policyfile
 from agentguard.cli import caseruns, exits, explanations
 from agentguard.cli.files import Kind, files_of, people_for
-from agentguard.cli.narration import openings
+from agentguard.cli.interventions import openings
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,

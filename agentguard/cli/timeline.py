@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import Details, Narrator
+from agentguard.cli.narration import Narrator
 from agentguard.cli.output import Output, verdict_text
+from agentguard.cli.told import Details
 from agentguard.core.prose import inline, moment
 from agentguard.engine.guard import Guard
 from agentguard.store.records import ActionRecord, Entry
