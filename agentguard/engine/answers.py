@@ -96,6 +96,7 @@ class Done(Answer):
     result: Any = None
     result_kept: bool = True
 
+    status: ClassVar[str] = "done"
     executed: ClassVar[bool | None] = True
 
     def for_model(self) -> dict[str, Any]:
