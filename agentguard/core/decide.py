@@ -13,7 +13,7 @@ from agentguard.core import escalation
 from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason, RequirementCheck
 from agentguard.core.findings import Findings
 from agentguard.core.language import UNKNOWN
-from agentguard.core.limits import AccountNeed, applies, check, checked, usage_values
+from agentguard.core.limits import AccountNeed, applies, checked, maximum, usage_values
 from agentguard.core.needs import Needs, needs
 from agentguard.core.plan import (
     Environment,
@@ -197,7 +197,7 @@ def _judge_limit(
         if need is None or usage is None:
             findings.unheld.append(limit)
             raise EvaluationError("missing", "what it counts is not known")
-        found = check(planned, need, usage, values)
+        found = checked(need, usage, maximum(planned, need.unit, values))
     except EvaluationError as error:
         findings.failed = True
         if need is not None and usage is not None:

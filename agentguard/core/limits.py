@@ -106,15 +106,6 @@ def maximum(planned: PlannedLimit, unit: str, values: Environment) -> int:
     return value
 
 
-def check(planned: PlannedLimit, need: AccountNeed, usage: Usage, values: Environment) -> LimitCheck:
-    """Return whether what is used plus this action stays within the max.
-
-    Raises:
-        EvaluationError: The max cannot be evaluated.
-    """
-    return checked(need, usage, maximum(planned, need.unit, values))
-
-
 def checked(need: AccountNeed, usage: Usage, ceiling: int | None) -> LimitCheck:
     """Return a limit held against its max.
 
@@ -123,17 +114,10 @@ def checked(need: AccountNeed, usage: Usage, ceiling: int | None) -> LimitCheck:
         usage: What the account says.
         ceiling: The max; None if it is not known: then nothing fits, and what a person lets pass is still held.
     """
-    return LimitCheck(
-        limit=need.limit,
-        account=need.account,
-        unit=need.unit,
-        window_start=need.window_start,
-        used=usage.used,
-        held=usage.held,
-        amount=need.amount,
-        max=ceiling,
-        fits=ceiling is not None and usage.used + need.amount <= ceiling,
-    )
+    used = usage.used
+    fits = ceiling is not None and used + need.amount <= ceiling
+    about = need.limit, need.account, need.unit, need.window_start
+    return LimitCheck(*about, used, usage.held, need.amount, ceiling, fits)
 
 
 def usage_values(needs: Mapping[str, AccountNeed], usage: Mapping[str, Usage]) -> Environment:

@@ -39,8 +39,7 @@ def added_accounts(
     Where that cannot be said, because something was erased since, what is held is what is settled.
     """
     own = {account for account, _ in begun.holds.values()}
-    holds = [item for item in reading.holds(record.id) if item.account not in own]
-    held = {item.account: item.amount for item in holds if item.state == "open"}
+    held = {account: amount for account, (_, amount) in reading.held(record.id).items() if account not in own}
     late = record.state is State.RELEASED
     if not late and not (held and real):
         return AddedAccounts(held)

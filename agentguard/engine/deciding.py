@@ -76,8 +76,7 @@ class Deciding:
         own = None if self.before is None else self.ask.action_id
         evidence = collect(self.parts, transaction, self.ask, self.facts, wanted, own, tally.votes)
         decision = decide(self.ask.plan, self.ask.request, evidence, wanted)
-        failed = any(fact.status is FactStatus.FAILED for fact in self.facts.values())
-        if failed and self.before is not None and not decision.permits:
+        if self.before is not None and not decision.permits and self._lookup_failed():
             return recorded.not_now(self.ask.action_id, self.ask.request.action, "lookup_failed")
         if decision.permits and self._is_ready() and not self._holds_the_same(transaction, decision):
             decision = _withdrawn(decision, self.ask.action_id)
@@ -115,6 +114,9 @@ class Deciding:
 
     def _policies(self) -> list[Policy]:
         return [file.policy for file in self.ask.plan.files]
+
+    def _lookup_failed(self) -> bool:
+        return any(fact.status is FactStatus.FAILED for fact in self.facts.values())
 
     def _is_ready(self) -> bool:
         return self.before is not None and self.before.state is State.READY
@@ -159,8 +161,7 @@ class Deciding:
             transaction.hold(self.ask.action_id, account, unit, amount)
 
     def _holds_the_same(self, transaction: Transaction, decision: Decision) -> bool:
-        held = {item.account: (item.unit, item.amount) for item in transaction.holds(self.ask.action_id)}
-        return held == self._amounts(decision)
+        return transaction.held(self.ask.action_id) == self._amounts(decision)
 
     def _escalated(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer:
         fence = 0 if self.before is None else self.before.fence
@@ -176,7 +177,7 @@ class Deciding:
 
     def _denied(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer:
         fence = 0 if self.before is None else self.before.fence
-        failed = self.before is None and any(fact.status is FactStatus.FAILED for fact in self.facts.values())
+        failed = self.before is None and self._lookup_failed()
         answer = Denied(
             decision_id=self.ask.action_id,
             action=self.ask.request.action,

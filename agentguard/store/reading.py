@@ -161,6 +161,11 @@ class Reading:
         said = self._lookups.account(account)
         return None if said is None else AccountRecord(account, said.unit, said.pending, said.posted, said.n)
 
+    def held(self, action_id: str) -> Mapping[str, tuple[str, int]]:
+        """Return what an action holds now, by account: the unit and the amount."""
+        found = self._lookups.action(action_id)
+        return found.holds if found is not None and found.is_open else {}
+
     def holds(self, action_id: str) -> tuple[HoldRecord, ...]:
         """Return everything that an action holds or held."""
         found = self._lookups.action(action_id)
