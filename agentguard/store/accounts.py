@@ -201,8 +201,8 @@ def post(
         )
     moment = max(now_us, said.last_us)
     if not said.n:
-        lookups.layer.known["stretches", account] = (Stretch(_BEFORE_ALL, moment, 0),)
-    lookups.layer.rows[INSERT_POSTING].append((account, moment, said.n + 1, amount, total, action))
+        lookups.layer.set(("stretches", account), (Stretch(_BEFORE_ALL, moment, 0),))
+    lookups.layer.add(INSERT_POSTING, (account, moment, said.n + 1, amount, total, action))
     lookups.layer.change(
         ("account", account),
         Account(said.unit, said.pending - given_back, total, said.n + 1, moment, position, said.reversed, said.kept),

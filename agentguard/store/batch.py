@@ -29,9 +29,9 @@ class Batch:
         self._memory = memory
         self._before = self._head = head
         self._moment = moment_of(clock, head)
-        self._layer = Layer(memory)
         self._reached = False
         memory.begin(head.version)
+        self._layer = Layer(memory.known)
 
     @property
     def head(self) -> Head:
@@ -53,8 +53,8 @@ class Batch:
         Raises:
             TornError: It raised when it was too late for that.
         """
-        layer = Layer(self._layer)
-        lookups = Lookups(self._channel, layer, writes=True)
+        self._layer.begin_unit()
+        lookups = Lookups(self._channel, self._layer, writes=True)
         transaction = Transaction(self._head.copy(), self._moment, lookups)
         try:
             value = work(transaction)
@@ -62,11 +62,11 @@ class Batch:
         except BaseException as error:
             if lookups.reached:
                 raise TornError from error
+            self._layer.undo_unit()
             raise
         if head.size != self._head.size:
             self._head = head
         self._reached = self._reached or lookups.reached
-        self._layer.take(layer)
         return value
 
     def write(self) -> None:

@@ -3,16 +3,15 @@
 Every change of the store has an entry in the log, so as long as the log's head is the one that this process committed
 or read last, everything it remembers is still true without a query.
 
-A lookup goes from a unit of work through its batch to what was committed; a unit that fails is forgotten by dropping
-its layer.
+A lookup goes from what a transaction came to know to what was committed before it; what a unit of work changed is
+taken back if it fails.
 """
 
 from __future__ import annotations
 
 import enum
 import threading
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from agentguard.store.records import ActionRecord
@@ -75,8 +74,8 @@ class Stretch(NamedTuple):
 class Remembering(Protocol):
     """What can be asked for what is remembered."""
 
-    def find(self, name: Name) -> Any:
-        """Return what is remembered under a name, or `UNKNOWN`."""
+    def get(self, name: Name, otherwise: Unknown, /) -> Any:
+        """Return what is remembered under a name, or what it is told."""
 
 
 class Version(NamedTuple):
@@ -133,9 +132,10 @@ class Memory:
             self._known = {}
         self._known.update(known)
 
-    def find(self, name: Name) -> Any:
-        """Return what is remembered under a name, or `UNKNOWN`; for the thread that changes it."""
-        return self._known.get(name, UNKNOWN)
+    @property
+    def known(self) -> Remembering:
+        """What is remembered, for the thread that changes it."""
+        return self._known
 
     def find_at(self, name: Name, version: Version) -> Any:
         """Return what is remembered under a name if it is of this version, or `UNKNOWN`."""
@@ -151,62 +151,81 @@ class _At:
         self._memory = memory
         self._version = version
 
-    def find(self, name: Name) -> Any:
-        return self._memory.find_at(name, self._version)
+    def get(self, name: Name, otherwise: Unknown) -> Any:
+        """Return what is remembered under a name at this version."""
+        found = self._memory.find_at(name, self._version)
+        return otherwise if found is UNKNOWN else found
 
 
 class Layer:
-    """What is known since a transaction or a unit of work began, and what of it is to be written.
+    """What is known since a transaction began, and what of it is to be written.
 
     Attributes:
         changed: The names of actions and accounts that the database does not have like this.
+        known: What was found in the database is added here as it is; what a unit of work makes of it, by `set`.
         rows: New rows by the statement that inserts them.
     """
 
-    __slots__ = ("below", "chain", "changed", "known", "remembered", "rows")
+    __slots__ = ("_added", "_before", "_changed_before", "_remembered", "changed", "known", "rows")
 
-    def __init__(self, below: Layer | Remembering) -> None:
+    def __init__(self, below: Remembering) -> None:
         self.known: dict[Name, Any] = {}
         self.changed: dict[Name, None] = {}
-        self.rows: defaultdict[Statement, list[tuple[Any, ...]]] = defaultdict(list)
-        self.below = below if isinstance(below, Layer) else None
-        self.remembered: Remembering = below.remembered if isinstance(below, Layer) else below
-        self.chain: tuple[dict[Name, Any], ...] = (self.known,)
-        if self.below is not None:
-            self.chain += self.below.chain
+        self.rows: dict[Statement, list[tuple[Any, ...]]] = {}
+        self._remembered = below.get
+        self.begin_unit()
+
+    def begin_unit(self) -> None:
+        """Keep everything so far, whatever becomes of the unit of work that begins."""
+        self._before: dict[Name, Any] = {}
+        self._changed_before = len(self.changed)
+        self._added: list[Statement] = []
+
+    def undo_unit(self) -> None:
+        """Take back what the unit of work that began last did, none of which was written."""
+        for name, value in self._before.items():
+            if value is UNKNOWN:
+                del self.known[name]
+            else:
+                self.known[name] = value
+        while len(self.changed) > self._changed_before:
+            self.changed.popitem()
+        for statement in self._added:
+            self.rows[statement].pop()
+            if not self.rows[statement]:
+                del self.rows[statement]
+
+    @property
+    def touched(self) -> Iterable[Name]:
+        """The names under which the unit of work set something."""
+        return self._before
 
     def find(self, name: Name) -> Any:
-        """Return what is known under a name, here or below, or `UNKNOWN`."""
-        for known in self.chain:
-            if name in known:
-                return known[name]
-        return self.remembered.find(name)
+        """Return what is known under a name, or `UNKNOWN`."""
+        found = self.known.get(name, UNKNOWN)
+        return self._remembered(name, UNKNOWN) if found is UNKNOWN else found
+
+    def set(self, name: Name, value: Any) -> None:
+        """Know something else as long as the unit of work does not fail."""
+        if name not in self._before:
+            self._before[name] = self.known.get(name, UNKNOWN)
+        self.known[name] = value
 
     def change(self, name: Name, value: Any) -> None:
-        """Know something else from here on, which is to be written."""
-        self.known[name] = value
+        """Set something that is to be written."""
+        self.set(name, value)
         self.changed[name] = None
+
+    def add(self, statement: Statement, row: tuple[Any, ...]) -> None:
+        """Have a row inserted by a statement."""
+        self.rows.setdefault(statement, []).append(row)
+        self._added.append(statement)
 
     @property
     def is_written(self) -> bool:
         """Whether the database has everything."""
-        return not any(layer.changed or layer.rows for layer in self.layers())
+        return not self.changed and not self.rows
 
-    def layers(self) -> Iterator[Layer]:
-        """Yield this layer and those below it."""
-        layer: Layer | None = self
-        while layer is not None:
-            yield layer
-            layer = layer.below
-
-    def pending(self, statement: Statement) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows that are still to be inserted by a statement, here and in the layers below."""
-        for layer in self.layers():
-            yield from layer.rows.get(statement, ())
-
-    def take(self, above: Layer) -> None:
-        """Take over what the layer above came to."""
-        self.known.update(above.known)
-        self.changed.update(above.changed)
-        for statement, rows in above.rows.items():
-            self.rows[statement] += rows
+    def pending(self, statement: Statement) -> Sequence[tuple[Any, ...]]:
+        """Return the rows that are still to be inserted by a statement."""
+        return self.rows.get(statement, ())

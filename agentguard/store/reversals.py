@@ -78,7 +78,7 @@ def give_back(lookups: Lookups, action: str, original: str, account: str, most: 
     said = lookups.account(account)  # asked last, since what was in memory only may have been written meanwhile
     if amount <= 0 or said is None:
         return 0
-    lookups.layer.rows[INSERT_REVERSAL].append((account, original, action, int(found[1]), amount, position))
+    lookups.layer.add(INSERT_REVERSAL, (account, original, action, int(found[1]), amount, position))
     lookups.layer.change(("account", account), said._replace(reversed=said.reversed + amount))
     return amount
 

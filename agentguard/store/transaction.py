@@ -95,10 +95,10 @@ class Transaction(Reading):
             raise UsageError(f"expected an entry of at most {LARGEST_ENTRY} bytes, got {len(data)}; keep less in it")
         reference = EntryRef(self._head.size + 1, stream, seq + 1, leaf_of(data))
         action_id = body.get("action_id")
-        self._layer.rows[INSERT_ENTRY].append(
-            (reference.pos, stream, reference.seq, self._now_us, kind, action_id, reference.leaf, data)
+        self._layer.add(
+            INSERT_ENTRY, (reference.pos, stream, reference.seq, self._now_us, kind, action_id, reference.leaf, data)
         )
-        self._layer.known["stream", stream] = reference.seq, reference.leaf
+        self._layer.set(("stream", stream), (reference.seq, reference.leaf))
         self._head.size, self._head.leaf = reference.pos, reference.leaf
         return reference
 
@@ -118,7 +118,7 @@ class Transaction(Reading):
             raise StaleFenceError(f"expected a new action, got the key `{record.key}` or the id a second time")
         opened = replace(record, updated_at=from_microseconds(self._now_us))
         self._layer.change(("action", record.id), Action(opened, {}, True, None))
-        self._layer.known["key", record.tenant, record.agent, record.conversation, record.key] = record.id
+        self._layer.set(("key", record.tenant, record.agent, record.conversation, record.key), record.id)
 
     def move(
         self, action_id: str, from_state: State, fence: int, to_state: State, **changes: Unpack[ActionChanges]
@@ -230,7 +230,7 @@ class Transaction(Reading):
         at_us = self._now_us if at is None else to_microseconds(at)
         for name, value in values.items():
             row = (action_id, name, tenant, action, value, entry_pos, at_us)
-            self._layer.rows[INSERT_VALUE].append(row)
+            self._layer.add(INSERT_VALUE, row)
 
     def store_policy(self, text_digest: str, name: str, version: int, text: str) -> None:
         """Store the exact text of a policy file; the same text again changes nothing.
@@ -285,7 +285,7 @@ class Transaction(Reading):
         number = 1 if last is None else last["n"] + 1
         values = {"n": number, "bundle": bundle_digest, "by": who, "why": why, "at_us": self._now_us}
         self._write(insert(_activation).values(values))
-        self._layer.known[IN_FORCE] = bundle_digest
+        self._layer.set(IN_FORCE, bundle_digest)
 
     def halt(self, target: str, who: str, why: str) -> None:
         """Stop `all`, one `action:name` or one `agent:name`; a second stop replaces who and why."""
@@ -295,20 +295,20 @@ class Transaction(Reading):
         self._write(insert(table).values({"target": target, "by": who, "why": why, "at_us": self._now_us}))
         stays = [halt for halt in self.halts() if halt.target != target]
         new = Halt(target, who, why, from_microseconds(self._now_us))
-        self._layer.known[HALTS] = tuple(sorted([*stays, new], key=lambda halt: halt.target))
+        self._layer.set(HALTS, tuple(sorted([*stays, new], key=lambda halt: halt.target)))
 
     def resume(self, target: str) -> bool:
         """Let go on what was stopped; False if it was not."""
         self._needs_entry = f"resumed `{target}`"
         table = HaltRow.__table__
-        self._layer.known[HALTS] = tuple(halt for halt in self.halts() if halt.target != target)
+        self._layer.set(HALTS, tuple(halt for halt in self.halts() if halt.target != target))
         return self._write(delete(table).where(table.c.target == target)) == 1
 
     def open_escalation(self, record: EscalationRecord) -> None:
         """Store what waits for people now."""
         self._needs_entry = f"opened escalation `{record.id}`"
         values = rows.escalation_values(record)
-        self._layer.rows[INSERT_ESCALATION].append(tuple(values[name] for name in INSERT_ESCALATION.order))
+        self._layer.add(INSERT_ESCALATION, tuple(values[name] for name in INSERT_ESCALATION.order))
 
     def close_escalation(self, escalation_id: str, from_state: str, to_state: str) -> None:
         """Move an escalation to its end, if it is still where the caller thinks.
@@ -380,12 +380,12 @@ class Transaction(Reading):
 
     def store_result(self, action_id: str, sealed: bytes) -> None:
         """Store the sealed result of an action, once."""
-        self._layer.rows[INSERT_RESULT].append((action_id, sealed))
+        self._layer.add(INSERT_RESULT, (action_id, sealed))
 
     def store_sealed(self, sealed: bytes) -> str:
         """Store a sealed value and return the digest that entries name it by; the same value again changes nothing."""
         name = digest(sealed)
-        self._layer.rows[INSERT_SEALED].append((name, sealed, name))
+        self._layer.add(INSERT_SEALED, (name, sealed, name))
         return name
 
     def finish(self) -> Head:
@@ -398,7 +398,7 @@ class Transaction(Reading):
             raise UsageError(
                 f"expected an audit entry beside what was stored, got none ({self._needs_entry}); append one"
             )
-        for name in self._layer.changed:
+        for name in self._layer.touched:
             found = self._layer.find(name)
             if isinstance(found, Action) and found.holds and found.is_open is not (found.record.state in HOLDING):
                 raise UsageError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, insert, literal_column, select, update
 
 from agentguard.store import rows
 from agentguard.store.channel import Channel
-from agentguard.store.memory import Account, Action, Layer, Name
+from agentguard.store.memory import Account, Action, Layer
 from agentguard.store.statement import Statement, inserting
 from agentguard.store.tables import (
     AccountRow,
@@ -96,7 +95,7 @@ class OvertakenError(Exception):
 
 
 def write_out(channel: Channel, layer: Layer, head: HeadChange | None = None) -> None:
-    """Write everything that a layer and those below it came to, and remember that the database has it.
+    """Write everything that a layer came to, and remember that the database has it.
 
     Args:
         channel: Inside a transaction that locked the log's head.
@@ -106,26 +105,21 @@ def write_out(channel: Channel, layer: Layer, head: HeadChange | None = None) ->
     Raises:
         OvertakenError: A row is not what it was remembered to be.
     """
-    changed: dict[Name, None] = {}
-    new: defaultdict[Statement, list[tuple[Any, ...]]] = defaultdict(list)
-    for part in reversed(list(layer.layers())):
-        changed |= part.changed
-        for statement, found in part.rows.items():
-            new[statement] += found
-        part.changed, part.rows = {}, defaultdict(list)
+    changed, new = layer.changed, layer.rows
+    layer.changed, layer.rows = {}, {}
     moved_actions: list[tuple[Any, ...]] = []
     changed_accounts: list[tuple[Any, ...]] = []
     for name in changed:
         value = layer.find(name)
         if isinstance(value, Action):
             if value.kept is None:
-                new[_INSERT_ACTION].append(rows.action_row(value))
+                new.setdefault(_INSERT_ACTION, []).append(rows.action_row(value))
             else:
                 moved_actions.append(rows.moved_row(value, value.kept))
             layer.known[name] = Action(*value[:3], (value.record.state.value, value.record.fence))
         elif isinstance(value, Account):
             if value.kept is None:
-                new[_INSERT_ACCOUNT].append((name[1], *value[:7]))
+                new.setdefault(_INSERT_ACCOUNT, []).append((name[1], *value[:7]))
             else:
                 changed_accounts.append((*value[1:7], name[1], *value.kept))
             layer.known[name] = Account(*value[:7], (value.n, value.pending))

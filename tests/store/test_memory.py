@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from agentguard.errors import KeyConflictError, StaleFenceError
 from agentguard.store import Store
-from agentguard.store.memory import LARGEST_MEMORY, UNKNOWN, Memory, Version
+from agentguard.store.memory import LARGEST_MEMORY, UNKNOWN, Layer, Memory, Version
 from agentguard.store.verification import verify
 from tests.store.given import START, HandClock, action, begin, body, release, settle
 
@@ -140,12 +140,34 @@ def test_a_reader_gets_nothing_of_a_version_that_a_commit_has_just_replaced():
     memory.begin(one)
     memory.learn({("account", "x"): 1}, one)
     old = memory.at(one)
-    assert old.find(("account", "x")) == 1
+    assert old.get(("account", "x"), UNKNOWN) == 1
     memory.learn({("account", "x"): 2}, two)
-    assert old.find(("account", "x")) is UNKNOWN
-    assert memory.at(two).find(("account", "x")) == 2
+    assert old.get(("account", "x"), UNKNOWN) is UNKNOWN
+    assert memory.at(two).get(("account", "x"), UNKNOWN) == 2
     memory.begin(Version(2, "another leaf"))
-    assert memory.find(("account", "x")) is UNKNOWN
+    assert memory.known.get(("account", "x"), UNKNOWN) is UNKNOWN
+
+
+def test_a_unit_that_is_undone_leaves_what_was_known_changed_and_to_be_written_as_it_found_it():
+    one, other, new, below = (("account", name) for name in ("one", "other", "new", "below"))
+    posting, value = "posting", "value"  # any two statements
+    layer = Layer({below: 0})
+    layer.change(one, 1)
+    layer.set(other, 1)
+    layer.add(posting, (1,))
+    layer.begin_unit()
+    for again in range(2, 4):
+        for name in (one, other, new, below):
+            layer.change(name, again)
+        layer.add(posting, (again,))
+        layer.add(value, (again,))
+    assert set(layer.touched) == {one, other, new, below}
+    layer.undo_unit()
+    assert [layer.find(name) for name in (one, other, new, below)] == [1, 1, UNKNOWN, 0]
+    assert (list(layer.changed), layer.rows) == ([one], {posting: [(1,)]})
+    layer.begin_unit()
+    layer.undo_unit()
+    assert (layer.find(one), layer.pending(posting)) == (1, [(1,)])
 
 
 @pytest.mark.law(12)
