@@ -270,13 +270,11 @@ def _withdrawn(decision: Decision, action_id: str) -> Decision:
 
 def halted(reading: Reading, action: str, agent: str) -> str | None:
     """Return the stop that a person pressed for this action or agent, or None."""
-    stopped = {halt.target for halt in reading.halts()}
-    if not stopped:
+    halts = reading.halts()
+    if not halts:
         return None
-    for target in ("all", f"action:{action}", f"agent:{agent}"):
-        if target in stopped:
-            return target
-    return None
+    stopped = {halt.target for halt in halts}
+    return next((target for target in ("all", f"action:{action}", f"agent:{agent}") if target in stopped), None)
 
 
 def collect(

@@ -79,10 +79,6 @@ def perform(parts: Parts, step: Step) -> Any:
     match step:
         case Look():
             return parts.store.look(step.query, step.keys)
-        case Meet():
-            return parts.vault.pseudonym(step.tenant, step.customer)
-        case Convene():
-            return parts.directory.people()
         case Commit():
             return parts.store.transact(step)
         case Gather():
@@ -91,16 +87,16 @@ def perform(parts: Parts, step: Step) -> Any:
             return _called(parts, step)
         case Pause():
             return _paused(parts, step)
+        case Meet():
+            return parts.vault.pseudonym(step.tenant, step.customer)
+        case Convene():
+            return parts.directory.people()
 
 
 async def _aperform(parts: Parts, step: Step) -> Any:
     match step:
         case Look():
             return await parts.store.alook(step.query, step.keys)
-        case Meet():
-            return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
-        case Convene():
-            return await asyncio.to_thread(parts.directory.people)
         case Commit():
             return await parts.store.atransact(step)
         case Gather():
@@ -109,6 +105,10 @@ async def _aperform(parts: Parts, step: Step) -> Any:
             return await _acalled(parts, step)
         case Pause():
             return await _apaused(parts, step)
+        case Meet():
+            return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
+        case Convene():
+            return await asyncio.to_thread(parts.directory.people)
 
 
 def _paused(parts: Parts, step: Pause) -> float:

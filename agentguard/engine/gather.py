@@ -55,6 +55,9 @@ class Failure:
 
 Facts = dict[str, Fact]
 
+CIRCLE = Failure("circle")
+"""What a lookup gives to one that it waits for itself."""
+
 
 def gather(
     plan: Plan, request: Request, lookups: Mapping[str, Lookup], clock: Clock, found: Facts
@@ -79,7 +82,7 @@ def _look_up(
     if lookup is None:
         results[root] = Failure("no_lookup")
         return
-    results[root] = Failure("circle")
+    results[root] = CIRCLE
     for name in lookup.signature.parameters:
         if name in lookups and name != root:
             yield from _look_up(name, request, lookups, results, clock)
