@@ -5,6 +5,7 @@
 
 from agentguard.core.decision import Decision, Reason
 from agentguard.core.money import Money
+from agentguard.core.people import Absence, People, Power, User
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting
@@ -23,15 +24,19 @@ from agentguard.errors import (
     NotAllowedError,
     NotDoneError,
     NotFoundError,
+    PeopleUnavailableError,
     PolicyError,
+    PowerRefusedError,
     RecordingError,
     StoreError,
     StoreUnavailableError,
     UndeliveredError,
     UsageError,
+    VoteRefusedError,
 )
 
 __all__ = [
+    "Absence",
     "Actor",
     "AgentGuardError",
     "Answer",
@@ -56,7 +61,11 @@ __all__ = [
     "NotFoundError",
     "Observed",
     "Only",
+    "People",
+    "PeopleUnavailableError",
     "PolicyError",
+    "Power",
+    "PowerRefusedError",
     "Queryable",
     "Read",
     "Ready",
@@ -70,7 +79,9 @@ __all__ = [
     "UndeliveredError",
     "Unprotected",
     "UsageError",
+    "User",
     "Verdict",
+    "VoteRefusedError",
     "Waiting",
     "Waits",
 ]

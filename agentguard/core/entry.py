@@ -102,6 +102,26 @@ def recorded(
     }
 
 
+def proposed(
+    action_id: str,
+    request: Request,
+    pseudonym: str,
+    plan: Plan,
+    *,
+    standing: Standing,
+    sealed: SealedDigests,
+    versions: Versions,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return the body for a request that a person made in place of another one, and that is not decided yet."""
+    return {
+        **about(action_id, request, pseudonym, standing),
+        **_asked(request, plan, {}, sealed, versions),
+        "kind": "proposed",
+        **more,
+    }
+
+
 def _asked(
     request: Request, plan: Plan, facts: Mapping[str, Fact], sealed: SealedDigests, versions: Versions
 ) -> dict[str, Any]:

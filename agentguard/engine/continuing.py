@@ -25,39 +25,42 @@ def again(parts: Parts, action_id: str) -> Proposal:
         NotFoundError: No action has this id.
         UsageError: Its arguments were never right, or its customer was erased.
     """
+    return parts.store.read(lambda reading: proposal_of(parts, reading, action_id))
 
-    def read(reading: Reading) -> Proposal:
-        """Return the proposal that the action's decision was about."""
-        record = reading.action(action_id)
-        if record is None:
-            raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
-        found = reading.entry(record.decision_entry or 0)
-        if found is not None and found.kind == "recorded":
-            raise UsageError(f"action `{action_id}` was recorded as done elsewhere; there is nothing to go on with")
-        if found is None or found.kind != "decided":
-            raise UsageError(
-                f"action `{action_id}` was refused before any rule looked at it; there is nothing to go on with"
-            )
-        plan = parts.force.plan(parts.force.bundle(reading, found.document["bundle"]), record.action)
-        reader = reader_of(parts, reading, found.document, plan)
-        request = reader.request(parts.vault.customer_of(record.on_behalf_of) if record.on_behalf_of else "")
-        if reader.erased:
-            raise UsageError(
-                f"expected the whole request of action `{action_id}`, but this was erased: {reader.erased}"
-            )
-        context = {name.removeprefix("context."): value for name, value in request.context.items()}
-        return Proposal(
-            action=record.action,
-            arguments=request.arguments,
-            actor=request.actor,
-            on_behalf_of=request.on_behalf_of,
-            context={**context, **({"conversation": record.conversation} if CONVERSATION in request.context else {})},
-            key=record.key,
-            tenant=record.tenant,
-            relates_to=record.relates_to,
+
+def proposal_of(parts: Parts, reading: Reading, action_id: str) -> Proposal:
+    """Return the proposal of an action as it was made, rebuilt from its record inside one reading.
+
+    Raises:
+        NotFoundError: No action has this id.
+        UsageError: Its arguments were never right, or its customer was erased.
+    """
+    record = reading.action(action_id)
+    if record is None:
+        raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+    found = reading.entry(record.decision_entry or 0)
+    if found is not None and found.kind == "recorded":
+        raise UsageError(f"action `{action_id}` was recorded as done elsewhere; there is nothing to go on with")
+    if found is None or found.kind not in ("decided", "proposed"):
+        raise UsageError(
+            f"action `{action_id}` was refused before any rule looked at it; there is nothing to go on with"
         )
-
-    return parts.store.read(read)
+    plan = parts.force.plan(parts.force.bundle(reading, found.document["bundle"]), record.action)
+    reader = reader_of(parts, reading, found.document, plan)
+    request = reader.request(parts.vault.customer_of(record.on_behalf_of) if record.on_behalf_of else "")
+    if reader.erased:
+        raise UsageError(f"expected the whole request of action `{action_id}`, but this was erased: {reader.erased}")
+    context = {name.removeprefix("context."): value for name, value in request.context.items()}
+    return Proposal(
+        action=record.action,
+        arguments=request.arguments,
+        actor=request.actor,
+        on_behalf_of=request.on_behalf_of,
+        context={**context, **({"conversation": record.conversation} if CONVERSATION in request.context else {})},
+        key=record.key,
+        tenant=record.tenant,
+        relates_to=record.relates_to,
+    )
 
 
 def resolve(parts: Parts, action_id: str, *, done: bool, result: Any = None, **person: Unpack[Person]) -> Answer:

@@ -12,17 +12,18 @@ from agentguard.core import entry
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision, Reason
 from agentguard.core.lifecycle import State
-from agentguard.core.needs import Needs, needs
+from agentguard.core.needs import Needs, RequirementNeed, needs
 from agentguard.core.people import People
 from agentguard.core.policy import Policy, Verdict
 from agentguard.core.request import Evidence, Fact, FactStatus, Vote
-from agentguard.engine import escalating, recorded
+from agentguard.engine import confirming, escalating, recorded
 from agentguard.engine import tally as tallying
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask
 from agentguard.engine.effect import name_of
 from agentguard.engine.parts import Parts
 from agentguard.engine.undertaking import Undertaking, undertaking
+from agentguard.engine.voting import carried
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, Sealed
 
@@ -31,7 +32,7 @@ POSTS_NOTHING = frozenset({"decided", "refused", "released", "in_doubt", "sent_a
 
 
 class Again(enum.Enum):
-    """Why a decision was not made: what it rested on has changed meanwhile."""
+    """Why there is no decision to go by: what it rested on has changed meanwhile, or it came with its approval."""
 
     LOOK = "look"
     GATHER = "gather"
@@ -143,6 +144,8 @@ class Deciding:
         )
         self._hold(transaction, self._amounts(decision))
         escalating.end_of(transaction, self.before)
+        if decision.requirements:
+            confirming.use(transaction, self.ask, decision, written.pos)
         if not self.begin:
             return recorded.ready(self.ask, decision, written.pos, lease)
         return undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written.pos)
@@ -163,7 +166,7 @@ class Deciding:
     def _holds_the_same(self, transaction: Transaction, decision: Decision) -> bool:
         return transaction.held(self.ask.action_id) == self._amounts(decision)
 
-    def _escalated(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer:
+    def _escalated(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer | Again:
         fence = 0 if self.before is None else self.before.fence
         opened = escalating.escalation(self.parts, self.ask, decision, evidence.now)
         standing = entry.Standing(State.WAITING, fence, 0)
@@ -173,25 +176,28 @@ class Deciding:
         self._hold(transaction, held)
         escalating.end_of(transaction, self.before)
         transaction.open_escalation(opened)
+        if self.before is not None and carried(self.parts, transaction, self.before, opened, self.people):
+            return Again.LOOK
         return escalating.waiting(self.ask.action_id, self.ask.request.action, decision, opened, written.pos)
 
     def _denied(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer:
         fence = 0 if self.before is None else self.before.fence
-        failed = self.before is None and self._lookup_failed()
+        # A lookup that failed may be tried again, and a customer asked for their yes: the denial is recorded, the key
+        # stays free (law 3).
+        free = self.before is None and (self._lookup_failed() or _only_unconfirmed(decision))
         answer = Denied(
             decision_id=self.ask.action_id,
             action=self.ask.request.action,
             say=decision.say,
             language=decision.language,
             reasons=decision.reasons,
-            may_retry=failed,
+            may_retry=free,
         )
         if self.before is not None:
             transaction.release(self.ask.action_id)
         escalating.end_of(transaction, self.before)
-        # A lookup that failed may be tried again: the denial is recorded, the key stays free (law 3).
         written = self._record(
-            transaction, evidence, decision, entry.Standing(State.DENIED, fence, 0), answer=answer, keep=not failed
+            transaction, evidence, decision, entry.Standing(State.DENIED, fence, 0), answer=answer, keep=not free
         )
         return replace(answer, entry=written.pos)
 
@@ -239,13 +245,15 @@ class Deciding:
         return written
 
     def _move(self, transaction: Transaction, state: State, changes: ActionChanges) -> None:
+        tool = self.parts.registry.tools.get(self.ask.request.action)
+        effect = name_of(tool.effect) if tool else "unprotected"
         if self.before is not None:
+            if self.before.state is State.PROPOSED:
+                changes["effect"] = effect
             transaction.move(self.ask.action_id, self.before.state, self.before.fence, state, **changes)
             return
-        tool = self.parts.registry.tools.get(self.ask.request.action)
         rest: dict[str, Any] = dict(changes)
         fence = rest.pop("new_fence", 0)
-        effect = name_of(tool.effect) if tool else "unprotected"
         transaction.open_action(recorded.new_record(self.ask, effect, state=state, fence=fence, **rest))
 
     def _halted(self, transaction: Transaction, target: str) -> Answer:
@@ -261,6 +269,10 @@ class Deciding:
             entry=written.pos,
             may_retry=True,
         )
+
+
+def _only_unconfirmed(decision: Decision) -> bool:
+    return all(item.code == "not_confirmed" for item in decision.reasons if item.verdict is Verdict.DENY)
 
 
 def _withdrawn(decision: Decision, action_id: str) -> Decision:
@@ -303,16 +315,15 @@ def collect(
         )
         for limit, need in wanted.accounts.items()
     }
-    history = {
-        name: reading.settled(
-            asked.request.tenant,
-            need.action,
-            {key: parts.keyed_value(value) for key, value in need.values.items()},
-            need.since,
-        )
-        for name, need in wanted.requirements.items()
-    }
+    history = {name: _happened(parts, reading, asked, need) for name, need in wanted.requirements.items()}
     return Evidence(facts=facts, usage=usage, history=history, votes=votes, now=reading.now())
+
+
+def _happened(parts: Parts, reading: Reading, asked: Ask, need: RequirementNeed) -> int | None:
+    values = {key: parts.keyed_value(value) for key, value in need.values.items()}
+    if need.action is None:
+        return confirming.confirmed(reading, asked.request.tenant, values, need, asked.action_id)
+    return reading.settled(asked.request.tenant, need.action, values, need.since)
 
 
 def decide_now(parts: Parts, reading: Reading, asked: Ask, facts: Mapping[str, Fact]) -> tuple[Decision, Evidence]:

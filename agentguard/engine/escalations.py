@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Unpack
@@ -13,6 +14,7 @@ from agentguard.core.lifecycle import State
 from agentguard.core.packet import Packet
 from agentguard.core.request import Vote
 from agentguard.engine import escalating, pausing, powers, recorded, voting
+from agentguard.engine.amending import amend
 from agentguard.engine.expiry import end_waiting
 from agentguard.engine.packet import packet
 from agentguard.engine.parts import Parts
@@ -157,6 +159,40 @@ class Escalations:
         return voting.vote(
             self._parts, escalation_id, Try(voting.REJECT, by, authenticated, reason_code, note, viewed_at)
         )
+
+    def amend(
+        self,
+        escalation_id: str,
+        arguments: Mapping[str, Any],
+        *,
+        by: str,
+        reason_code: str,
+        authenticated: str = UNVERIFIED,
+        note: str = "",
+        viewed_at: datetime | None = None,
+    ) -> Ballot:
+        """Ask for less, or for another choice, in place of what waits; a new action that is decided on its own.
+
+        Only what the route lets an approver change may be changed, and nothing may be raised. The yes of whoever amends
+        counts for the new action where its route admits them and asks for reasons that they saw. `execute` with the
+        ballot's `action_id` decides it; so does whoever asks again under the old key, which answers with its outcome.
+
+        Args:
+            escalation_id: What is amended.
+            arguments: What is changed, by name: `{"amount": "200.00"}`.
+            by: As for `approve`, like the rest.
+            reason_code: A word for why.
+            authenticated: How whoever amends is known.
+            note: Words for the record.
+            viewed_at: When they saw what they amend.
+
+        Raises:
+            NotFoundError: No escalation has this id.
+            UsageError: An argument is not one of the action, or its value cannot be understood.
+            VoteRefusedError: It is not open, they may not decide it, or may not change it so; the log says so.
+        """
+        attempt = Try(voting.AMEND, by, authenticated, reason_code, note, viewed_at)
+        return amend(self._parts, escalation_id, attempt, arguments)
 
     def withdraw(self, escalation_id: str, **person: Unpack[Person]) -> Ballot:
         """Take back what was asked for, so that nobody has to decide it; the action is denied.

@@ -106,7 +106,11 @@ def _deny(
     reasons = (reason, *recorded.reasons_of(recorded.kept(record)))
     document = recorded.kept(record)
     answer = recorded.document_text(
-        say=document.get("say", ""), language=document.get("language", ""), reasons=reasons, entry_position=written.pos
+        say=document.get("say", ""),
+        language=document.get("language", ""),
+        reasons=reasons,
+        entry_position=written.pos,
+        amended=more.get("amended", ""),
     )
     transaction.move(record.id, record.state, record.fence, State.DENIED, answer=answer)
     ended = transaction.action(record.id)

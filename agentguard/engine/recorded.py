@@ -36,9 +36,7 @@ def new_record(asked: Ask, effect: str, **more: Any) -> ActionRecord:
     """Return the row of an action that was not seen before, with what its first decision made of it."""
     request = asked.request
     sealed = {place.removeprefix("arguments."): item.digest for place, item in asked.sealed.items()}
-    arguments = {
-        name: {"sealed": sealed[name]} if name in sealed else value for name, value in asked.encoded.items()
-    }
+    arguments = {name: {"sealed": sealed[name]} if name in sealed else value for name, value in asked.encoded.items()}
     return ActionRecord(
         id=asked.action_id,
         tenant=request.tenant,
@@ -82,8 +80,9 @@ def document_text(
     problems: Sequence[str] = (),
     error: str = "",
     result_kept: bool = True,
+    amended: str = "",
 ) -> str:
-    """Return the kept part of an answer as canonical JSON."""
+    """Return the kept part of an answer as canonical JSON; `amended` is the action that took this one's place."""
     document = {
         "say": say,
         "language": language,
@@ -104,7 +103,7 @@ def document_text(
         "error": error,
         "result_kept": result_kept,
     }
-    return text_of(document)
+    return text_of({**document, "amended": amended} if amended else document)
 
 
 def changed_text(record: ActionRecord, position: int, **changes: Any) -> str:

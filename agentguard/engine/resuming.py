@@ -6,7 +6,7 @@ returns with its key, finds it done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from agentguard.core.lifecycle import State
@@ -33,26 +33,18 @@ class Resuming:
         self._tried: dict[str, tuple[int, datetime]] = {}
 
     def approved(self, *, patient: bool) -> Iterator[ActionRecord]:
-        """Yield the actions that were approved, wait for whoever goes on with them, and have their tool here."""
-        after = ""
-        while True:
-            now, found, after = self._parts.store.read(lambda reading, page=after: self._page(reading, page))  # type: ignore[misc]
-            yield from (record for record in found if not (patient and self._tried_lately(record, now)))
-            if not after:
-                break
+        """Yield the actions that wait only for whoever goes on with them, and have their tool here.
 
-    def _page(self, reading: Reading, after: str) -> tuple[datetime, list[ActionRecord], str]:
-        page = reading.escalations(escalating.APPROVED, limit=_PAGE, after=after)
-        records = (reading.action(item.action_id) for item in page)
-        mine = [
-            record
-            for record in records
-            if record is not None
-            and record.state is State.WAITING
-            and record.action in self._parts.registry.tools
-            and halted(reading, record.action, record.agent) is None
-        ]
-        return reading.now(), mine, page[-1].id if len(page) == _PAGE else ""
+        They were approved, or an approver proposed them in place of others.
+        """
+        for page_of in (_approved, _proposed):
+            after = ""
+            while True:
+                now, found, after = self._parts.store.read(lambda reading, of=page_of, page=after: of(reading, page))  # type: ignore[misc]
+                mine = (record for record in found if record.action in self._parts.registry.tools)
+                yield from (record for record in mine if not (patient and self._tried_lately(record, now)))
+                if not after:
+                    break
 
     def resume(self, record: ActionRecord) -> Answer:
         """Decide an approved action again and run it; exactly one of those who try does."""
@@ -72,3 +64,23 @@ class Resuming:
     def _tried_lately(self, record: ActionRecord, now: datetime) -> bool:
         _, until = self._tried.get(record.id, (0, now - timedelta(microseconds=1)))
         return now <= until
+
+
+_Page = tuple[datetime, list[ActionRecord], str]
+
+
+def _approved(reading: Reading, after: str) -> _Page:
+    page = reading.escalations(escalating.APPROVED, limit=_PAGE, after=after)
+    records = (reading.action(item.action_id) for item in page)
+    found = [record for record in records if record is not None and record.state is State.WAITING]
+    return reading.now(), _going_on(reading, found), page[-1].id if len(page) == _PAGE else ""
+
+
+def _proposed(reading: Reading, after: str) -> _Page:
+    page = reading.actions(State.PROPOSED, limit=_PAGE, after=after)
+    return reading.now(), _going_on(reading, page), page[-1].id if len(page) == _PAGE else ""
+
+
+def _going_on(reading: Reading, records: Iterable[ActionRecord]) -> list[ActionRecord]:
+    """Return those that nobody has stopped."""
+    return [record for record in records if halted(reading, record.action, record.agent) is None]

@@ -257,6 +257,8 @@ def taken_up(parts: Parts, resuming: Resuming, record: ActionRecord, *, patient:
         match record.state:
             case State.READY:
                 return parts.store.transact(lambda transaction: expire(record, transaction))
+            case State.PROPOSED:
+                return resuming.resume(record)
             case State.WAITING if _is_approved(parts, record):
                 return resuming.resume(record)
             case State.WAITING:

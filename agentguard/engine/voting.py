@@ -343,3 +343,27 @@ def _counted(
         answer = end_waiting(transaction, action, reason, by=cast.voter, authenticated=cast.authenticated)
         position = answer.entry or position
     return Ballot(record.id, state, action.id, left, position, now.lost)
+
+
+def carried(
+    parts: Parts, transaction: Transaction, before: ActionRecord, opened: EscalationRecord, people: People | None
+) -> bool:
+    """Let the yes of whoever amended a request count for the new one, and return whether that is approval enough.
+
+    It counts where the new route admits them too, and only if they saw every reason that there is now (law 7).
+    """
+    origin = transaction.action(before.relates_to) if before.state is State.PROPOSED and before.relates_to else None
+    votes = transaction.votes(origin.escalation) if origin is not None and origin.escalation is not None else ()
+    earlier = next((item for item in votes if item.approve and item.request_digest == opened.request_digest), None)
+    action = transaction.action(before.id)
+    if earlier is None or action is None or people is None or not earlier.reasons.issuperset(opened.reasons):
+        return False
+    attempt = Try(
+        APPROVE, earlier.voter, earlier.authenticated, earlier.reason_code or None, earlier.note, earlier.viewed_at
+    )
+    seat = _admitted(parts, transaction, opened, action, people, attempt)
+    if isinstance(seat, Refused):
+        return False
+    cast = vote_of(transaction, opened, people, seat, attempt, voted_at=earlier.voted_at)
+    transaction.vote(cast)
+    return _counted(parts, transaction, opened, action, people, cast).state == escalating.APPROVED

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from agentguard.core.decision import Reason
@@ -21,6 +22,7 @@ from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask, Proposal, ask, seal_facts
 from agentguard.engine.carrying import carry_out
+from agentguard.engine.continuing import proposal_of
 from agentguard.engine.deciding import Again, Deciding
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import jitter
@@ -87,12 +89,7 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
             return answer
         if begin:
             tool_of(parts, proposal.action)
-        people: People | None = None
-        if earlier is not None and earlier.escalation is not None:
-            people = yield Convene()
-            if people is None:
-                log.warning("people.unknown", action=earlier.action, action_id=earlier.id)
-                return recorded.not_now(earlier.id, earlier.action, "people")
+        people = yield from _people(earlier)
         if gatherings == MAX_GATHERINGS:
             return recorded.not_now("", proposal.action, "stale_facts")
         gatherings += 1
@@ -116,6 +113,26 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
         else:
             yield Pause(jitter(PAUSE_SECONDS * gatherings))
     return recorded.not_now("", proposal.action, "in_progress")
+
+
+def _people(earlier: ActionRecord | None) -> Generator[Step, Any, People | None]:
+    """Ask who the people are, where some of them decided about this action.
+
+    Raises:
+        PeopleUnavailableError: Nobody knows; votes count only with the people of now.
+    """
+    if earlier is None or (earlier.escalation is None and earlier.state is not State.PROPOSED):
+        return None
+    people: People | None = yield Convene()
+    if people is None:
+        raise PeopleUnavailableError("expected a `people.yaml` or `Guard(people=…)` where people decided, got none")
+    return people
+
+
+def _in_its_place(parts: Parts, action_id: str, *, begin: bool) -> Walk:
+    """Take the action that an approver put in the place of another one as far as its policy says."""
+    proposal: Proposal = yield Look(partial(proposal_of, parts, action_id=action_id))
+    return (yield from walk(parts, proposal, begin=begin))
 
 
 def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
@@ -157,6 +174,8 @@ def _settled_before(parts: Parts, seen: Seen, *, begin: bool) -> Generator[Step,
             return refusal
         return None
     match record.state:
+        case State.DENIED if instead := recorded.kept(record).get("amended"):
+            return (yield from _in_its_place(parts, instead, begin=begin))
         case State.SETTLED | State.RELEASED | State.DENIED:
             return recorded.ended(record, seen.result, replayed=True)
         case State.EXECUTING | State.IN_DOUBT:

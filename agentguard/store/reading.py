@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, bindparam, exists, func, select
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
@@ -247,11 +247,15 @@ class Reading:
         due: datetime | None = None,
         remind: datetime | None = None,
     ) -> tuple[EscalationRecord, ...]:
-        """Return escalations in the order of their ids, a page at a time; `state` None for all.
+        """Return escalations in the order in which they are due, a page at a time; `state` None for all, `after` an id.
 
         `due` leaves out those that are not late at that time, `remind` those whose people are not to be reminded then.
         """
-        query = select(_escalation).where(_escalation.c.id > after).order_by(_escalation.c.id).limit(_page(limit))
+        query = select(_escalation).order_by(_escalation.c.due_us, _escalation.c.id).limit(_page(limit))
+        if after:
+            last = select(_escalation.c.due_us).where(_escalation.c.id == after).scalar_subquery()
+            at_the_same_time = and_(_escalation.c.due_us == last, _escalation.c.id > after)
+            query = query.where(or_(_escalation.c.due_us > last, at_the_same_time))
         if state is not None:
             query = query.where(_escalation.c.state == state)
         if tenant is not None:
