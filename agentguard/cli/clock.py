@@ -30,7 +30,7 @@ app = typer.Typer(help="What time it is for the record, and what to do when the 
 
 @app.command()
 def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Show the clock and the record's own time, and whether anybody may rely on them; times are UTC."""
+    """Show the clock and the record's own time. It says whether anybody may rely on them; times are UTC."""
     found = open_reading(store).store.read(lambda reading: reading.clock())
     if json:
         print_json(
@@ -57,7 +57,7 @@ def confirm(
     people: PeopleOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Say that the clock, which jumped, is right now; every process on this store goes on."""
+    """Say that the clock, which jumped, is right. Every process on this store goes on."""
     if not why.strip():
         raise UsageError("expected --why: how you know that the clock is right now goes into the record")
     known = read_people(people, policies)
@@ -74,8 +74,8 @@ def confirm(
 
 
 def _say(output: Output, found: ClockRecord) -> None:
-    output.line(f"clock    {moment(found.wall)}")
-    output.line(f"ledger   {moment(found.ledger)}{_ahead(found.ledger - found.wall)}")
+    output.line(f"clock    {moment(found.wall)}  what the clock shows now, in UTC")
+    output.line(f"ledger   {moment(found.ledger)}  {_ahead(found.ledger - found.wall)}")
     output.line(f"last     {moment(found.last_wall)}  what the clock showed when something was last recorded")
     if found.fault:
         output.prose(f"nothing is decided or begun: {found.fault}", style="red")
@@ -84,6 +84,6 @@ def _say(output: Output, found: ClockRecord) -> None:
 def _ahead(ahead: timedelta) -> str:
     """Return how far the ledger is ahead of a clock that was set back, and when both agree again."""
     if ahead < timedelta(seconds=1):
-        return ""
+        return "what the record goes by; it never goes back"
     seconds = ahead.total_seconds()
-    return f"  {span(seconds)} ahead: it goes on at half speed, and the clock catches up in {span(2 * seconds)}"
+    return f"{span(seconds)} ahead: it goes on at half speed, and the clock catches up in {span(2 * seconds)}"

@@ -80,8 +80,10 @@ def _text(path: Path) -> str:
         if path.stat().st_size > LARGEST_FILE:
             raise UsageError(f"expected a file of at most {LARGEST_FILE} bytes, got `{path}`; record it in parts")
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"expected a file in UTF-8, got `{path}`: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"expected a file in UTF-8, got `{path}`, whose byte {error.start + 1} is not") from error
+    except OSError as error:
+        raise UsageError(f"expected a file that can be read, got `{path}`: {(error.strerror or '').lower()}") from error
 
 
 def _deed(fields: Mapping[str, Any], *, partly: bool) -> Deed:
@@ -138,6 +140,9 @@ def _json_object(line: str) -> dict[str, Any]:
             parse_constant=_refuse_constant,
             object_pairs_hook=_once,
         )
+    except json.JSONDecodeError as error:
+        found_out = f"{error.msg.lower()} at column {error.colno}"
+        raise UsageError(f"expected a JSON object on one line, got something else: {found_out}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"expected a JSON object on one line: {error}") from error
     if not isinstance(found, dict):
@@ -192,7 +197,7 @@ def _fields_of(header: list[str], row: list[str], bundle: Bundle) -> dict[str, A
         part, _, rest = name.partition(".")
         if part in PARTS:
             known = name if part != "facts" else rest
-            fields.setdefault(part, {})[rest] = _cell(declared.get(f"{part}:{known}"), cell)
+            fields.setdefault(part, {})[rest] = _cell(name, declared.get(f"{part}:{known}"), cell)
         else:
             fields[name] = cell
     return fields
@@ -208,7 +213,7 @@ def _declared(bundle: Bundle, action: str) -> dict[str, Declared]:
     return found
 
 
-def _cell(declared: Declared | None, cell: str) -> Any:
+def _cell(name: str, declared: Declared | None, cell: str) -> Any:
     """Return a cell as a value of its type, where text is not it; what does not fit is told later, by its name."""
     kind = None if declared is None else declared.type
     if isinstance(kind, Integer | Decimal_):
@@ -216,5 +221,8 @@ def _cell(declared: Declared | None, cell: str) -> Any:
     if isinstance(kind, YesNo):
         return {"yes": True, "no": False, "true": True, "false": False}.get(cell.lower(), cell)
     if isinstance(kind, ListOf | Record):
-        return _json_object(f'{{"cell": {cell}}}')["cell"]
+        try:
+            return _json_object(f'{{"cell": {cell}}}')["cell"]
+        except UsageError as error:
+            raise UsageError(f'expected `{name}` as JSON, like `["a", "b"]`, got something else') from error
     return cell

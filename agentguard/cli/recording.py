@@ -90,6 +90,9 @@ def _say_problems(file: Path, problems: list[tuple[int, str]], *, json: bool) ->
 
 
 def _say(output: Output, lines: Sequence[int], recorded: Sequence[Recorded], *, dry_run: bool) -> None:
+    if not recorded:
+        output.line("nothing to record: the file tells of no deed")
+        return
     known = sum(item.replayed for item in recorded)
     already = f", {known} recorded before" if known else ""
     output.line(f"{'would record' if dry_run else 'recorded'} {len(recorded) - known}{already}", style="bold")

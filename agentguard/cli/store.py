@@ -18,7 +18,7 @@ app = typer.Typer(help="The database: what it is, and its tables.", no_args_is_h
 
 @app.command()
 def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Show which database there is, whose tables it has, how long its log is, and where its keys are."""
+    """Show the database, its tables, log and keys. Nothing is made or changed."""
     from agentguard.store.upgrading import version_at
 
     require_file(store)
@@ -46,7 +46,7 @@ def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
 
 @app.command()
 def upgrade(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Bring the tables to this version, in one transaction; stop what uses the database, and back it up, before."""
+    """Bring the tables to this version. Stop what uses the database, and back it up, before; it is one transaction."""
     from agentguard.store.upgrading import upgrade as bring
     from agentguard.store.upgrading import version_at
 

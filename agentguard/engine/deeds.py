@@ -72,8 +72,9 @@ class Deed:
                 raise UsageError(f"expected `{name}` as printable text of 1 to {MAX_NAME_CHARACTERS} characters")
         moment: object = self.happened_at
         if not isinstance(moment, datetime) or moment.tzinfo is None:
+            got = f"`{moment.isoformat()}` without one" if isinstance(moment, datetime) else type(moment).__name__
             raise UsageError(
-                "expected `happened_at` as a time with its zone, like `2026-11-22T09:30:00+01:00`, got none; say when"
+                f"expected `happened_at` as a time with its zone, like `2026-11-22T09:30:00+01:00`, got {got}"
             )
         if self.facts is not None and not isinstance(self.facts, Mapping):
             raise UsageError(f"expected `facts` as a mapping by full name, got {type(self.facts).__name__}")

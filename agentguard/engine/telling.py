@@ -105,8 +105,8 @@ def _canonical(parts: Parts, deed: Deed, tenant: str, reading: Reading) -> Told:
     now = reading.now()
     if deed.moment > now + AHEAD:
         raise UsageError(
-            f"expected `happened_at` in the past, got `{deed.moment.isoformat()}`, and it is {now.isoformat()}; "
-            f"record what has happened"
+            f"expected `happened_at` in the past, got `{deed.moment.isoformat()}`, and it is only "
+            f"`{now.isoformat(timespec='seconds')}`; record what has happened"
         )
     # What was done elsewhere was not called through our tool, so that its defaults say nothing of it.
     bare = replace(parts, registry=Registry())

@@ -103,7 +103,7 @@ def test_nothing_is_recorded_where_a_line_is_wrong_and_every_wrong_line_is_named
         "3: expected `happened_at` like",
         "4: unknown field `amunt`",
         "5: no policy in force declares `refund.steal`",
-        "6: expected `happened_at` in the past",
+        "6: expected `happened_at` in the past, got",
         "7: expected `happened_at` as a time with its zone",
         "8: limit `refunds/order` cannot count it",
         "9: expected `arguments` as an object, got a list",
@@ -183,7 +183,7 @@ def test_a_row_that_is_none_is_named(shop, command, row, words):
 
 def test_an_empty_file_records_nothing(shop, command):
     (shop.folder / "a.jsonl").write_text("\n\n")
-    assert command("record", shop.folder / "a.jsonl", "--source", "zendesk").out == "recorded 0\n"
+    assert command("record", shop.folder / "a.jsonl", "--source", "zendesk").out == EMPTY
 
 
 def test_without_policies_or_keys_nothing_is_recorded(shop, command):
@@ -255,13 +255,16 @@ def test_what_is_given_back_is_told_and_shown(clinic, command):
     assert command("audit", "verify").code == 0
 
 
+EMPTY = "nothing to record: the file tells of no deed\n"
+
+
 @pytest.mark.parametrize(
     "people, urgent, tags, wrong",
     [
         ("2", "yes", '"[""a"", ""b""]"', None),
         ("02", "yes", "[]", "`people`"),
         ("2", "perhaps", "[]", "`urgent`"),
-        ("2", "no", "a", "expected a JSON object"),
+        ("2", "no", "a", "expected `arguments.tags` as JSON"),
     ],
 )
 def test_cells_are_read_as_what_the_policy_declares(clinic, command, people, urgent, tags, wrong):
