@@ -57,6 +57,7 @@ class Narrator:
             "undone": _undone,
             "viewed": _viewed,
             "told": _told,
+            "confirmed": _confirmed,
             "voted": _voted,
             "passed_on": _passed_on,
             "rejected": _ended,
@@ -304,6 +305,11 @@ def _told(body: dict[str, Any]) -> Told:
     details = [("by", f"{body['by_kind']} {body['by']}")]
     details += [("channel", body["channel"])] if body["channel"] else []
     return Told("the customer was told something about it", "", [*details, ("words", "(personal)")])
+
+
+def _confirmed(body: dict[str, Any]) -> Told:
+    where = [("channel", body["channel"])] if body["channel"] else []
+    return Told(f"the customer said yes to {body['action']}", "", [*where, *by(body)])
 
 
 def _voted(body: dict[str, Any]) -> Told:

@@ -158,9 +158,12 @@ def _print_rule(output: Output, then: Then, name: str, parts: list[tuple[str, st
 
 def _requirement_text(policy: Policy, item: Requirement) -> str:
     within = "" if item.within is None else f" in the last {span(item.within.total_seconds())}"
+    if item.action is None:
+        within = "" if item.within is None else f" in the {span(item.within.total_seconds())} before it was asked"
+    what = "the customer's yes to exactly this request" if item.action is None else item.action
     same = f" with the same {' and '.join(item.same)}" if item.same else ""
     when = "" if item.when is None else f", when {plain_words(item.when.source)}"
-    return f"{item.action}{same}{within}{when}{_on(policy, item.on)}; else: {item.otherwise}"
+    return f"{what}{same}{within}{when}{_on(policy, item.on)}; else: {item.otherwise}"
 
 
 def _route_text(route: Route) -> str:

@@ -230,8 +230,9 @@ def _judge_requirement(
     if entry is None:
         words = requirement.words
         because = _filled(words, values)
+        code = "not_confirmed" if requirement.action is None else "requirement_missing"
         reason = reason_of(
-            policy, "requirement_missing", requirement.id, requirement.otherwise, because, words.disclose
+            policy, code, requirement.id, requirement.otherwise, because, words.disclose
         )
         findings.add(reason, words)
 

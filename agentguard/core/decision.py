@@ -6,6 +6,7 @@ Reason codes are past facts and stable:
     no_rule_matched      no rule matched; the file's `otherwise` speaks
     limit_exceeded       the limit would be passed by this action
     requirement_missing  what had to happen first did not
+    not_confirmed        the customer has not said yes to exactly this request, or too long ago, or for another action
     cannot_evaluate      something could not be evaluated (law 9)
     arguments_invalid    the arguments are not what the action declares
     action_unknown       no policy file governs this action

@@ -137,7 +137,7 @@ def _changes(decision: Decision, rules: tuple[RuleExplanation, ...], closest: Ru
             yield f"limit `{check.limit}` had room for {shown}, and this is {in_unit(check.amount, check.unit)}"
     for requirement in decision.requirements:
         if requirement.entry is None:
-            yield f"`{requirement.requirement}` had to happen first"
+            yield f"what `{requirement.requirement}` asks for had to happen first"
 
 
 def _otherwise(comparison: Comparison) -> str:

@@ -14,18 +14,22 @@ from agentguard.core.plan import Environment, Plan, PlannedRequirement, environm
 from agentguard.core.request import Fact, Request
 from agentguard.errors import EvaluationError
 
+CONFIRMED = "request"
+"""Under which name a customer's yes keeps what it is to."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequirementNeed:
-    """The settled action that one requirement looks for.
+    """The settled action, or the customer's yes, that one requirement looks for.
 
     Attributes:
+        action: None for a customer's yes, which is used once.
         values: What must be the same, by name, encoded; the store sees keyed digests of them.
         since: How old it may be at most; None for any age.
     """
 
     requirement: str
-    action: str
+    action: str | None
     values: Mapping[str, Any]
     since: datetime | None
 
@@ -59,13 +63,22 @@ def needs_of(plan: Plan, request: Request, values: Environment, now: datetime) -
             except EvaluationError:
                 continue  # law 9: `decide` finds no usage for it and counts that against the request
         for requirement in file.requires:
-            wanted = _requirement_need(requirement, values, now)
+            wanted = _requirement_need(requirement, request, values, now)
             if wanted is not None:
                 requirements[requirement.id] = wanted
     return Needs(accounts, requirements, values)
 
 
-def _requirement_need(planned: PlannedRequirement, values: Environment, now: datetime) -> RequirementNeed | None:
+def what_is_asked(action: str, on_behalf_of: str, encoded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes a request this very one: a repeated key must ask the same, a customer's yes is to the same."""
+    return {"action": action, "on_behalf_of": on_behalf_of, "arguments": encoded}
+
+
+def _requirement_need(
+    planned: PlannedRequirement, request: Request, values: Environment, now: datetime
+) -> RequirementNeed | None:
+    if planned.requirement.action is None:
+        return _confirmation_need(planned, request)
     same = {name: values.get(name, UNKNOWN) for name in planned.requirement.same}
     if any(value is UNKNOWN for value in same.values()):
         return None
@@ -76,3 +89,12 @@ def _requirement_need(planned: PlannedRequirement, values: Environment, now: dat
         values={name: encode(value) for name, value in same.items()},
         since=None if within is None else now - within,
     )
+
+
+def _confirmation_need(planned: PlannedRequirement, request: Request) -> RequirementNeed:
+    within = planned.requirement.within
+    encoded = {name: encode(value) for name, value in request.arguments.items()}
+    asked = what_is_asked(request.action, request.on_behalf_of, encoded)
+    # Its time ends with the asking: a customer who said yes in time does not say it again while people think.
+    since = None if within is None else request.asked_at - within
+    return RequirementNeed(planned.id, None, {CONFIRMED: asked}, since)

@@ -200,18 +200,18 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Something that must have happened first: a settled action with the same values.
+    """Something that must have happened first: a settled action with the same values, or the customer's own yes.
 
     Attributes:
-        action: The action that must be settled.
+        action: The action that must be settled; None where the customer must have said yes to exactly this request.
         same: Full names whose values must be equal in both (`on_behalf_of`, `context.…`, or an argument of both).
-        within: How long ago at most; None for ever.
+        within: How long ago at most, before now, or for a yes before the request was first made; None for ever.
         otherwise: The verdict where no such action is found.
     """
 
     id: str
     on: frozenset[str]
-    action: str
+    action: str | None
     same: tuple[str, ...]
     within: timedelta | None
     otherwise: Then

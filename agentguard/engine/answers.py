@@ -149,7 +149,8 @@ class Denied(Answer):
     """The policy refused it; nothing was done.
 
     Attributes:
-        may_retry: True only where a lookup failed: asking again under the same key decides again.
+        may_retry: True only where a lookup failed, or only the customer's yes is missing: asking again under the same
+            key decides again.
         problems: What is wrong with the arguments, in words a model may hear.
     """
 
@@ -168,6 +169,11 @@ class Denied(Answer):
         if self.problems:
             heard["problems"] = list(self.problems)
             heard["next_step"] = "Correct the arguments named in `problems` and call the tool again with a new call."
+        elif self.reason_code == "not_confirmed":
+            heard["next_step"] = (
+                "Tell the customer exactly what would be done and ask for a yes. Once they have said yes, call the "
+                "tool again with the same arguments."
+            )
         elif self.may_retry:
             heard["next_step"] = "Something could not be looked up. You may try the same request again in a moment."
         return heard

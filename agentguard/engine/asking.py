@@ -11,6 +11,7 @@ from typing import Any
 from agentguard.core.arguments import Arguments, Fault, canonical_arguments
 from agentguard.core.digest import canonical_bytes, encode
 from agentguard.core.language import Declared, Text, Value, conform
+from agentguard.core.needs import what_is_asked
 from agentguard.core.plan import Plan
 from agentguard.core.request import FOR_PEOPLE, SUMMARY, Actor, ActorKind, Fact, FactStatus, Request
 from agentguard.engine.parts import Parts
@@ -169,11 +170,10 @@ def ask(
     """
     parsed = read_arguments(parts, proposal, plan)
     encoded = {name: encode(value) for name, value in parsed.values.items()}
-    asked: dict[str, Any] = {"action": proposal.action, "on_behalf_of": proposal.on_behalf_of}
+    asked = what_is_asked(proposal.action, proposal.on_behalf_of, encoded)
     if parsed.faults:
+        del asked["arguments"]
         asked["input"] = raw_text(proposal.arguments)
-    else:
-        asked["arguments"] = encoded
     digest = parts.keyed_value(asked)
     key = proposal.key or _derived_key(proposal, digest)
     request = request_of(proposal, plan, known_context, parsed.values, key=key, asked_at=asked_at or now)

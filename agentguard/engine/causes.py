@@ -15,6 +15,7 @@ SAYS = {
     "cannot_evaluate": "Something could not be evaluated, and that counts against the request.",
     "limit_exceeded": "A limit would be passed.",
     "requirement_missing": "What had to happen first did not.",
+    "not_confirmed": "The customer has not said yes to exactly this request.",
     "rule_matched": "A rule asks for a person.",
 }
 
@@ -61,7 +62,9 @@ def per_words(limit: Limit) -> str:
 def _found(bundle: Bundle, source: str) -> tuple[Policy | None, Rule | Limit | Requirement | None]:
     name, _, short = source.partition("/")
     policy = next((policy for policy in bundle.policies if policy.name == name), None)
-    items = () if policy is None else (*policy.rules, *policy.limits, *policy.requires)
+    items: tuple[Rule | Limit | Requirement, ...] = ()
+    if policy is not None:
+        items = (*policy.rules, *policy.limits, *policy.requires)
     return policy, next((item for item in items if item.id == short), None)
 
 
@@ -79,6 +82,9 @@ def _counted(limit: Limit, check: Mapping[str, Any]) -> str:
 
 
 def _required(item: Requirement) -> str:
+    if item.action is None:
+        within = f" in the {span(item.within.total_seconds())} before it was asked" if item.within is not None else ""
+        return f"the customer did not say yes to exactly this request{within}"
     same = " and ".join("customer" if name == "on_behalf_of" else name_words(name) for name in item.same)
     within = f" within {span(item.within.total_seconds())}" if item.within is not None else ""
     return f"`{action_words(item.action)}` for the same {same} did not happen before{within}"

@@ -1,8 +1,15 @@
-"""The customer's side of an action: what they were told about it."""
+"""The customer's side of an action: the yes they said to it, what they were told about it, and the letter they get."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agentguard.core.letter import Letter
 from agentguard.core.request import Actor
+from agentguard.engine import letters
+from agentguard.engine.asking import Given, Proposal
+from agentguard.engine.confirming import Confirmation, confirm
 from agentguard.engine.parts import Parts
 from agentguard.engine.told import Telling, tell
 
@@ -10,8 +17,10 @@ from agentguard.engine.told import Telling, tell
 class Customers:
     """What a guard does for customers; `Guard` has each of these as its own."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, tenant: str, start: Callable[[], None]) -> None:
         self._parts = parts
+        self._tenant = tenant
+        self._start = start
 
     def told(
         self, decision_id: str, words: str, *, by: str | Actor, channel: str = "", key: str | None = None
@@ -31,3 +40,58 @@ class Customers:
             UsageError: Nothing was said, too much, or by nobody.
         """
         return tell(self._parts, decision_id, words, by=by, channel=channel, key=key)
+
+    def confirm(
+        self,
+        action: str,
+        arguments: Given,
+        *,
+        on_behalf_of: str,
+        words: str,
+        by: str | Actor,
+        channel: str = "",
+        key: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        tenant: str | None = None,
+    ) -> Confirmation:
+        """Record the customer's yes to exactly this request, which `confirmed: this request` in a policy asks for.
+
+        To be called where the host itself heard the yes: a button, a form, the customer's own message. One action uses
+        it; whatever the agent changes, if only by a cent, is another request and takes another yes.
+
+        Args:
+            action: What was described to the customer.
+            arguments: What would be asked for, as `run` gets it.
+            on_behalf_of: The customer.
+            words: What they said or pressed, word for word; sealed as personal.
+            by: Who took it down: a person's id, a system's, or an `Actor`.
+            channel: Where, like `chat` or `phone`.
+            key: Names this one yes, so that a form which is sent twice is one.
+            context: What the host knows of the situation, as for `run`.
+            tenant: Whose records; the guard's own by default.
+
+        Raises:
+            KeyConflictError: The key names a yes to something else.
+            UsageError: It is for nobody, nothing governs the action, or its arguments are wrong.
+        """
+        actor = by if isinstance(by, Actor) else Actor(by)
+        proposal = Proposal(action, arguments, actor, on_behalf_of, context or {}, key, tenant or self._tenant)
+        self._start()
+        return confirm(self._parts, proposal, words, by=by, channel=channel)
+
+    def letter(self, decision_id: str, language: str | None = None, names: Mapping[str, str] | None = None) -> Letter:
+        """Return the customer's letter about an action: what was decided, why, on what data, and what would change it.
+
+        Args:
+            decision_id: The action, as its answer names it.
+            language: `en`, `de`, `es` or `fr`; None for the one of the conversation, or English.
+            names: What actions, arguments and facts are called in that language, by name in the policy files.
+
+        Raises:
+            NotFoundError: No action has this id.
+            UsageError: There is no such language, nobody decided it here, or the customer was erased.
+            StoreUnavailableError: The keys are not at hand.
+        """
+        return self._parts.store.read(
+            lambda reading: letters.letter(self._parts, reading, decision_id, language, names)
+        )

@@ -108,7 +108,8 @@ class Force:
 def _asked_later(bundle: Bundle) -> Mapping[str, frozenset[str]]:
     asked: dict[str, frozenset[str]] = {}
     for requirement in (item for policy in bundle.policies for item in policy.requires):
-        asked[requirement.action] = asked.get(requirement.action, frozenset()).union(requirement.same)
+        if requirement.action is not None:
+            asked[requirement.action] = asked.get(requirement.action, frozenset()).union(requirement.same)
     return asked
 
 

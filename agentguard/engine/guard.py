@@ -99,7 +99,8 @@ class Guard:
         self._acting = Acting(self.run, self.arun)
         self.escalations = Escalations(self._parts)
         self.audit = Audit(self._parts)
-        self.told = Customers(self._parts).told
+        customers = Customers(self._parts, tenant, self.start)
+        self.confirm, self.told, self.letter = customers.confirm, customers.told, customers.letter
         self.check = Checking(self._parts).check
         self.on_ended, self.work = self._rounds.on_ended, self._rounds.once
 

@@ -50,7 +50,7 @@ def tell(
         KeyConflictError: Something else was told under this key.
         UsageError: Nothing was said, too much, or by nobody.
     """
-    said = _checked(words, by, channel, key)
+    said = spoken(words, by, channel, key)
     digest = parts.keyed_value([said, channel, "" if key is None else key])
 
     def work(transaction: Transaction) -> Telling:
@@ -126,8 +126,12 @@ def _who(by: str | Actor, action: ActionRecord) -> Actor:
     return Actor(by, kind=ActorKind.AGENT if by == action.agent else ActorKind.PERSON)
 
 
-def _checked(words: object, by: str | Actor, channel: str, key: str | None) -> str:
-    """Return the words in their normal form."""
+def spoken(words: object, by: str | Actor, channel: str, key: str | None) -> str:
+    """Return what was said to or by a customer in its normal form.
+
+    Raises:
+        UsageError: Nothing was said, too much, by nobody, or the channel or key is no name.
+    """
     who = by.id if isinstance(by, Actor) else by
     named: dict[str, object] = {"by": who, "channel": channel or "-", "key": "-" if key is None else key}
     for name, value in named.items():
@@ -138,7 +142,7 @@ def _checked(words: object, by: str | Actor, channel: str, key: str | None) -> s
     try:
         said = str(conform(Text(), words))
     except ConformError as error:
-        raise UsageError(f"expected `words` as what the customer was told: {error}") from error
+        raise UsageError(f"expected `words` as what was said, word for word: {error}") from error
     if not said.strip():
-        raise UsageError("expected `words` as what the customer was told, got nothing")
+        raise UsageError("expected `words` as what was said, word for word, got nothing")
     return said

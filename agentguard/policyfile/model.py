@@ -42,7 +42,7 @@ RESERVED = {
     "rule": ("contest", "review"),
     "route": (),
     "limit": (),
-    "requirement": ("confirmed",),
+    "requirement": (),
     "guarantee": (),
     "calendar": (),
 }
@@ -51,6 +51,7 @@ RESERVED = {
 MODES = ("enforce", "shadow")
 DISCLOSE = ("code", "threshold")
 STARTS = ("now",)
+CONFIRMED = ("this request",)
 
 
 class Closed(BaseModel):
@@ -165,13 +166,23 @@ class LimitModel(Spoken):
 
 
 class RequirementModel(Spoken):
-    """Something that must have happened first."""
+    """Something that must have happened first: another action, or the customer's yes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["action", "same"]}, {"required": ["confirmed"]}]}
+    )
 
     id: Annotated[Identifier, Field(description="Name of the requirement, unique in the file.")]
-    action: Annotated[Text, Field(description="The action that must be settled before.")]
+    action: Annotated[Text | None, Field(description="The action that must be settled before.")] = None
     same: Annotated[
-        Items[Text], Field(description="What must be equal in both, such as on_behalf_of or context.conversation.")
-    ]
+        Items[Text] | None,
+        Field(description="What must be equal in both, such as on_behalf_of or context.conversation."),
+    ] = None
+    confirmed: Annotated[
+        Scalar | None,
+        word_of(*CONFIRMED),
+        Field(description="`this request`: the customer must have said yes to exactly this, once for each action."),
+    ] = None
     within: Annotated[Span | None, Field(description="How long ago at most; for ever when left out.")] = None
     else_: Annotated[Verdict, Field(alias="else", description="What happens otherwise: deny, or escalate to a route.")]
     when: Annotated[When | None, Field(description="Which requests need it; all when left out.")] = None

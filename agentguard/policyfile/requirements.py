@@ -5,12 +5,12 @@ from __future__ import annotations
 from agentguard.core.language import Declared
 from agentguard.core.policy import Requirement
 from agentguard.policyfile import bounds
-from agentguard.policyfile.model import PolicyModel, RequirementModel
+from agentguard.policyfile.model import CONFIRMED, PolicyModel, RequirementModel
 from agentguard.policyfile.node import Scalar, shortened
 from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems, suggestion
 from agentguard.policyfile.rules import Ids, read_actions, read_when
-from agentguard.policyfile.spelling import dotted_name, span, verdict
+from agentguard.policyfile.spelling import dotted_name, span, verdict, word
 from agentguard.policyfile.words import read_words
 
 
@@ -24,15 +24,14 @@ def _requirement(model: RequirementModel, outline: Outline, ids: Ids, problems: 
     what = f"requirement `{shortened(model.id.text)}`"
     name = ids.take(model.id, "requirement")
     on = read_actions(model.on, outline, problems, what)
-    action = dotted_name(model.action, problems, f"{what}: `action`", "identity.verify")
-    same = _same(model, on, outline, problems, what)
+    action, same = _before(model, on, outline, problems, what)
     within = span(model.within, problems, f"{what}: `within`", allow_calendar=False) if model.within else None
     refused = ("allow", "abstain")
     otherwise = verdict(model.else_, problems, f"{what}: `else`", routes=outline.routes, refused=refused)
     when, sound = read_when(model.when, on, outline, problems, what)
     words = read_words(model, outline.scope(on), problems, what, [when] if when else []) if on and sound else None
     late = model.within is not None and within is None
-    if name is None or action is None or same is None or otherwise is None or words is None or late:
+    if name is None or same is None or otherwise is None or words is None or late:
         return None
     return Requirement(
         id=name,
@@ -47,16 +46,37 @@ def _requirement(model: RequirementModel, outline: Outline, ids: Ids, problems: 
     )
 
 
-def _same(
+def _before(
     model: RequirementModel, on: frozenset[str], outline: Outline, problems: Problems, what: str
+) -> tuple[str | None, tuple[str, ...] | None]:
+    """Return the action that must come before and what must be the same; no action for the customer's yes."""
+    if model.confirmed is not None:
+        if model.action is not None or model.same is not None:
+            message = f"{what}: `confirmed` stands alone: remove `action` and `same`, or write two requirements"
+            problems.add(model.key("confirmed").place, "keys_conflict", message)
+            return None, None
+        said = word(model.confirmed, problems, f"{what}: `confirmed`", CONFIRMED)
+        return None, None if said is None else ()
+    if model.action is None or model.same is None:
+        missing = " and ".join(f"`{key}`" for key in ("action", "same") if getattr(model, key) is None)
+        message = f"{what}: {missing} is missing: write what must come before, or `confirmed: this request`"
+        problems.add(model.id.place, "missing_key", message)
+        return None, None
+    action = dotted_name(model.action, problems, f"{what}: `action`", "identity.verify")
+    return action, _same(model, model.action.text, on, outline, problems, what) if action is not None else None
+
+
+def _same(
+    model: RequirementModel, action: str, on: frozenset[str], outline: Outline, problems: Problems, what: str
 ) -> tuple[str, ...] | None:
     found: list[str] = []
-    if not model.same or len(model.same) > bounds.PER:
-        message = f"{what}: `same` must be 1 to {bounds.PER} names, got {len(model.same)}"
+    names = model.same or ()
+    if not names or len(names) > bounds.PER:
+        message = f"{what}: `same` must be 1 to {bounds.PER} names, got {len(names)}"
         problems.add(model.node.items["same"].place, "too_many", message)
         return None
-    for scalar in model.same:
-        if not _comparable(scalar, model.action.text, on, outline, problems, what):
+    for scalar in names:
+        if not _comparable(scalar, action, on, outline, problems, what):
             return None
         found.append(scalar.text)
     return tuple(dict.fromkeys(found))

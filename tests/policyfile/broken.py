@@ -262,7 +262,10 @@ edited("names-as-a-list", "wrong_shape", ("  small: amount <= 50", "  small: «[
 edited("say-as-a-list", "wrong_shape", ("say: I can't do that.", "say: «[no]"))
 for word in ("retention: 10 years", "review: yearly", "witness: x", "pilot: 10%", "alarms: []", "report_by: x"):
     edited("reserved-" + word.partition(":")[0], "reserved", ("segments:", f"«{word}\nsegments:"))
-edited("reserved-confirmed", "reserved", ("within: 30 minutes", "«confirmed: yes, within: 30 minutes"))
+edited("confirmed-otherwise", "word_unknown", ("action: identity.verify, same: [on_behalf_of]", "confirmed: «yes"))
+edited(
+    "confirmed-beside-action", "keys_conflict", ("within: 30 minutes", "«confirmed: this request, within: 30 minutes")
+)
 edited("reserved-contest", "reserved", ("    because: Small", "    «contest: yes\n    because: Small"))
 edited("sum-and-count", "keys_conflict", ("  - id: count\n", "  - id: «count\n    sum: amount\n"))
 edited("neither-sum-nor-count", "keys_conflict", ("  - id: count\n    count: actions\n", "  - id: «count\n"))
