@@ -121,7 +121,6 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         """Follow no redirect: what is posted goes where it was said to go."""
-        return None
 
 
 def cloud_event(event: Event, *, details: bool = False) -> dict[str, Any]:
