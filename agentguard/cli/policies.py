@@ -26,6 +26,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.problems import print_problem, problem_document
+from agentguard.core.people import People
 from agentguard.core.policy import Bundle, Policy
 from agentguard.core.prose import moment
 from agentguard.engine import machine
@@ -55,12 +56,16 @@ def lint(
 ) -> None:
     """Say everything that is wrong with policy, test and people files, with file, line and column."""
     files = files_of(paths)
-    problems, policies = _read_all(files)
+    problems, policies, staffs = _read_all(files)
     warnings: tuple[Problem, ...] = ()
-    if not problems and policies:
+    today = machine.wall_clock().date()
+    if not problems:
         try:
-            bundle = policyfile.bundle_of(policies)
-            warnings = policyfile.lint(bundle, people_for(paths, people), machine.wall_clock().date())
+            bundle = policyfile.bundle_of(policies) if policies else Bundle((), "")
+            warnings = policyfile.lint(bundle, people_for(paths, people) if policies else None, today)
+            routes = [route for policy in policies for route in policy.routes.values()]
+            for staff in staffs:
+                warnings += policyfile.lint_people(staff, routes, today)
         except PolicyError as error:
             problems = list(error.problems)
     if json:
@@ -195,21 +200,22 @@ def history(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> Non
     output.table(("entry", "at (UTC)", "by", "why", "policies and versions"), rows, right=("entry",))
 
 
-def _read_all(files: list[tuple[Path, Kind]]) -> tuple[list[Problem], list[Policy]]:
+def _read_all(files: list[tuple[Path, Kind]]) -> tuple[list[Problem], list[Policy], list[People]]:
     problems: list[Problem] = []
     policies: list[Policy] = []
+    staffs: list[People] = []
     for path, kind in files:
         try:
             match kind:
                 case Kind.CASES:
                     policyfile.load_cases(path)
                 case Kind.PEOPLE:
-                    policyfile.load_people(path)
+                    staffs.append(policyfile.load_people(path))
                 case Kind.POLICY:
                     policies += policyfile.load_files(path)
         except PolicyError as error:
             problems += error.problems
-    return problems, policies
+    return problems, policies, staffs
 
 
 def _versions(bundle: Bundle) -> dict[str, int]:

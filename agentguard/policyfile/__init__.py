@@ -7,12 +7,14 @@ from agentguard.policyfile.layout import format_text
 from agentguard.policyfile.linting import lint
 from agentguard.policyfile.people import load_people, load_people_text, people_beside
 from agentguard.policyfile.schema import json_schema, modeline
+from agentguard.policyfile.staffing import lint_people
 
 __all__ = [
     "bundle_of",
     "format_text",
     "json_schema",
     "lint",
+    "lint_people",
     "load",
     "load_cases",
     "load_cases_text",

@@ -11,6 +11,7 @@ from agentguard.errors import Problem
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 from agentguard.policyfile.reading import expressions_of, used_names
+from agentguard.policyfile.staffing import check_routes
 from agentguard.policyfile.trust import check_trust
 
 Found = Iterator[tuple[Place, str, str]]
@@ -30,7 +31,7 @@ def lint(bundle: Bundle, people: People | None = None, today: date | None = None
         found += _words(policy)
         found += _unused(policy)
         found += _freeing(policy)
-        found += _routes(policy, people) if people is not None else ()
+        found += check_routes(policy, people, today) if people is not None else ()
         found += _dates(policy, today) if today is not None else ()
     found += _actions(bundle)
     problems = [Problem(place.file, place.line, place.column, code, message) for place, code, message in found]
@@ -85,18 +86,6 @@ def _freeing(policy: Policy) -> Found:
             yield limit.place, "frees_itself", message
 
 
-def _routes(policy: Policy, people: People) -> Found:
-    for route in policy.routes.values():
-        admitted = people.members(route.who)
-        for entry in route.who:
-            if not people.members((entry,)):
-                message = f"route `{route.id}`: nobody in people.yaml is `{entry}`: add them"
-                yield route.place, "route_without_people", message
-        if admitted and len(admitted) < route.people:
-            message = f"route `{route.id}` needs {route.people} people, and people.yaml has {len(admitted)} for it"
-            yield route.place, "route_without_people", message
-
-
 def _dates(policy: Policy, today: date) -> Found:
     dated: Sequence[tuple[str, Place, date | None, date | None]] = [
         (f"policy `{policy.name}`", _top(policy), policy.expires, policy.review_by),
@@ -123,6 +112,8 @@ def _actions(bundle: Bundle) -> Iterable[tuple[Place, str, str]]:
             yield place, "nothing_allows", f"nothing can allow `{action}`: write an allow rule, or remove the action"
     for policy in bundle.policies:
         for requirement in policy.requires:
+            if requirement.action is None:
+                continue
             if len(bundle.policies) > 1 and not bundle.governing(requirement.action):
                 message = (
                     f"requirement `{requirement.id}`: no file declares `{requirement.action}`, so it may never happen"

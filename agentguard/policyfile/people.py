@@ -118,7 +118,7 @@ def _people(model: PeopleModel, problems: Problems) -> People:
     if len(model.users) > bounds.USERS:
         message = f"expected at most {bounds.USERS:,} users, got {len(model.users):,}"
         problems.add(model.key("users").place, "too_many", message)
-    places: dict[str, Place] = {}
+    places = {"file": Place(model.people.place.file, 1, 1)}
     users = _users(model, problems, places)
     roster = Roster(users.keys(), {})
     section = model.node.section("groups")

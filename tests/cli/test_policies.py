@@ -18,6 +18,7 @@ def change(path, before, after):
 
 
 def test_good_files_have_nothing_to_report(files, command):
+    change(files / "people.yaml", "allow_unverified: yes\n", "operators: [maria, tom]\n")
     said = command("policy", "lint", "policies")
     assert (said.code, said.out) == (0, "0 problems, 0 warnings in 3 files\n")
     assert command("policy", "lint", "policies", "--json").json["problems"] == []
@@ -54,6 +55,17 @@ def test_warnings_count_only_when_they_are_meant_to(files, command):
     assert said.code == 0
     assert "warning no_owner" in said.out
     assert command("policy", "lint", "policies", "--strict").code == 1
+
+
+def test_warnings_about_people_are_told_where_their_file_is_linted(files, command):
+    said = command("policy", "lint", "policies")
+    assert said.code == 0
+    assert "policies/people.yaml:6:19 warning unverified_allowed" in said.out
+    assert "policies/people.yaml:1:1 warning powers_undeclared" in said.out
+    assert "powers_undeclared" in command("policy", "lint", "policies/people.yaml").out
+    assert command("policy", "lint", "policies/refunds.yaml").out == "0 problems, 0 warnings in 1 file\n"
+    change(files / "people.yaml", "name: Maria,", "email: refunds@acme.example,")
+    assert "owner_decides" in command("policy", "lint", "policies/refunds.yaml").out
 
 
 def test_people_above_the_folder_are_found_and_routes_checked_against_them(files, command):
