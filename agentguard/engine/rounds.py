@@ -209,6 +209,8 @@ class _Work:
             if self._stopped():
                 return None
             record, self._first = self._first or next(self._waiting, None), None
+            while record is not None and record.id in self._under_way:  # it moved on, and is found a second time
+                record = next(self._waiting, None)
             if record is not None:
                 self._under_way[record.id] = record
             return record

@@ -18,8 +18,8 @@ def refusals(shop):
     return [entry.document["why"] for entry in shop.guard.audit.list(kind="vote_refused")]
 
 
-def test_a_lower_amount_that_the_policy_allows_runs_under_the_old_key(open_shop):
-    shop = open_shop()
+def test_a_lower_amount_that_the_policy_allows_runs_under_the_old_key(open_both):
+    shop = open_both()
     asked = shop.ask("60")
     ballot = amend(shop, asked, {"amount": "40"}, note="half the order")
     assert ballot.state == "amended"
@@ -108,7 +108,7 @@ def test_a_reason_that_was_not_seen_is_not_lifted_by_it(open_shop):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "why"),
+    "arguments, why",
     [
         ({"amount": "60.01"}, "raises"),
         ({"amount": "60"}, "unchanged"),
@@ -195,12 +195,12 @@ def test_a_guard_with_the_tool_goes_on_with_what_was_amended_at_its_next_round(o
     assert shop.guard.recover() == []
 
 
-def test_nobody_needs_the_process_that_amended_it(open_shop, address):
-    shop = open_shop()
+def test_nobody_needs_the_process_that_amended_it(open_both):
+    shop = open_both()
     asked = shop.ask("90")
     ballot = amend(shop, asked, {"amount": "60"})
     shop.guard.close()
-    again = open_shop(store=address, clock=shop.clock)
+    again = open_both(clock=shop.clock)
     assert isinstance(again.guard.execute(ballot.action_id), Done)
     assert again.ask("90").replayed
     assert len(again.paid) == 1

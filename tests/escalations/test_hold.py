@@ -28,8 +28,8 @@ def test_without_hold_what_waits_holds_nothing(open_shop):
 
 
 @pytest.mark.law(10)
-def test_what_waits_holds_and_somebody_else_does_not_get_its_place(open_shop):
-    shop = open_shop(text=HOLDING)
+def test_what_waits_holds_and_somebody_else_does_not_get_its_place(open_both):
+    shop = open_both(text=HOLDING)
     waiting = shop.ask("60")
     assert shop.usage(waiting) == HELD
     refused = shop.ask("41", key="k-2")
@@ -83,8 +83,8 @@ def deny(shop, waiting):
 
 @pytest.mark.law(10)
 @pytest.mark.parametrize("end", [reject, withdraw, expire, deny])
-def test_what_was_held_is_given_back_however_it_ends(open_shop, end):
-    shop = open_shop(text=HOLDING)
+def test_what_was_held_is_given_back_however_it_ends(open_both, end):
+    shop = open_both(text=HOLDING)
     waiting = shop.ask("60")
     end(shop, waiting)
     assert shop.state(waiting) == "denied"
@@ -145,11 +145,11 @@ def test_a_place_that_was_held_is_taken_along_when_it_waits_again_for_new_reason
     assert sound(shop)
 
 
-def test_held_places_survive_the_process(open_shop, address):
-    shop = open_shop(text=HOLDING)
+def test_held_places_survive_the_process(open_both):
+    shop = open_both(text=HOLDING)
     waiting = shop.ask("60")
     shop.guard.close()
-    again = open_shop(store=address, text=HOLDING, clock=shop.clock)
+    again = open_both(text=HOLDING, clock=shop.clock)
     assert again.usage(waiting) == HELD
     assert isinstance(again.ask("41", key="k-2"), Denied)
     reject(again, waiting)
