@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from agentguard.cli import interventions
+from agentguard.cli import announcements, interventions
 from agentguard.cli.customers import customer_text
 from agentguard.cli.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
@@ -64,6 +64,7 @@ class Narrator:
             "expired": _ended,
             "withdrawn": _ended,
             **interventions.TELLERS,
+            **announcements.TELLERS,
         }
 
     def tell(self, entry: Entry) -> Told:
