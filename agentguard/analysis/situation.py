@@ -13,7 +13,7 @@ from agentguard.core.language.suggest import did_you_mean
 from agentguard.core.needs import Needs, needs
 from agentguard.core.plan import BUILT_IN, Plan
 from agentguard.core.policy import Policy
-from agentguard.core.request import Actor, Evidence, Fact, FactStatus, Request, Usage
+from agentguard.core.request import Actor, ActorKind, Evidence, Fact, FactStatus, Request, Usage
 from agentguard.errors import ConformError
 
 SETTABLE = BUILT_IN - {"now"}
@@ -69,7 +69,7 @@ class Staging:
         asked = self.situation.values.get("asked_at")
         request = Request(
             tenant=self._text("tenant", "default"),
-            actor=Actor(self._text("agent.id", "agent"), self._text("agent.version", "") or None),
+            actor=self._actor(),
             on_behalf_of=self._text("on_behalf_of", ""),
             action=self.plan.action,
             arguments=self._arguments(),
@@ -203,6 +203,13 @@ class Staging:
         except ConformError as error:
             self.mistakes.append(str(error))
             return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def _actor(self) -> Actor:
+        kind = self._text("agent.kind", ActorKind.AGENT)
+        if kind not in tuple(ActorKind):
+            self.mistakes.append(f"`agent.kind` must be one of {', '.join(ActorKind)}, got `{kind:.40}`")
+            kind = ActorKind.AGENT
+        return Actor(self._text("agent.id", "agent"), self._text("agent.version", "") or None, kind=ActorKind(kind))
 
     def _text(self, name: str, default: str) -> str:
         written = self.situation.values.get(name, default)

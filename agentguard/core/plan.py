@@ -29,7 +29,7 @@ Compiled = Callable[[Mapping[str, Any]], Any]
 _VALUE, _FAILED = FactStatus.VALUE, FactStatus.FAILED
 _UNGATHERED = Fact(FactStatus.FAILED)
 
-BUILT_IN = frozenset({"on_behalf_of", "tenant", "agent.id", "agent.version", "now", "asked_at"})
+BUILT_IN = frozenset({"on_behalf_of", "tenant", "agent.id", "agent.kind", "agent.version", "now", "asked_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +218,7 @@ def environment(
         "on_behalf_of": request.on_behalf_of or UNKNOWN,  # nobody is not a customer that a fact could equal
         "tenant": request.tenant,
         "agent.id": actor.id,
+        "agent.kind": str(actor.kind),
         "now": now,
         "asked_at": request.asked_at,
     }

@@ -17,7 +17,7 @@ NO_BUNDLE = (
     "or pass `activate=True` to `Guard` in development"
 )
 
-SHARED_NAMES = frozenset({"agent.id", "agent.version", "tenant"})
+SHARED_NAMES = frozenset({"agent.id", "agent.kind", "agent.version", "tenant"})
 """Names that say whose actions they are, not what they are about: no lookup asks about them."""
 
 

@@ -14,8 +14,9 @@ from agentguard.core.calendar import Calendar
 from agentguard.core.language import Declared, Expression, Record, Scope, Table, Type, check
 from agentguard.core.language import tree as syntax
 from agentguard.core.language.parse import children
-from agentguard.core.language.types import INTEGER, TEXT, TIME, Money
+from agentguard.core.language.types import INTEGER, TEXT, TIME, Money, OneOf
 from agentguard.core.policy import Route
+from agentguard.core.request import ActorKind
 from agentguard.errors import LanguageError
 from agentguard.policyfile.condition import Text
 from agentguard.policyfile.node import shortened
@@ -23,6 +24,7 @@ from agentguard.policyfile.problems import Problems
 
 BUILT_IN: Mapping[str, Declared] = {
     "agent.id": Declared(TEXT),
+    "agent.kind": Declared(OneOf(tuple(kind.value for kind in ActorKind))),
     "agent.version": Declared(TEXT, optional=True),
     "on_behalf_of": Declared(TEXT),
     "tenant": Declared(TEXT),
