@@ -16,6 +16,7 @@ from agentguard.cli import (
     clock,
     escalations,
     exits,
+    letters,
     limits,
     operating,
     policies,
@@ -43,6 +44,7 @@ app.command("limits")(limits.show)
 app.command("record")(recording.record)
 app.command("recover")(operating.recover)
 app.command("worker")(worker.work)
+app.command("letter")(letters.letter)
 app.command("halt")(operating.halt)
 app.command("resume")(operating.resume)
 

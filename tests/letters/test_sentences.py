@@ -1,0 +1,87 @@
+"""The languages of letters: each has every sentence, with the same places for values, and writes values its own way."""
+
+import string
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agentguard import Money, UsageError
+from agentguard.core.policy import Window, WindowKind
+from agentguard.engine.language import LANGUAGES, _sentences, language_of
+
+
+def fields(sentence):
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+def flat(sentences):
+    for part, found in sentences.items():
+        if isinstance(found, dict):
+            yield from ((f"{part}.{name}", sentence) for name, sentence in found.items())
+        else:
+            yield part, found
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_every_language_has_the_same_sentences_with_the_same_places(tag):
+    english, other = dict(flat(_sentences("en"))), dict(flat(_sentences(tag)))
+    assert list(other) == list(english)
+    for place, sentence in english.items():
+        if isinstance(sentence, str):
+            assert fields(other[place]) == fields(sentence), place
+            assert other[place].strip() == other[place] != "", place
+    assert len(other["months"]) == len(set(other["months"])) == 12
+
+
+@pytest.mark.parametrize("tag", LANGUAGES[1:])
+def test_no_sentence_was_left_in_english(tag):
+    english, other = dict(flat(_sentences("en"))), dict(flat(_sentences(tag)))
+    the_same = {place for place in english if english[place] == other[place]}
+    assert the_same <= {"decimal", "date", "no", "letter.pair", "reason.with_words", "window.minutes"}
+
+
+@pytest.mark.parametrize(
+    "tag, date, amount, yes",
+    [
+        ("en", "2 March 2026", "1250.50 USD", "yes"),
+        ("de", "2. März 2026", "1250,50 USD", "ja"),
+        ("es", "2 de marzo de 2026", "1250,50 USD", "sí"),
+        ("fr", "2 mars 2026", "1250,50 USD", "oui"),
+    ],
+)
+def test_dates_amounts_and_yes_are_written_as_the_language_does(tag, date, amount, yes):
+    language = language_of(tag, {})
+    assert language.date(datetime(2026, 3, 2, 12, tzinfo=UTC), UTC) == date
+    assert language.value(Money.of("1250.50", "USD")) == amount
+    assert language.value(True) == yes
+
+
+@pytest.mark.parametrize(
+    "window, words",
+    [
+        (Window(WindowKind.SLIDING, timedelta(days=30)), "30 Tage"),
+        (Window(WindowKind.SLIDING, timedelta(hours=36)), "36 Stunden"),
+        (Window(WindowKind.SLIDING, timedelta(minutes=90)), "90 Minuten"),
+        (Window(WindowKind.CALENDAR, unit="month"), "der Monat"),
+        (Window(WindowKind.FOREVER), "die ganze Zeit"),
+        (Window(WindowKind.CONVERSATION), "das Gespräch"),
+    ],
+)
+def test_every_window_has_words(window, words):
+    assert language_of("de", {}).window(window) == words
+
+
+@pytest.mark.parametrize("wanted, tag", [("", "en"), ("de-AT", "de"), ("pt_BR", None), ("FR", "fr"), ("klingon", None)])
+def test_a_language_is_found_by_its_first_part_or_refused(wanted, tag):
+    if tag is None:
+        with pytest.raises(UsageError, match="en, de, es, fr"):
+            language_of(wanted, {})
+    else:
+        assert language_of(wanted, {}).tag == tag
+
+
+def test_the_hosts_own_words_come_before_those_made_of_names():
+    language = language_of("de", {"refund.issue": "eine Erstattung", "late": "zu spät"})
+    assert (language.action("refund.issue"), language.action("order.cancel")) == ("eine Erstattung", "cancel order")
+    assert (language.value("late"), language.value("other")) == ("zu spät", "other")
+    assert language.name("on_behalf_of") == "wer anfragt"
