@@ -32,8 +32,8 @@ def made(*makers):
 
 
 def test_every_reason_is_in_the_manual():
-    # The doors answer this error as a refusal, since a model cannot catch it.
-    refused = {errors.KeyConflictError.code}
+    # The doors answer these errors as a refusal, since a model cannot catch them.
+    refused = {errors.KeyConflictError.code, errors.NotFoundError.code}
     assert listed("Reasons of a decision") == made("Reason", "reason_of", "ended_reason") | refused
 
 
