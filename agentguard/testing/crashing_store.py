@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Reading, Store, Transaction
+from agentguard.store.records import ActionKey
 from agentguard.store.unit import Unit
 
 T = TypeVar("T")
@@ -116,6 +117,10 @@ class CrashingStore(Store):
         """Run a query as every store does, unless the process is dead or the database out of reach."""
         self._reach()
         return super().read(query)
+
+    def look(self, query: Callable[[Reading], T], keys: Sequence[ActionKey] = ()) -> T:  # noqa: ARG002
+        """Look up in a read of its own on every engine, so that an outage meets the same looks on each."""
+        return self.read(query)
 
     def _commit(self, units: Sequence[Unit]) -> None:
         moment, self._cut = self._cut, None
