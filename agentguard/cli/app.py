@@ -19,6 +19,7 @@ from agentguard.cli import (
     letters,
     limits,
     operating,
+    people,
     policies,
     recording,
     store,
@@ -37,6 +38,7 @@ app: typer.Typer = typer.Typer(
 app.add_typer(policies.app, name="policy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
+app.add_typer(people.app, name="people")
 app.add_typer(actions.app, name="actions")
 app.add_typer(clock.app, name="clock")
 app.add_typer(store.app, name="store")

@@ -22,6 +22,7 @@ COMMANDS = [
     ["escalations", "show", "{esc:waiting}"],
     ["escalations", "approve", "{esc:waiting}"],
     ["escalations", "reject", "{esc:waiting}"],
+    ["people", "show"],
     ["actions", "list"],
     ["actions", "show", "{doubt}"],
     ["limits"],

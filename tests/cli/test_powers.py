@@ -1,5 +1,7 @@
 """Who may stop, let go and put into force, as a person at the command line meets it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.cli.shop import PEOPLE
@@ -117,3 +119,25 @@ def test_policies_come_into_force_when_the_second_person_says_so(people, shop, c
     second = command("policy", "activate", "--why", "read it", "--json")
     assert (second.code, second.json["changed"], second.json["missing"]) == (0, True, 0)
     assert "in force already" in command("policy", "activate", "--why", "again").out
+
+
+def test_people_see_who_they_are_what_they_may_and_who_is_away(people, command, log_in):
+    today = datetime.now(UTC).date()
+    people.write_text(
+        OPERATORS.replace("name: Tom,", f"name: Tom, absences: [{{from: {today}, to: {today}, delegate: maria}}],")
+    )
+    said = command("people", "show").out
+    assert said.startswith("you are maria, by the login `mrossi`\n")
+    assert f"until {today}, maria decides instead" in said
+    assert "resume: maria, tom, 2 of them together" in said
+    log_in("stranger")
+    found = command("people", "show", "--json").json
+    assert found["you"] is None
+    assert [(user["id"], user["groups"], user["delegate"]) for user in found["users"]] == [
+        ("maria", ["leads"], None), ("tom", [], "maria")
+    ]  # fmt: skip
+    assert found["powers"]["resume"] == {"who": ["maria", "tom"], "people": 2}
+    people.write_text(PEOPLE)
+    assert "nothing says who has which power" in command("people", "show").out
+    people.unlink()
+    assert "expected a people.yaml in `policies`" in command("people", "show").err
