@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
 import typer
 
+from agentguard.cli import votes
 from agentguard.cli.customers import customer_text
 from agentguard.cli.narration import reason_text
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
-    AppOption,
     AsOption,
     JsonOption,
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_app,
     open_reading,
     read_people,
     voter,
 )
 from agentguard.cli.output import Output, print_json, verdict_text
+from agentguard.cli.votes import Id
 from agentguard.core.packet import WIDTH
 from agentguard.core.prose import inline, moment, span
 from agentguard.core.request import Vote
 from agentguard.engine import escalating
+from agentguard.engine.figures import Figures, Voter
 from agentguard.engine.guard import Guard
-from agentguard.engine.voting import Ballot
 from agentguard.errors import UsageError
 from agentguard.store.records import EscalationRecord
 
 app = typer.Typer(help="What waits for people, and their votes.", no_args_is_help=True)
 
-STATES = ("open", "approved", "used", "rejected", "expired", "withdrawn", "passed_on")
-
-Id = Annotated[str, typer.Argument(help="The escalation's id, as `escalations list` shows it.")]
-ReasonCode = Annotated[
-    str, typer.Option("--reason-code", "-r", help="A word for why, like `within_policy` or `goodwill`.", show_default=False)
-]
-Note = Annotated[str, typer.Option("--note", help="Words for the record.")]
+STATES = ("open", "approved", "used", "rejected", "amended", "expired", "withdrawn", "passed_on")
 
 
 @app.command("list")
@@ -53,7 +48,7 @@ def list_escalations(
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
-    """List what waits for people, the oldest first; times are UTC."""
+    """List what waits for people, what is due first; times are UTC."""
     if state not in (*STATES, "all"):
         raise UsageError(f"expected one of {', '.join(STATES)} or all, got `{state}`")
     guard = open_reading(store)
@@ -108,63 +103,72 @@ def show(
 
 
 @app.command()
-def approve(
-    escalation_id: Id,
-    reason_code: ReasonCode,
-    note: Note = "",
-    as_: AsOption = None,
-    app: AppOption = None,
+def stats(
+    days: Annotated[
+        int | None, typer.Option(help="Only what was opened in so many days; all if left out.", min=1)
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
-    policies: PoliciesOption = DEFAULT_POLICIES,
-    people: PeopleOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Vote yes. With --app, the last yes it takes also runs the action, decided again as things stand then."""
-    known = read_people(people, policies)
-    by, authenticated = voter(known, as_)
-    guard = open_reading(store, known)
-    ballot = guard.escalations.approve(
-        escalation_id, by=by, authenticated=authenticated, reason_code=reason_code, note=note
-    )
-    answer = None
-    if app is not None and ballot.state == escalating.APPROVED:
-        answer = open_app(app).execute(ballot.action_id)
+    """Show how people decide: by route and by person, how much, how fast, how often too late."""
+    guard = open_reading(store)
+    since = None if days is None else guard.store.read(lambda reading: reading.now()) - timedelta(days=days)
+    found = guard.escalations.stats(since=since)
     if json:
-        status = None if answer is None else answer.for_model()["status"]
-        print_json({**_ballot(ballot, by, authenticated), "status": status})
+        print_json(
+            {
+                "since": None if since is None else since.isoformat(),
+                "routes": [_figures(item) for item in found.routes],
+                "voters": [_figures(item) for item in found.voters],
+            }
+        )
         return
     output = Output()
-    if ballot.state == escalating.APPROVED:
-        output.line(f"approved by {by}: {ballot.action_id} may run, if facts and limits still allow it", style="green")
-        if answer is None:
-            output.line("it runs when the application asks again under the same key, or with --app here")
-        else:
-            output.line(str(answer))
-    else:
-        output.line(f"{by} said yes; {ballot.missing} more needed")
-
-
-@app.command()
-def reject(
-    escalation_id: Id,
-    reason_code: ReasonCode,
-    note: Note = "",
-    as_: AsOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    policies: PoliciesOption = DEFAULT_POLICIES,
-    people: PeopleOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Vote no: one no denies the action."""
-    known = read_people(people, policies)
-    by, authenticated = voter(known, as_)
-    ballot = open_reading(store, known).escalations.reject(
-        escalation_id, by=by, authenticated=authenticated, reason_code=reason_code, note=note
+    if not found.routes:
+        output.line("nothing ever waited")
+        return
+    output.table(
+        ("route", "open", "approved", "rejected", "amended", "withdrawn", "late", "median", "95 of 100"),
+        [
+            (
+                item.route,
+                item.open,
+                *(_share(number, item.decided) for number in (item.approved, item.rejected, item.amended)),
+                item.withdrawn,
+                item.late,
+                _time(item.median),
+                _time(item.slowest_twentieth),
+            )
+            for item in found.routes
+        ],
     )
-    if json:
-        print_json(_ballot(ballot, by, authenticated))
-    else:
-        Output().line(f"rejected by {by}: {ballot.action_id} is denied")
+    if found.voters:
+        output.line()
+        output.table(
+            ("who", "approved", "rejected", "amended", "median"),
+            [(item.voter, item.approved, item.rejected, item.amended, _time(item.median)) for item in found.voters],
+        )
+
+
+votes.register(app)
+
+
+def _figures(item: Figures | Voter) -> dict[str, Any]:
+    found = asdict(item)
+    return {
+        name.replace("median", "median_seconds").replace("slowest_twentieth", "seconds_of_95_percent"): (
+            value.total_seconds() if isinstance(value, timedelta) else value
+        )
+        for name, value in found.items()
+    }
+
+
+def _share(number: int, of: int) -> str:
+    return f"{number} ({100 * number / of:.0f} %)" if of else str(number)
+
+
+def _time(taken: timedelta | None) -> str:
+    return "–" if taken is None else span(taken.total_seconds())
 
 
 def document(record: EscalationRecord) -> dict[str, Any]:
@@ -185,18 +189,19 @@ def document(record: EscalationRecord) -> dict[str, Any]:
 def _summary(guard: Guard, record: EscalationRecord, now: datetime) -> list[tuple[str, Any]]:
     shown = orjson.loads(record.shown)
     customer = customer_text(guard, shown["on_behalf_of"])
-    pairs: list[tuple[str, Any]] = [
+    because = "; ".join(f"{reason['source']}: {reason_text({'detail': '', **reason})}" for reason in shown["reasons"])
+    times: list[tuple[str, Any]]
+    if record.state == escalating.OPEN:
+        times = [("due", _due(record.due_at, now)), ("open for", span((now - record.opened_at).total_seconds()))]
+    else:
+        times = [("state", verdict_text(record.state)), ("closed at", moment(record.closed_at))]
+    return [
+        *times,
         ("action", f"{shown['action']} by {shown['agent']} for {customer}"),
         ("arguments", inline(shown["arguments"]) or "none"),
-        (
-            "because",
-            "; ".join(f"{reason['source']}: {reason_text({'detail': '', **reason})}" for reason in shown["reasons"]),
-        ),
+        ("because", because),
         ("waits for", "; ".join(_who(route) for route in escalating.routes_of(record))),
     ]
-    if record.state != escalating.OPEN:
-        return [*pairs, ("state", verdict_text(record.state)), ("closed at", moment(record.closed_at))]
-    return [*pairs, ("due", _due(record.due_at, now)), ("open for", span((now - record.opened_at).total_seconds()))]
 
 
 def _who(route: dict[str, Any]) -> str:
@@ -221,16 +226,4 @@ def _vote(vote: Vote) -> dict[str, Any]:
         "reason_code": vote.reason_code,
         "note": vote.note,
         "voted_at": vote.voted_at.isoformat(),
-    }
-
-
-def _ballot(ballot: Ballot, by: str, authenticated: str) -> dict[str, Any]:
-    return {
-        "escalation": ballot.escalation,
-        "state": ballot.state,
-        "action_id": ballot.action_id,
-        "missing": ballot.missing,
-        "entry": ballot.entry,
-        "by": by,
-        "authenticated": authenticated,
     }

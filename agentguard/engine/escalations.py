@@ -16,6 +16,7 @@ from agentguard.core.request import Vote
 from agentguard.engine import escalating, pausing, powers, recorded, voting
 from agentguard.engine.amending import amend
 from agentguard.engine.expiry import end_waiting
+from agentguard.engine.figures import Statistics, statistics_of
 from agentguard.engine.packet import packet
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
@@ -193,6 +194,10 @@ class Escalations:
         """
         attempt = Try(voting.AMEND, by, authenticated, reason_code, note, viewed_at)
         return amend(self._parts, escalation_id, attempt, arguments)
+
+    def stats(self, *, since: datetime | None = None, tenant: str | None = None) -> Statistics:
+        """Return how people decided what was opened since a moment: by route and by person."""
+        return self._parts.store.read(lambda reading: statistics_of(reading, tenant, since))
 
     def withdraw(self, escalation_id: str, **person: Unpack[Person]) -> Ballot:
         """Take back what was asked for, so that nobody has to decide it; the action is denied.

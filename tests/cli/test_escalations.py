@@ -23,7 +23,7 @@ def test_what_waits_is_listed_with_whom_it_waits_for_and_until_when(shop, comman
 
 def test_all_escalations_are_listed_on_demand(shop, command):
     states = {item["id"]: item["state"] for item in command("escalations", "list", "--state", "all", "--json").json}
-    assert states == {shop.ids["esc:waiting"]: "open", shop.ids["esc:approved"]: "approved"}
+    assert states == {shop.ids["esc:waiting"]: "open", shop.ids["esc:approved"]: "used"}
     assert command("escalations", "list", "--state", "expired").out == "no escalations\n"
 
 
@@ -54,7 +54,7 @@ def test_the_login_votes_and_how_it_was_known_is_recorded(shop, command):
 
 
 def test_a_no_denies_the_action(shop, command):
-    said = command("escalations", "reject", shop.ids["esc:waiting"], "--json")
+    said = command("escalations", "reject", shop.ids["esc:waiting"], "--json", "-r", "goodwill")
     assert said.code == 0
     assert said.json["state"] == "rejected"
     assert command("actions", "show", shop.ids["waiting"], "--json").json["state"] == "denied"
@@ -62,7 +62,7 @@ def test_a_no_denies_the_action(shop, command):
 
 def test_a_name_that_nobody_checked_is_recorded_as_unverified(shop, command, monkeypatch):
     monkeypatch.setattr("getpass.getuser", lambda: "nobody-here")
-    said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "--json")
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "--json", "-r", "goodwill")
     assert said.code == 0
     assert said.json["authenticated"] == "unverified"
 
@@ -70,7 +70,7 @@ def test_a_name_that_nobody_checked_is_recorded_as_unverified(shop, command, mon
 def test_a_name_is_refused_where_people_have_to_log_in(shop, command):
     people = shop.folder / "policies" / "people.yaml"
     people.write_text(people.read_text().replace("allow_unverified: yes\n", ""))
-    said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria")
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "-r", "goodwill")
     assert said.code == 2
     assert "allow_unverified" in said.err
     assert command("escalations", "list", "--json").json
@@ -82,7 +82,7 @@ def test_a_name_is_refused_where_people_have_to_log_in(shop, command):
 )
 def test_who_may_not_decide_is_told_so_and_nothing_changes(shop, command, monkeypatch, login, words):
     monkeypatch.setattr("getpass.getuser", lambda: login)
-    said = command("escalations", "approve", shop.ids["esc:waiting"])
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "-r", "goodwill")
     assert said.code == 2
     assert words in said.err
     assert command("escalations", "list", "--json").json[0]["state"] == "open"
@@ -90,27 +90,75 @@ def test_who_may_not_decide_is_told_so_and_nothing_changes(shop, command, monkey
 
 def test_nobody_votes_where_no_file_says_who_may(shop, command):
     (shop.folder / "policies" / "people.yaml").unlink()
-    said = command("escalations", "approve", shop.ids["esc:waiting"])
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "-r", "goodwill")
     assert said.code == 2
     assert "people.yaml" in said.err
 
 
 def test_a_decided_escalation_cannot_be_decided_again(shop, command):
-    said = command("escalations", "reject", shop.ids["esc:approved"])
+    said = command("escalations", "reject", shop.ids["esc:approved"], "-r", "goodwill")
     assert said.code == 2
-    assert "which is approved" in said.err
+    assert "which is used" in said.err
+
+
+def test_who_votes_is_told_who_they_are_and_how_that_is_known(shop, command):
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "-r", "goodwill")
+    assert "you are maria, known by the login `mrossi`" in said.out
+    assert "approved by maria" in said.out
+
+
+def test_an_approver_asks_for_less_and_the_application_runs_that(shop, command):
+    waiting = shop.ids["esc:waiting"]
+    refused = command("escalations", "amend", waiting, "--set", "amount=800", "-r", "goodwill")
+    assert refused.code == 2
+    assert "nothing may be raised" in refused.err
+    said = command("escalations", "amend", waiting, "--set", "amount=45.00", "-r", "goodwill", "--json").json
+    assert said["state"] == "amended"
+    shown = command("actions", "show", said["action_id"], "--json").json
+    assert shown["state"] == "proposed"
+    assert command("actions", "show", shop.ids["waiting"], "--json").json["state"] == "denied"
+    assert command("audit", "verify").code == 0
+
+
+@pytest.mark.parametrize("given", ["amount", "=4", "amount=1 amount=2"])
+def test_what_is_changed_is_written_as_a_pair(shop, command, given):
+    sets = [word for item in given.split() for word in ("--set", item)]
+    said = command("escalations", "amend", shop.ids["esc:waiting"], *sets, "-r", "goodwill")
+    assert said.code == 2
+    assert "--set amount=200.00" in said.err
+
+
+def test_what_waits_is_withdrawn_with_a_reason(shop, command):
+    said = command("escalations", "withdraw", shop.ids["esc:waiting"], "--why", "the customer called")
+    assert said.code == 0
+    assert "is denied" in said.out
+    assert command("actions", "show", shop.ids["waiting"], "--json").json["state"] == "denied"
+
+
+def test_figures_say_how_people_decide(shop, command):
+    command("escalations", "reject", shop.ids["esc:waiting"], "-r", "fraud_suspected")
+    found = command("escalations", "stats", "--json").json
+    (route,) = found["routes"]
+    assert (route["route"], route["approved"], route["rejected"], route["open"]) == ("refunds/lead", 1, 1, 0)
+    assert route["median_seconds"] >= 0
+    assert [(voter["voter"], voter["approved"], voter["rejected"]) for voter in found["voters"]] == [("maria", 1, 1)]
+    said = command("escalations", "stats")
+    assert said.code == 0
+    assert "1 (50 %)" in said.out
+    assert command("escalations", "stats", "--days", "1", "--json").json["routes"]
 
 
 @pytest.mark.parametrize("verb", ["show", "approve", "reject"])
 def test_an_unknown_escalation_is_named(shop, command, verb):
-    said = command("escalations", verb, "esc_nothing")
+    said = command("escalations", verb, "esc_nothing", *([] if verb == "show" else ["-r", "goodwill"]))
     assert said.code == 2
     assert "esc_nothing" in said.err
 
 
 def test_with_the_application_the_last_yes_runs_the_action_and_the_list_says_approved(shop, command):
     (shop.folder / "shop_app.py").write_text(APPLICATION.format(folder=str(shop.folder)))
-    words = ["escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "--app", "shop_app:guard", "--json"]
+    words = ["escalations", "approve", shop.ids["esc:waiting"], "-r", "goodwill", "--as", "maria"]
+    words += ["--app", "shop_app:guard", "--json"]
     done = subprocess.run(
         [sys.executable, "-c", "from agentguard.cli import main; main()", *words],
         cwd=shop.folder,
@@ -121,7 +169,7 @@ def test_with_the_application_the_last_yes_runs_the_action_and_the_list_says_app
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert '"status": "done"' in done.stdout
+    assert any(f'"status": "{status}"' in done.stdout for status in ("done", "already_done"))  # who comes first
     newest = command("audit", "list", "--limit", "2").out.splitlines()
     assert "settled" in newest[1].split()
     assert "approved" in newest[2].split()
