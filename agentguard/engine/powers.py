@@ -88,14 +88,14 @@ class Permit:
         by: The id of the person.
         power: What it is recorded as: the power, `undeclared` or `unchecked`.
         needed: How many different people it takes.
-        counting: Ids of the people who may ask for it; None for anybody.
+        counting: Ids of the people whose asking counts.
     """
 
     use: Use
     by: str
     power: str
     needed: int = 1
-    counting: frozenset[str] | None = field(default=None, repr=False)
+    counting: frozenset[str] = field(default=frozenset(), repr=False)
     allow_unverified: bool = True
 
     def together(self, transaction: Transaction) -> Agreement:
@@ -159,7 +159,7 @@ class Permit:
 
     def _counts(self, asked: dict[str, Any]) -> bool:
         verified = asked["authenticated"] != UNVERIFIED or self.allow_unverified
-        return verified and (self.counting is None or asked["by"] in self.counting)
+        return verified and asked["by"] in self.counting
 
 
 def used(parts: Parts, use: Use, work: Callable[[Transaction, Permit], T]) -> T:
