@@ -12,7 +12,7 @@ from agentguard.policyfile import lint, load, load_cases_text, load_people_text,
 
 POLICIES = Path(__file__).parents[2] / "policies"
 PACKS = sorted(folder for folder in POLICIES.iterdir() if folder.is_dir())
-WRITTEN_HERE = ["account", "appointments", "orders", "outreach", "refunds", "returns"]
+WRITTEN_HERE = ["account", "appointments", "orders", "outreach", "refunds", "returns", "triage"]
 
 
 def policy_of(folder):
@@ -62,7 +62,7 @@ def test_every_guarantee_of_a_pack_has_an_example_that_keeps_it(name):
     assert [item.id for item in report_of(POLICIES / name).coverage.without_example] == []
 
 
-@pytest.mark.parametrize("name", ["account", "appointments", "orders", "outreach", "refunds"])
+@pytest.mark.parametrize("name", ["account", "appointments", "orders", "outreach", "refunds", "triage"])
 def test_what_happens_when_something_cannot_be_evaluated_is_tried(name):
     tried = {item.kind: item.decided for item in report_of(POLICIES / name).coverage.items}
     assert tried["on_error"] > 0
