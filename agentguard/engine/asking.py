@@ -22,7 +22,7 @@ Given = Mapping[str, Any] | str | bytes
 """What a model or a host gives as arguments: by name, or as raw JSON text."""
 
 CONVERSATION = "context.conversation"
-CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language", *FOR_PEOPLE})
+CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language"})
 MAX_SUMMARY_CHARACTERS = 8_000
 MAX_LINK_CHARACTERS = 2_000
 MAX_NAME_CHARACTERS = 200
@@ -256,7 +256,7 @@ def _context(given: Mapping[str, Any], declared: Mapping[str, Declared], known: 
         elif name in CUSTOMARY_CONTEXT:
             values[name] = _text(short, value)
         elif name not in known:
-            shown = ", ".join(sorted(item.removeprefix("context.") for item in known | CUSTOMARY_CONTEXT))
+            shown = ", ".join(sorted(item.removeprefix("context.") for item in known | CUSTOMARY_CONTEXT | FOR_PEOPLE))
             raise UsageError(f"no policy in force declares context `{short}`; what is known: {shown}")
     return values
 

@@ -19,7 +19,7 @@ from agentguard.core.packet import Packet
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
 from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words
-from agentguard.core.request import LINK, SUMMARY
+from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY
 from agentguard.core.words import value_text
 from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
@@ -151,7 +151,9 @@ class _Packing:
             summary=told.get(SUMMARY),
             link=told.get(LINK),
             sealed=tuple(name for name, value in told.items() if value is None),
-            signals=tuple(Named(name, value) for name, value in told.items() if name not in CUSTOMARY_CONTEXT),
+            signals=tuple(
+                Named(name, value) for name, value in told.items() if name not in CUSTOMARY_CONTEXT | FOR_PEOPLE
+            ),
         )
 
     def _known(self, name: str, fact: Mapping[str, Any], now: str) -> Known:

@@ -12,7 +12,7 @@ from agentguard.core.digest import encode, time_text
 from agentguard.core.language import Value
 from agentguard.core.limits import AccountNeed, maximum
 from agentguard.core.plan import Environment, Plan, PlannedLimit
-from agentguard.core.request import Fact, FactStatus
+from agentguard.core.request import FOR_PEOPLE, Fact, FactStatus
 from agentguard.engine.asking import CUSTOMARY_CONTEXT, Ask, ask, seal_facts
 from agentguard.engine.deeds import Deed, Recorded, recorded_from
 from agentguard.engine.drive import gathered
@@ -138,7 +138,7 @@ def _digest(parts: Parts, deed: Deed, asked: Ask) -> str:
         {
             "asked": asked.digest,
             "agent": "" if deed.agent is None else deed.actor.id,
-            "context": {name: encode(value) for name, value in asked.request.context.items()},
+            "context": {name: encode(value) for name, value in asked.request.context.items() if name not in FOR_PEOPLE},
             "happened_at": time_text(deed.moment),
             "relates_to": deed.relates_to,
             "external_reference": deed.external_reference,

@@ -11,6 +11,7 @@ from agentguard.core.packet import bar
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Vault
 from tests.engine.given import REFUNDS
+from tests.engine.given import shop as open_shop_on
 
 SUMMARY = "Ann wrote three times about a parcel that never came.\nShe was promised a call."
 ROOM = {"customer_id": "c-1", "total": Money.of("900", "USD")}
@@ -143,6 +144,17 @@ def test_earlier_actions_are_the_newest_ten_of_this_customer_with_what_came_of_t
     assert isinstance(earlier[0], Earlier)
     assert (earlier[0].state, earlier[0].why) == ("denied", "rule matched")
     assert (earlier[1].state, earlier[1].arguments) == ("settled", "amount 1.00 USD, order id S-11, reason late")
+
+
+def test_earlier_actions_and_budgets_are_found_on_both_engines(address):
+    shop = open_shop_on(address)
+    shop.ask("1.00", key="first")
+    shop.clock.advance(timedelta(seconds=1))
+    shop.ask("2.00", key="other", who="c-2")
+    packet = packet_of(shop, shop.ask("60.00", key="large"))
+    assert [item.arguments for item in packet.earlier] == ["amount 1.00 USD, order id A-1, reason late"]
+    assert [item.used for item in packet.budgets] == [100, 100]
+    shop.guard.close()
 
 
 def test_what_would_have_been_automatic_is_said_and_what_an_approver_may_change(open_shop):

@@ -98,6 +98,22 @@ def test_a_summary_and_a_link_are_given_without_a_declaration_and_sealed(open_sh
     assert shop.guard.audit.recompute(entry.pos).same
 
 
+def test_a_summary_is_no_part_of_what_a_deed_was(open_shop):
+    shop = open_shop()
+    deed = {
+        "by": "maria",
+        "source": "desk",
+        "happened_at": shop.clock(),
+        "key": "d-1",
+        "on_behalf_of": "c-1",
+        "facts": {"order.refunded": "0 USD", "order.total": "100 USD", "order.customer_id": "c-1"},
+    }
+    arguments = {"order_id": "A-1", "amount": "5.00", "reason": "late"}
+    first = shop.guard.record("refund.issue", arguments, context={"conversation": "t", "summary": "one"}, **deed)
+    again = shop.guard.record("refund.issue", arguments, context={"conversation": "t", "summary": "two"}, **deed)
+    assert (again.action_id, again.replayed) == (first.action_id, True)
+
+
 def test_a_summary_that_is_too_long_is_cut_and_does_not_stop_the_action(open_shop):
     shop = open_shop()
     shop.ask("60", context={"summary": "x" * 20_000})
