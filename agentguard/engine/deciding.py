@@ -252,7 +252,7 @@ class Deciding:
                 changes["effect"] = effect
             transaction.move(self.ask.action_id, self.before.state, self.before.fence, state, **changes)
             return
-        rest: dict[str, Any] = dict(changes)
+        rest: dict[str, Any] = {**changes, "updated_at": transaction.now()}
         fence = rest.pop("new_fence", 0)
         transaction.open_action(recorded.new_record(self.ask, effect, state=state, fence=fence, **rest))
 

@@ -116,7 +116,8 @@ class Transaction(Reading):
         known = self._layer.find(("action", record.id))
         if before is not None or isinstance(known, Action):
             raise StaleFenceError(f"expected a new action, got the key `{record.key}` or the id a second time")
-        opened = replace(record, updated_at=from_microseconds(self._now_us))
+        now = from_microseconds(self._now_us)
+        opened = record if record.updated_at == now else replace(record, updated_at=now)
         self._layer.change(("action", record.id), Action(opened, {}, True, None))
         self._layer.set(("key", record.tenant, record.agent, record.conversation, record.key), record.id)
 
