@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.text import Text
 
 from agentguard.cli import votes
 from agentguard.cli.customers import customer_text
@@ -61,11 +62,12 @@ def list_escalations(
         output.line("nothing waits" if state == "open" else "no escalations")
         return
     now = guard.store.read(lambda reading: reading.now())
-    for number, record in enumerate(found):
-        if number:
-            output.line()
-        output.line(record.id, style="bold")
-        output.pairs(_summary(guard, record, now), indent=2)
+    text = Text()  # printed at once: a thousand tables would take ten times as long
+    for record in found:
+        text.append(f"\n\n{record.id}" if text else record.id, style="bold")
+        for name, value in _summary(guard, record, now):
+            text.append(f"\n  {name:<9}  ", style="dim").append(value)
+    output.console.print(text, soft_wrap=True)
     if len(found) == limit:
         output.line(f"more may be there: --after {found[-1].id}")
 
