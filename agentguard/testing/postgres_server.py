@@ -213,6 +213,7 @@ class PostgresServer:
             "listen_addresses": "",
             "unix_socket_directories": str(self._socket),
             "dynamic_shared_memory_type": "mmap",  # in the folder: one that is killed leaves nothing
+            "wal_retrieve_retry_interval": "100ms",  # a standby looks for its primary that is back, not after 5 s
             **self._settings,
         }
         options = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
