@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import ConfigurationError, Guard, UsageError
+from agentguard import ConfigurationError, Guard, Idempotent, UsageError
 from agentguard.core.people import People, Power, User
 from agentguard.engine.directory import Asked, Fixed
 from agentguard.engine.powers import MOST_REFUSALS, TOGETHER
@@ -311,6 +311,25 @@ def test_only_whoever_may_says_how_a_doubt_ended_and_two_where_it_takes_two(addr
     assert made.guard.resolve(doubt.decision_id, done=True, by="kim", **known).executed
     (settled,) = entries(made.guard, "settled")
     assert (settled["by"], settled["power"], settled["with"][0]["by"]) == ("kim", "resolve", "maria")
+    made.guard.close()
+
+
+def test_what_was_said_of_an_earlier_attempt_says_nothing_of_a_later_one(address, clock):
+    made = shop(address, clock=clock, effect=Idempotent(ttl=timedelta(days=1)))
+
+    def lost(*_):
+        raise TimeoutError
+
+    made.acts = lost
+    doubt = made.ask()
+    made.guard._parts.directory = Fixed(staff(powers={"resolve": Power(OPERATORS, 2)}))
+    known = {"done": False, "why": "not in the books", "authenticated": "token"}
+    assert made.guard.resolve(doubt.decision_id, by="maria", **known).replayed
+    clock.advance(timedelta(minutes=1))
+    made.guard.recover()
+    assert made.guard.audit.action(doubt.decision_id).attempt == 2
+    assert made.guard.resolve(doubt.decision_id, by="tom", **known).replayed
+    assert str(made.guard.audit.action(doubt.decision_id).state) == "in_doubt"
     made.guard.close()
 
 
