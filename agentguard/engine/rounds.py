@@ -152,7 +152,8 @@ class Rounds:
             remind_all(self._parts)
             self._notices.send(lambda: self._stopped)
         except StoreError as error:
-            log.warning("guard.unavailable", error=error.code, reason=str(error))
+            if not self._stopped:  # the store was closed meanwhile, and the next process tells them
+                log.warning("guard.unavailable", error=error.code, reason=str(error))
 
     def at_next_chance(self) -> None:
         """Go round in the background, if it is time again."""

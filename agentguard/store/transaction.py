@@ -8,18 +8,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
 
-from sqlalchemy import Delete, Insert, Update, delete, func, insert, select, update
+from sqlalchemy import Delete, Insert, Update, delete, insert, select, update
 
 from agentguard.core.digest import canonical_bytes, digest
 from agentguard.core.lifecycle import BEGINNINGS, HOLDING, State, may_move
 from agentguard.core.request import Vote
 from agentguard.errors import NotFoundError, PolicyVersionError, StaleFenceError, UsageError
-from agentguard.store import accounts, cursors, reversals, rows
+from agentguard.store import accounts, cursors, escalation_moves, reversals, rows
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
 from agentguard.store.lookups import HALTS, IN_FORCE, Lookups
 from agentguard.store.memory import Action
-from agentguard.store.moment import from_microseconds, optional_to_microseconds, to_microseconds
+from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.reading import Reading
 from agentguard.store.records import (
     ActionChanges,
@@ -33,7 +33,6 @@ from agentguard.store.records import (
 from agentguard.store.tables import (
     ActivationRow,
     BundleRow,
-    EscalationRow,
     HaltRow,
     LogRow,
     PolicyTextRow,
@@ -46,7 +45,6 @@ LARGEST_ENTRY = 2**20
 MOST_VOTES = 100
 _ADDED_BY_STORE = frozenset({"v", "log", "stream", "seq", "prev", "ts_us"})
 
-_escalation = EscalationRow.__table__
 _activation = ActivationRow.__table__
 
 
@@ -318,12 +316,7 @@ class Transaction(Reading):
             StaleFenceError: Somebody else closed it.
         """
         self._needs_entry = f"closed escalation `{escalation_id}`"
-        guarded = update(_escalation).where(_escalation.c.id == escalation_id, _escalation.c.state == from_state)
-        closed = func.coalesce(_escalation.c.closed_us, self._now_us)  # what was approved was closed then
-        if self._write(guarded.values(state=to_state, closed_us=closed)) != 1:
-            found = self.escalation(escalation_id)
-            state = "no such escalation" if found is None else f"it {found.state}"
-            raise StaleFenceError(f"expected escalation `{escalation_id}` {from_state}, got {state}")
+        escalation_moves.close(self._lookups, escalation_id, from_state, to_state, self._now_us)
 
     def reopen_escalation(self, record: EscalationRecord) -> None:
         """Let an approved escalation wait again, with its routes as they are now.
@@ -332,11 +325,7 @@ class Transaction(Reading):
             StaleFenceError: It is not approved (any more).
         """
         self._needs_entry = f"reopened escalation `{record.id}`"
-        guarded = update(_escalation).where(_escalation.c.id == record.id, _escalation.c.state == "approved")
-        values = rows.escalation_values(replace(record, state="open", closed_at=None))
-        changed = {name: values[name] for name in ("state", "routes", "due_us", "remind_us", "closed_us")}
-        if self._write(guarded.values(changed)) != 1:
-            raise StaleFenceError(f"expected escalation `{record.id}` approved, got it moved on")
+        escalation_moves.reopen(self._lookups, record)
 
     def reminded(self, escalation_id: str, remind_at: datetime, following: datetime | None) -> None:
         """Note that the people of an escalation were reminded, and when they will be again.
@@ -345,10 +334,7 @@ class Transaction(Reading):
             StaleFenceError: Somebody else reminded them, or it is closed.
         """
         self._needs_entry = f"reminded of escalation `{escalation_id}`"
-        due = _escalation.c.remind_us == to_microseconds(remind_at)
-        guarded = update(_escalation).where(_escalation.c.id == escalation_id, _escalation.c.state == "open", due)
-        if self._write(guarded.values(remind_us=optional_to_microseconds(following))) != 1:
-            raise StaleFenceError(f"expected escalation `{escalation_id}` with its reminder due, got it without one")
+        escalation_moves.remind(self._lookups, escalation_id, remind_at, following)
 
     def move_cursor(self, before: CursorRecord | None, after: CursorRecord) -> bool:
         """Move a reader of the log on, or begin it where there was none; False if somebody else was first."""
