@@ -62,6 +62,7 @@ class Packet:
     action: str
     action_id: str
     action_state: str
+    relates_to: str | None
     agent: str
     model: str
     customer: str
@@ -125,6 +126,8 @@ def _asked(sheet: Sheet, packet: Packet) -> None:
     )
     waited = span((packet.now - packet.opened_at).total_seconds())
     sheet.prose(f"Asked {moment(packet.asked_at)} UTC; it has waited for {waited}.")
+    if packet.relates_to is not None:
+        sheet.prose(f"It belongs to the earlier action {packet.relates_to}.")
     if packet.action_state != "waiting":
         sheet.prose(f"By now the action is {STATES.get(packet.action_state, packet.action_state)}.")
 

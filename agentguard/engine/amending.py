@@ -144,7 +144,7 @@ def _refused(
         return Refused("unchanged", "expected other values than were asked for, got the same; approve it as it is")
     for name in changes:
         if not all(_may_change(route, plan, asked.request.action, name) for route in escalating.routes_of(record)):
-            may = ", ".join(sorted(_changeable(record, plan, asked.request.action))) or "nothing"
+            may = ", ".join(sorted(changeable(record, plan, asked.request.action))) or "nothing"
             return Refused("not_changeable", f"expected one of what may be changed here ({may}), got `{name}`")
         if isinstance(plan.arguments[name].type, OneOf) or after.get(name) == before.get(name):
             continue
@@ -154,7 +154,7 @@ def _refused(
     return None
 
 
-def _changeable(record: EscalationRecord, plan: Plan, action: str) -> Iterator[str]:
+def changeable(record: EscalationRecord, plan: Plan, action: str) -> Iterator[str]:
     """Yield the arguments that every route of an escalation lets an approver change."""
     routes = escalating.routes_of(record)
     yield from (name for name in plan.asked if all(_may_change(route, plan, action, name) for route in routes))

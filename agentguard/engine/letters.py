@@ -64,7 +64,8 @@ def letter(
         raise UsageError(f"expected a customer to write to, got action `{action_id}`, whose customer was erased")
     decided = [item for item in reading.entries_of(action_id) if item.kind in ("decided", "refused")]
     if not decided:
-        raise UsageError(f"expected an action that was decided here, got `{action_id}`, which was done elsewhere")
+        why = "was done elsewhere" if action.is_recorded else "nobody has decided yet"
+        raise UsageError(f"expected an action that was decided here, got `{action_id}`, which {why}")
     body = decided[-1].document
     about = rebuilt(parts, reading, body) if decided[-1].kind == "decided" else None
     spoken = language_of(language or _spoken_in(about), names or {})

@@ -14,7 +14,6 @@ from agentguard.core.dossier import Alternative, Budget, Cast, Conversation, Des
 from agentguard.core.explain import Explanation, allowed_choices
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import window_start
-from agentguard.core.money import Money
 from agentguard.core.packet import Packet
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
@@ -22,6 +21,7 @@ from agentguard.core.prose import ERASED, comparison_words, listed, masked, name
 from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY
 from agentguard.core.words import value_text
 from agentguard.engine import escalating, pausing, recorded
+from agentguard.engine.amending import changeable
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.causes import causes, per_words
 from agentguard.engine.explaining import Rebuilt, rebuilt
@@ -95,6 +95,7 @@ class _Packing:
             action=action.action,
             action_id=action.id,
             action_state=str(action.state),
+            relates_to=action.relates_to,
             agent=actor["id"],
             model=actor["model"] or "",
             customer=action.on_behalf_of if customer is None else masked(customer),
@@ -112,7 +113,9 @@ class _Packing:
             told=tuple(self._told(asked, body)),
             budgets=() if about is None else tuple(self._budgets(body, about.plan, now)),
             automatic=() if explanation is None else tuple(_automatic(explanation)),
-            alternatives=() if about is None or explanation is None else tuple(_alternatives(about, explanation)),
+            alternatives=()
+            if about is None or explanation is None
+            else tuple(_alternatives(about, explanation, record)),
             earlier=tuple(self._earlier()),
             desks=tuple(self._desks(now)),
             votes=tuple(self._votes()),
@@ -221,7 +224,9 @@ class _Packing:
             yield Cast(vote.voter, vote.approve, vote.authenticated, vote.reason_code, vote.note, vote.voted_at)
 
 
-def _automatic(explanation: Explanation) -> Iterator[str]:
+def _automatic(explanation: Explanation | None) -> Iterator[str]:
+    if explanation is None:
+        return
     if explanation.automatic_up_to is not None:
         name, value = explanation.automatic_up_to
         yield f"the same with {name_words(name)} up to {value_text(value)}"
@@ -235,18 +240,15 @@ def _automatic(explanation: Explanation) -> Iterator[str]:
             yield f"the rule {' and '.join(allowing)} allows it; only the reasons above ask for a person"
 
 
-def _alternatives(about: Rebuilt, explanation: Explanation) -> Iterator[Alternative]:
+def _alternatives(
+    about: Rebuilt | None, explanation: Explanation | None, record: EscalationRecord
+) -> Iterator[Alternative]:
     """Yield what an approver may change that the policy would then have allowed by itself."""
-    changeable = [route.route.may_change for route in explanation.decision.routes]
-    personal = {name for name, item in about.plan.arguments.items() if item.personal}
-
-    def may_change(name: str, *, lower: bool) -> bool:
-        """Return whether a reviewer may be shown another value of an argument."""
-        return name not in personal and all(lower if names is None else name in names for names in changeable)
-
-    lower = explanation.automatic_up_to
-    if lower is not None and may_change(lower[0], lower=isinstance(lower[1], Money)):
-        yield Alternative(lower[0], value_text(lower[1]), at_most=True)
-    named = [name for name in about.plan.asked if may_change(name, lower=False)]
-    for name, value in allowed_choices(about.plan, about.request, about.evidence, named):
+    if about is None or explanation is None:
+        return
+    names = list(changeable(record, about.plan, about.request.action))
+    if explanation.automatic_up_to is not None and explanation.automatic_up_to[0] in names:
+        name, value = explanation.automatic_up_to
+        yield Alternative(name, value_text(value), at_most=True)
+    for name, value in allowed_choices(about.plan, about.request, about.evidence, names):
         yield Alternative(name, value_text(value), at_most=False)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from agentguard import Money, NotFoundError
+from agentguard import Money, NotFoundError, UsageError
 from agentguard.core.dossier import Alternative, Budget, Earlier
 from agentguard.core.packet import bar
 from agentguard.errors import StoreUnavailableError
@@ -179,6 +179,22 @@ def test_nothing_that_the_route_does_not_let_an_approver_change_is_suggested(ope
     asked = shop.ask("60.00")
     assert packet_of(shop, asked).alternatives == ()
     assert packet_of(shop, asked).automatic
+
+
+def test_what_was_amended_is_told_apart_in_packets_and_letters(open_shop):
+    shop = open_shop()
+    shop.orders["A-9"] = ROOM
+    asked = shop.ask("700.00", order_id="A-9")
+    shop.clock.advance(timedelta(seconds=1))
+    ballot = shop.guard.escalations.amend(asked.escalation.id, {"amount": "600.00"}, by="kim", reason_code="goodwill")
+    assert "another one" in " ".join(shop.guard.letter(asked.decision_id, "en").as_text().split()).lower()
+    with pytest.raises(UsageError, match="nobody has decided yet"):
+        shop.guard.letter(ballot.action_id)
+    again = shop.guard.execute(ballot.action_id)
+    packet = packet_of(shop, again)
+    assert packet.relates_to == asked.decision_id
+    assert (packet.earlier[0].state, packet.desks[0].missing) == ("denied", 1)
+    assert f"belongs to the earlier action {asked.decision_id}" in packet.as_text(200)
 
 
 def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
