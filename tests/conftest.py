@@ -1,5 +1,10 @@
 """What every test shares: hypothesis' settings, how the tests of one law are found, and databases of both engines."""
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -7,8 +12,18 @@ from agentguard.store import Store
 from agentguard.testing.postgres_server import PostgresServer
 from tests.databases import SpareDatabase
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+
+def pytest_configure():
+    """Put what tests write into memory where there is room: no test waits for a disk, and none can lose power."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 
 def pytest_collection_modifyitems(items):

@@ -1,14 +1,21 @@
 """The world that every probe meets: a guard over a real file, orders, and payments that keep their own books."""
 
+import functools
 import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from agentguard import Guard, Money, NotDoneError
+from agentguard import Guard, Money, NotDoneError, policyfile
 from tests.conformance.corpus import PEOPLE, POLICY
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 UNITS = {"hours": 3_600, "days": 86_400, "minutes": 60}
+
+
+@functools.cache
+def policies():
+    """Return the policies that are in force in every world; they are read once."""
+    return policyfile.load(POLICY)
 
 
 class World:
@@ -19,11 +26,8 @@ class World:
         self.paid = []
         self.tool = "work"
         self._lock = threading.Lock()
-        policies = folder / "policies"
-        policies.mkdir(parents=True)
-        (policies / "payments.yaml").write_text(POLICY.read_text())
         self.guard = Guard(
-            policies,
+            policies(),
             store=store or ("sqlite://" if in_memory else f"sqlite:///{folder}/guard.db"),
             people=PEOPLE,
             clock=lambda: self.now,

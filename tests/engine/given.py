@@ -1,6 +1,7 @@
 """A small shop with a guard in front of it: real files, a clock that stands still, books of its own."""
 
 import asyncio
+import functools
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -95,7 +96,9 @@ PEOPLE = People(
 )
 
 
+@functools.cache
 def bundle(*texts):
+    """Return what the texts come to; it is never changed, so that the tests share it."""
     return policyfile.bundle_of([policyfile.load_text(text, f"file{number}.yaml") for number, text in enumerate(texts)])
 
 
