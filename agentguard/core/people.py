@@ -160,12 +160,18 @@ class People:
 
     def members(self, who: Iterable[str]) -> frozenset[str]:
         """Return the ids of the users whom a route's `who` names, whether they are here today or not."""
-        return frozenset(user for user in self.users if self._entries(user, who))
+        named = [entry.partition(":") for entry in who]
+        grouped = (self.groups.get(name, frozenset()) for kind, _, name in named if kind == "group")
+        single = {name for kind, _, name in named if kind == "user"}
+        return frozenset(single.union(*grouped) & self.users.keys())
 
     def admitted(self, who: Iterable[str], at: datetime) -> frozenset[str]:
         """Return the ids of the users who may vote at a moment, delegates of absent members included."""
-        wanted = tuple(who)
-        return frozenset(user for user in self.users if self.membership(user, wanted, at) is not None)
+        members = self.members(who)
+        absences = {user: self.absence_of(user, at) for user in members}
+        delegates = {absence.delegate for absence in absences.values() if absence is not None and absence.delegate}
+        here = {user for user, absence in absences.items() if absence is None}
+        return frozenset(here | {user for user in delegates & self.users.keys() if self.absence_of(user, at) is None})
 
     def membership(
         self, user: str, who: Iterable[str], at: datetime, taken: frozenset[str] = frozenset()
@@ -186,7 +192,7 @@ class People:
         own = self._entries(user, wanted)
         if own and user not in taken:
             return Membership(user, own)
-        for other in sorted({name for name, found in self.users.items() if found.absences} - taken - {user}):
+        for other in sorted(self.members(wanted) - taken - {user}):
             absence = self.absence_of(other, at)
             entries = self._entries(other, wanted) if absence is not None and absence.delegate == user else None
             if entries:

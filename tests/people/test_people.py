@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentguard.core.people import POWERS, Absence, Membership, People, Power, User
 from agentguard.errors import UsageError
@@ -84,6 +86,29 @@ def test_a_place_that_has_a_vote_is_not_taken_twice():
 def test_a_delegate_of_a_delegate_is_not_followed():
     found = people(user("maria", away("tom")), user("tom", away("kim")), user("kim"), leads={"maria"})
     assert found.admitted(LEADS, AWAY) == frozenset()
+
+
+NAMES = ("ada", "kim", "maria", "tom")
+
+
+@given(
+    st.fixed_dictionaries({name: st.none() | st.sampled_from([None, *NAMES, "ghost"]).map(away) for name in NAMES}),
+    st.sets(st.sampled_from([*NAMES, "ghost"])),
+    st.sets(st.sampled_from(["group:leads", "group:none", "user:ada", "user:ghost", "ada", "leads"])),
+)
+def test_whoever_is_admitted_has_a_membership_and_nobody_else_and_each_place_is_taken_once(absences, leads, who):
+    found = people(*(user(name, *([said] if said else [])) for name, said in absences.items()), leads=leads)
+    seats = {name: found.membership(name, who, AWAY) for name in (*NAMES, "ghost")}
+    assert found.admitted(who, AWAY) == {name for name, seat in seats.items() if seat is not None}
+    for name, seat in seats.items():
+        if seat is not None:
+            assert absences[name] is None
+            assert seat.groups <= who
+            assert seat.seat in found.members(who)
+            assert (seat.stands_for == "") is (name in found.members(who))
+            assert not seat.stands_for or absences[seat.stands_for].delegate == name
+            again = found.membership(name, who, AWAY, frozenset({seat.seat}))
+            assert again is None or again.seat != seat.seat
 
 
 def test_a_group_that_names_somebody_unknown_admits_nobody_by_it():
