@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crew import Crew
+from floor import Floor
 from governed import Shop
 from loads import Run, one, tasks, threads
 
@@ -89,6 +90,19 @@ def processes(count: int, callers: int) -> Opened:
     return opened
 
 
+def only_rows(callers: int) -> Opened:
+    """So many tasks that write what an action writes, and do nothing else."""
+
+    @contextmanager
+    def opened(url: str) -> Iterator[Load]:
+        floor = Floor(url)
+        with asyncio.Runner() as runner:
+            yield lambda seconds: runner.run(tasks(floor.act, seconds, callers))
+        floor.close()
+
+    return opened
+
+
 def workflows(python: Path, callers: int) -> Opened:
     """DBOS, in its own environment: workflows of one step."""
 
@@ -104,6 +118,7 @@ GOVERNED = [
     Case("sqlite", "1 caller", one_caller, (0.40, 0.40)),
     Case("sqlite", "64 threads", many_threads(64)),
     Case("sqlite", "64 tasks", many_tasks(64), (1.8, 9.0)),
+    Case("sqlite", "64 tasks, rows alone", only_rows(64)),
     Case("sqlite", "256 tasks", many_tasks(256)),
     Case("sqlite", "4 processes x 16", processes(4, 16), (1.2, 1.2)),
     Case("postgresql", "1 caller", one_caller),

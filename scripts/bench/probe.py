@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bare import BareSQLite
+from floor import Floor
 from governed import Shop
 from loads import one, percentile, tasks
 from sqlalchemy import event
@@ -35,18 +36,23 @@ def processor_time(path: Path) -> dict[str, float]:
     """Processor time of an action among 64 tasks, of all threads, and of a bare row: microseconds, medians."""
     shop = Shop(f"sqlite:///{path}", is_async=True)
     bare = BareSQLite(path.with_name("bare-cpu.db"))
-    actions, rows = [], []
+    floor = Floor(f"sqlite:///{path.with_name('floor-cpu.db')}")
+    found: dict[str, list[float]] = {"action": [], "rows alone": [], "bare row": []}
     with asyncio.Runner() as runner:
         shop.meet(runner)
         gc.collect()
         for _ in range(7):
-            before = time.process_time()
-            run = runner.run(tasks(shop.aact, 1.0, CALLERS))
-            actions.append((time.process_time() - before) / len(run.latencies) * 1e6)
-            before, run = time.process_time(), bare.run(0.1)
-            rows.append((time.process_time() - before) / len(run.latencies) * 1e6)
+            for name, run in (
+                ("action", lambda: runner.run(tasks(shop.aact, 1.0, CALLERS))),
+                ("rows alone", lambda: runner.run(tasks(floor.act, 0.3, CALLERS))),
+                ("bare row", lambda: bare.run(0.1)),
+            ):
+                before = time.process_time()
+                done = len(run().latencies)
+                found[name].append((time.process_time() - before) / done * 1e6)
+    floor.close()
     shop.guard.close()
-    return {"action": statistics.median(actions), "bare row": statistics.median(rows)}
+    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def decisions(path: Path) -> dict[str, float]:
