@@ -13,6 +13,7 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         events.OPENED: "{} waits for a decision",
         events.REMINDED: "{} still waits for a decision",
         events.PASSED_ON: "{} waits for you: nobody else decided in time",
+        events.REOPENED: "{} waits for one more decision: a vote does not count any more",
         events.APPROVED: "{} was approved",
         events.REJECTED: "{} was rejected",
         events.EXPIRED: "{} was refused: nobody decided in time",
@@ -29,7 +30,7 @@ _ENDS: Mapping[str, str] = MappingProxyType(
         "in_doubt": "{}, which you approved, is in doubt: nobody knows yet whether it was done",
     }
 )
-_ASKING = frozenset({events.OPENED, events.REMINDED, events.PASSED_ON, events.CONTESTED})
+_ASKING = frozenset({events.OPENED, events.REMINDED, events.PASSED_ON, events.REOPENED, events.CONTESTED})
 
 
 def title(event: Event) -> str:

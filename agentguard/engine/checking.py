@@ -21,7 +21,8 @@ class Checking:
     def check(self, decision_id: str, *, on_behalf_of: str | None = None, tenant: str | None = None) -> Answer:
         """Return how an action stands, by the `decision_id` of an earlier answer; stores nothing and runs nothing.
 
-        An action that is being carried out right now is `InDoubt` with the error `in_progress`.
+        An action that is being decided or carried out right now is `InDoubt` with the error `in_progress`. What an
+        approver changed answers as the action that took its place.
 
         Args:
             decision_id: Of which action.
@@ -44,6 +45,8 @@ class Checking:
                 return recorded.ready_again(record)
             case State.EXECUTING | State.PROPOSED:
                 return InDoubt(**recorded.common(record), replayed=True, error="in_progress")
+            case State.DENIED if instead := recorded.kept(record).get("amended"):
+                return self._found(reading, instead, on_behalf_of, tenant)
             case State.SETTLED:
                 tool = self._parts.registry.tools.get(record.action)
                 result = read_result(self._parts, tool, reading.result(record.id), record.id)

@@ -21,6 +21,7 @@ from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 OPENED = "escalation.opened"
 REMINDED = "escalation.reminded"
 PASSED_ON = "escalation.passed_on"
+REOPENED = "escalation.reopened"
 APPROVED = "escalation.approved"
 REJECTED = "escalation.rejected"
 EXPIRED = "escalation.expired"
@@ -31,7 +32,8 @@ ENDED = "action.ended"
 NO_LONGER_FITS = "action.no_longer_fits"
 
 TYPES = (
-    OPENED, REMINDED, PASSED_ON, APPROVED, REJECTED, EXPIRED, WITHDRAWN, AMENDED, CONTESTED, ENDED, NO_LONGER_FITS,
+    OPENED, REMINDED, PASSED_ON, REOPENED, APPROVED, REJECTED, EXPIRED, WITHDRAWN, AMENDED, CONTESTED,
+    ENDED, NO_LONGER_FITS,
 )  # fmt: skip
 
 _MONEY = re.compile(r"(-?)([0-9]+)(\.[0-9]+)? ([A-Z]{3})")
@@ -39,6 +41,7 @@ _OF_KIND: Mapping[str, str] = MappingProxyType(
     {
         "reminded": REMINDED,
         "passed_on": PASSED_ON,
+        "reopened": REOPENED,
         "amended": AMENDED,
         "contested": CONTESTED,
         "settled": ENDED,

@@ -1,6 +1,7 @@
 """The log is the outbox: in order, at least once, by one process at a time, and what fails is seen."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from agentguard import ConfigurationError, Denied, Done, Money, NotDoneError, UndeliveredError
 from agentguard.engine import notices
 from agentguard.engine.channel import Only
+from agentguard.engine.directory import Fixed
 from agentguard.engine.event import mask
 from agentguard.engine.parts import Waits
-from tests.engine.given import REFUNDS
+from tests.engine.given import PEOPLE, REFUNDS
 
 
 class Desk:
@@ -76,6 +78,7 @@ def test_everything_that_happens_to_an_escalation_is_told_in_order(open_shop):
     [
         ("rejected", ["escalation.opened", "escalation.rejected"]),
         ("withdrawn", ["escalation.opened", "escalation.withdrawn"]),
+        ("amended", ["escalation.opened", "escalation.amended"]),
         ("late", ["escalation.opened", "escalation.passed_on", "escalation.expired"]),
         ("no longer fits", ["escalation.opened", "escalation.approved", "action.no_longer_fits"]),
         ("not done", ["escalation.opened", "escalation.approved", "action.ended"]),
@@ -91,6 +94,8 @@ def test_every_end_is_told(open_shop, end, types):
             vote(shop, asked, yes=False)
         case "withdrawn":
             shop.guard.escalations.withdraw(asked.escalation.id, by="maria", why="asked twice")
+        case "amended":
+            shop.guard.escalations.amend(asked.escalation.id, {"amount": "40"}, by="maria", reason_code="goodwill")
         case "late":
             for _ in range(2):
                 shop.clock.advance(timedelta(days=1))
@@ -110,6 +115,17 @@ def test_every_end_is_told(open_shop, end, types):
         assert desk.events[-1].to == ("user:maria",)
     shop.guard.work()
     assert desk.types == types
+
+
+def test_an_approver_who_may_not_decide_any_more_is_missed_and_those_who_may_are_told(open_shop):
+    desk = Desk()
+    shop = open_shop(notices=[desk])
+    asked = shop.ask("60")
+    vote(shop, asked)
+    shop.guard._parts.directory = Fixed(replace(PEOPLE, groups={**PEOPLE.groups, "leads": frozenset({"tom"})}))
+    shop.guard.work()
+    assert desk.types == ["escalation.opened", "escalation.approved", "escalation.reopened"]
+    assert desk.events[-1].to == ("group:leads",)
 
 
 def test_what_never_waited_for_people_is_told_to_nobody(open_shop):

@@ -75,3 +75,15 @@ def test_another_customer_or_tenant_learns_nothing(open_shop):
     with pytest.raises(NotFoundError) as raised:
         shop.guard.check("act_0")
     assert messages == {str(raised.value).replace("act_0", asked.decision_id)}
+
+
+def test_what_an_approver_changed_answers_as_what_took_its_place(open_shop):
+    shop = open_shop()
+    asked = shop.ask("60")
+    shop.guard.escalations.amend(asked.escalation.id, {"amount": "40"}, by="maria", reason_code="goodwill")
+    assert shop.guard.check(asked.decision_id).error == "in_progress"
+    shop.guard.work()
+    answer = shop.guard.check(asked.decision_id, on_behalf_of="c-1")
+    assert isinstance(answer, Done)
+    assert answer.decision_id != asked.decision_id
+    assert [str(amount) for _, amount, _ in shop.paid] == ["40.00 USD"]
