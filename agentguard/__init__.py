@@ -4,7 +4,9 @@
 """
 
 from agentguard.core.decision import Decision, Reason
+from agentguard.core.letter import Letter
 from agentguard.core.money import Money
+from agentguard.core.packet import Packet
 from agentguard.core.people import Absence, People, Power, User
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
@@ -17,6 +19,7 @@ from agentguard.engine.event import Event
 from agentguard.engine.gather import Observed
 from agentguard.engine.guard import Guard
 from agentguard.engine.parts import Waits
+from agentguard.engine.told import Telling
 from agentguard.errors import (
     AgentGuardError,
     ConfigurationError,
@@ -53,6 +56,7 @@ __all__ = [
     "Idempotent",
     "InDoubt",
     "KeyConflictError",
+    "Letter",
     "LimitStanding",
     "Money",
     "NotAllowedError",
@@ -61,6 +65,7 @@ __all__ = [
     "NotFoundError",
     "Observed",
     "Only",
+    "Packet",
     "People",
     "PeopleUnavailableError",
     "PolicyError",
@@ -75,6 +80,7 @@ __all__ = [
     "Retry",
     "StoreError",
     "StoreUnavailableError",
+    "Telling",
     "Unavailable",
     "UndeliveredError",
     "Unprotected",
