@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from agentguard.cli import announcements, interventions
+from agentguard.cli import announcements, escalated, interventions
 from agentguard.cli.customers import customer_text
 from agentguard.cli.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
@@ -28,6 +28,7 @@ REASONS = {
     "rejected": "a person said no",
     "expired": "nobody decided in time",
     "withdrawn": "it was taken back",
+    "amended": "an approver put another action in its place",
     "halted": "a person stopped it",
 }
 STATES = {"executing": ", sent to the tool", "ready": ", held and not begun", "waiting": ", waits for people"}
@@ -65,6 +66,7 @@ class Narrator:
             "withdrawn": _ended,
             **interventions.TELLERS,
             **announcements.TELLERS,
+            **escalated.TELLERS,
         }
 
     def tell(self, entry: Entry) -> Told:

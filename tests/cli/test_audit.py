@@ -146,7 +146,7 @@ def test_one_entry_is_shown_with_its_place_in_the_log(shop, command):
 def test_every_kind_of_entry_has_words(shop, command):
     command("halt", "agent:other", "--why", "a test")
     command("resume", "agent:other", "--why", "a test")
-    command("escalations", "reject", shop.ids["esc:waiting"], "--note", "no")
+    command("escalations", "reject", shop.ids["esc:waiting"], "-r", "not_entitled", "--note", "no")
     for entry in command("audit", "list", "--json").json:
         said = command("audit", "show", str(entry["pos"]))
         title = said.out.splitlines()[0].partition(f"entry {entry['pos']}  ")[2]

@@ -1,0 +1,53 @@
+"""Entries about what waits for people, in words: what was refused, what waits again, what was put in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agentguard.cli.told import Told, by
+
+WHY_NOT = {
+    "absent": "they are absent today",
+    "late": "its time was over",
+    "no_people": "nothing says who the people are",
+    "not_admitted": "no route admits them",
+    "not_changeable": "that may not be changed",
+    "not_open": "nobody could decide it any more",
+    "own_request": "they asked for it themselves",
+    "people_unavailable": "who the people are could not be told",
+    "raises": "nothing may be raised",
+    "reason_code": "the route does not take that reason",
+    "unchanged": "nothing would have changed",
+    "unverified": "nobody checked who they are",
+    "voted_already": "they have voted already, or somebody in their place",
+}
+
+
+def _refused(body: dict[str, Any]) -> Told:
+    details = [("known by", body["authenticated"]), ("escalation", body["escalation"])]
+    return Told(f"{body['voter']} may not {body['tried']} it: {WHY_NOT.get(body['why'], body['why'])}", "deny", details)
+
+
+def _reopened(body: dict[str, Any]) -> Told:
+    lost = [
+        ("not counted", f"{item['voter']}: {WHY_NOT.get(item['why'], item['why'])}") for item in body["not_counted"]
+    ]
+    return Told("waits again: votes do not count any more", "waiting", [("escalation", body["escalation"]), *lost])
+
+
+def _amended(body: dict[str, Any]) -> Told:
+    changed = ("changed", ", ".join(body["changed"]))
+    return Told("amended: another action takes its place", "deny", [*by(body), changed, ("action", body["amended"])])
+
+
+def _proposed(body: dict[str, Any]) -> Told:
+    return Told("proposed in the place of another action", "", [*by(body), ("relates to", body["relates_to"])])
+
+
+TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
+    "vote_refused": _refused,
+    "reopened": _reopened,
+    "amended": _amended,
+    "proposed": _proposed,
+}
