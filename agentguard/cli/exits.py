@@ -3,7 +3,7 @@
 0  it worked, and there is nothing to report
 1  it worked, and found something: problems, failed cases, a broken chain, a refusal
 2  the command was used wrongly, or names something that is not there
-3  policy files do not load
+3  policy or people files do not load
 4  the store cannot be used: absent, locked, read-only, of another version
 70 a defect of agentguard itself
 """
@@ -19,7 +19,14 @@ from typing import Final
 import typer
 
 from agentguard.cli.output import Output
-from agentguard.errors import AgentGuardError, ConfigurationError, PolicyError, StoreError, UsageError
+from agentguard.errors import (
+    AgentGuardError,
+    ConfigurationError,
+    PeopleUnavailableError,
+    PolicyError,
+    StoreError,
+    UsageError,
+)
 
 OK: Final = 0
 FOUND: Final = 1
@@ -33,7 +40,7 @@ TRACEBACK = "AGENTGUARD_TRACEBACK"
 
 def code_of(error: Exception) -> int:
     """Return the exit code of an error."""
-    if isinstance(error, PolicyError):
+    if isinstance(error, PolicyError | PeopleUnavailableError):
         return POLICY
     if isinstance(error, StoreError):
         return STORE

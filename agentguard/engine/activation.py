@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Unpack
 
 from agentguard.core.policy import Bundle
@@ -65,26 +66,34 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activatio
         ConfigurationError: Another bundle is in force, and it is said who may change that.
         PeopleUnavailableError: Another bundle is in force, and it cannot be told who may change that.
     """
-
-    def work(transaction: Transaction) -> Activation:
-        """Put the bundle into force, unless it is, or people decide about that."""
-        before = transaction.digest_in_force()
+    said: dict[str, Any] = {
+        "by": "guard",
+        "why": "activate=True",
+        "authenticated": None,
+        "power": powers.UNDECLARED,
+        "with": [],
+    }
+    while True:
+        before = parts.store.read(lambda reading: reading.digest_in_force())
         if before == bundle.digest:
             return Activation(bundle.digest, False)
+        # Asked outside a unit of work, which a host's function must never hold up.
         people = parts.directory.people() if before is not None else None
         if people is not None and people.declares_powers:
             fix = "run `agentguard policy activate`, and leave out `activate=True`"
             raise ConfigurationError([f"other policies are in force, and it is said who may change that: {fix}"])
-        said: dict[str, Any] = {
-            "by": "guard",
-            "why": "activate=True",
-            "authenticated": None,
-            "power": powers.UNDECLARED,
-            "with": [],
-        }
-        return put_into_force(parts, bundle, transaction, said, tenant)
+        activated = parts.store.transact(partial(_put_if_still, parts, bundle, before, said, tenant))
+        if activated is not None:
+            return activated
 
-    return parts.store.transact(work)
+
+def _put_if_still(
+    parts: Parts, bundle: Bundle, before: str | None, said: dict[str, Any], tenant: str, transaction: Transaction
+) -> Activation | None:
+    """Put a bundle into force if the one that was looked at still is; None if another one came into force since."""
+    if transaction.digest_in_force() != before:
+        return None
+    return put_into_force(parts, bundle, transaction, said, tenant)
 
 
 def put_into_force(
