@@ -1,6 +1,5 @@
 """Processes that die around the effect, and what the next one makes of it, by kind of effect."""
 
-import multiprocessing
 import os
 import signal
 from datetime import timedelta
@@ -17,6 +16,7 @@ from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Call, Commit
 from agentguard.engine.walk import walk
 from tests.engine import dying
+from tests.forked import forked
 
 LATER = timedelta(minutes=10)
 
@@ -27,11 +27,8 @@ def die(address, tmp_path):
     books = tmp_path / "books"
 
     def run(effect, moment):
-        # A server that has the modules loaded forks the processes, so that each costs no second start of Python.
-        processes = multiprocessing.get_context("forkserver")
-        processes.set_forkserver_preload(["tests.engine.dying"])
         keys = {name: value for name, value in os.environ.items() if name == "AGENTGUARD_KEYS"}
-        process = processes.Process(target=dying.main, args=(address, str(books), effect, moment, keys))
+        process = forked(dying.main, address, str(books), effect, moment, keys)
         process.start()
         process.join(60)
         assert process.exitcode == -signal.SIGKILL

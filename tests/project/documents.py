@@ -13,10 +13,12 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from tests.forked import forked, typed
 from tests.project.tree import ROOT
 
 FENCE = re.compile(
@@ -105,10 +107,11 @@ class Reader:
             assert os.access(ROOT / words[0], os.X_OK), f"{block.place}: there is no `{words[0]}`"
             return None
         assert words[0] in ("agentguard", "python"), f"{block.place}: `{words[0]}` is not the project's"
-        words[0] = str(Path(sys.executable).parent / words[0])
         environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
+        if words[0] == "agentguard":
+            return self.type_command(words, environment)
         return subprocess.run(
-            words,
+            [sys.executable, *words[1:]],
             cwd=self.folder,
             env=environment,
             text=True,
@@ -117,6 +120,15 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+
+    def type_command(self, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run one command of ours in a process of its own."""
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as printed:
+            process = forked(typed, words[1:], self.folder, environment, printed.name)
+            process.start()
+            process.join(120)
+            assert process.exitcode is not None, f"`{shlex.join(words)}` does not end"
+            return subprocess.CompletedProcess(words, process.exitcode, printed.read())
 
 
 def compare(expected: str, printed: str, place: str) -> None:

@@ -77,5 +77,8 @@ def test_a_command_that_prints_something_else_or_ends_otherwise_is_noticed(reade
     with pytest.raises(AssertionError, match="ended with 3"):
         reader.follow(Block("page.md", 1, "console", "$ python -c 'raise SystemExit(3)'\n", {}))
     reader.follow(Block("page.md", 1, "console", "$ python -c 'raise SystemExit(3)'\n", {"exits": "3"}))
+    reader.follow(Block("page.md", 1, "console", "$ agentguard nothing\n...No such command...\n", {"exits": "2"}))
+    with pytest.raises(AssertionError, match="ended with 2"):
+        reader.follow(Block("page.md", 1, "console", "$ agentguard nothing\n", {}))
     with pytest.raises(AssertionError, match="there is no `scripts/nothing`"):
         reader.follow(Block("page.md", 1, "console", "$ scripts/nothing\n", {}))
