@@ -102,6 +102,22 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """Where a customer whose request was denied gets a person who has not seen the case.
+
+    Attributes:
+        to: Short id of the route.
+        within: In place of the route's; None for the route's own.
+        open_for: How long after its end an action may be contested.
+    """
+
+    to: str
+    within: Within | None
+    open_for: timedelta
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """What a rule, limit or requirement says for itself: to the record, to the customer, to the model.
 
@@ -264,6 +280,7 @@ class Policy:
         routes: By short id, weakest first.
         text, digest: The exact text and its SHA-256 in hex.
         shadow: Decided and recorded beside the others, changes nothing.
+        contest: None where a denial stands.
     """
 
     name: str
@@ -296,6 +313,7 @@ class Policy:
     text: str
     digest: str
     file: str
+    contest: Contest | None = None
 
     def qualified(self, short: str) -> str:
         """Return the id that is unique in a bundle."""

@@ -17,7 +17,7 @@ from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 from agentguard.policyfile.requirements import read_requirements
-from agentguard.policyfile.routes import read_routes
+from agentguard.policyfile.routes import read_contest, read_routes
 from agentguard.policyfile.rules import Ids, read_guarantees, read_rules
 from agentguard.policyfile.spelling import currencies, day, identifier, sentence, verdict, whole_number, word, zone
 from agentguard.policyfile.structure import checked
@@ -110,6 +110,7 @@ def _built(model: PolicyModel, text: str, problems: Problems) -> Policy:
         text=text,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         file=problems.file,
+        contest=read_contest(model, outline, problems),
     )
 
 

@@ -98,6 +98,7 @@ WARNINGS: Mapping[str, str] = {
     "absence_over": "an absence that is over",
     "delegate_away": "a delegate who is away too",
     "frees_itself": "a limit that the action which gives back counts on too, on the same account",
+    "contest_in_vain": "a contest whose upheld request would meet the same refusal",
     "unused": "something declared is never used",
     "nothing_allows": "an action that nothing can allow",
     "action_undeclared": "a requirement for an action that no file declares",

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from agentguard.core.people import People
-from agentguard.core.policy import Bundle, Place, Policy, Verdict
+from agentguard.core.policy import Bundle, Limit, Place, Policy, Verdict
 from agentguard.errors import Problem
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
-from agentguard.policyfile.reading import expressions_of, used_names
+from agentguard.policyfile.reading import everything_said, expressions_of, used_names
 from agentguard.policyfile.staffing import check_routes
 from agentguard.policyfile.trust import check_trust
 
@@ -31,6 +31,7 @@ def lint(bundle: Bundle, people: People | None = None, today: date | None = None
         found += _words(policy)
         found += _unused(policy)
         found += _freeing(policy)
+        found += _contest(policy)
         found += check_routes(policy, people, today) if people is not None else ()
         found += _dates(policy, today) if today is not None else ()
     found += _actions(bundle)
@@ -60,6 +61,7 @@ def _words(policy: Policy) -> Found:
 def _unused(policy: Policy) -> Found:
     names, tables, calendars = used_names(list(expressions_of(policy)))
     calendars |= {route.within.calendar for route in policy.routes.values() if route.within.calendar}
+    calendars |= {policy.contest.within.calendar or ""} if policy.contest and policy.contest.within else set()
     names |= {declared.computed for spec in policy.actions.values() for declared in spec.arguments.values()}
     unused = [("name", "names", name) for name in policy.names if name not in names]
     unused += [("table", "tables", name) for name in policy.tables if name not in tables]
@@ -72,6 +74,7 @@ def _unused(policy: Policy) -> Found:
     asked = {policy.otherwise.route, policy.on_error.route}
     asked |= {rule.then.route for rule in policy.rules} | {limit.over.route for limit in policy.limits}
     asked |= {item.otherwise.route for item in policy.requires} | {route.if_late for route in policy.routes.values()}
+    asked |= {policy.contest.to} if policy.contest is not None else set()
     for name, route in policy.routes.items():
         if name not in asked:
             yield route.place, "unused", f"route `{name}` is never asked for: remove it"
@@ -84,6 +87,19 @@ def _freeing(policy: Policy) -> Found:
         if both and not limit.per:
             message = f"limit `{limit.id}`: `{both[0]}` counts and gives back on one account: say `on`, or add `per`"
             yield limit.place, "frees_itself", message
+
+
+def _contest(policy: Policy) -> Found:
+    """An upheld contest is an action by a person: where nothing reads who acts, it meets what the agent met."""
+    if policy.contest is not None and not any(
+        expression is not None and "agent.kind" in expression.reads
+        for said in everything_said(policy)
+        for expression in (said.when, *(said.max.values() if isinstance(said, Limit) else ()))
+    ):
+        message = (
+            "`contest`: no rule reads `agent.kind`, so what people uphold meets the same refusal: let a rule read it"
+        )
+        yield policy.contest.place, "contest_in_vain", message
 
 
 def _dates(policy: Policy, today: date) -> Found:

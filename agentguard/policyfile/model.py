@@ -38,8 +38,8 @@ from agentguard.policyfile.leaf import (
 from agentguard.policyfile.node import Mapping, Scalar, Sequence
 
 RESERVED = {
-    "policy": ("retention", "review", "witness", "pilot", "alarms", "report_by", "contest"),
-    "rule": ("contest", "review"),
+    "policy": ("retention", "review", "witness", "pilot", "alarms", "report_by"),
+    "rule": ("review",),
     "route": (),
     "limit": (),
     "requirement": (),
@@ -109,6 +109,14 @@ class RouteModel(Closed):
         Items[Text] | None,
         Field(description="Arguments that an approver may change; amounts, downwards, when left out."),
     ] = None
+
+
+class ContestModel(Closed):
+    """What a customer whose request was denied may do about it."""
+
+    to: Annotated[Identifier, Field(description="The route whose people look at it anew.")]
+    within: Annotated[Span | None, Field(description="How long they have; as the route says when left out.")] = None
+    open_for: Annotated[Span, Field(description="How long after the denial it may be contested: 60 days.")]
 
 
 class Spoken(Closed):
@@ -259,6 +267,10 @@ class PolicyModel(Closed):
         Field(description='Opening hours, closed days, spans: during(time, "name").'),
     ] = None
     escalations: Annotated[Entries[RouteModel] | None, Field(description="Routes to people, weakest first.")] = None
+    contest: Annotated[
+        ContestModel | None,
+        Field(description="Who looks at it anew when the customer contests a denial; a denial stands when left out."),
+    ] = None
     rules: Annotated[
         Items[RuleModel] | None, Field(description="Their order never matters: deny, then escalate, then allow.")
     ] = None

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from agentguard.core.digest import digest
 from agentguard.core.people import People, User, one_spelling
 from agentguard.core.policy import Place
 from agentguard.errors import UsageError
@@ -108,7 +109,7 @@ def load_people_text(text: str, file: str) -> People:
     model = checked(PeopleModel, whole, problems) if isinstance(whole, Mapping) else None
     people = _people(model, problems) if model is not None else People()
     problems.raise_if_any()
-    return people
+    return replace(people, source=digest(text.encode()))
 
 
 def _people(model: PeopleModel, problems: Problems) -> People:

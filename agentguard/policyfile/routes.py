@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agentguard.core.language.types import Decimal_, Integer, Money, OneOf
-from agentguard.core.policy import Route, Within
+from agentguard.core.policy import Contest, Route, Within
 from agentguard.policyfile import bounds
 from agentguard.policyfile.model import PolicyModel, RouteModel
 from agentguard.policyfile.node import Scalar, shortened
@@ -33,6 +33,24 @@ def read_routes(model: PolicyModel, outline: Outline, problems: Problems) -> Non
         else:
             outline.routes[name] = made
     _check_next(model, outline, problems)
+
+
+def read_contest(model: PolicyModel, outline: Outline, problems: Problems) -> Contest | None:
+    """Return where a denial may be contested, or None where it stands."""
+    contest = model.contest
+    if contest is None:
+        return None
+    within = None if contest.within is None else _within(contest.within, outline, problems, "`contest`: `within`")
+    open_for = span(contest.open_for, problems, "`contest`: `open_for`", allow_calendar=False)
+    to = contest.to
+    if to.text not in outline.routes:
+        if ("escalations", to.text) not in problems.broken:
+            near = suggestion(to.text, outline.routes) or ": declare it under `escalations`"
+            problems.add(to.place, "route_unknown", f"`contest`: `to` names no route, got `{shortened(to.text)}`{near}")
+        return None
+    if open_for is None:
+        return None
+    return Contest(to.text, within, open_for[0], to.place)
 
 
 def _route(

@@ -266,7 +266,20 @@ edited("confirmed-otherwise", "word_unknown", ("action: identity.verify, same: [
 edited(
     "confirmed-beside-action", "keys_conflict", ("within: 30 minutes", "«confirmed: this request, within: 30 minutes")
 )
-edited("reserved-contest", "reserved", ("    because: Small", "    «contest: yes\n    because: Small"))
+edited("contest-in-a-rule", "unknown_key", ("    because: Small", "    «contest: yes\n    because: Small"))
+for name, code, written in (
+    ("to-no-route", "route_unknown", "{to: «complaints, open_for: 60 days}"),
+    ("to-a-misspelt-route", "route_unknown", "{to: «laed, open_for: 60 days}"),
+    ("without-a-route", "missing_key", "«{open_for: 60 days}"),
+    ("without-an-end", "missing_key", "«{to: lead, within: 5 days}"),
+    ("open-for-ever", "duration_malformed", "{to: lead, open_for: «forever}"),
+    ("open-for-a-calendar", "duration_malformed", "{to: lead, open_for: «60 days of desk}"),
+    ("within-nothing", "duration_malformed", "{to: lead, within: «0 days, open_for: 60 days}"),
+    ("within-no-calendar", "calendar_unknown", "{to: lead, within: 5 days of «dsk, open_for: 60 days}"),
+    ("with-people", "unknown_key", "{to: lead, open_for: 60 days, «people: 2}"),
+    ("as-a-word", "wrong_shape", "«lead"),
+):
+    edited(f"contest-{name}", code, ("rules:\n", f"contest: {written}\nrules:\n"))
 edited("sum-and-count", "keys_conflict", ("  - id: count\n", "  - id: «count\n    sum: amount\n"))
 edited("neither-sum-nor-count", "keys_conflict", ("  - id: count\n    count: actions\n", "  - id: «count\n"))
 edited("never-and-possible", "keys_conflict", ("{id: safe,", "{id: «safe, possible: deny,"))

@@ -70,6 +70,22 @@ def test_an_action_that_counts_and_gives_back_on_one_account_is_told():
     assert warnings(freed) == []  # per order, it moves from one account to another
 
 
+def test_a_contest_that_would_meet_the_same_refusal_is_told():
+    contested = ("rules:\n", "contest: {to: lead, open_for: 60 days}\nrules:\n")
+    by_kind = ('when: reason == "other"', 'when: reason == "other" or agent.kind == "person"')
+    assert warnings(contested) == [("contest_in_vain", 18)]
+    assert warnings(contested, by_kind) == []
+    spared = ("over: deny}", 'over: deny, when: agent.kind == "agent"}')
+    assert warnings(contested, spared) == []
+
+
+def test_a_route_that_only_a_contest_asks_for_is_used():
+    second = ("within: 1 day}\nrules:\n", 'within: 1 day}\n  late: {who: "group:leads", within: 1 day}\nrules:\n')
+    assert warnings(second) == [("unused", 18)]
+    contested = ("rules:\n", "contest: {to: late, open_for: 60 days}\nrules:\n")
+    assert warnings(second, contested) == [("contest_in_vain", 19)]
+
+
 def test_a_threshold_on_an_amount_that_no_limit_sums_is_told_once():
     count = ("sum: amount, per: order.id, in: forever, max: order.total", "count: actions, in: forever, max: 3")
     held = (' - held("per-order")', ' - held("per-order") * usd(1)')

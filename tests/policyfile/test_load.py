@@ -9,7 +9,7 @@ import pytest
 from agentguard.core.calendar import Hours, Span
 from agentguard.core.language import Integer, Money, OneOf, Record, evaluate
 from agentguard.core.money import Money as Amount
-from agentguard.core.policy import Disclose, Then, Verdict, WindowKind
+from agentguard.core.policy import Disclose, Then, Verdict, WindowKind, Within
 from agentguard.errors import PolicyError
 from agentguard.policyfile import load_text
 from tests.policyfile.broken import BASE
@@ -34,6 +34,17 @@ def rule(when, more=""):
 
 def holds(when, **values):
     return evaluate(rule(when).when, {"amount": Amount.of("1", "USD"), **values})
+
+
+def test_a_contest_names_its_route_its_time_and_how_long_it_is_open():
+    desk = "calendars:\n  desk: {mon-fri: 08:00-18:00}\n"
+    routes = 'escalations:\n  complaints: {who: "group:c", within: 1 day}\n'
+    assert policy_of(routes).contest is None
+    contest = policy_of(f"{routes}contest: {{to: complaints, open_for: 60 days}}\n").contest
+    assert (contest.to, contest.within, contest.open_for) == ("complaints", None, timedelta(days=60))
+    assert contest.place.line == 9
+    within = policy_of(f"{desk}{routes}contest: {{to: complaints, within: 5 hours of desk, open_for: 1 day}}\n")
+    assert within.contest.within == Within(timedelta(hours=5), "desk")
 
 
 def test_the_worked_example_loads_with_everything_in_it():
