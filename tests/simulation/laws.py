@@ -111,6 +111,8 @@ class Laws:
             self.ledger.hold(known)
         elif after == "waiting":
             known.approvals = set()
+            # `lead` holds; `boss`, whom it is passed on to, does not.
+            known.holds = known.fitting if entry.kind == "decided" else {}
         elif after == "settled":
             if before == "released":
                 self._seen("late truth")
@@ -132,6 +134,10 @@ class Laws:
         said = body["facts"].get("order.total", {}).get("value")
         total = next((item for item in TOTALS[asked.order_id] if encode(item) == said), None)
         self.require(not runs or total or known.harmless, 9, f"{known.id} was let through without its facts")
+        known.fitting = dict(own)
+        for key in own:
+            if not self.ledger.counts(key[0]):
+                del known.fitting[key]
         for limit in VERSIONS[self.ledger.version]:
             if asked.action not in limit.on:
                 continue
@@ -141,7 +147,10 @@ class Laws:
             exact = said == {"held": held, "settled": settled}
             self.require(exact, 4, f"`{limit.id}` had {held} held, {settled} settled; decided on {said}")
             most = (total.minor if total else 0) if limit.maxima is None else limit.maxima[key[1]]
-            fits = held + settled + own[key] <= most or (limit.lifted and known.approvals)
+            fits = held + settled + own[key] <= most
+            if limit.per == "all" or not fits:
+                known.fitting.pop(key, None)
+            fits = fits or (limit.lifted and known.approvals)
             self.require(
                 not runs or fits, 4, f"{known.id} holds {own[key]} of `{limit.id}`, {held + settled} of {most} used"
             )
@@ -271,7 +280,7 @@ class Laws:
     def at_rest(self):
         """Check that nothing is stuck, and that the accounts say what the provider's books say."""
         for known in self.actions.values():
-            approved = known.state == "waiting" and known.approvals  # and nobody came for it; it holds nothing
+            approved = known.state == "waiting" and known.approvals  # and nobody came for it
             self.require(known.state in FINAL or approved, 6, f"{known.id} is stuck: {known.state}")
             deeds = self._books.of(known.deed)
             right = (known.state == "settled") == bool(deeds) or (known.mistaken and known.state == "released")

@@ -44,6 +44,7 @@ class Known:
 
     Attributes:
         held_on: The accounts that know it: it held on them, or was posted to them.
+        fitting: What it would hold while it waits: on accounts with a key whose limits it fits.
         posted: By account: from when on it counts, and how much.
         done_at: When it was done; what comes into force later counts it from then on.
         undone: It was undone while it was in doubt, and has not been sent again since.
@@ -55,6 +56,7 @@ class Known:
     state: str = "proposed"
     fence: int = 0
     holds: dict = field(default_factory=dict)
+    fitting: dict = field(default_factory=dict)
     held_on: frozenset = frozenset()
     posted: dict = field(default_factory=dict)
     done_at: datetime | None = None

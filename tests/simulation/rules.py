@@ -45,7 +45,7 @@ names:
   left_on_order: order.total - order.paid_back - held("order-total")
   small: amount * 2 <= order.total
 escalations:
-  lead: {{who: "group:leads", within: 1 hour, if_late: boss}}
+  lead: {{who: "group:leads", within: 1 hour, if_late: boss, hold: yes}}
   boss: {{who: "group:bosses", people: 2, within: 4 hours, if_late: deny}}
 rules:
   - {{id: look, on: [order.look, order.undo], then: allow, when: order_id != "none"}}
