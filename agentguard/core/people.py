@@ -108,6 +108,7 @@ class People:
         powers: By name; None if nothing is said. What is in neither, nobody may, once one of both is said.
         zone: In which the days of absences begin and end.
         places: Where each stands in a file (`user:maria`, `group:leads`, `power:resume`), for messages.
+        source: SHA-256 of the file's text, for the record; empty for people who come from elsewhere.
 
     Raises:
         UsageError: Two users share a spelling or a login, a user stands under another id, or a power is none.
@@ -120,6 +121,7 @@ class People:
     powers: Mapping[str, Power] | None = None
     zone: tzinfo = UTC
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    source: str = field(default="", compare=False)
     _ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _logins: Mapping[str, str] = field(init=False, repr=False, compare=False)
 

@@ -71,6 +71,7 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activatio
         "why": "activate=True",
         "authenticated": None,
         "power": powers.UNDECLARED,
+        "people": None,
         "with": [],
     }
     while True:

@@ -89,6 +89,7 @@ class Permit:
         power: What it is recorded as: the power, `undeclared` or `unchecked`.
         needed: How many different people it takes.
         counting: Ids of the people whose asking counts.
+        people: SHA-256 of the people file that says so, if one does.
     """
 
     use: Use
@@ -97,6 +98,7 @@ class Permit:
     needed: int = 1
     counting: frozenset[str] = field(default=frozenset(), repr=False)
     allow_unverified: bool = True
+    people: str = ""
 
     def together(self, transaction: Transaction) -> Agreement:
         """Return who else asked for it; where somebody is still missing, the asking itself is recorded.
@@ -136,6 +138,7 @@ class Permit:
             "why": self.use.why,
             "authenticated": self.use.authenticated,
             "power": self.power,
+            "people": self.people or None,
             "with": list(agreement.others),
         }
 
@@ -202,7 +205,7 @@ def permitted(parts: Parts, use: Use) -> Permit:
 def _of(people: People, use: Use) -> Permit:
     granted = people.power(use.power)
     if granted is None:
-        return Permit(use, use.by, UNDECLARED)
+        return Permit(use, use.by, UNDECLARED, people=people.source)
     user = people.named(use.by)
     if user is None or user.id not in granted.who:
         names = ", ".join(f"`{name}`" for name in sorted(granted.who)[:10]) or "nobody"
@@ -214,7 +217,7 @@ def _of(people: People, use: Use) -> Permit:
             f"nobody checked who wants to {_words(use.power)}: say how `{use.by[:100]}` is known (`authenticated=`), "
             "or allow it with `allow_unverified: yes` in the people file",
         )
-    return Permit(use, user.id, use.power, granted.people, granted.who, people.allow_unverified)
+    return Permit(use, user.id, use.power, granted.people, granted.who, people.allow_unverified, people.source)
 
 
 def require_person(by: str, why: str, authenticated: str = UNVERIFIED) -> None:

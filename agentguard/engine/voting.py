@@ -335,7 +335,8 @@ def _counted(
         state, left = escalating.REJECTED, 0
     elif left == 0:
         state = escalating.APPROVED
-    position = written(transaction, record, action, cast, state, missing=left, not_counted=now.not_counted)
+    standing = {"missing": left, "not_counted": now.not_counted, "people": people.source or None}
+    position = written(transaction, record, action, cast, state, **standing)
     if state != escalating.OPEN:
         transaction.close_escalation(record.id, escalating.OPEN, state)
     if state == escalating.REJECTED:

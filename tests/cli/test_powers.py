@@ -1,5 +1,6 @@
 """Who may stop, let go and put into force, as a person at the command line meets it."""
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
@@ -31,6 +32,7 @@ def test_one_operator_stops_and_two_let_go(people, command, log_in):
     assert newest(command, "halted") | {"by": "maria", "power": "halt", "authenticated": "os_login"} == (
         newest(command, "halted")
     )
+    assert newest(command, "halted")["people"] == hashlib.sha256(people.read_bytes()).hexdigest()
     first = command("resume", "--why", "repaired")
     assert first.code == 1
     assert first.out == "`all` is still stopped: one more person has to ask for the same within 60 minutes; maria has\n"
