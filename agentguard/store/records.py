@@ -234,6 +234,7 @@ class EscalationRecord:
         reasons: The identities of the reasons that were shown.
         shown: What an approver sees.
         remind_at: When its people are to be reminded next.
+        kind: `approval` of an action that waits, or `contest` of one that was denied.
     """
 
     id: str
@@ -248,6 +249,7 @@ class EscalationRecord:
     remind_at: datetime | None = None
     state: str = "open"
     closed_at: datetime | None = None
+    kind: str = "approval"
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ def escalation_record(row: Mapping[str, Any]) -> EscalationRecord:
         due_at=optional_from_microseconds(row["due_us"]),
         remind_at=optional_from_microseconds(row["remind_us"]),
         state=row["state"],
+        kind=row["kind"],
         closed_at=optional_from_microseconds(row["closed_us"]),
     )
 

@@ -275,6 +275,7 @@ class EscalationRow(Row, table=True):
     id: str = _column(Words, key=True)
     tenant: str = _column(Words)
     action_id: str = _column(Words)
+    kind: str = _column(Words)
     state: str = _column(Words)
     routes: str = _column(Words)
     request_digest: str = _column(Words)

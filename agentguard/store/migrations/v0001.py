@@ -174,6 +174,7 @@ def _escalation(op: Operations) -> None:
         column("id", WORDS),
         column("tenant", WORDS),
         column("action_id", WORDS),
+        column("kind", WORDS),
         column("state", WORDS),
         column("routes", WORDS),
         column("request_digest", WORDS),
