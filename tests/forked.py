@@ -1,17 +1,37 @@
 """Processes that are forked by a server which has the modules loaded already: none costs a second start of Python."""
 
+import contextlib
 import multiprocessing
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["agentguard.cli", "tests.engine.dying"])
+FORKSERVER.set_forkserver_preload(["agentguard.cli", "tests.engine.dying", "tests.store.given"])
 
 
 def forked(target, *given):
     """Return a process that is about to do this; what it is given must be picklable."""
     return FORKSERVER.Process(target=target, args=given)
+
+
+@contextlib.contextmanager
+def running(code, *arguments):
+    """Let a process run this code, with these as `sys.argv[1:]`; gives it with what it prints."""
+    reading, writing = FORKSERVER.Pipe(duplex=False)
+    process = forked(_run, textwrap.dedent(code), ["", *map(str, arguments)], writing)
+    process.start()
+    writing.close()
+    with reading, os.fdopen(os.dup(reading.fileno())) as printed:
+        yield process, printed
+        process.join(60)
+
+
+def _run(code, arguments, writing):
+    os.dup2(writing.fileno(), 1)
+    sys.argv = arguments
+    exec(compile(code, "<forked>", "exec"), {"__name__": "__main__"})
 
 
 def typed(words, folder, environment, output):

@@ -1,10 +1,8 @@
 """Everything or nothing, one at a time, in this process and across processes."""
 
+import contextlib
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 
@@ -14,6 +12,7 @@ from agentguard.core.lifecycle import BEGINNINGS, MOVES, State
 from agentguard.errors import KeyConflictError, StaleFenceError, StoreUnavailableError, TamperedError, UsageError
 from agentguard.store import Store
 from agentguard.store.verification import verify
+from tests.forked import running
 from tests.store.given import START, HandClock, action, begin, body, race, settle, usage
 
 
@@ -186,16 +185,11 @@ RACER = """
 """
 
 
-def python(code, *arguments):
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
 @pytest.mark.law(4)
 def test_exactly_what_fits_is_held_when_three_processes_make_and_use_one_database(address):
-    running = [python(RACER, address) for _ in range(3)]
-    outputs = [process.communicate(timeout=60)[0] for process in running]
-    assert sum(map(int, outputs)) == 50
+    with contextlib.ExitStack() as racers:
+        racing = [racers.enter_context(running(RACER, address)) for _ in range(3)]
+        assert sum(int(printed.read()) for _, printed in racing) == 50
     store = Store.open(address, HandClock())
     assert usage(store, "customer") == (5_000, 0)
     assert store.read(verify).ok
@@ -222,11 +216,9 @@ KILLED = """
 @pytest.mark.law(5)
 def test_nothing_half_done_is_left_by_a_process_killed_inside_a_transaction(store, address):
     begin(store, "a1", [("customer", 100)])
-    process = python(KILLED, address)
-    assert process.stdout.readline() == "inside\n"
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=10)
-    process.stdout.close()
+    with running(KILLED, address) as (process, printed):
+        assert printed.readline() == "inside\n"
+        os.kill(process.pid, signal.SIGKILL)
     assert store.read(lambda r: (r.action("a2"), r.position())) == (None, 1)
     assert usage(store, "customer") == (100, 0)
     settle(store, "a1")
@@ -252,7 +244,8 @@ FORKING = """
 
 
 def test_a_forked_child_uses_connections_of_its_own(address):
-    assert python(FORKING, address).communicate(timeout=60)[0] == "3 cus_2\n"
+    with running(FORKING, address) as (_, printed):
+        assert printed.read() == "3 cus_2\n"
 
 
 def test_a_reader_of_a_database_in_memory_sees_only_what_is_committed():
