@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy.engine import URL
@@ -181,7 +182,9 @@ class Store:
         """Take nothing more, let what was handed in be committed, and close every connection."""
         self._closed = True
         self._committer.close()
-        self._connections.close()
+        # A database in memory has one connection: to close it under a query that is reading would end the process.
+        with self._turns.taken() if self._in_memory else nullcontext():
+            self._connections.close()
         self._turns.close()
 
     def _commit(self, units: Sequence[Unit]) -> None:

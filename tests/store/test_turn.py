@@ -3,15 +3,15 @@
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from agentguard.errors import StoreUnavailableError
+from agentguard.store import Store
 from agentguard.store.turn import LockFile, OneConnection
+from tests.forked import running
 
 
 def test_a_turn_is_handed_on_when_it_is_over(tmp_path):
@@ -63,11 +63,9 @@ with LockFile(sys.argv[1], 10.0).taken():
 
 def test_a_process_that_is_killed_gives_its_turn_away(tmp_path):
     path = str(tmp_path / "guard.db.lock")
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "held\n"
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(timeout=10)
-    process.stdout.close()
+    with running(HOLDER, path) as (process, printed):
+        assert printed.readline() == "held\n"
+        os.kill(process.pid, signal.SIGKILL)
     turns = LockFile(path, 60.0)
     with turns.taken(), Path(path).open() as another, pytest.raises(BlockingIOError):
         fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,6 +91,20 @@ def test_readers_and_writers_of_a_database_in_memory_wait_a_bounded_time_for_eac
     assert "for more than 0.02 s; nothing was stored" in refused[0]
     with turns.taken():
         pass
+
+
+def test_a_database_in_memory_is_closed_when_nobody_reads_it_any_more():
+    store = Store.open("sqlite://")
+    reading, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+    reader = threading.Thread(target=lambda: store.read(lambda view: (reading.set(), go_on.wait(10), view.position())))
+    closer = threading.Thread(target=lambda: (store.close(), closed.set()))
+    reader.start()
+    assert reading.wait(10)
+    closer.start()
+    assert not closed.wait(0.05)
+    go_on.set()
+    reader.join(10)
+    assert closed.wait(10)
 
 
 def test_the_lock_file_lies_beside_the_database_and_is_the_owners_alone(store, address, tmp_path):
