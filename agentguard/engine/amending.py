@@ -60,7 +60,9 @@ def amend(parts: Parts, escalation_id: str, attempt: Try, changes: Mapping[str, 
             return asked
         cast = voting.vote_of(transaction, record, people, seat, attempt, request_digest=asked.digest)
         transaction.vote(cast)
-        voting.written(transaction, record, action, cast, escalating.AMENDED, amended=asked.action_id)
+        voting.written(
+            transaction, record, action, cast, escalating.AMENDED, amended=asked.action_id, people=people.source or None
+        )
         transaction.close_escalation(record.id, escalating.OPEN, escalating.AMENDED)
         reason = Reason("amended", record.id, Verdict.DENY, because=cast.note)
         end_waiting(
