@@ -44,6 +44,7 @@ def test_a_denial_says_what_why_on_what_and_what_would_have_changed_it(open_shop
     assert "order total, from order, as it was on 22 November 2026" in data
     assert "your earlier requests of this kind (30 days)" in data
     assert not any("region" in point for point in data)  # kept for reports alone
+    assert not any("from the conversation" in point for point in data)
     assert sentences(letter, "What would have changed it") == (
         "With amount up to 50.00 USD it would have been allowed automatically.",
         "It could have been decided differently if this had been different: amount, order refunded, order total.",
@@ -160,6 +161,14 @@ def test_names_and_the_policys_words_are_in_the_customers_language_where_there_a
         assert word in text, word
     assert "issue refund" not in text
     assert "not that much" not in text.lower() or tag == "en"
+
+
+def test_what_the_host_said_of_the_situation_is_named_as_data(open_shop):
+    shop = open_shop()
+    asked = shop.ask("60.00", context={"wants_person": True, "summary": "She asked twice."})
+    data = part(shop.guard.letter(asked.decision_id), "What we looked at").points
+    assert "wants person, from the conversation" in data
+    assert not any("summary" in point for point in data)
 
 
 def test_personal_arguments_are_not_repeated(open_shop):

@@ -110,6 +110,26 @@ def test_budgets_are_those_of_now_beside_what_was_used_when_it_was_asked(open_sh
     assert "100.00 USD too much" in packet_of(shop, asked).as_text(200)
 
 
+def test_what_the_action_itself_holds_while_it_waits_is_not_counted_twice(open_shop):
+    shop = open_shop(text=REFUNDS.replace("if_late: finance}", "if_late: finance, hold: yes}"))
+    asked = shop.ask("60.00")
+    assert shop.usage(asked)
+    assert [(item.used, item.held, item.this) for item in packet_of(shop, asked).budgets] == [(0, 0, 6_000)] * 2
+
+
+def test_a_second_escalation_of_the_same_action_has_the_causes_of_its_own_decision(open_shop):
+    shop = open_shop()
+    shop.orders["A-9"] = ROOM
+    asked = shop.ask("250.00", key="large", order_id="A-9")
+    shop.clock.advance(timedelta(minutes=1))
+    shop.guard.escalations.approve(asked.escalation.id, by="maria", reason_code="goodwill")
+    shop.ask("50.00", key="one", order_id="S-1")
+    shop.ask("50.00", key="two", order_id="S-2")
+    again = shop.guard.execute(asked.decision_id)
+    assert [cause.source for cause in packet_of(shop, asked).causes] == ["refunds/medium"]
+    assert [cause.source for cause in packet_of(shop, again).causes] == ["refunds/medium", "refunds/customer-30-days"]
+
+
 @pytest.mark.parametrize(
     "used, held, this, most, drawn",
     [
