@@ -45,8 +45,13 @@ def _proposed(body: dict[str, Any]) -> Told:
     return Told("proposed in the place of another action", "", [*by(body), ("relates to", body["relates_to"])])
 
 
+def _conflict(body: dict[str, Any]) -> Told:
+    return Told("another request came under its key: refused, and nothing ran", "deny", [("request", body["tried"])])
+
+
 TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
     "vote_refused": _refused,
+    "key_conflict": _conflict,
     "reopened": _reopened,
     "amended": _amended,
     "proposed": _proposed,

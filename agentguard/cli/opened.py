@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import importlib
 import os
 import sys
@@ -99,7 +98,7 @@ def read_people(people: Path | None, policies: Path) -> People | None:
 def login() -> str:
     """Return who is logged in, as the operating system knows."""
     try:
-        return getpass.getuser()
+        return machine.login()
     except (OSError, KeyError) as error:
         raise UsageError(
             "expected an operating-system login to record as the one who acts; use `--as` where people.yaml allows it"

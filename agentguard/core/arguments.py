@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from agentguard.core import language
+from agentguard.core.hidden import hidden
 from agentguard.core.language import Declared, Type, Value, conform
 from agentguard.core.money import EXPONENTS, Money
 from agentguard.errors import ConformError, MoneyError
@@ -35,8 +36,6 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 _DURATION = re.compile(r"([0-9]{1,9}) (second|minute|hour|day|week)s?")
-_JOINERS = frozenset("\u200c\u200d")
-"""Invisible characters that some scripts and emoji cannot be written without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,16 +271,9 @@ def _text(kind: Type, raw: Any) -> str:
     text = str(raw)
     if len(text) > MAX_TEXT_CHARACTERS:
         raise _FaultError("too_long", f"expected at most {MAX_TEXT_CHARACTERS} characters, got {len(text)}")
-    if text.isascii() and text.isprintable():
-        return text
-    for character in text:
-        # Line feeds and tabs are how people write letters; every other control character only hides something.
-        if character < " " and character in "\n\t":
-            continue
-        # Direction marks, zero-width spaces and tags make a reviewer see another text than the tool gets.
-        if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character not in _JOINERS:
-            raise _FaultError("control_character", f"expected plain text, got the character U+{ord(character):04X}")
-    return unicodedata.normalize("NFC", text)
+    if found := hidden(text):
+        raise _FaultError("control_character", f"expected plain text, got the character {found}")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _one_of(kind: language.OneOf, raw: Any) -> Value:

@@ -33,8 +33,8 @@ AUTHENTICATED = frozenset({"os_login", "token", "oidc", UNVERIFIED})
 
 
 def one_spelling(name: str) -> str:
-    """Return the spelling in which names are compared: `Maria`, `maria` and a full-width `ｍａｒｉａ` are one."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    """Return the spelling in which names are compared: `Maria`, ` maria` and a full-width `ｍａｒｉａ` are one."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -57,6 +58,20 @@ def sleep(seconds: float) -> None:
 def random_bytes(count: int) -> bytes:
     """Return bytes that nobody can guess."""
     return os.urandom(count)
+
+
+def login() -> str:
+    """Return whose process this is, as the operating system knows: the environment says whatever its user wants.
+
+    Raises:
+        KeyError: Nobody has the number that this process runs under.
+        OSError: There is no login.
+    """
+    if sys.platform == "win32":
+        return os.getlogin()
+    import pwd  # noqa: PLC0415 - only where there is one
+
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def library_versions() -> tuple[str, str]:

@@ -231,6 +231,8 @@ def require_person(by: str, why: str, authenticated: str = UNVERIFIED) -> None:
         raise UsageError(f"expected `by` and `why` as text of at most {MAX_CHARACTERS} characters")
     if not by or not why:
         raise UsageError("expected who does this (`by`) and a reason (`why`), got nothing; both go into the record")
+    if not by.isprintable():
+        raise UsageError("expected `by` as printable text: an id or a login")
     if authenticated not in AUTHENTICATED:
         known = ", ".join(sorted(AUTHENTICATED))
         raise UsageError(f"expected one of {known} for `authenticated`, got `{authenticated!s:.40}`")

@@ -22,6 +22,7 @@ from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask, Proposal, ask, seal_facts
 from agentguard.engine.carrying import carry_out
+from agentguard.engine.conflicting import conflict, conflict_error
 from agentguard.engine.continuing import proposal_of
 from agentguard.engine.deciding import Again, Deciding
 from agentguard.engine.expiry import expire, run_late
@@ -31,7 +32,7 @@ from agentguard.engine.recovery import recovering
 from agentguard.engine.results import read_result
 from agentguard.engine.steps import Abandoned, Commit, Convene, Gather, Look, Meet, Pause, Step, Walk
 from agentguard.engine.undertaking import Undertaking, tool_of
-from agentguard.errors import KeyConflictError, PeopleUnavailableError, StoreUnavailableError
+from agentguard.errors import PeopleUnavailableError, StoreUnavailableError
 from agentguard.log import get_logger
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
@@ -79,6 +80,9 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
     for _ in range(MAX_LOOKS + int(patience / PAUSE_SECONDS)):
         seen: Seen = yield Look(lambda reading: look(parts, proposal, reading), proposal.keys)
         earlier = seen.record
+        if earlier is not None and earlier.request_digest != seen.ask.digest:
+            yield Commit(partial(conflict, earlier, seen.ask))
+            raise conflict_error(seen.ask)
         if earlier is not None and earlier.state is State.EXECUTING and seen.now <= (earlier.lease_until or seen.now):
             if patience <= 0:
                 return recorded.not_now(earlier.id, earlier.action, "in_progress")
@@ -139,7 +143,6 @@ def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
     """Return what stands under a proposal's key, and the proposal made canonical under the bundle in force.
 
     Raises:
-        KeyConflictError: The key was used for another request (law 3).
         UsageError: The host's own part of the proposal is wrong.
     """
     bundle = parts.force.in_force(reading)
@@ -152,10 +155,7 @@ def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
         return Seen(asked, None, None, None, reading.position(), now)
     asked = ask(parts, proposal, plan, known, now=now, action_id=record.id, asked_at=record.asked_at)
     if asked.digest != record.request_digest:
-        raise KeyConflictError(
-            f"expected the same request again under the key `{asked.request.key}`, got another one for "
-            f"`{proposal.action}`; use a new key for a new action"
-        )
+        return Seen(asked, record, None, None, reading.position(), now)
     record = pausing.ready_until(reading, record, now)
     escalated = reading.escalation(record.escalation) if record.escalation else None
     if escalated is not None:

@@ -47,7 +47,7 @@ def shop(made, tmp_path, monkeypatch):
     shutil.copytree(made[0], folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("AGENTGUARD_STORE", f"sqlite:///{folder}/shop.db")
-    monkeypatch.setattr("getpass.getuser", lambda: "mrossi")
+    monkeypatch.setattr("agentguard.engine.machine.login", lambda: "mrossi")
     return Shop(folder, made[1])
 
 

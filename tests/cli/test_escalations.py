@@ -61,7 +61,7 @@ def test_a_no_denies_the_action(shop, command):
 
 
 def test_a_name_that_nobody_checked_is_recorded_as_unverified(shop, command, monkeypatch):
-    monkeypatch.setattr("getpass.getuser", lambda: "nobody-here")
+    monkeypatch.setattr("agentguard.engine.machine.login", lambda: "nobody-here")
     said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "--json", "-r", "goodwill")
     assert said.code == 0
     assert said.json["authenticated"] == "unverified"
@@ -81,7 +81,7 @@ def test_a_name_is_refused_where_people_have_to_log_in(shop, command):
     [("stranger", "no user with the login `stranger`"), ("tom", "`tom` may not decide this: it takes group:leads")],
 )
 def test_who_may_not_decide_is_told_so_and_nothing_changes(shop, command, monkeypatch, login, words):
-    monkeypatch.setattr("getpass.getuser", lambda: login)
+    monkeypatch.setattr("agentguard.engine.machine.login", lambda: login)
     said = command("escalations", "approve", shop.ids["esc:waiting"], "-r", "goodwill")
     assert said.code == 2
     assert words in said.err

@@ -32,7 +32,7 @@ def test_what_is_personal_is_shown_to_who_may_decide_and_that_is_recorded(shop, 
 
 
 def test_whoever_may_not_decide_sees_nothing_personal(shop, command, monkeypatch):
-    monkeypatch.setattr("getpass.getuser", lambda: "tom")
+    monkeypatch.setattr("agentguard.engine.machine.login", lambda: "tom")
     said = command("escalations", "show", shop.ids["esc:waiting"], "--personal")
     assert (said.code, said.out) == (2, "")
     assert "may not" in said.err

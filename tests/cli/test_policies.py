@@ -247,7 +247,7 @@ def test_editors_get_a_schema_of_each_kind(elsewhere, command, kind):
 
 
 def test_policies_come_into_force_with_who_and_why_and_make_the_database(files, command, monkeypatch):
-    monkeypatch.setattr("getpass.getuser", lambda: "mrossi")
+    monkeypatch.setattr("agentguard.engine.machine.login", lambda: "mrossi")
     said = command("policy", "activate", "--why", "the first")
     assert said.code == 0
     assert "refunds version 1: new" in said.out

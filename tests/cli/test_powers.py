@@ -20,7 +20,7 @@ def people(shop):
 
 @pytest.fixture
 def log_in(monkeypatch):
-    return lambda name: monkeypatch.setattr("getpass.getuser", lambda: name)
+    return lambda name: monkeypatch.setattr("agentguard.engine.machine.login", lambda: name)
 
 
 def newest(command, kind):

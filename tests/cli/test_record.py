@@ -224,7 +224,7 @@ limits:
 @pytest.fixture
 def clinic(elsewhere, command, monkeypatch):
     """A store with policies in force and nothing done yet."""
-    monkeypatch.setattr("getpass.getuser", lambda: "mrossi")
+    monkeypatch.setattr("agentguard.engine.machine.login", lambda: "mrossi")
     (elsewhere / "visits").mkdir()
     (elsewhere / "visits" / "visits.yaml").write_text(VISITS)
     assert command("policy", "activate", "--policies", "visits", "--why", "first").code == 0
