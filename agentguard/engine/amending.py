@@ -11,22 +11,21 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from agentguard.core import entry
 from agentguard.core.decision import Reason
 from agentguard.core.language import Value
 from agentguard.core.language.types import OneOf
-from agentguard.core.lifecycle import State
 from agentguard.core.money import Money
 from agentguard.core.people import People
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
-from agentguard.engine import escalating, recorded, voting
+from agentguard.engine import admission, escalating, voting
+from agentguard.engine.admission import Refused, Try
 from agentguard.engine.asking import Ask, ask
 from agentguard.engine.continuing import proposal_of
-from agentguard.engine.effect import name_of
 from agentguard.engine.expiry import end_waiting
 from agentguard.engine.parts import Parts
-from agentguard.engine.voting import Ballot, Refused, Try
+from agentguard.engine.proposing import propose
+from agentguard.engine.voting import Ballot
 from agentguard.errors import UsageError
 from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
@@ -47,16 +46,16 @@ def amend(parts: Parts, escalation_id: str, attempt: Try, changes: Mapping[str, 
         UsageError: What it should be changed to cannot be understood.
         VoteRefusedError: Whoever tries may not decide it, or may not change it so; the log says so.
     """
-    people = voting.convened(parts)
+    people = admission.convened(parts)
 
     def work(transaction: Transaction) -> Ballot | Refused:
-        record, action = voting.found(transaction, escalation_id)
-        seat = voting.admitted(parts, transaction, record, action, people, attempt)
+        record, action = admission.found(transaction, escalation_id)
+        seat = admission.admitted(parts, transaction, record, action, people, attempt)
         if isinstance(seat, Refused) or not isinstance(people, People):
-            return seat if isinstance(seat, Refused) else voting.NO_PEOPLE
+            return seat if isinstance(seat, Refused) else admission.NO_PEOPLE
         asked = _changed(parts, transaction, record, action, changes)
         if isinstance(asked, Refused):
-            voting.refuse(transaction, record, attempt, asked)
+            admission.refuse(transaction, record, attempt, asked)
             return asked
         cast = voting.vote_of(transaction, record, people, seat, attempt, request_digest=asked.digest)
         transaction.vote(cast)
@@ -74,7 +73,7 @@ def amend(parts: Parts, escalation_id: str, attempt: Try, changes: Mapping[str, 
             amended=asked.action_id,
             changed=sorted(changes),
         )
-        position = _propose(parts, transaction, asked, by=cast.voter, authenticated=cast.authenticated)
+        position = propose(parts, transaction, asked, by=cast.voter, authenticated=cast.authenticated)
         return Ballot(record.id, escalating.AMENDED, asked.action_id, 0, position)
 
     ballot = parts.store.transact(work)
@@ -185,30 +184,3 @@ def is_less(before: object, after: object) -> bool:
 
 def _smaller(before: Decimal, after: Decimal) -> bool:
     return after != 0 and (before > 0) == (after > 0) and abs(after) < abs(before)
-
-
-def _propose(parts: Parts, transaction: Transaction, asked: Ask, *, by: str, authenticated: str) -> int:
-    """Open the new action, which nobody has decided yet, and return the position of its entry."""
-    sealed = {place: transaction.store_sealed(item.packed) for place, item in asked.sealed.items()}
-    body = entry.proposed(
-        asked.action_id,
-        asked.request,
-        asked.pseudonym,
-        asked.plan,
-        standing=entry.Standing(State.PROPOSED, 0, 0),
-        sealed=sealed,
-        versions=parts.versions,
-        relates_to=asked.relates_to,
-        request_digest=asked.digest,
-        by=by,
-        authenticated=authenticated,
-    )
-    written = transaction.append(body)
-    tool = parts.registry.tools.get(asked.request.action)
-    effect = name_of(tool.effect) if tool else "unprotected"
-    transaction.open_action(
-        recorded.new_record(
-            asked, effect, state=State.PROPOSED, decision_entry=written.pos, bundle=asked.plan.bundle_digest
-        )
-    )
-    return written.pos

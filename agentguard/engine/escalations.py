@@ -10,10 +10,10 @@ from typing import Any, Unpack
 import orjson
 
 from agentguard.core import entry
-from agentguard.core.lifecycle import State
 from agentguard.core.packet import Packet
 from agentguard.core.request import Vote
-from agentguard.engine import escalating, pausing, powers, recorded, voting
+from agentguard.engine import admission, contesting, escalating, pausing, powers, recorded, voting
+from agentguard.engine.admission import MAX_NOTE_CHARACTERS, Refused, Try
 from agentguard.engine.amending import amend
 from agentguard.engine.expiry import end_waiting
 from agentguard.engine.figures import Statistics, statistics_of
@@ -21,7 +21,7 @@ from agentguard.engine.packet import packet
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.tally import UNVERIFIED
-from agentguard.engine.voting import MAX_NOTE_CHARACTERS, Ballot, Refused, Try
+from agentguard.engine.voting import Ballot
 from agentguard.errors import UsageError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
@@ -73,7 +73,7 @@ class Escalations:
 
         def read(reading: Reading) -> Shown:
             """Return the escalation with what is shown of it."""
-            record, action = voting.found(reading, escalation_id)
+            record, action = admission.found(reading, escalation_id)
             packed = packet(self._parts, reading, escalation_id)
             return _shown(reading, _really_due(reading, record), action, packed)
 
@@ -88,19 +88,19 @@ class Escalations:
             NotFoundError: No escalation has this id.
             VoteRefusedError: It is not open, or this person may not vote on it.
         """
-        attempt = Try(voting.VIEW, by, authenticated)
-        people = voting.convened(self._parts)
+        attempt = Try(admission.VIEW, by, authenticated)
+        people = admission.convened(self._parts)
 
         def work(transaction: Transaction) -> Shown | Refused:
             """Write down who looked, and return what they see."""
-            record, action = voting.found(transaction, escalation_id)
-            seat = voting.admitted(self._parts, transaction, record, action, people, attempt)
+            record, action = admission.found(transaction, escalation_id)
+            seat = admission.admitted(self._parts, transaction, record, action, people, attempt)
             if isinstance(seat, Refused):
                 return seat
             packed = packet(self._parts, transaction, escalation_id, personal=True)
             body = entry.moved(
                 "viewed",
-                recorded.about(action, entry.Standing(State.WAITING, action.fence, action.attempt)),
+                recorded.about(action, entry.Standing(action.state, action.fence, action.attempt)),
                 escalation=record.id,
                 voter=seat.voter,
                 authenticated=authenticated,
@@ -143,7 +143,7 @@ class Escalations:
             VoteRefusedError: It is not open, the voter may not vote on it, or has voted already; the log says so.
         """
         return voting.vote(
-            self._parts, escalation_id, Try(voting.APPROVE, by, authenticated, reason_code, note, viewed_at)
+            self._parts, escalation_id, Try(admission.APPROVE, by, authenticated, reason_code, note, viewed_at)
         )
 
     def reject(
@@ -158,7 +158,7 @@ class Escalations:
     ) -> Ballot:
         """Vote no on one escalation; one no denies the action. Arguments and errors as for `approve`."""
         return voting.vote(
-            self._parts, escalation_id, Try(voting.REJECT, by, authenticated, reason_code, note, viewed_at)
+            self._parts, escalation_id, Try(admission.REJECT, by, authenticated, reason_code, note, viewed_at)
         )
 
     def amend(
@@ -192,7 +192,7 @@ class Escalations:
             UsageError: An argument is not one of the action, or its value cannot be understood.
             VoteRefusedError: It is not open, they may not decide it, or may not change it so; the log says so.
         """
-        attempt = Try(voting.AMEND, by, authenticated, reason_code, note, viewed_at)
+        attempt = Try(admission.AMEND, by, authenticated, reason_code, note, viewed_at)
         return amend(self._parts, escalation_id, attempt, arguments)
 
     def stats(self, *, since: datetime | None = None, tenant: str | None = None) -> Statistics:
@@ -210,19 +210,22 @@ class Escalations:
 
         def work(transaction: Transaction, permit: Permit) -> Ballot:
             """Close the escalation, once enough people say so."""
-            record, action = voting.found(transaction, escalation_id)
-            if record.state != escalating.OPEN or action.escalation != record.id:
+            record, action = admission.found(transaction, escalation_id)
+            if not escalating.is_open(record, action):
                 raise UsageError(f"expected an open escalation, got `{escalation_id}`, which is {record.state}")
             agreement = permit.together(transaction)
             if agreement.missing:
                 return Ballot(record.id, escalating.OPEN, action.id, agreement.missing, agreement.entry)
             transaction.close_escalation(record.id, escalating.OPEN, escalating.WITHDRAWN)
             said = permit.recorded(agreement)
+            if record.kind == escalating.CONTEST:
+                position = contesting.ended(transaction, record, action, escalating.WITHDRAWN, **said)
+                return Ballot(record.id, escalating.WITHDRAWN, action.id, 0, position)
             reason = escalating.ended_reason(record, "withdrawn", said["why"][:MAX_NOTE_CHARACTERS])
             answer = end_waiting(transaction, action, reason, **said)
             return Ballot(record.id, escalating.WITHDRAWN, action.id, 0, answer.entry or 0)
 
-        tenant = self._parts.store.read(lambda reading: voting.found(reading, escalation_id)[1].tenant)
+        tenant = self._parts.store.read(lambda reading: admission.found(reading, escalation_id)[1].tenant)
         return powers.used(self._parts, Use("withdraw", escalation_id, tenant, **person), work)
 
 

@@ -31,6 +31,7 @@ Report = Callable[[int | None, str, str], None]
 ReadBody = Callable[[bytes], Body | None]
 
 _VOTING = frozenset({"voted", "reopened"})
+_ENDING = frozenset({"expired", "withdrawn"})
 _SETTLING = frozenset({"settled", "recorded"})
 _HOLDING = frozenset({State.READY.value, State.EXECUTING.value, State.IN_DOUBT.value})
 _WAITING = State.WAITING.value
@@ -54,9 +55,9 @@ _GIVEN_BACK = Statement(
     ["action"],
 )
 _ESCALATED = Statement(
-    select(_escalation.c.id, _escalation.c.routes, _escalation.c.request_digest, _escalation.c.state).where(
-        _escalation.c.action_id == bindparam("action")
-    ),
+    select(
+        _escalation.c.id, _escalation.c.routes, _escalation.c.request_digest, _escalation.c.state, _escalation.c.kind
+    ).where(_escalation.c.action_id == bindparam("action")),
     ["action"],
 )
 
@@ -173,22 +174,40 @@ def _counted(bodies: Sequence[Body], how: str) -> Iterator[Body]:
 
 
 def _check_escalations(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
-    for name, routes, request_digest, state in reading.found(_ESCALATED, row["id"]):
+    for name, routes, request_digest, state, kind in reading.found(_ESCALATED, row["id"]):
         opened = next((body for body in bodies if body.get("escalation") == name and body.get("routes")), None)
         if opened is not None and _routes(opened["routes"]) != _routes(orjson.loads(routes)):
             report(None, "escalation", f"expected the routes of escalation `{name}` as its entry says, got others")
         said = [body for body in bodies if body.get("kind") in _VOTING and body.get("escalation") == name]
-        approved = bool(said) and said[-1].get("escalation_state") == "approved"
         if any(body["request_digest"] != request_digest for body in said if "request_digest" in body):
             report(None, "escalation", f"expected escalation `{name}` to be about its action's request, got another")
         waits = row["state"] == State.WAITING and row["escalation"] == name
-        if (state in ("approved", "used")) != approved or (state == "approved" and not waits):
-            report(
-                None,
-                "escalation",
-                f"expected escalation `{name}` {'' if approved else 'not '}approved as its votes' entries say, "
-                f"got it {state}",
-            )
+        expected = _state_said(name, bodies)
+        used = expected == "approved" and state == "used" and not waits
+        # One that nobody had to answer any more is closed with the decision that says so.
+        over = expected == "open" and state == "withdrawn" and not waits
+        if kind != "approval" and not said:
+            continue  # a contest is of an action that has ended, and its end is told by what followed from it
+        if state != expected and not used and not over:
+            report(None, "escalation", f"expected escalation `{name}` {expected} as its entries say, got it {state}")
+        elif kind == "approval" and state in ("open", "approved") and not waits:
+            report(None, "escalation", f"expected escalation `{name}` to have ended with its action, got it {state}")
+
+
+def _state_said(name: str, bodies: Sequence[Body]) -> str:
+    """Return where an escalation stands as the entries of its action say."""
+    state = "open"
+    for body in bodies:
+        kind = body.get("kind")
+        if kind == "passed_on" and body.get("late") == name:
+            state = "passed_on"
+        elif body.get("escalation") != name:
+            continue
+        elif kind == "voted":
+            state = body.get("escalation_state", state)
+        elif kind == "reopened" or (kind in _ENDING and state == "open"):
+            state = "open" if kind == "reopened" else str(kind)
+    return state
 
 
 def _check_votes(reading: Reading, read_body: ReadBody, report: Report) -> None:

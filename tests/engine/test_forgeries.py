@@ -95,6 +95,8 @@ def test_an_approval_that_nobody_gave_is_found(busy):
         "UPDATE agentguard_escalation SET state = 'approved' WHERE state = 'open'",
         "UPDATE agentguard_escalation SET state = 'open' WHERE state = 'used'",
         "UPDATE agentguard_escalation SET state = 'approved' WHERE state = 'used'",
+        "UPDATE agentguard_escalation SET state = 'expired' WHERE state = 'open'",
+        "UPDATE agentguard_escalation SET state = 'withdrawn' WHERE state = 'open'",
         "UPDATE agentguard_escalation SET routes = replace(routes, 'group:leads', 'group:none')",
         "UPDATE agentguard_escalation SET routes = replace(routes, '\"people\":1', '\"people\":0')",
         "UPDATE agentguard_escalation SET request_digest = 'other' WHERE state = 'used'",

@@ -199,6 +199,21 @@ def test_an_approver_who_was_removed_before_the_second_look_does_not_count_and_i
 
 
 @pytest.mark.law(7)
+def test_somebody_who_was_gone_and_is_back_says_yes_again(open_shop):
+    shop = staffed(open_shop(), people(leads=("maria",)))
+    asked = shop.ask("60")
+    approve(shop, asked)
+    staffed(shop, people(leads=()))
+    assert isinstance(shop.ask("60"), Waiting)
+    refused(shop, asked, "maria", "voted_already")
+    staffed(shop, people(leads=("maria",)))
+    assert isinstance(shop.ask("60"), Waiting)
+    assert approve(shop, asked).state == "approved"
+    assert isinstance(shop.ask("60"), Done)
+    assert shop.guard.audit.verify().ok
+
+
+@pytest.mark.law(7)
 @pytest.mark.parametrize(
     "change", [{"unverified": False}, {"names": ("tom", "ada", "kim"), "leads": ("tom",)}, {"leads": ()}], ids=str
 )
