@@ -129,9 +129,11 @@ class PostgresServer:
         if self._process is None:
             return
         if self._process.poll() is None:
-            # A stopped server starts nothing new while its processes are listed.
+            # A server that stands still starts nothing new while its processes are listed; that takes it a moment.
+            pid = self._process.pid
             self._process.send_signal(signal.SIGSTOP)
-            children = _children(self._process.pid)
+            _until(lambda: _stands_still(pid), "the server to stop")
+            children = _children(pid)
             self._process.kill()
             for child in children:
                 _signal(child, signal.SIGKILL)
@@ -277,6 +279,15 @@ def _children(pid: int) -> list[int]:
         with suppress(OSError):
             found.append((int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])))
     return [child for child, parent in found if parent == pid]
+
+
+def _stands_still(pid: int) -> bool:
+    if not _PROC.exists():
+        return _listed("-o", "state=", "-p", str(pid)).strip()[:1] in {"T", "Z", ""}
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in {"T", "Z"}
+    except OSError:
+        return True  # it has ended
 
 
 def _is_postgres(pid: int) -> bool:
