@@ -3,9 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +15,7 @@ from agentguard.errors import KeyConflictError, StaleFenceError, StoreError, Sto
 from agentguard.store import Store, committer
 from agentguard.store.records import ActionKey
 from agentguard.store.verification import verify
+from tests.forked import running
 from tests.store.given import HandClock, action, begin, body, race, settle, usage
 
 
@@ -433,13 +431,10 @@ TOLD = """
 @pytest.mark.law(5)
 def test_whoever_was_answered_finds_it_committed_though_the_process_was_killed(tmp_path):
     path = tmp_path / "guard.db"
-    command = [sys.executable, "-c", textwrap.dedent(TOLD), str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    told = [process.stdout.readline().strip() for _ in range(100)]
-    os.kill(process.pid, signal.SIGKILL)
-    told += [line.strip() for line in process.stdout if line.endswith("\n")]
-    process.wait(timeout=10)
-    process.stdout.close()
+    with running(TOLD, path) as (process, printed):
+        told = [printed.readline().strip() for _ in range(100)]
+        os.kill(process.pid, signal.SIGKILL)
+        told += [line.strip() for line in printed if line.endswith("\n")]
     store = Store.open(f"sqlite:///{path}", HandClock())
     assert [name for name in told if store.read(lambda r, name=name: r.action(name)) is None] == []
     assert usage(store, "customer")[0] >= len(told)
@@ -476,9 +471,8 @@ FORKING = """
 
 
 def test_a_child_that_is_forked_in_the_midst_of_a_commit_has_a_committer_of_its_own(tmp_path):
-    command = [sys.executable, "-c", textwrap.dedent(FORKING), str(tmp_path / "guard.db")]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert found.stdout == "(4, 3)\n", found.stderr
+    with running(FORKING, tmp_path / "guard.db") as (_, printed):
+        assert printed.read() == "(4, 3)\n"
 
 
 def test_what_many_queries_ask_for_is_asked_at_once_and_found_as_it_stands(store):
