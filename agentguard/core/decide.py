@@ -25,7 +25,7 @@ from agentguard.core.plan import (
     environment,
     reason_of,
 )
-from agentguard.core.policy import Policy, Route, Then, Verdict, Words
+from agentguard.core.policy import Policy, Requirement, Route, Then, Verdict, Words
 from agentguard.core.request import Evidence, Request
 from agentguard.core.words import customer_words, render, wanted_language
 from agentguard.errors import EvaluationError
@@ -228,13 +228,15 @@ def _judge_requirement(
     entry = evidence.history[planned.id]
     findings.requirements.append(RequirementCheck(planned.id, entry))
     if entry is None:
-        words = requirement.words
-        because = _filled(words, values)
-        code = "not_confirmed" if requirement.action is None else "requirement_missing"
-        reason = reason_of(
-            policy, code, requirement.id, requirement.otherwise, because, words.disclose
-        )
-        findings.add(reason, words)
+        findings.add(_missing(policy, requirement, values), requirement.words)
+
+
+def _missing(policy: Policy, requirement: Requirement, values: Environment) -> Reason:
+    otherwise, words = requirement.otherwise, requirement.words
+    because = _filled(words, values)
+    if requirement.action is None:
+        return reason_of(policy, "not_confirmed", requirement.id, otherwise, because, words.disclose)
+    return reason_of(policy, "requirement_missing", requirement.id, otherwise, because, words.disclose)
 
 
 def _filled(words: Words, values: Environment) -> str:
