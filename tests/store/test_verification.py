@@ -257,7 +257,7 @@ FORGED = """INSERT INTO agentguard_vote
 @pytest.fixture
 def voted(store, clock, path):
     """One vote and the entry that records it, and a plain connection whose owner dropped every trigger."""
-    begin(store, "a1", state=State.WAITING)
+    begin(store, "a1", state=State.WAITING, escalation=ESCALATION.id)
 
     def vote(transaction):
         transaction.open_escalation(ESCALATION)
