@@ -152,10 +152,13 @@ class Denied(Answer):
         may_retry: True only where a lookup failed, or only the customer's yes is missing: asking again under the same
             key decides again.
         problems: What is wrong with the arguments, in words a model may hear.
+        upheld_as: The action that a person asked for instead, after the customer contested it; only `guard.check` says
+            so.
     """
 
     may_retry: bool = False
     problems: tuple[str, ...] = ()
+    upheld_as: str = ""
 
     status: ClassVar[str] = "denied"
 
@@ -173,6 +176,11 @@ class Denied(Answer):
             heard["next_step"] = (
                 "Tell the customer exactly what would be done and ask for a yes. Once they have said yes, call the "
                 "tool again with the same arguments."
+            )
+        elif self.upheld_as:
+            heard["next_step"] = (
+                f"The customer contested it, and people agreed with them: look at decision `{self.upheld_as}`. Do not "
+                "call this tool again for it."
             )
         elif self.may_retry:
             heard["next_step"] = "Something could not be looked up. You may try the same request again in a moment."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentguard.core.lifecycle import State
 from agentguard.engine import escalating, recorded
-from agentguard.engine.answers import Answer, InDoubt
+from agentguard.engine.answers import Answer, Denied, InDoubt
+from agentguard.engine.contesting import upheld_as
 from agentguard.engine.parts import Parts
 from agentguard.engine.results import read_result
 from agentguard.errors import NotFoundError
@@ -51,8 +54,15 @@ class Checking:
                 tool = self._parts.registry.tools.get(record.action)
                 result = read_result(self._parts, tool, reading.result(record.id), record.id)
                 return recorded.ended(record, result, replayed=True)
+            case State.DENIED:
+                return self._denied(reading, record)
             case _:
                 return recorded.ended(record, replayed=True)
+
+    def _denied(self, reading: Reading, record: ActionRecord) -> Answer:
+        """Return the denial, which stands, with what people made of it where the customer contested it."""
+        answer = recorded.ended(record, replayed=True)
+        return replace(answer, upheld_as=upheld_as(reading, record.id)) if isinstance(answer, Denied) else answer
 
     def _is_of(self, record: ActionRecord, on_behalf_of: str | None, tenant: str | None) -> bool:
         if tenant is not None and record.tenant != tenant:

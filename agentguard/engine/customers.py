@@ -10,6 +10,7 @@ from agentguard.core.request import Actor
 from agentguard.engine import letters
 from agentguard.engine.asking import Given, Proposal
 from agentguard.engine.confirming import Confirmation, confirm
+from agentguard.engine.contesting import Contested, contest
 from agentguard.engine.parts import Parts
 from agentguard.engine.told import Telling, tell
 
@@ -78,6 +79,31 @@ class Customers:
         proposal = Proposal(action, arguments, actor, on_behalf_of, context or {}, key, tenant or self._tenant)
         self._start()
         return confirm(self._parts, proposal, words, by=by, channel=channel)
+
+    def contest(
+        self, decision_id: str, words: str, *, by: str | Actor, channel: str = "", key: str | None = None
+    ) -> Contested:
+        """Let people who have not seen the case look at a denial anew, because the customer asks for it.
+
+        Only where the policy says `contest`, so long after the denial as it says, and once for each action. Nobody
+        votes who voted on it, viewed it or took the contest down. The denial stays: if they say yes, the last of them
+        asks for the same in a new action (`relates_to` the denied one), which rules tell by `agent.kind`; `execute`
+        with the ballot's `action_id` runs it, or the next round of a guard that has the tool.
+
+        Args:
+            decision_id: The action, as its answer names it.
+            words: Why, in the customer's own words; sealed as personal.
+            by: Who took it down: a person's id, a system's, or an `Actor`.
+            channel: Where, like `letter` or `phone`.
+            key: Names this one contest, so that a form which is sent twice is one; so do the same words without it.
+
+        Raises:
+            NotFoundError: No action has this id.
+            KeyConflictError: The key names a contest in other words.
+            UsageError: It was not denied, may not be contested (any more), or was contested before.
+        """
+        self._start()
+        return contest(self._parts, decision_id, words, by=by, channel=channel, key=key)
 
     def letter(self, decision_id: str, language: str | None = None, names: Mapping[str, str] | None = None) -> Letter:
         """Return the customer's letter about an action: what was decided, why, on what data, and what would change it.

@@ -20,7 +20,7 @@ from agentguard.engine import recorded
 from agentguard.engine.answers import Waiting, Waits
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
-from agentguard.store import Transaction
+from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
 
 OPEN = "open"
@@ -33,11 +33,16 @@ WITHDRAWN = "withdrawn"
 PASSED_ON = "passed_on"
 AMENDED = "amended"
 
+APPROVAL = "approval"
+CONTEST = "contest"
+
+SHOWN_OF_LIMITS = ("limit", "unit", "used", "amount", "max")
+
 
 def escalation(parts: Parts, asked: Ask, decision: Decision, now: datetime) -> EscalationRecord:
     """Return the escalation that a decision asks for, with what is shown to whoever decides it."""
     policies = {file.policy.name: file.policy for file in asked.plan.files}
-    routes = [_opened(item, policies[item.id.partition("/")[0]], now) for item in decision.routes]
+    routes = [opened_route(item, policies[item.id.partition("/")[0]], now) for item in decision.routes]
     asking = [reason for reason in decision.reasons if reason.verdict is Verdict.ESCALATE]
     shown = {
         "action": asked.request.action,
@@ -48,10 +53,7 @@ def escalation(parts: Parts, asked: Ask, decision: Decision, now: datetime) -> E
         "agent": asked.request.actor.id,
         "on_behalf_of": asked.pseudonym,
         "reasons": [{"source": reason.source, "code": reason.code, "because": reason.because} for reason in asking],
-        "limits": [
-            {"limit": check.limit, "unit": check.unit, "used": check.used, "amount": check.amount, "max": check.max}
-            for check in decision.limits
-        ],
+        "limits": [{name: getattr(check, name) for name in SHOWN_OF_LIMITS} for check in decision.limits],
         "say": decision.say,
     }
     return EscalationRecord(
@@ -63,12 +65,13 @@ def escalation(parts: Parts, asked: Ask, decision: Decision, now: datetime) -> E
         reasons=tuple(sorted({reason.identity for reason in asking})),
         shown=canonical_bytes(shown).decode(),
         opened_at=now,
-        due_at=_earliest(routes),
+        due_at=earliest(routes),
         remind_at=next_reminder(routes, now),
     )
 
 
-def _opened(asked: AskedRoute, policy: Policy, now: datetime) -> dict[str, Any]:
+def opened_route(asked: AskedRoute, policy: Policy, now: datetime) -> dict[str, Any]:
+    """Return a route as an escalation that is opened now carries it."""
     due = due_at(asked.route.within, policy, now)
     remind = remind_at(asked.route.remind, policy, now, due)
     reminded = {} if remind is None else {"remind": time_text(remind)}
@@ -97,13 +100,26 @@ def remind_at(remind: Within | None, policy: Policy, start: datetime, due: datet
     return moment if moment > start else None
 
 
+def is_open(record: EscalationRecord, action: ActionRecord) -> bool:
+    """Return whether people can decide an escalation: nobody has yet, and its action waits for it or was contested."""
+    waits = action.state is State.WAITING and action.escalation == record.id
+    return record.state == OPEN and (waits or record.kind == CONTEST)
+
+
+def awaited(reading: Reading, action: ActionRecord) -> EscalationRecord | None:
+    """Return the escalation of an action that people can decide now."""
+    found = reading.escalations_of(action.id) if action.state in (State.WAITING, State.DENIED) else ()
+    return next((record for record in found if is_open(record, action)), None)
+
+
 def routes_of(record: EscalationRecord) -> list[dict[str, Any]]:
     """Return the routes of an escalation: who, how many, by when, and the late routes that they stand for."""
     routes = orjson.loads(record.routes)
     return routes if isinstance(routes, list) else []
 
 
-def _earliest(routes: list[dict[str, Any]]) -> datetime | None:
+def earliest(routes: list[dict[str, Any]]) -> datetime | None:
+    """Return when the first of these routes is late."""
     dues = [datetime.fromisoformat(route["due"]) for route in routes]
     return min(dues, default=None)
 
@@ -178,14 +194,14 @@ def pass_on(parts: Parts, bundle: Bundle, record: EscalationRecord, now: datetim
             following = policies[name].routes.get(route["if_late"])
         if following is None:
             return None
-        opened = _opened(AskedRoute(policies[name].qualified(following.id), following), policies[name], now)
+        opened = opened_route(AskedRoute(policies[name].qualified(following.id), following), policies[name], now)
         routes.append({**opened, "stands_for": sorted({*route["stands_for"], route["id"]})})
     return replace(
         record,
         id=parts.new_id("esc", now),
         routes=canonical_bytes(routes).decode(),
         opened_at=now,
-        due_at=_earliest(routes),
+        due_at=earliest(routes),
         remind_at=next_reminder(routes, now),
         state=OPEN,
         closed_at=None,
@@ -233,12 +249,12 @@ def reopened(
     routes = []
     for route in routes_of(record):
         found = asked.get(route["id"])
-        again = route if found is None else _opened(found, known[found.id.partition("/")[0]], now)
+        again = route if found is None else opened_route(found, known[found.id.partition("/")[0]], now)
         routes.append({**again, "stands_for": route["stands_for"]})
     return replace(
         record,
         routes=canonical_bytes(routes).decode(),
-        due_at=_earliest(routes),
+        due_at=earliest(routes),
         remind_at=next_reminder(routes, now),
         state=OPEN,
         closed_at=None,

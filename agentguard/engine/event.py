@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from agentguard.engine import escalating
+from agentguard.engine import contesting, escalating
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 
@@ -99,6 +99,9 @@ def event_of(reading: Reading, entry: Entry) -> Event | None:
     if kind is None:
         return None
     routes = () if escalated is None else _routes(escalated, body)
+    to = _to(reading, kind, action, routes)
+    if kind in (ENDED, NO_LONGER_FITS) and not to:
+        return None  # nobody said yes to it: it was denied at first sight and contested, or only belongs to such a one
     return Event(
         id=f"{reading.log_name()}-{entry.pos}",
         type=kind,
@@ -109,7 +112,7 @@ def event_of(reading: Reading, entry: Entry) -> Event | None:
         state=str(body.get("state") or action.state),
         escalation=None if escalated is None else escalated.id,
         routes=routes,
-        to=_to(reading, kind, action, routes),
+        to=to,
         causes=() if escalated is None else _causes(escalated),
         amounts=tuple(masked for value in orjson.loads(action.arguments).values() if (masked := mask(value))),
     )
@@ -121,6 +124,8 @@ def _type_of(kind: str, body: Mapping[str, Any], escalated: EscalationRecord | N
             return {"waiting": OPENED, "denied": NO_LONGER_FITS}.get(str(body.get("state")))
         case "voted":
             return {escalating.APPROVED: APPROVED, escalating.REJECTED: REJECTED}.get(str(body.get("escalation_state")))
+        case contesting.ENDED:  # the last vote has told of what people decided
+            return {escalating.EXPIRED: EXPIRED, escalating.WITHDRAWN: WITHDRAWN}.get(str(body["outcome"]))
         case "expired" | "withdrawn":
             # What was allowed and never begun expires too, and an approved escalation stays so.
             return f"escalation.{kind}" if escalated is not None and escalated.state == kind else None
@@ -142,7 +147,10 @@ def _routes(escalated: EscalationRecord, body: Mapping[str, Any]) -> tuple[Tells
 
 def _to(reading: Reading, kind: str, action: ActionRecord, routes: tuple[TellsRoute, ...]) -> tuple[str, ...]:
     if kind in (ENDED, NO_LONGER_FITS):
-        return tuple(sorted({f"user:{vote.voter}" for vote in reading.votes_of(action.id) if vote.approve}))
+        made_of = contesting.made_of(reading, action)
+        about = [item for item in reading.escalations_of(action.id) if item.kind == escalating.APPROVAL]
+        votes = [vote for item in (*about, *([made_of] if made_of else ())) for vote in reading.votes(item.id)]
+        return tuple(sorted({f"user:{vote.voter}" for vote in votes if vote.approve}))
     return tuple(sorted({who for route in routes for who in route.who}))
 
 

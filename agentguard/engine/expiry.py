@@ -8,8 +8,8 @@ from agentguard.core import entry
 from agentguard.core.decision import Reason
 from agentguard.core.lifecycle import State
 from agentguard.core.policy import Verdict
-from agentguard.engine import escalating, pausing, recorded
-from agentguard.engine.answers import Answer, Waiting
+from agentguard.engine import contesting, escalating, pausing, recorded
+from agentguard.engine.answers import Answer
 from agentguard.engine.parts import Parts
 from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
@@ -18,10 +18,8 @@ from agentguard.store.records import ActionRecord, EscalationRecord
 def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> Answer | None:
     """Pass a late escalation on to its next route, or deny; None if somebody moved the action meanwhile."""
     current = transaction.action(record.id)
-    escalated = transaction.escalation(record.escalation or "")
-    if current is None or current.state is not State.WAITING or current.escalation != record.escalation:
-        return None
-    if escalated is None or escalated.state != escalating.OPEN:
+    escalated = None if current is None else escalating.awaited(transaction, current)
+    if current is None or escalated is None or current.escalation != record.escalation:
         return None
     escalated = pausing.due_at(transaction, escalated, current, transaction.now())
     if escalated.due_at is None or transaction.now() < escalated.due_at:
@@ -29,6 +27,9 @@ def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> An
     following = escalating.pass_on(parts, parts.force.in_force(transaction), escalated, transaction.now())
     if following is None:
         transaction.close_escalation(escalated.id, escalating.OPEN, escalating.EXPIRED)
+        if escalated.kind == escalating.CONTEST:
+            contesting.ended(transaction, escalated, current, escalating.EXPIRED, by=None)
+            return recorded.ended(current, replayed=True)
         return end_waiting(transaction, current, escalating.ended_reason(escalated, "expired"), by=None)
     transaction.close_escalation(escalated.id, escalating.OPEN, escalating.PASSED_ON)
     transaction.open_escalation(following)
@@ -37,11 +38,11 @@ def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> An
 
 def _passed_on(
     transaction: Transaction, record: ActionRecord, late: EscalationRecord, following: EscalationRecord
-) -> Waiting:
-    standing = entry.Standing(State.WAITING, record.fence, record.attempt)
+) -> Answer:
+    standing = entry.Standing(record.state, record.fence, record.attempt)
     routes = escalating.routes_of(following)
     given_back: dict[str, dict[str, int]] = {}
-    if not any(route["hold"] for route in routes):
+    if record.state is State.WAITING and not any(route["hold"] for route in routes):
         transaction.hold_anew(record.id)
         given_back = {"holds": {}}
     body = entry.moved(
@@ -53,6 +54,8 @@ def _passed_on(
         **given_back,
     )
     written = transaction.append(body)
+    if record.state is not State.WAITING:
+        return recorded.ended(record, replayed=True)
     answer = recorded.changed_text(record, written.pos)
     transaction.move(record.id, State.WAITING, record.fence, State.WAITING, escalation=following.id, answer=answer)
     return escalating.still_waiting(record, following)

@@ -39,10 +39,7 @@ from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_
 from agentguard.engine.rounds import Rounds, Told
 from agentguard.engine.starting import prepare
 from agentguard.engine.walk import walk
-from agentguard.log import get_logger
 from agentguard.store import Store, Vault
-
-log = get_logger("guard")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Policies = str | Path | Sequence[str | Path] | Bundle
@@ -100,7 +97,8 @@ class Guard:
         self.escalations = Escalations(self._parts)
         self.audit = Audit(self._parts)
         customers = Customers(self._parts, tenant, self.start)
-        self.confirm, self.told, self.letter = customers.confirm, customers.told, customers.letter
+        self.confirm, self.contest = customers.confirm, customers.contest
+        self.told, self.letter = customers.told, customers.letter
         self.check = Checking(self._parts).check
         self.on_ended, self.work = self._rounds.on_ended, self._rounds.once
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentguard.core import entry
-from agentguard.core.lifecycle import State
 from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.parts import Parts
 from agentguard.log import get_logger
@@ -49,7 +48,7 @@ def _due(reading: Reading, after: str) -> tuple[list[EscalationRecord], str]:
 def _routes_due(reading: Reading, record: EscalationRecord, now: datetime) -> list[str]:
     """Return the routes whose reminder is due, without the time in which people could not act; none once it is late."""
     action = reading.action(record.action_id)
-    if action is None or action.state is not State.WAITING or record.remind_at is None:
+    if action is None or not escalating.is_open(record, action) or record.remind_at is None:
         return []
     lost = pausing.paused(reading, action, record.opened_at, now)
     if record.due_at is not None and now >= record.due_at + lost:
@@ -70,7 +69,7 @@ def _remind(due: list[EscalationRecord], transaction: Transaction) -> list[Remin
         routes, action = _routes_due(transaction, record, now), transaction.action(record.action_id)
         if not routes or action is None or record.remind_at is None:
             continue
-        standing = entry.Standing(State.WAITING, action.fence, action.attempt)
+        standing = entry.Standing(action.state, action.fence, action.attempt)
         about = recorded.about(action, standing)
         transaction.append(entry.moved("reminded", about, escalation=record.id, reminded=routes))
         rest = [route for route in escalating.routes_of(record) if route["id"] not in routes]

@@ -264,7 +264,7 @@ def taken_up(parts: Parts, resuming: Resuming, record: ActionRecord, *, patient:
                 return resuming.resume(record)
             case State.WAITING if _is_approved(parts, record):
                 return resuming.resume(record)
-            case State.WAITING:
+            case State.WAITING | State.DENIED:  # what was denied is here for its contest
                 return parts.store.transact(lambda transaction: run_late(parts, record, transaction))
             case State.IN_DOUBT if not _can_be_known(parts, record):
                 return recorded.ended(record, replayed=True)

@@ -40,6 +40,7 @@ from agentguard.store.statement import Statement
 from agentguard.store.tables import (
     FREQUENT_KINDS,
     SELDOM,
+    ActionRow,
     ActivationRow,
     BundleRow,
     EntryRow,
@@ -53,10 +54,20 @@ from agentguard.store.tables import (
 LARGEST_PAGE = 1000
 EVERY_ENTRY = EntryFilter()
 
+_action = ActionRow.__table__
 _entry = EntryRow.__table__
 _activation = ActivationRow.__table__
 _escalation = EscalationRow.__table__
 _vote = VoteRow.__table__
+
+_ABOUT_PEOPLE = or_(
+    exists().where(_escalation.c.action_id == _entry.c.action_id),
+    exists().where(
+        _action.c.id == _entry.c.action_id,
+        _escalation.c.action_id == _action.c.relates_to,
+        _escalation.c.kind == "contest",
+    ),
+)
 
 _ENTRIES_OF = Statement(
     select(_entry).where(_entry.c.action_id == bindparam("action")).order_by(_entry.c.pos), ["action"]
@@ -316,7 +327,7 @@ class Reading:
         if filters.kind is not None and filters.kind not in FREQUENT_KINDS:
             query = query.where(SELDOM)
         if filters.escalated:
-            query = query.where(exists().where(_escalation.c.action_id == _entry.c.action_id))
+            query = query.where(_ABOUT_PEOPLE)
         if filters.since is not None:
             query = query.where(_entry.c.pos >= self._first_at(to_microseconds(filters.since)))
         if filters.until is not None:

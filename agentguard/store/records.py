@@ -134,7 +134,7 @@ class Entry:
 class EntryFilter:
     """Which entries to list; what is None does not narrow. `since` and `until` are inclusive.
 
-    `escalated` leaves out those of actions that never waited for people.
+    `escalated` leaves out those of actions that never waited for people, and belong to none that was contested.
     """
 
     stream: str | None = None
