@@ -12,7 +12,7 @@ from rich.text import Text
 
 from agentguard.cli import votes
 from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import reason_text
+from agentguard.cli.narration import reason_text, vote_text
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
@@ -93,12 +93,21 @@ def show(
     else:
         shown = guard.escalations.show(escalation_id)
     if json:
+        earlier = [
+            {"id": record.id, "state": record.state, "votes": [_vote(vote) for vote in votes_then]}
+            for record, votes_then in shown.earlier
+        ]
         seen = {**document(shown.record), "packet": shown.packet.as_json()}
-        print_json({**seen, "votes": [_vote(vote) for vote in shown.votes]})
+        print_json({**seen, "votes": [_vote(vote) for vote in shown.votes], "earlier": earlier})
         return
     output = Output()
     for line in shown.packet.as_text(min(output.console.width, WIDTH)).splitlines():
         output.line(line, style="bold" if line.isupper() else "")
+    for record, votes_then in shown.earlier:
+        output.line()
+        output.line(f"it waited before ({record.id}, {record.state}); votes from then do not count", style="dim")
+        for vote in votes_then:
+            output.prose(vote_text(_vote(vote)), indent=2)
     if shown.packet.closed:
         output.line()
         output.line("--personal shows what is personal to who may decide, and records that", style="dim")
@@ -227,5 +236,7 @@ def _vote(vote: Vote) -> dict[str, Any]:
         "groups": sorted(vote.groups),
         "reason_code": vote.reason_code,
         "note": vote.note,
+        "stands_for": vote.stands_for,
+        "viewed_at": None if vote.viewed_at is None else vote.viewed_at.isoformat(),
         "voted_at": vote.voted_at.isoformat(),
     }

@@ -244,7 +244,8 @@ def vote_text(vote: Mapping[str, Any]) -> str:
     """Return a recorded vote in words."""
     word = "yes" if vote["approve"] else "no"
     reason = f" ({vote['reason_code']})" if vote["reason_code"] else ""
-    return f"{vote['voter']} {word}{reason}, known by {vote['authenticated']}"
+    place = f" in the place of {vote['stands_for']}" if vote["stands_for"] else ""
+    return f"{vote['voter']}{place} {word}{reason}, known by {vote['authenticated']}"
 
 
 def _met(entry: int | None) -> str:
@@ -324,6 +325,9 @@ def _voted(body: dict[str, Any]) -> Told:
     ]
     details += [(name, vote[key]) for name, key in (("reason", "reason_code"), ("note", "note")) if vote[key]]
     word = "approved" if vote["approve"] else "rejected"
+    if body["escalation_state"] == "amended":
+        word = "amended"
+    details += [("in place of", vote["stands_for"])] if vote["stands_for"] else []
     return Told(f"{vote['voter']} {word} it", word, details)
 
 

@@ -135,6 +135,12 @@ def test_what_waits_is_withdrawn_with_a_reason(shop, command):
     assert command("actions", "show", shop.ids["waiting"], "--json").json["state"] == "denied"
 
 
+def test_votes_from_before_are_shown_as_history(shop, command):
+    said = command("escalations", "show", shop.ids["esc:approved"], "--json").json
+    assert [(vote["voter"], vote["stands_for"]) for vote in said["votes"]] == [("maria", "")]
+    assert said["earlier"] == []
+
+
 def test_figures_say_how_people_decide(shop, command):
     command("escalations", "reject", shop.ids["esc:waiting"], "-r", "fraud_suspected")
     found = command("escalations", "stats", "--json").json
