@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import ConfigurationError, Denied, Done, Money, NotDoneError, UndeliveredError
+from agentguard import ConfigurationError, Denied, Done, Money, NotDoneError, Queryable, UndeliveredError
 from agentguard.engine import notices
 from agentguard.engine.channel import Only
 from agentguard.engine.directory import Fixed
@@ -115,6 +115,23 @@ def test_every_end_is_told(open_shop, end, types):
         assert desk.events[-1].to == ("user:maria",)
     shop.guard.work()
     assert desk.types == types
+
+
+def test_a_doubt_is_told_when_it_begins_and_when_it_ends_however_often_it_was_asked_about(open_shop):
+    desk = Desk()
+    effect = Queryable(lookup=lambda key: None, settle_lag=timedelta(hours=1))
+    shop = open_shop(notices=[desk], effect=effect)
+    shop.acts = lambda *_: 1 / 0
+    vote(shop, shop.ask("60"))
+    for _ in range(4):
+        shop.guard.work()
+        shop.clock.advance(timedelta(minutes=10))
+    assert [event.state for event in desk.events if event.type == "action.ended"] == ["in_doubt"]
+    assert len(shop.guard.audit.list(kind="in_doubt")) > 1
+    shop.clock.advance(timedelta(hours=2))
+    shop.guard.work()
+    shop.guard.work()
+    assert [event.state for event in desk.events if event.type == "action.ended"] == ["in_doubt", "released"]
 
 
 def test_an_approver_who_may_not_decide_any_more_is_missed_and_those_who_may_are_told(open_shop):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agentguard import Waiting
+from agentguard.engine.reminding import remind_all
 from agentguard.testing.clock import START
 from tests.engine.given import REFUNDS
 
@@ -73,6 +74,14 @@ def test_nobody_is_reminded_of_what_was_decided_or_is_late(open_shop):
     shop.clock.advance(timedelta(hours=4))
     assert shop.guard.work().reminded == ()
     assert shop.guard.check(late.decision_id).escalation.route == "refunds/finance"
+
+
+def test_what_is_late_is_not_reminded_of_even_if_nobody_has_passed_it_on_yet(open_shop):
+    shop = open_shop(text=REMINDING)
+    shop.ask("60")
+    shop.clock.advance(timedelta(hours=4))
+    assert remind_all(shop.guard._parts) == []
+    assert reminders(shop) == []
 
 
 def test_while_everything_is_stopped_nobody_is_reminded_and_the_time_does_not_count(open_shop):
