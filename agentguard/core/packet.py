@@ -38,7 +38,7 @@ STATES = {
     "in_doubt": "done or not, nobody knows",
     "denied": "denied",
 }
-STALE_SECONDS = 60
+STALE_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Packet:
     Attributes:
         state: Of the escalation; `action_state` of its action.
         customer: Masked; `customer_id` in the clear only where personal values were opened.
+        contest: What the customer says against a refusal, where people look at it anew.
         policies: Name, version and description of each file that governs the action.
         automatic: What would have been automatic, and what would have had to be different.
         explained: False where the keys are not at hand, so that nobody can decide again from the record.
@@ -74,6 +75,7 @@ class Packet:
     causes: tuple[Cause, ...]
     facts: tuple[Known, ...]
     told: tuple[Said, ...]
+    contest: Said | None
     budgets: tuple[Budget, ...]
     automatic: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
@@ -146,7 +148,11 @@ def _conversation(sheet: Sheet, conversation: Conversation) -> None:
 
 
 def _causes(sheet: Sheet, packet: Packet) -> None:
-    sheet.heading("why a person has to decide")
+    if packet.contest is not None:
+        sheet.heading("what the customer says against it")
+        words = PERSONAL if packet.contest.words is None else printable(packet.contest.words)
+        sheet.prose(f"{moment(packet.contest.at)} {words}", hang=2)
+    sheet.heading("why a person has to decide" if packet.contest is None else "why it was refused")
     for policy in packet.policies:
         sheet.prose(policy)
     for number, cause in enumerate(packet.causes, 1):

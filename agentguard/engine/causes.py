@@ -1,4 +1,4 @@
-"""Why a decision asks for a person: each reason in words, with the lines of the policy that it comes from."""
+"""Why a decision asks for a person or refuses: each reason in words, with the lines of the policy it comes from."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SAYS = {
     "limit_exceeded": "A limit would be passed.",
     "requirement_missing": "What had to happen first did not.",
     "not_confirmed": "The customer has not said yes to exactly this request.",
-    "rule_matched": "A rule asks for a person.",
+    "rule_matched": "A rule decides it.",
 }
 
 
 def causes(body: Mapping[str, Any], bundle: Bundle, explanation: Explanation | None) -> Iterator[Cause]:
-    """Yield every reason of a decision's entry that asks for a person, rules and limits alike.
+    """Yield every reason that decided, rules and limits alike.
 
     Args:
         body: The entry.
@@ -31,7 +31,7 @@ def causes(body: Mapping[str, Any], bundle: Bundle, explanation: Explanation | N
     compared = {} if explanation is None else {rule.id: rule.comparisons for rule in explanation.rules}
     checks = {check["limit"]: check for check in body["limits"]}
     for reason in body["reasons"]:
-        if reason["verdict"] != "escalate":
+        if reason["verdict"] != body["verdict"]:
             continue
         source = reason["source"]
         policy, item = _found(bundle, source)

@@ -24,6 +24,8 @@ from agentguard.core.request import FactStatus
 from agentguard.core.words import render
 from agentguard.engine import recorded
 from agentguard.engine.asking import CONVERSATION
+from agentguard.engine.contesting import contest_entry, contest_until, upheld_as
+from agentguard.engine.escalating import OPEN
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.language import Language, language_of
 from agentguard.engine.parts import Parts
@@ -69,7 +71,7 @@ def letter(
     body = decided[-1].document
     about = rebuilt(parts, reading, body) if decided[-1].kind == "decided" else None
     spoken = language_of(language or _spoken_in(about), names or {})
-    return _Writing(reading, action, body, about, spoken).letter()
+    return _Writing(parts, reading, action, body, about, spoken).letter()
 
 
 def _spoken_in(about: Rebuilt | None) -> str:
@@ -85,6 +87,7 @@ def _spoken_in(about: Rebuilt | None) -> str:
 class _Writing:
     """One letter in the making; `about` is None for what was refused before any rule was asked."""
 
+    parts: Parts
     reading: Reading
     action: ActionRecord
     body: Mapping[str, Any]
@@ -103,7 +106,7 @@ class _Writing:
             self._part("reasons", self._reasons()),
             self._part("data", *self._data()),
             self._part("change", [] if explanation is None else self._change(explanation)),
-            self._part("contest", [self._contest(policy)]),
+            self._part("contest", self._contest(policy)),
         ]
         return Letter(
             action_id=self.action.id,
@@ -275,10 +278,27 @@ class _Writing:
             for written in _NAME.findall(text):
                 yield from (self.language.name(name) for name in shorthand.get(written, [written]) if name in known)
 
-    def _contest(self, policy: Policy | None) -> str:
+    def _contest(self, policy: Policy | None) -> Iterator[str]:
+        """Yield where to say that one does not agree, and until when that is a contest; or what became of it."""
+        say, reference = self.language.say, self.action.id
+        made = contest_entry(self.reading, reference)
+        if made is not None:
+            yield say("contest.made", date=self._date(made.at))
+            yield self._contested(made.document["escalation"])
         if policy is None or not policy.owner:
-            return self.language.say("contest.nobody", reference=self.action.id)
-        return self.language.say("contest.owner", owner=policy.owner, reference=self.action.id)
+            yield say("contest.nobody", reference=reference)
+        else:
+            yield say("contest.owner", owner=policy.owner, reference=reference)
+        until = contest_until(self.parts, self.reading, self.action) if made is None else None
+        if until is not None:
+            yield say("contest.until", date=self._date(until))
+
+    def _contested(self, escalation: str) -> str:
+        record = self.reading.escalation(escalation)
+        again = upheld_as(self.reading, self.action.id)
+        if again:
+            return self.language.say("contest.upheld", reference=again)
+        return self.language.say("contest.open" if record is not None and record.state == OPEN else "contest.stays")
 
 
 def _values(about: Rebuilt) -> Environment:

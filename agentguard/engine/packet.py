@@ -24,6 +24,8 @@ from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.amending import changeable
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.causes import causes, per_words
+from agentguard.engine.contesting import PLACE as CONTEST_WORDS
+from agentguard.engine.contesting import contest_entry
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
@@ -111,6 +113,7 @@ class _Packing:
             causes=tuple(causes(body, bundle, explanation)),
             facts=tuple(self._known(name, fact, body["now"]) for name, fact in body["facts"].items()),
             told=tuple(self._told(asked, body)),
+            contest=self._contest(),
             budgets=() if about is None else tuple(self._budgets(body, about.plan, now)),
             automatic=() if explanation is None else tuple(_automatic(explanation)),
             alternatives=()
@@ -171,6 +174,14 @@ class _Packing:
         for item in told(self.parts, self.reading, self.action.id):
             words = (item.words or ERASED) if self._may_open(f"{PLACE} of entry {item.entry}") else None
             yield Said(item.at, words, item.by, item.channel)
+
+    def _contest(self) -> Said | None:
+        """Return what the customer says against a refusal, where this is about that."""
+        made = contest_entry(self.reading, self.action.id) if self.record.kind == escalating.CONTEST else None
+        if made is None:
+            return None
+        body = made.document
+        return Said(made.at, self._open(CONTEST_WORDS, body["words"]), body["by"], body["channel"])
 
     def _budgets(self, body: Mapping[str, Any], plan: Plan, now: datetime) -> Iterator[Budget]:
         limits = {planned.id: planned for file in plan.enforced for planned in file.limits}

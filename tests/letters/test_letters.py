@@ -108,6 +108,42 @@ def test_each_way_in_which_it_can_end_has_its_sentence(open_shop):
     assert outcome(shop, late)[0].startswith("Nobody decided about it in time")
 
 
+def test_until_when_it_can_be_contested_is_said_and_then_what_became_of_that(open_shop):
+    text = REFUNDS.replace("rules:\n", "contest: {to: lead, within: 5 days, open_for: 60 days}\nrules:\n", 1)
+    shop = open_shop(text=text)
+    denied = shop.ask("200.00")
+
+    def contest():
+        return sentences(shop.guard.letter(denied.decision_id), "If you do not agree")
+
+    assert contest()[1:] == (
+        "Until 21 January 2027 you may contest this. Then somebody decides about it who has not seen it before.",
+    )
+    shop.clock.advance(timedelta(days=1))
+    made = shop.guard.contest(denied.decision_id, "It was never delivered.", by="c-1")
+    assert contest()[:2] == (
+        "You contested this on 23 November 2026.",
+        "Somebody who has not seen it before is looking at it.",
+    )
+    assert len(contest()) == 3
+    shop.guard.escalations.reject(made.escalation, by="maria", reason_code="within_policy")
+    assert contest()[1] == "It was looked at anew, and it stays as it is."
+    other = shop.ask("300.00", key="other")
+    shop.clock.advance(timedelta(days=61))
+    assert len(sentences(shop.guard.letter(other.decision_id), "If you do not agree")) == 1
+
+
+def test_what_people_upheld_is_named_with_its_own_reference(open_shop):
+    text = REFUNDS.replace("rules:\n", "contest: {to: lead, within: 5 days, open_for: 60 days}\nrules:\n", 1)
+    shop = open_shop(text=text)
+    denied = shop.ask("200.00")
+    made = shop.guard.contest(denied.decision_id, "It was never delivered.", by="c-1")
+    ballot = shop.guard.escalations.approve(made.escalation, by="maria", reason_code="goodwill")
+    letter = shop.guard.letter(denied.decision_id)
+    assert ballot.action_id != denied.decision_id
+    assert ballot.action_id in sentences(letter, "If you do not agree")[1]
+
+
 def test_what_could_not_be_done_and_what_nobody_knows_is_said_so(open_shop):
     shop = open_shop()
 

@@ -14,6 +14,7 @@ from tests.engine.given import REFUNDS
 from tests.engine.given import shop as open_shop_on
 
 SUMMARY = "Ann wrote three times about a parcel that never came.\nShe was promised a call."
+CONTESTABLE = REFUNDS.replace("rules:\n", "contest: {to: lead, within: 5 days, open_for: 60 days}\nrules:\n", 1)
 ROOM = {"customer_id": "c-1", "total": Money.of("900", "USD")}
 
 
@@ -215,6 +216,20 @@ def test_what_was_amended_is_told_apart_in_packets_and_letters(open_shop):
     assert packet.relates_to == asked.decision_id
     assert (packet.earlier[0].state, packet.desks[0].missing) == ("denied", 1)
     assert f"belongs to the earlier action {asked.decision_id}" in packet.as_text(200)
+
+
+def test_a_contest_has_why_it_was_refused_and_what_the_customer_says_against_it(open_shop):
+    shop = open_shop(text=CONTESTABLE)
+    denied = shop.ask("200.00")
+    made = shop.guard.contest(denied.decision_id, "It was never delivered.", by="c-1", channel="mail")
+    packet = shop.guard.escalations.show(made.escalation).packet
+    assert [cause.source for cause in packet.causes] == ["refunds/more-than-left", "refunds/order-refunds"]
+    assert (packet.contest.words, packet.contest.channel) == (None, "mail")
+    seen = shop.guard.escalations.view(made.escalation, by="maria").packet
+    assert seen.contest.words == "It was never delivered."
+    text = seen.as_text()
+    assert "WHAT THE CUSTOMER SAYS AGAINST IT" in text
+    assert "WHY IT WAS REFUSED" in text
 
 
 def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
