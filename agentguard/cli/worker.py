@@ -39,7 +39,7 @@ def work(
     guard.start(recover=False)
     with _until_told_to_stop() as stop:
         if once:
-            if _said(guard, guard.work(stopped=lambda: stop.told), json=json, compact=False):
+            if _said(guard, _round(guard, stop, json=json), json=json, compact=False):
                 raise typer.Exit(FOUND)
             return
         _work_on(guard, stop, every, app, json=json)
@@ -63,7 +63,7 @@ def _work_on(guard: Guard, stop: _Stop, every: float, app: str, *, json: bool) -
     failing: dict[str, int] = {}
     while not stop.told:
         try:
-            round_ = guard.work(stopped=lambda: stop.told)
+            round_ = _round(guard, stop, json=json)
         except StoreError as error:  # whoever runs a worker wants it to go on when the database is back
             Output(sys.stderr).failure(f"{error}; the next round tries again")
         else:
@@ -75,6 +75,11 @@ def _work_on(guard: Guard, stop: _Stop, every: float, app: str, *, json: bool) -
                 _said(guard, round_, json=json, compact=True)
         stop.wait(every)
     output.line("stopped")
+
+
+def _round(guard: Guard, stop: _Stop, *, json: bool) -> Round:
+    """Do one round; in words, each action is told as soon as it is known, be it after the round."""
+    return guard.work(None if json else lambda answer: _say_answer(guard, answer), lambda: stop.told)
 
 
 @contextmanager
@@ -101,7 +106,7 @@ def _said(guard: Guard, round_: Round, *, json: bool, compact: bool) -> bool:
     """Print what a round came to; return whether something of it needs somebody."""
     people = {answer.decision_id for answer in round_.answers if needs_person(guard, answer)}
     if not json:
-        _say(round_, people)
+        _say(round_)
     elif compact:
         sys.stdout.write(orjson.dumps(_document(round_, people)).decode() + "\n")
         sys.stdout.flush()
@@ -145,22 +150,20 @@ def _channel(state: ChannelState) -> dict[str, Any]:
     }
 
 
-def _say(round_: Round, people: set[str]) -> None:
+def _say_answer(guard: Guard, answer: Answer) -> None:
+    code = f" ({answer.reason_code})" if answer.reason_code and not answer.executed else ""
+    person = "; a person has to look: `agentguard actions resolve`" if needs_person(guard, answer) else ""
+    Output().line(f"{answer.decision_id}  {answer.action}  {answer.status}{code}{person}")
+
+
+def _say(round_: Round) -> None:
     output = Output()
-    for answer in round_.answers:
-        output.line(f"{answer.decision_id}  {answer.action}  {_became(answer, people)}")
     for item in round_.reminded:
         output.line(f"{item.escalation}  reminded the people of {', '.join(item.routes)}")
     for state in round_.channels:
         _say_channel(output, state)
     if not (round_.answers or round_.reminded or any(state.sent or state.attempts for state in round_.channels)):
         output.line("nothing is due")
-
-
-def _became(answer: Answer, people: set[str]) -> str:
-    code = f" ({answer.reason_code})" if answer.reason_code and not answer.executed else ""
-    person = "; a person has to look: `agentguard actions resolve`" if answer.decision_id in people else ""
-    return f"{answer.status}{code}{person}"
 
 
 def _say_channel(output: Output, state: ChannelState) -> None:

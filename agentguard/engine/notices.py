@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from agentguard.engine import worker
 from agentguard.engine.channel import Channel
 from agentguard.engine.event import Event, event_of
+from agentguard.engine.machine import monotonic
 from agentguard.errors import AgentGuardError, ConfigurationError, UndeliveredError
 from agentguard.log import get_logger
 from agentguard.store import Reading, Store, Transaction
@@ -21,6 +22,7 @@ from agentguard.store.records import CursorRecord, EntryFilter
 log = get_logger("notices")
 
 SECONDS_TO_SEND = 30.0
+SECONDS_A_ROUND = 20.0
 LEASE = timedelta(minutes=2)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
@@ -85,9 +87,14 @@ class Notices:
                 self._store.transact(lambda transaction, of=name: _begun(of, transaction))  # type: ignore[misc]
 
     def send(self, stopped: Callable[[], bool] = lambda: False) -> dict[str, int]:
-        """Send what is due; return how many events each channel took. A channel that fails never holds up another."""
+        """Send what is due, as far as a round may take; return how many events each channel took.
+
+        A channel that fails, hangs or has much to send holds up neither another one nor what else a round does.
+        """
+        until = monotonic() + SECONDS_A_ROUND
+        over = lambda: stopped() or monotonic() > until  # noqa: E731 - asked in the channels' own threads
         sending = {
-            name: worker.start(lambda of=channel: self._send(of, stopped))  # type: ignore[misc]
+            name: worker.start(lambda of=channel: self._send(of, over))  # type: ignore[misc]
             for name, channel in self._channels.items()
         }
         return {name: future.result() for name, future in sending.items()}
@@ -126,11 +133,14 @@ class Notices:
                 return sent
             mine = self._store.transact(lambda transaction, of=due: _taken(of.cursor, transaction))  # type: ignore[misc]
             for number, (position, event) in enumerate(due.events):
-                if mine is None or stopped():
+                if mine is None:
                     break
-                last = number == len(due.events) - 1
-                mine = self._deliver(channel, event, mine, due.reached if last else position, last=last)
+                whole = number == len(due.events) - 1
+                last = whole or stopped()
+                mine = self._deliver(channel, event, mine, due.reached if whole else position, last=last)
                 sent += mine is not None
+                if last:
+                    break
             if mine is None:
                 return sent
         return sent

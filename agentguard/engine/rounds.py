@@ -34,6 +34,8 @@ from agentguard.store.records import ActionRecord
 log = get_logger("rounds")
 
 AT_ONCE = 4
+LONGEST_ROUND = timedelta(minutes=1)
+"""A tool that takes longer goes on beside the rounds, and holds up nothing else that is due."""
 _PAGE = 1_000
 
 Told = Callable[[Answer], None]
@@ -89,7 +91,7 @@ class Rounds:
             told: Called with each answer when it is there, in any thread.
             stopped: Asked now and then; once it says so, nothing more is taken up, and what is under way goes on.
         """
-        answers = self.go(None, told, patient=True, stopped=stopped)
+        answers = self.go(LONGEST_ROUND, told, patient=True, stopped=stopped)
         reminded = [] if stopped() else remind_all(self._parts)
         sent = self._notices.send(lambda: self._stopped or stopped())
         return Round(tuple(answers), tuple(reminded), self._notices.states(sent))

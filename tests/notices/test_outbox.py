@@ -280,6 +280,20 @@ def test_a_channel_that_hangs_holds_up_no_other_and_is_tried_again(open_shop, mo
     assert (states["desk"].error, states["other"].sent) == ("timeout", 1)
 
 
+def test_a_channel_with_much_to_send_goes_on_in_the_next_round_and_leaves_nothing_taken(open_shop, monkeypatch):
+    passed = []
+    monkeypatch.setattr(notices, "monotonic", lambda: float(sum(passed)))
+    desk = Desk()
+    shop = open_shop(notices=[desk], waits=Waits(rounds=None))
+    shop.guard.start()
+    for n in range(5):
+        shop.ask("60", key=f"k-{n}", order_id=f"A-{n}")
+    sending = desk.send
+    desk.send = lambda event: (passed.append(notices.SECONDS_A_ROUND * 0.75), sending(event))
+    assert [state(shop).sent for _ in range(2)] == [3, 2]
+    assert len(set(desk.tried)) == len(desk.tried) == 5
+
+
 def test_two_processes_never_send_at_the_same_time(open_shop):
     desk = Desk()
     shops = [open_shop(notices=[desk]) for _ in range(4)]
