@@ -115,7 +115,8 @@ def comparison_words(comparison: Comparison) -> str:
     if result is None:
         return f"whether {_condition_words(comparison.text)} is not known"
     if operator == "has":
-        return f"{_condition_words(operands[0].text)} is {'known' if result else 'not known'}"
+        name = operands[0].text.removeprefix("has(").removesuffix(")").strip()
+        return f"{_condition_words(name)} is {'known' if result else 'not known'}"
     if operator in _IS and len(operands) == 2:
         return f"{_operand_words(operands[0])} {_IS[operator][0 if result else 1]} {_operand_words(operands[1])}"
     return f"{_condition_words(comparison.text)}: {'yes' if result else 'no'}"

@@ -48,6 +48,25 @@ def test_every_cause_is_there_with_its_words_its_place_and_its_lines(open_shop):
     )
 
 
+def test_what_had_to_happen_first_and_what_could_not_be_evaluated_are_causes_too(open_shop):
+    text = REFUNDS.replace("then: deny", "then: escalate to lead").replace("over: deny", "over: escalate to lead")
+    text = text.replace("currency: USD\n", "currency: USD\non_error: escalate to finance\n", 1) + (
+        "requires:\n  - {id: verified, on: [refund.issue], action: identity.verify, same: [on_behalf_of], "
+        "within: 30 minutes, else: escalate to lead}\n"
+    )
+    shop = open_shop(text=text)
+    shop.broken.add("order")
+    packet = packet_of(shop, shop.ask("10.00"))
+    causes = {cause.source: cause for cause in packet.causes}
+    assert causes["refunds/verified"].because == (
+        "`verify identity` for the same customer did not happen before within 30 min",
+    )
+    assert causes["refunds/on_error"].kind == "file"
+    assert "order.customer_id" in causes["refunds/not-theirs"].because[0]
+    assert "the max could not be worked out" in causes["refunds/order-refunds"].because[-1]
+    assert "the lookup failed" in packet.as_text()
+
+
 def test_what_is_personal_stays_closed_until_somebody_who_may_decide_opens_it(open_shop):
     shop = open_shop()
     asked = wait(shop)
