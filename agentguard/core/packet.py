@@ -205,8 +205,8 @@ def _budgets(sheet: Sheet, budgets: tuple[Budget, ...]) -> None:
 def bar(item: Budget, width: int = BAR) -> str:
     """Return a limit drawn as text: used, held for others, this one, left; it ends in `!` where it does not fit."""
     if not item.max:
-        sign, end = ("?", "]") if item.max is None else ("!", "!" if item.over else "]")
-        return f"[{sign.ljust(width)}{end}"
+        sign, closing = ("?", "]") if item.max is None else ("!", "!" if item.over else "]")
+        return f"[{sign.ljust(width)}{closing}"
     edges = [min(width, round(width * part / item.max)) for part in (item.used - item.held, item.used)]
     end = min(width, max(round(width * (item.used + item.this) / item.max), edges[1] + (1 if item.this else 0)))
     drawn = "#" * edges[0] + "+" * (edges[1] - edges[0]) + "=" * (end - edges[1])

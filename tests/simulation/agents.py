@@ -85,6 +85,8 @@ class Agents(Shop):
         if isinstance(walk.step, Meet):
             walk.advance()
         walk.advance()
+        if isinstance(walk.step, Commit):  # that somebody tried is written down
+            walk.advance()
         away = walk.answer is not None and walk.answer.reason_code == "store"
         if not away and not isinstance(walk.error, KeyConflictError):
             self.laws.require(False, 3, f"{key} was taken for another request")
