@@ -14,10 +14,12 @@ WHY_NOT = {
     "not_admitted": "no route admits them",
     "not_changeable": "that may not be changed",
     "not_open": "nobody could decide it any more",
+    "other_request": "it was about another request",
     "own_request": "they asked for it themselves",
     "people_unavailable": "who the people are could not be told",
     "raises": "nothing may be raised",
     "reason_code": "the route does not take that reason",
+    "seen_before": "they have seen the case before",
     "unchanged": "nothing would have changed",
     "unverified": "nobody checked who they are",
     "voted_already": "they have voted already, or somebody in their place",
@@ -49,10 +51,26 @@ def _conflict(body: dict[str, Any]) -> Told:
     return Told("another request came under its key: refused, and nothing ran", "deny", [("request", body["tried"])])
 
 
+def _contested(body: dict[str, Any]) -> Told:
+    where = [("channel", body["channel"])] if body["channel"] else []
+    who = ", ".join(sorted({who for route in body["routes"] for who in route["who"]}))
+    details = [("taken down by", body["by"]), *where, ("escalation", body["escalation"]), ("decided by", who)]
+    return Told("contested by the customer; the words are sealed", "waiting", details)
+
+
+def _contest_ended(body: dict[str, Any]) -> Told:
+    if body["outcome"] == "upheld":
+        return Told("the contest is upheld: a person asks for it", "allow", [*by(body), ("action", body["upheld_as"])])
+    why = {"expired": "nobody decided in time"}.get(body["outcome"], body["outcome"])
+    return Told(f"the contest is over, {why}: it stays denied", "deny", [*by(body), ("escalation", body["escalation"])])
+
+
 TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
     "vote_refused": _refused,
     "key_conflict": _conflict,
     "reopened": _reopened,
     "amended": _amended,
     "proposed": _proposed,
+    "contested": _contested,
+    "contest_ended": _contest_ended,
 }

@@ -62,6 +62,8 @@ def _counts(
     counted: Sequence[Vote],
 ) -> Vote | str:
     """Return a yes with the groups that its voter is in now, or why it does not count."""
+    if vote.request_digest != record.request_digest:
+        return "other_request"
     user = people.named(vote.voter)
     if user is None:
         return NOT_ADMITTED

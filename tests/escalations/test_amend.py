@@ -1,8 +1,11 @@
 """An approver asks for less, or for another choice: a new action is decided in the place of the old one."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from agentguard import Denied, Done, Money, UsageError, VoteRefusedError, Waiting
+from agentguard import Denied, Done, Money, Ready, UsageError, VoteRefusedError, Waiting
 from tests.engine.given import REFUNDS
 
 CHANGEABLE = REFUNDS.replace('lead: {who: "group:leads",', 'lead: {who: "group:leads", may_change: [amount, reason],')
@@ -193,6 +196,51 @@ def test_a_guard_with_the_tool_goes_on_with_what_was_amended_at_its_next_round(o
     assert isinstance(answer, Done)
     assert answer.decision_id == ballot.action_id
     assert shop.guard.recover() == []
+
+
+def test_of_an_amendment_and_an_approval_at_the_same_time_exactly_one_wins(open_both):
+    shop = open_both()
+    for number in range(5):
+        asked = shop.ask("60", key=f"k-{number}", order_id=f"A-{number}")
+        done = []
+        together = threading.Barrier(2)
+
+        def approves(asked=asked, together=together, done=done):
+            together.wait()
+            done.append(shop.guard.escalations.approve(asked.escalation.id, by="tom", reason_code="goodwill").state)
+
+        def amends(asked=asked, together=together, done=done):
+            together.wait()
+            done.append(amend(shop, asked, {"amount": "40"}).state)
+
+        with ThreadPoolExecutor(2) as pool:
+            tries = [pool.submit(work) for work in (approves, amends)]
+        (lost,) = [error for work in tries if (error := work.exception()) is not None]
+        assert lost.why == "not_open"
+        assert isinstance(shop.ask("60", key=f"k-{number}", order_id=f"A-{number}"), Done)
+        assert shop.paid[-1][1] == Money.of("60" if done == ["approved"] else "40", "USD")
+    assert len(shop.paid) == 5
+    assert shop.guard.audit.verify().ok
+
+
+def test_in_an_event_loop_the_old_key_answers_with_the_new_outcome_too(open_shop):
+    shop = open_shop(is_async=True)
+    asked = shop.aask("90")
+    ballot = amend(shop, asked, {"amount": "60"})
+    answer = shop.aask("90")
+    assert isinstance(answer, Done)
+    assert answer.decision_id == ballot.action_id
+    assert shop.aask("90").replayed
+
+
+def test_a_proposal_stops_where_the_amended_action_is_held(open_shop):
+    shop = open_shop()
+    asked = shop.ask("60")
+    ballot = amend(shop, asked, {"amount": "40"})
+    ready = shop.ask("60", run=shop.guard.propose)
+    assert isinstance(ready, Ready)
+    assert ready.decision_id == ballot.action_id
+    assert isinstance(shop.guard.execute(ready.decision_id), Done)
 
 
 def test_nobody_needs_the_process_that_amended_it(open_both):

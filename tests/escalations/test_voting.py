@@ -255,6 +255,21 @@ def test_votes_stand_while_nobody_can_tell_who_the_people_are(open_shop):
     assert isinstance(shop.ask("60"), Done)
 
 
+@pytest.mark.law(7)
+def test_votes_count_only_under_the_route_as_it_is_now(open_shop):
+    shop = staffed(open_shop(), people())
+    asked = shop.ask("60")
+    approve(shop, asked)
+    changed = REFUNDS.replace("version: 1", "version: 2").replace('"group:leads"', '"group:finance"')
+    later = staffed(open_shop(text=changed, clock=shop.clock), people())
+    again = later.ask("60")
+    assert isinstance(again, Waiting)
+    assert again.escalation.who == ("group:finance",)
+    refused(later, again, "maria", "not_admitted")
+    approve(later, again, "ada")
+    assert isinstance(later.ask("60"), Done)
+
+
 # the late route
 
 
