@@ -173,11 +173,8 @@ def _automatic(sheet: Sheet, packet: Packet) -> None:
     for text in packet.automatic:
         sheet.prose(f"- {text}", hang=2)
     for item in packet.alternatives:
-        bound = "up to " if item.at_most else ""
-        sheet.prose(
-            f"- an approver may change {name_words(item.argument)} to {bound}{item.value}, which needs no person",
-            hang=2,
-        )
+        how = "lower" if item.at_most else "change"
+        sheet.prose(f"- an approver may {how} {name_words(item.argument)} to {item.value}, and it is allowed", hang=2)
 
 
 def _facts(sheet: Sheet, facts: tuple[Known, ...]) -> None:

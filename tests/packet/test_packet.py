@@ -211,7 +211,8 @@ def test_what_would_have_been_automatic_is_said_and_what_an_approver_may_change(
         Alternative("reason", "damaged", at_most=False),
     )
     assert "the same with amount up to 50.00 USD" in packet.automatic
-    assert "an approver may change reason to damaged" in packet.as_text()
+    assert "an approver may lower amount to 50.00 USD, and it is allowed" in packet.as_text()
+    assert "an approver may change reason to damaged, and it is allowed" in packet.as_text()
 
 
 def test_nothing_that_the_route_does_not_let_an_approver_change_is_suggested(open_shop):
