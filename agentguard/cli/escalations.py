@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.text import Text
 
-from agentguard.cli import votes
+from agentguard.cli import contests, votes
 from agentguard.cli.customers import customer_text
 from agentguard.cli.narration import reason_text, vote_text
 from agentguard.cli.opened import (
@@ -162,6 +162,7 @@ def stats(
 
 
 votes.register(app)
+app.command()(contests.contest)
 
 
 def _figures(item: Figures | Voter) -> dict[str, Any]:
@@ -186,6 +187,7 @@ def document(record: EscalationRecord) -> dict[str, Any]:
     """Return an escalation as JSON, with what is shown to whoever decides it."""
     return {
         "id": record.id,
+        "kind": record.kind,
         "state": record.state,
         "tenant": record.tenant,
         "action_id": record.action_id,
@@ -208,6 +210,7 @@ def _summary(guard: Guard, record: EscalationRecord, now: datetime) -> list[tupl
         times = [("state", verdict_text(record.state)), ("closed at", moment(record.closed_at))]
     return [
         *times,
+        *([("contests", f"the denial of {record.action_id}")] if record.kind == escalating.CONTEST else []),
         ("action", f"{shown['action']} by {shown['agent']} for {customer}"),
         ("arguments", inline(shown["arguments"]) or "none"),
         ("because", because),

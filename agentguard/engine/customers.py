@@ -102,7 +102,6 @@ class Customers:
             KeyConflictError: The key names a contest in other words.
             UsageError: It was not denied, may not be contested (any more), or was contested before.
         """
-        self._start()
         return contest(self._parts, decision_id, words, by=by, channel=channel, key=key)
 
     def letter(self, decision_id: str, language: str | None = None, names: Mapping[str, str] | None = None) -> Letter:

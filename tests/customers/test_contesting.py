@@ -1,11 +1,17 @@
 """A denial that a customer contests is looked at by people who have not seen it, and stands whatever they say."""
 
+import threading
+from datetime import timedelta
 
 import pytest
 
-from agentguard import Denied
+from agentguard import Denied, KeyConflictError, Money, UsageError, VoteRefusedError, Waiting
 from agentguard.core.people import People, User
+from agentguard.core.request import Actor
 from agentguard.engine.directory import Asked
+from agentguard.engine.event import event_of
+from agentguard.errors import NotFoundError
+from agentguard.store.records import EntryFilter
 from tests.engine.given import REFUNDS
 
 WORDS = "The parcel never came, and nobody answers me."
@@ -13,7 +19,6 @@ CONTEST = "contest: {to: complaints, within: 5 days, open_for: 60 days}\nrules:\
 ROUTE = """escalations:
   complaints: {who: ["group:complaints", "group:leads"], within: 1 day, if_late: deny}
 """
-LATE = ("    then: deny\n    when: amount > left_on_order", "    then: deny\n    when: amount > left_on_order")
 BY_KIND = """  - id: odd
     on: [refund.issue]
     then: deny
@@ -109,3 +114,259 @@ def test_what_is_not_upheld_stays_denied(open_desk):
     assert desk.guard.check(denied.decision_id).upheld_as == ""
     assert (body(desk, "contest_ended")["outcome"], desk.paid) == ("rejected", [])
     assert desk.guard.audit.verify().ok
+
+
+def why(desk, contest, by, **more):
+    with pytest.raises(VoteRefusedError) as raised:
+        decide(desk, contest, by, **more)
+    return raised.value.why
+
+
+def test_nobody_decides_a_contest_who_has_seen_the_case(open_desk):
+    desk = open_desk(complaints=set(NAMES))
+    waiting = desk.ask("60.00", agent=Actor("bot", operator="kim"))
+    assert isinstance(waiting, Waiting)
+    desk.guard.escalations.view(waiting.escalation.id, by="maria")
+    desk.guard.escalations.reject(waiting.escalation.id, by="tom", reason_code="not_entitled")
+    contest = contested(desk, waiting, by="ada")
+    assert why(desk, contest, "tom") == "seen_before"
+    assert why(desk, contest, "MARIA") == "seen_before"
+    assert why(desk, contest, "ada") == "seen_before"
+    assert why(desk, contest, "kim") == "own_request"
+    with pytest.raises(VoteRefusedError):
+        desk.guard.escalations.view(contest.escalation, by="tom")
+    assert {item.document["why"] for item in desk.guard.audit.list(kind="vote_refused")} == {
+        "seen_before",
+        "own_request",
+    }
+    desk.guard.escalations.view(contest.escalation, by="zoe")
+    assert decide(desk, contest).state == "approved"
+    assert desk.guard.audit.verify().ok
+
+
+def test_whoever_amended_has_seen_what_became_of_it(open_desk):
+    desk = open_desk(complaints=set(NAMES))
+    desk.orders["A-1"] = {"customer_id": "c-1", "total": Money.of("400", "USD")}
+    waiting = desk.ask("300.00")
+    desk.orders["A-1"] = {"customer_id": "c-2", "total": Money.of("400", "USD")}
+    ballot = desk.guard.escalations.amend(waiting.escalation.id, {"amount": "60"}, by="maria", reason_code="goodwill")
+    assert desk.guard.execute(ballot.action_id).status == "denied"
+    with pytest.raises(UsageError, match=f"contest what took its place, `{ballot.action_id}`"):
+        desk.guard.contest(waiting.decision_id, WORDS, by="web-form")
+    contest = desk.guard.contest(ballot.action_id, WORDS, by="web-form")
+    assert why(desk, contest, "maria") == "seen_before"
+
+
+def test_a_quorum_of_two_takes_two_and_the_last_of_them_asks(open_desk):
+    desk = open_desk(CONTESTED.replace('"group:leads"], within', '"group:leads"], people: 2, within'))
+    contest = contested(desk)
+    assert decide(desk, contest, "pat").missing == 1
+    assert desk.guard.work().answers == ()
+    ballot = decide(desk, contest, "zoe")
+    assert desk.guard.audit.action(ballot.action_id).agent == "zoe"
+
+
+def test_votes_that_were_cast_before_the_contest_count_for_nothing_after_it(open_desk):
+    alike = CONTESTED.replace('amount <= 500 and agent.kind == "agent"', "amount <= 500")
+    text = alike.replace('lead: {who: "group:leads", within', 'lead: {who: "group:leads", people: 2, within')
+    desk = open_desk(text, leads={"maria", "tom", "zoe"})
+    waiting = desk.ask("60.00")
+    desk.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="goodwill")
+    desk.guard.escalations.reject(waiting.escalation.id, by="tom", reason_code="not_entitled")
+    ballot = decide(desk, contested(desk, waiting))
+    again = desk.guard.execute(ballot.action_id)
+    assert isinstance(again, Waiting)
+    assert desk.guard.escalations.show(again.escalation.id).votes == ()
+    with pytest.raises(VoteRefusedError) as raised:  # whoever asks does not decide
+        desk.guard.escalations.approve(again.escalation.id, by="zoe", reason_code="goodwill")
+    assert raised.value.why == "own_request"
+
+
+def test_what_a_person_asks_for_is_decided_by_the_policies_of_then(open_desk):
+    desk = open_desk()
+    denied = refused(desk, amount="80.01")
+    ballot = decide(desk, contested(desk, denied))
+    again = desk.guard.execute(ballot.action_id)
+    assert (again.status, desk.paid) == ("denied", [])
+    with pytest.raises(UsageError, match="after a contest already"):
+        desk.guard.contest(ballot.action_id, WORDS, by="web-form")
+
+
+@pytest.mark.parametrize("over, open_", [(timedelta(0), True), (timedelta(microseconds=1), False)])
+def test_a_denial_may_be_contested_up_to_the_end_of_its_time(open_desk, over, open_):
+    desk = open_desk()
+    denied = refused(desk)
+    desk.clock.advance(timedelta(days=60) + over)
+    if open_:
+        assert contested(desk, denied).due == desk.clock() + timedelta(days=5)
+        return
+    with pytest.raises(UsageError, match=r"expected a contest of `act_.*` up to .*, got one later"):
+        contested(desk, denied)
+
+
+def test_an_action_is_contested_once_and_a_form_that_is_sent_twice_is_one(open_desk):
+    desk = open_desk()
+    denied = refused(desk)
+    first = contested(desk, denied, key="form-1")
+    assert contested(desk, denied, key="form-1") == first
+    with pytest.raises(KeyConflictError):
+        contested(desk, denied, "Something else.", key="form-1")
+    with pytest.raises(UsageError, match="not contested yet"):
+        contested(desk, denied, "Something else.", key="form-2")
+    assert [item.kind for item in desk.guard.audit.of(denied.decision_id)] == ["decided", "contested"]
+
+
+def test_only_what_was_denied_by_rules_or_people_is_contested(open_desk):
+    desk = open_desk()
+    done = desk.ask("10.00")
+    waiting = desk.ask("60.00", key="k-2")
+    wrong = desk.ask("10.00", key="k-3", arguments={"reason": "never"})
+    for answer, words in ((done, "which is settled"), (waiting, "which is waiting"), (wrong, "before any rule")):
+        with pytest.raises(UsageError, match=words):
+            contested(desk, answer)
+    with pytest.raises(NotFoundError):
+        desk.guard.contest("act_none", WORDS, by="web-form")
+    with pytest.raises(UsageError, match="word for word"):
+        contested(desk, done, " ")
+
+
+def test_where_no_policy_says_contest_a_denial_stands(open_desk):
+    desk = open_desk(REFUNDS)
+    denied = desk.ask("100.01")
+    with pytest.raises(UsageError, match="no policy says `contest`"):
+        contested(desk, denied)
+
+
+def test_the_words_are_sealed_and_the_customer_stands_as_a_pseudonym(open_desk):
+    desk = open_desk()
+    contested(desk, by="c-1", channel="letter")
+    entry = desk.guard.audit.list(kind="contested")[0]
+    assert b"parcel" not in entry.body
+    assert b"c-1" not in entry.body
+    assert (entry.document["by"], entry.document["channel"]) == (entry.document["on_behalf_of"], "letter")
+    assert desk.guard.audit.recompute(entry.document["decision_entry"]).same
+
+
+def test_nobody_decides_in_time_and_the_denial_stands(open_desk):
+    desk = open_desk()
+    denied = refused(desk)
+    contest = contested(desk, denied)
+    desk.clock.advance(timedelta(days=5) - timedelta(microseconds=1))
+    assert desk.guard.work().answers == ()
+    desk.clock.advance(timedelta(microseconds=1))
+    assert [answer.status for answer in desk.guard.work().answers] == ["denied"]
+    assert why(desk, contest, "zoe") == "not_open"
+    assert body(desk, "contest_ended")["outcome"] == "expired"
+    assert desk.guard.escalations.show(contest.escalation).record.state == "expired"
+    assert desk.guard.audit.verify().ok
+
+
+def test_a_vote_that_comes_too_late_changes_nothing(open_desk):
+    desk = open_desk()
+    contest = contested(desk)
+    desk.clock.advance(timedelta(days=5))
+    assert why(desk, contest, "zoe") == "late"
+    assert desk.guard.work().answers == ()
+    assert body(desk, "contest_ended")["outcome"] == "expired"
+
+
+def test_a_late_contest_goes_on_to_the_next_route(open_desk):
+    desk = open_desk(
+        CONTESTED.replace("within: 1 day, if_late: deny}\n  lead", "within: 1 day, if_late: finance}\n  lead")
+    )
+    contest = contested(desk)
+    desk.guard.escalations.view(contest.escalation, by="zoe")
+    desk.clock.advance(timedelta(days=5))
+    desk.guard.work()
+    following = desk.guard.escalations.list()[0]
+    assert (following.kind, following.id != contest.escalation) == ("contest", True)
+    vote = desk.guard.escalations.approve
+    assert vote(following.id, by="ada", reason_code="goodwill").missing == 1
+    ballot = vote(following.id, by="kim", reason_code="goodwill")
+    assert desk.guard.execute(ballot.action_id).status == "done"
+    assert desk.guard.audit.verify().ok
+
+
+def test_a_contest_is_neither_amended_nor_open_after_it_was_withdrawn(open_desk):
+    desk = open_desk()
+    contest = contested(desk)
+    with pytest.raises(VoteRefusedError) as raised:
+        desk.guard.escalations.amend(contest.escalation, {"amount": "1"}, by="zoe", reason_code="goodwill")
+    assert raised.value.why == "not_changeable"
+    ballot = desk.guard.escalations.withdraw(contest.escalation, by="pat", why="the customer called back")
+    assert ballot.state == "withdrawn"
+    assert body(desk, "contest_ended")["why"] == "the customer called back"
+    assert why(desk, contest, "zoe") == "not_open"
+
+
+def test_of_two_who_go_on_with_what_was_upheld_one_does(open_desk):
+    desk = open_desk()
+    ballot = decide(desk, contested(desk))
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(desk.guard.execute(ballot.action_id))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status for answer in answers] == ["done"] * 4
+    assert len(desk.paid) == 1
+
+
+def forget(desk, answer):
+    desk.guard._parts.vault.erase(desk.guard.audit.action(answer.decision_id).on_behalf_of)
+
+
+def test_an_erased_customer_contests_nothing(open_desk):
+    desk = open_desk()
+    denied = refused(desk)
+    forget(desk, denied)
+    with pytest.raises(UsageError, match="whose customer was erased"):
+        contested(desk, denied)
+
+
+def test_a_contest_of_somebody_who_was_erased_meanwhile_cannot_be_upheld(open_desk):
+    desk = open_desk()
+    denied = refused(desk)
+    contest = contested(desk, denied)
+    forget(desk, denied)
+    with pytest.raises(UsageError, match="erased"):
+        decide(desk, contest)
+    assert decide(desk, contest, yes=False).state == "rejected"
+    assert desk.guard.audit.verify().ok
+
+
+def told(desk):
+    """What the log has to tell people, as (type, to)."""
+
+    def read(reading):
+        entries = reading.entries(0, 100, EntryFilter(escalated=True))
+        return [(event.type, event.to) for entry in entries if (event := event_of(reading, entry)) is not None]
+
+    return desk.guard.store.read(read)
+
+
+def test_who_decides_is_told_and_who_upheld_it_hears_what_became_of_it(open_desk):
+    desk = open_desk()
+    deciding = ("group:complaints", "group:leads")
+    ballot = decide(desk, contested(desk))
+    assert told(desk) == [("escalation.contested", deciding), ("escalation.approved", deciding)]
+    desk.guard.execute(ballot.action_id)
+    assert told(desk)[2:] == [("action.ended", ("user:zoe",))]
+
+
+def test_who_upheld_what_the_policies_still_deny_is_told_so(open_desk):
+    desk = open_desk()
+    denied = refused(desk, amount="80.01")
+    desk.guard.execute(decide(desk, contested(desk, denied)).action_id)
+    assert told(desk)[2:] == [("action.no_longer_fits", ("user:zoe",))]
+
+
+def test_a_contest_that_nobody_decided_or_that_was_withdrawn_is_told_of(open_desk):
+    desk = open_desk()
+    first = contested(desk)
+    desk.guard.escalations.withdraw(first.escalation, by="pat", why="the customer called back")
+    contested(desk, refused(desk, key="k-2"))
+    desk.clock.advance(timedelta(days=5))
+    desk.guard.work()
+    kinds = [kind for kind, _ in told(desk)]
+    assert kinds == ["escalation.contested", "escalation.withdrawn", "escalation.contested", "escalation.expired"]
