@@ -112,7 +112,7 @@ class _Packing:
             ),
             causes=tuple(causes(body, bundle, explanation)),
             facts=tuple(self._known(name, fact, body["now"]) for name, fact in body["facts"].items()),
-            told=tuple(self._told(asked, body)),
+            told=tuple(sorted(self._told(asked, body), key=lambda item: item.at)),
             contest=self._contest(),
             budgets=() if about is None else tuple(self._budgets(body, about.plan, now)),
             automatic=() if explanation is None else tuple(_automatic(explanation)),

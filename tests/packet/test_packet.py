@@ -138,16 +138,21 @@ def test_what_the_action_itself_holds_while_it_waits_is_not_counted_twice(open_s
 
 
 def test_a_second_escalation_of_the_same_action_has_the_causes_of_its_own_decision(open_shop):
-    shop = open_shop()
+    medium = "when: amount > 50 and amount <= 500\n"
+    shop = open_shop(text=REFUNDS.replace(medium, f"{medium}    say: A colleague looks at it.\n"))
     shop.orders["A-9"] = ROOM
     asked = shop.ask("250.00", key="large", order_id="A-9")
     shop.clock.advance(timedelta(minutes=1))
     shop.guard.escalations.approve(asked.escalation.id, by="maria", reason_code="goodwill")
+    shop.guard.told(asked.decision_id, "It has been approved.", by="bot")
+    shop.clock.advance(timedelta(minutes=1))
     shop.ask("50.00", key="one", order_id="S-1")
     shop.ask("50.00", key="two", order_id="S-2")
     again = shop.guard.execute(asked.decision_id)
     assert [cause.source for cause in packet_of(shop, asked).causes] == ["refunds/medium"]
-    assert [cause.source for cause in packet_of(shop, again).causes] == ["refunds/medium", "refunds/customer-30-days"]
+    packet = packet_of(shop, again)
+    assert [cause.source for cause in packet.causes] == ["refunds/medium", "refunds/customer-30-days"]
+    assert [said.by for said in packet.told] == ["bot", ""]
 
 
 @pytest.mark.parametrize(
