@@ -8,7 +8,7 @@ from datetime import datetime
 
 from agentguard.core import entry
 from agentguard.core.hidden import hidden
-from agentguard.core.people import AUTHENTICATED, Membership, People, User, one_spelling
+from agentguard.core.people import AUTHENTICATED, Membership, People, User
 from agentguard.engine import contesting, escalating, pausing, recorded
 from agentguard.engine.expiry import run_late
 from agentguard.engine.parts import Parts
@@ -186,11 +186,12 @@ def _seat(
         return own
     if record.kind == escalating.CONTEST and contesting.has_seen(transaction, action, user):
         return Refused("seen_before", f"`{user.id}` has seen this case before; a contest is for somebody who has not")
-    if any(one_spelling(vote.voter) == one_spelling(user.id) for vote in votes):
+    if user.id in [_id_now(people, vote.voter) for vote in votes]:
         return Refused(
             "voted_already", f"expected one vote of `{user.id}` on escalation `{record.id}`, got another one"
         )
-    free = people.membership(user.id, who_of(record), now, frozenset(vote.seat for vote in votes))
+    taken = frozenset(_id_now(people, vote.seat) for vote in votes)
+    free = people.membership(user.id, who_of(record), now, taken)
     if free is None and people.membership(user.id, who_of(record), now) is not None:
         return Refused(
             "voted_already", f"expected one vote from each place, got another one in the place of `{user.id}`"
@@ -200,6 +201,12 @@ def _seat(
     if free is not None and asked_for(parts, action, people.users[free.seat]):
         return own
     return free
+
+
+def _id_now(people: People, name: str) -> str:
+    """Return the id of whoever voted under a name, which may have become a login of theirs meanwhile."""
+    found = people.named(name)
+    return name if found is None else found.id
 
 
 def _for_this_reason(record: EscalationRecord, seat: Membership, reason_code: str) -> Refused | None:

@@ -30,7 +30,9 @@ from agentguard.errors import UsageError
 from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
 
-KEY = "amended:"
+KEY = "amended"
+"""What the key of a new action begins with; nobody can guess the rest, and take it first."""
+
 MOST_AMENDMENTS = 10
 """How often in a row a request may be amended."""
 
@@ -98,7 +100,7 @@ def _changed(
     proposal = replace(
         before,
         arguments={**arguments, **{name: _in_currency(arguments.get(name), value) for name, value in changes.items()}},
-        key=f"{KEY}{record.id}",
+        key=parts.new_id(KEY, transaction.now()),
         relates_to=action.id,
     )
     _check_length(transaction, action)
@@ -120,7 +122,7 @@ def _check_names(plan: Plan, changes: Mapping[str, Any], action: str) -> None:
 
 def _check_length(transaction: Transaction, action: ActionRecord) -> None:
     length, record = 0, action
-    while record.key.startswith(KEY) and record.relates_to is not None:
+    while record.key.startswith(f"{KEY}_") and record.relates_to is not None:
         length += 1
         origin = transaction.action(record.relates_to)
         if origin is None:

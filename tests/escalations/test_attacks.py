@@ -1,11 +1,14 @@
 """Attacks on what people decide: each is refused, and the log says who tried what."""
 
+import os
+import pwd
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from agentguard import Actor, Done, KeyConflictError, Money, UsageError, VoteRefusedError, Waiting, Waits
+from agentguard.cli.opened import login
 from tests.engine.given import REFUNDS
 from tests.escalations.given import approve, bodies, people, reject, staffed
 
@@ -180,6 +183,69 @@ def test_raising_is_refused_written_down_and_changes_nothing(shop):
     assert shop.guard.escalations.show(asked.escalation.id).record.state == "open"
 
 
+def test_nobody_takes_the_key_of_what_an_approver_will_ask_for(shop):
+    asked = shop.ask("60")
+    shop.guard.escalations.amend(asked.escalation.id, {"amount": "55"}, by="maria", reason_code="goodwill")
+    (proposed,) = bodies(shop, "proposed")
+    assert asked.escalation.id not in proposed["key"]
+    assert isinstance(shop.ask("55", key=proposed["key"], agent="mallory"), Waiting)
+    assert isinstance(shop.ask("60"), Done)
+
+
+# who says who they are
+
+
+@pytest.mark.parametrize("name", ["LOGNAME", "USER", "LNAME", "USERNAME"])
+def test_the_environment_makes_nobody_somebody_else(monkeypatch, name):
+    monkeypatch.setenv(name, "maria")
+    assert login() == pwd.getpwuid(os.getuid()).pw_name
+
+
+@pytest.mark.law(7)
+def test_people_of_ones_own_making_decide_nothing_where_the_application_has_others(open_both):
+    shop = staffed(open_both(), people())
+    asked = shop.ask("60")
+    forged = staffed(open_both(clock=shop.clock, waits=Waits(rounds=None)), people(names=("eve",), leads=("eve",)))
+    assert approve(forged, asked, "eve").state == "approved"
+    again = shop.ask("60")
+    assert isinstance(again, Waiting)
+    assert shop.paid == []
+    (reopened,) = bodies(shop, "reopened")
+    assert reopened["not_counted"] == [{"voter": "eve", "why": "not_admitted"}]
+    assert approve(shop, asked).state == "approved"
+    assert isinstance(shop.ask("60"), Done)
+
+
+@pytest.mark.law(7)
+def test_one_person_under_a_new_id_is_one_vote(shop):
+    shop.orders["A-1"] = {"customer_id": "c-1", "total": Money.of("1000", "USD")}
+    asked = shop.ask("600")
+    approve(shop, asked, "ada")
+    renamed = people(names=("ada.l", "kim", "maria", "tom"), finance=("ada.l", "kim"), logins=(("ada.l", ["ada"]),))
+    staffed(shop, renamed)
+    with pytest.raises(VoteRefusedError):
+        approve(shop, asked, "ada")
+    assert shop.guard.escalations.show(asked.escalation.id).record.state == "open"
+    assert approve(shop, asked, "kim").state == "approved"
+
+
+@pytest.mark.law(7)
+def test_a_route_that_admits_others_now_is_not_met_by_those_who_were_admitted_then(open_both):
+    shop = staffed(open_both(), people())
+    asked = shop.ask("60")
+    approve(shop, asked)
+    changed = REFUNDS.replace("version: 1\n", "version: 2\n").replace(
+        'lead: {who: "group:leads"', 'lead: {who: "group:finance"'
+    )
+    shop = staffed(open_both(text=changed, clock=shop.clock), people())
+    again = shop.ask("60")
+    assert isinstance(again, Waiting)
+    assert again.escalation.id != asked.escalation.id
+    assert shop.paid == []
+    assert approve(shop, again, "ada").state == "approved"
+    assert isinstance(shop.ask("60"), Done)
+
+
 # racing the end
 
 
@@ -244,3 +310,16 @@ def test_of_a_yes_a_no_a_withdrawal_and_less_at_once_one_is_what_happens(open_bo
         assert shop.guard.escalations.show(named).record.state == won[0].state
     assert shop.paid == []
     assert shop.guard.audit.verify().ok
+
+
+@pytest.mark.law(7)
+def test_of_the_last_two_yes_at_once_both_count_and_it_is_approved_once(open_both):
+    shop = staffed(open_both(waits=Waits(rounds=None)), people())
+    shop.orders = ORDERS
+    for n in range(1, 9):
+        asked = shop.ask("600", key=f"k-{n}", order_id=f"A-{n}", who=f"c-{n}")
+        raced(*(lambda asked=asked, by=by: approve(shop, asked, by) for by in ("ada", "kim")))
+        assert shop.guard.escalations.show(asked.escalation.id).record.state == "approved"
+        assert isinstance(shop.guard.execute(asked.decision_id), Done)
+    assert len(shop.paid) == 8
+    assert sorted(body["missing"] for body in bodies(shop, "voted")) == [0] * 8 + [1] * 8
