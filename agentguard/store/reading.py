@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import Select, bindparam, exists, func, or_, select
 
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
 from agentguard.errors import ClockError
-from agentguard.store import accounts, cursors, history, recent, rows
+from agentguard.store import accounts, cursors, history, recent, rows, waiting
 from agentguard.store.channel import Row
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
@@ -147,7 +147,7 @@ class Reading:
         return tuple(rows.action_of(tuple(row.values())).record for row in self._all(query))
 
     def actions_for(self, pseudonym: str, limit: int = 100, before: str = "") -> tuple[ActionRecord, ...]:
-        """Return a customer's actions a page at a time, the newest first; `before` is the last id before it."""
+        """Return a customer's actions a page at a time, the newest first; `before` is the last of the page before."""
         table = rows.ACTION
         query = select(*rows.ACTION_COLUMNS).where(table.c.on_behalf_of == pseudonym).order_by(table.c.id.desc())
         query = query.where(table.c.id < before) if before else query
@@ -262,20 +262,7 @@ class Reading:
 
         `due` leaves out those that are not late at that time, `remind` those whose people are not to be reminded then.
         """
-        query = select(_escalation).order_by(_escalation.c.due_us, _escalation.c.id).limit(_page(limit))
-        if after:
-            last = select(_escalation.c.due_us).where(_escalation.c.id == after).scalar_subquery()
-            at_the_same_time = and_(_escalation.c.due_us == last, _escalation.c.id > after)
-            query = query.where(or_(_escalation.c.due_us > last, at_the_same_time))
-        if state is not None:
-            query = query.where(_escalation.c.state == state)
-        if tenant is not None:
-            query = query.where(_escalation.c.tenant == tenant)
-        if due is not None:
-            query = query.where(_escalation.c.due_us <= to_microseconds(due))
-        if remind is not None:
-            query = query.where(_escalation.c.remind_us <= to_microseconds(remind))
-        return tuple(rows.escalation_record(row) for row in self._all(query))
+        return waiting.escalations(self._lookups, state, tenant, _page(limit), after, due=due, remind=remind)
 
     def escalations_of(self, action_id: str) -> tuple[EscalationRecord, ...]:
         """Return every escalation that an action ever had, the first one first."""
