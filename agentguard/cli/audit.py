@@ -172,7 +172,7 @@ def _cause(body: dict[str, Any]) -> str:
         return str(body["reasons"][0]["source"])
     if "vote" in body:
         return str(body["vote"]["voter"])
-    return str(body.get("by") or "–")
+    return str(body.get("by") or body.get("voter") or "–")
 
 
 def _verified(guard: Guard, *, quiet: bool) -> Verification:

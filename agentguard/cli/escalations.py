@@ -208,14 +208,14 @@ def _summary(guard: Guard, record: EscalationRecord, now: datetime) -> list[tupl
         times = [("due", _due(record.due_at, now)), ("open for", span((now - record.opened_at).total_seconds()))]
     else:
         times = [("state", verdict_text(record.state)), ("closed at", moment(record.closed_at))]
-    return [
-        *times,
+    asked = [
         *([("contests", f"the denial of {record.action_id}")] if record.kind == escalating.CONTEST else []),
         ("action", f"{shown['action']} by {shown['agent']} for {customer}"),
         ("arguments", inline(shown["arguments"]) or "none"),
         ("because", because),
-        ("waits for", "; ".join(_who(route) for route in escalating.routes_of(record))),
     ]
+    waits = [("waits for", "; ".join(_who(route) for route in escalating.routes_of(record)))]
+    return [*times, *asked, *(waits if record.state == escalating.OPEN else [])]
 
 
 def _who(route: dict[str, Any]) -> str:
