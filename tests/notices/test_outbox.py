@@ -50,10 +50,10 @@ def state(shop):
     return shop.guard.work().channels[0]
 
 
-def test_everything_that_happens_to_an_escalation_is_told_in_order(open_shop):
+def test_everything_that_happens_to_an_escalation_is_told_in_order(open_both):
     desk = Desk()
     text = REFUNDS.replace("within: 4 hours,", "within: 4 hours, remind: 30 minutes,")
-    shop = open_shop(text=text, notices=[desk])
+    shop = open_both(text=text, notices=[desk])
     asked = shop.ask("60")
     shop.guard.work()
     shop.clock.advance(timedelta(hours=3, minutes=30))
@@ -191,10 +191,10 @@ def test_a_restart_goes_on_where_the_channel_was(open_shop):
     assert len(desk.events) == len({event.id for event in desk.events}) == 2
 
 
-def test_what_fails_is_tried_again_later_in_order_and_nothing_is_lost(open_shop):
+def test_what_fails_is_tried_again_later_in_order_and_nothing_is_lost(open_both):
     desk = Desk()
     desk.fails = [UndeliveredError("http_503"), RuntimeError("a host's own channel"), None]
-    shop = open_shop(notices=[desk])
+    shop = open_both(notices=[desk])
     for n in range(3):
         shop.ask("60", key=f"k-{n}", order_id=f"A-{n}")
     failing = state(shop)
@@ -255,10 +255,10 @@ def test_after_three_days_an_event_is_given_up(open_shop):
     assert len(shop.guard.audit.list(kind="notice_given_up")) == 1
 
 
-def test_a_receiver_that_is_gone_stops_its_channel_for_good_with_an_entry(open_shop):
+def test_a_receiver_that_is_gone_stops_its_channel_for_good_with_an_entry(open_both):
     desk, other = Desk(), Desk("other")
     desk.fails = [UndeliveredError("http_410", gone=True)]
-    shop = open_shop(notices=[desk, other])
+    shop = open_both(notices=[desk, other])
     shop.ask("60")
     shop.guard.work()
     shop.clock.advance(timedelta(days=1))
@@ -294,9 +294,9 @@ def test_a_channel_with_much_to_send_goes_on_in_the_next_round_and_leaves_nothin
     assert len(set(desk.tried)) == len(desk.tried) == 5
 
 
-def test_two_processes_never_send_at_the_same_time(open_shop):
+def test_two_processes_never_send_at_the_same_time(open_both):
     desk = Desk()
-    shops = [open_shop(notices=[desk]) for _ in range(4)]
+    shops = [open_both(notices=[desk]) for _ in range(4)]
     for shop in shops:
         shop.guard.start()
     for n in range(8):
@@ -318,9 +318,9 @@ def test_two_processes_never_send_at_the_same_time(open_shop):
     assert desk.tried == sorted(desk.tried, key=lambda event_id: int(event_id.rpartition("-")[2]))
 
 
-def test_who_lost_the_lease_moves_nothing(open_shop):
+def test_who_lost_the_lease_moves_nothing(open_both):
     desk = Desk()
-    first, second = open_shop(notices=[desk]), open_shop(notices=[desk])
+    first, second = open_both(notices=[desk]), open_both(notices=[desk])
     for n in range(2):
         first.ask("60", key=f"k-{n}", order_id=f"A-{n}")
     sending = desk.send

@@ -21,8 +21,8 @@ def reminders(shop):
 
 
 @pytest.mark.parametrize("early, count", [(MICROSECOND, 0), (timedelta(0), 1), (-MICROSECOND, 1)])
-def test_people_are_reminded_so_long_before_the_deadline_and_not_earlier(open_shop, early, count):
-    shop = open_shop(text=REMINDING)
+def test_people_are_reminded_so_long_before_the_deadline_and_not_earlier(open_both, early, count):
+    shop = open_both(text=REMINDING)
     asked = shop.ask("60")
     shop.clock.set(START + timedelta(hours=4) - HALF - early)
     came_to = shop.guard.work()
@@ -32,8 +32,8 @@ def test_people_are_reminded_so_long_before_the_deadline_and_not_earlier(open_sh
     assert shop.guard.audit.verify().ok
 
 
-def test_people_are_reminded_once(open_shop):
-    shop, second = open_shop(text=REMINDING), open_shop(text=REMINDING)
+def test_people_are_reminded_once(open_both):
+    shop, second = open_both(text=REMINDING), open_both(text=REMINDING)
     shop.ask("60")
     shop.clock.advance(timedelta(hours=3, minutes=45))
     second.clock.set(shop.clock())

@@ -20,8 +20,8 @@ def escalation_state(shop, asked):
     return shop.guard.escalations.show(asked.escalation.id).record.state
 
 
-def test_what_was_approved_goes_on_without_the_agent(open_shop):
-    shop = open_shop()
+def test_what_was_approved_goes_on_without_the_agent(open_both):
+    shop = open_both()
     asked = approved(shop)
     came_to = shop.guard.work()
     assert [(type(answer), answer.decision_id) for answer in came_to.answers] == [(Done, asked.decision_id)]
@@ -50,8 +50,8 @@ def test_what_the_agent_went_on_with_itself_is_left_alone(open_shop):
     assert shop.guard.work().answers == ()
 
 
-def test_a_process_without_the_tool_leaves_it_to_one_that_has_it(open_shop, address):
-    shop = open_shop()
+def test_a_process_without_the_tool_leaves_it_to_one_that_has_it(open_both, address):
+    shop = open_both()
     asked = approved(shop)
     without = Guard(bundle(REFUNDS), store=address, clock=shop.clock, people=PEOPLE)
     assert without.work().answers == ()
@@ -167,8 +167,8 @@ def test_whoever_calls_has_the_answer_and_no_listener_hears_it(open_shop):
 
 
 @pytest.mark.law(3)
-def test_of_many_workers_and_the_agent_one_goes_on(open_shop):
-    shops = [open_shop() for _ in range(4)]
+def test_of_many_workers_and_the_agent_one_goes_on(open_both):
+    shops = [open_both() for _ in range(4)]
     for shop in shops:
         shop.orders |= {f"A-{n}": {"customer_id": f"c-{n}", "total": Money.of("100", "USD")} for n in range(6)}
         shop.paid = shops[0].paid
