@@ -141,7 +141,9 @@ def test_a_vote_is_bound_to_what_was_shown_and_another_escalation_needs_its_own(
     who = {"agent": "support-bot", "on_behalf_of": "cus_1", "context": {"conversation": "c-1"}}
     asked = [{"order_id": "A-17", "amount": amount, "reason": "late"} for amount in ("100.00", "400.00")]
     first, second = (world.guard.run("refund.issue", item, key=item["amount"], **who) for item in asked)
-    world.guard.escalations.approve(first.escalation.id, by="lena", authenticated="os_login", reason_code="within_policy")
+    world.guard.escalations.approve(
+        first.escalation.id, by="lena", authenticated="os_login", reason_code="within_policy"
+    )
     assert world.guard.execute(second.decision_id).status == "waiting"
     assert world.guard.execute(first.decision_id).for_model()["status"] == "done"
     assert [what for _, what, _ in world.paid] == ["A-17 100.00 USD"]
