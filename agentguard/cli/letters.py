@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    JsonOption,
+    PoliciesOption,
+    StoreOption,
+    open_reading,
+)
 from agentguard.cli.output import print_json
 from agentguard.engine.guard import Guard
 from agentguard.errors import UsageError
@@ -26,15 +33,22 @@ def letter(
     ] = None,
     names: Annotated[
         Path | None,
-        typer.Option("--names", help="A TOML file: what actions, facts and choices are called in that language."),
+        typer.Option(
+            "--names", help="What actions, facts and choices are called; `names.de.toml` beside the policies."
+        ),
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown instead of plain text.")] = False,
     store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
     json: JsonOption = False,
 ) -> None:
     """Write the customer's letter about a decision: why, on what data, what would have changed it, how to contest."""
     guard = open_reading(store)
-    written = guard.letter(_action_of(guard, decision), language, None if names is None else read_names(names))
+    action = _action_of(guard, decision)
+    written = guard.letter(action, language)
+    file = names or _names_beside(policies, written.language)
+    if file is not None:
+        written = guard.letter(action, written.language, read_names(file))
     if json:
         print_json(written.as_json())
     else:
@@ -56,6 +70,11 @@ def read_names(path: Path) -> dict[str, str]:
     if wrong is not None:
         raise UsageError(f'expected `"{wrong}" = "…"` with words for a person in `{path}`; put dotted names in quotes')
     return found
+
+
+def _names_beside(policies: Path, language: str) -> Path | None:
+    file = (policies if policies.is_dir() else policies.parent) / f"names.{language}.toml"
+    return file if file.is_file() else None
 
 
 def _action_of(guard: Guard, decision: str) -> str:

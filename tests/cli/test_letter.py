@@ -21,6 +21,13 @@ def test_in_another_language_with_the_hosts_own_names_and_as_markdown_or_json(sh
     assert command(*options, "--json").json["parts"][0]["title"] == "Worum Sie gebeten haben"
 
 
+def test_names_are_found_beside_the_policies_by_the_letters_language(shop, command):
+    names = shop.folder / "policies" / "names.de.toml"
+    names.write_text('"refund.issue" = "eine Erstattung"\n', encoding="utf-8")
+    assert command("letter", shop.ids["waiting"], "--language", "de").out.startswith("Ihre Anfrage: eine Erstattung\n")
+    assert command("letter", shop.ids["waiting"]).out.startswith("Your request: issue refund\n")
+
+
 def test_an_entry_about_an_action_names_it_too(shop, command):
     position = command("audit", "list", "--kind", "decided", "--limit", "1", "--json").json[0]["pos"]
     assert command("letter", position).code == 0

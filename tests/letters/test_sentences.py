@@ -2,12 +2,17 @@
 
 import string
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from agentguard import Money, UsageError
+from agentguard.cli.letters import read_names
 from agentguard.core.policy import Window, WindowKind
 from agentguard.engine.language import LANGUAGES, _sentences, language_of
+from agentguard.policyfile import load_text
+
+POLICIES = Path(__file__).parents[2] / "policies"
 
 
 def fields(sentence):
@@ -78,6 +83,18 @@ def test_a_language_is_found_by_its_first_part_or_refused(wanted, tag):
             language_of(wanted, {})
     else:
         assert language_of(wanted, {}).tag == tag
+
+
+@pytest.mark.parametrize("tag", LANGUAGES[1:])
+def test_the_refunds_pack_has_words_for_everything_that_a_letter_names(tag):
+    names = read_names(POLICIES / f"names.{tag}.toml")
+    policy = load_text((POLICIES / "refunds" / "refunds.yaml").read_text(encoding="utf-8"), "refunds.yaml")
+    spec = policy.actions["refund.issue"]
+    choices = spec.arguments["reason"].type.values
+    facts = set(policy.facts) - set(policy.segments)
+    needed = {"refund.issue", "identity.verify", *spec.arguments, *choices, *facts, *policy.context}
+    needed |= {fact.partition(".")[0] for fact in facts}
+    assert needed - names.keys() == {"context.conversation"}
 
 
 def test_the_hosts_own_words_come_before_those_made_of_names():
