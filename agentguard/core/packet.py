@@ -51,6 +51,7 @@ class Packet:
         contest: What the customer says against a refusal, where people look at it anew.
         policies: Name, version and description of each file that governs the action.
         automatic: What would have been automatic, and what would have had to be different.
+        before: Votes on earlier escalations of the same action, which count no more.
         explained: False where the keys are not at hand, so that nobody can decide again from the record.
         opened, closed: Places of the personal values that were opened for this packet, and of those that were not.
     """
@@ -82,6 +83,7 @@ class Packet:
     earlier: tuple[Earlier, ...]
     desks: tuple[Desk, ...]
     votes: tuple[Cast, ...]
+    before: tuple[Cast, ...]
     explained: bool
     opened: tuple[str, ...]
     closed: tuple[str, ...]
@@ -254,14 +256,22 @@ def _desks(sheet: Sheet, packet: Packet) -> None:
         sheet.prose(f"Nobody any more: the escalation is {packet.state.replace('_', ' ')}.")
     for item in packet.desks if packet.state == "open" else ():
         when = _left(item.due, packet.now)
-        late = f"then it goes to {item.if_late}" if item.if_late else "then it is denied"
+        denied = "then it is denied" if packet.contest is None else "then it stays denied"
+        late = f"then it goes to {item.if_late}" if item.if_late else denied
         people = f": {', '.join(item.people)}" if item.people else ""
         who = " or ".join(item.who)
         needed = (
             f"{item.missing} more of {item.needed} needed" if item.missing != item.needed else f"{item.needed} needed"
         )
         sheet.prose(f"{item.route}: {who}{people}; {needed} by {moment(item.due)} UTC ({when}), {late}.", hang=2)
-    for vote in packet.votes:
+    _votes(sheet, packet.votes)
+    if packet.before:
+        sheet.prose("Said on it before, which does not count here:")
+        _votes(sheet, packet.before)
+
+
+def _votes(sheet: Sheet, votes: tuple[Cast, ...]) -> None:
+    for vote in votes:
         note = f' "{" ".join(printable(vote.note).split())}"' if vote.note else ""
         reason = f" ({vote.reason_code})" if vote.reason_code else ""
         word = "yes" if vote.approve else "no"

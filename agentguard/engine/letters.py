@@ -272,7 +272,9 @@ class _Writing:
     def _names(self, texts: Iterable[str]) -> Iterator[str]:
         assert self.about is not None  # noqa: S101 - only what was decided by rules is explained
         plan = self.about.plan
-        known = {*plan.arguments, *plan.facts, *plan.context, *BUILT_IN}
+        known = {*plan.arguments, *plan.facts, *plan.context, *BUILT_IN} - {
+            "agent.kind"
+        }  # that is what a contest is for
         shorthand = {name: sorted(item.reads) for policy in self._files for name, item in policy.names.items()}
         for text in texts:
             for written in _NAME.findall(text):

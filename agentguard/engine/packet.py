@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,21 +15,22 @@ from agentguard.core.explain import Explanation, allowed_choices
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import window_start
 from agentguard.core.packet import Packet
+from agentguard.core.people import User
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
 from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words
-from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY
+from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY, Vote
 from agentguard.core.words import value_text
 from agentguard.engine import escalating, pausing, recorded
 from agentguard.engine.amending import changeable
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.causes import causes, per_words
 from agentguard.engine.contesting import PLACE as CONTEST_WORDS
-from agentguard.engine.contesting import contest_entry
+from agentguard.engine.contesting import contest_entry, has_seen
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
-from agentguard.engine.tally import route_of, tally
+from agentguard.engine.tally import asked_for, route_of, tally
 from agentguard.engine.told import PLACE, told
 from agentguard.errors import NotFoundError, TamperedError
 from agentguard.store import Reading
@@ -121,7 +122,8 @@ class _Packing:
             else tuple(_alternatives(about, explanation, record)),
             earlier=tuple(self._earlier()),
             desks=tuple(self._desks(now)),
-            votes=tuple(self._votes()),
+            votes=_cast(reading.votes(record.id)),
+            before=self._votes_before(),
             explained=about is not None,
             opened=tuple(self.opened),
             closed=tuple(self.closed),
@@ -219,20 +221,34 @@ class _Packing:
             votes = tally(self.parts, people, self.record, self.action, votes).votes
         for item in escalating.routes_of(self.record):
             who = tuple(item["who"])
-            admitted = () if people is None else sorted(people.admitted(who, now))
+            known = [] if people is None else [people.users[name] for name in sorted(people.admitted(who, now))]
             yield Desk(
                 route=item["id"],
                 who=who,
-                people=tuple(people.users[user].name or user for user in admitted) if people is not None else (),
+                people=tuple(user.name or user.id for user in known if self._may_vote(user)),
                 needed=item["people"],
                 missing=escalation.missing(route_of(item), votes),
                 due=datetime.fromisoformat(item["due"]),
                 if_late=item["if_late"],
             )
 
-    def _votes(self) -> Iterator[Cast]:
-        for vote in self.reading.votes(self.record.id):
-            yield Cast(vote.voter, vote.approve, vote.authenticated, vote.reason_code, vote.note, vote.voted_at)
+    def _may_vote(self, user: User) -> bool:
+        """Return whether nothing but the routes keeps somebody from deciding."""
+        is_contest = self.record.kind == escalating.CONTEST
+        has_seen_it = is_contest and has_seen(self.reading, self.action, user)
+        return not has_seen_it and not asked_for(self.parts, self.action, user)
+
+    def _votes_before(self) -> tuple[Cast, ...]:
+        """Return the votes on escalations that the action had before this one."""
+        others = (item for item in self.reading.escalations_of(self.action.id) if item.id != self.record.id)
+        before = {item.id for item in others if item.opened_at <= self.record.opened_at}
+        return _cast(vote for vote in self.reading.votes_of(self.action.id) if vote.escalation in before)
+
+
+def _cast(votes: Iterable[Vote]) -> tuple[Cast, ...]:
+    return tuple(
+        Cast(vote.voter, vote.approve, vote.authenticated, vote.reason_code, vote.note, vote.voted_at) for vote in votes
+    )
 
 
 def _automatic(explanation: Explanation | None) -> Iterator[str]:

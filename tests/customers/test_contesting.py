@@ -312,6 +312,20 @@ def test_of_two_who_go_on_with_what_was_upheld_one_does(open_desk):
     assert len(desk.paid) == 1
 
 
+def test_who_looks_at_it_sees_what_was_said_before_and_who_may_decide_it(open_desk):
+    desk = open_desk()
+    waiting = desk.ask("60.00")
+    decide(desk, type("", (), {"escalation": waiting.escalation.id}), "tom", yes=False)
+    contest = contested(desk, waiting)
+    packet = desk.guard.escalations.show(contest.escalation).packet
+    assert packet.desks[0].people == ("Maria", "Pat", "Zoe")
+    assert [(vote.voter, vote.approve) for vote in packet.before] == [("tom", False)]
+    text = " ".join(packet.as_text().split())
+    assert "tom said no (within_policy)" in text
+    assert "then it stays denied" in text
+    assert "agent kind" not in desk.guard.letter(waiting.decision_id).as_text()
+
+
 def forget(desk, answer):
     desk.guard._parts.vault.erase(desk.guard.audit.action(answer.decision_id).on_behalf_of)
 
