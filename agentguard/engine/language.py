@@ -67,8 +67,11 @@ class Language:
             return str(self.sentences["yes" if value else "no"])
         if isinstance(value, Money):
             return str(value).replace(".", str(self.sentences["decimal"]))
-        text = value_text(value)
-        return self.names.get(text, text) if isinstance(value, str) else text
+        return value_text(value)
+
+    def choice(self, value: Value) -> str:
+        """Return one of an enumeration's choices, by its name where it has one."""
+        return self.names.get(str(value)) or self.value(value)
 
     def quoted(self, words: str) -> str:
         """Return somebody's own words as such."""

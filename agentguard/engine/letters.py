@@ -14,6 +14,7 @@ from typing import Any
 
 from agentguard.core.decision import Reason
 from agentguard.core.explain import Explanation
+from agentguard.core.language import OneOf
 from agentguard.core.letter import Letter, Part
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import usage_values
@@ -153,10 +154,10 @@ class _Writing:
     def _asked(self) -> Iterator[str]:
         if self.about is None:
             return
-        personal = self.about.plan.personal
+        plan = self.about.plan
         for name, value in self.about.request.arguments.items():
-            own = f"arguments.{name}" in personal
-            shown = self.language.say("data.personal") if own else self.language.value(value)
+            said = self.language.choice if isinstance(plan.arguments[name].type, OneOf) else self.language.value
+            shown = self.language.say("data.personal") if f"arguments.{name}" in plan.personal else said(value)
             yield self.language.say("letter.pair", name=self.language.name(name), value=shown)
 
     def _outcome(self) -> Iterator[str]:

@@ -207,6 +207,13 @@ def test_what_the_host_said_of_the_situation_is_named_as_data(open_shop):
     assert not any("summary" in point for point in data)
 
 
+def test_only_choices_are_called_otherwise_and_never_what_somebody_wrote(open_shop):
+    shop = open_shop()
+    asked = shop.ask("60.00", order_id="late")
+    points = part(shop.guard.letter(asked.decision_id, names={"late": "too late"}), "What you asked for").points
+    assert points == ("amount: 60.00 USD", "order id: late", "reason: too late")
+
+
 def test_personal_arguments_are_not_repeated(open_shop):
     shop = open_shop()
     answer = shop.guard.run(
