@@ -26,6 +26,7 @@ _LONGEST_SOCKET = 90
 _STANDBY = "standby"
 # Small systems have no `ps`, and macOS has no `/proc`.
 _PROC = Path("/proc")
+_ENDED = frozenset({"", "X", "Z"})
 
 # Waits for the end of whoever holds the other end of its input, then ends the server and clears its folder away.
 _WATCH = """
@@ -132,13 +133,14 @@ class PostgresServer:
             # A server that stands still starts nothing new while its processes are listed; that takes it a moment.
             pid = self._process.pid
             self._process.send_signal(signal.SIGSTOP)
-            _until(lambda: _stands_still(pid), "the server to stop")
+            _until(lambda: _state(pid) in {"T", *_ENDED}, "the server to stop")
             children = _children(pid)
             self._process.kill()
             for child in children:
                 _signal(child, signal.SIGKILL)
             self._process.wait()
-            _until(lambda: not any(_is_postgres(child) for child in children), "the killed server's processes to end")
+            # One without a command any more may still hold the memory that they share, and the server would not start.
+            _until(lambda: all(_state(child) in _ENDED for child in children), "the killed server's processes to end")
         self._process = None
 
     def restart(self) -> None:
@@ -281,13 +283,14 @@ def _children(pid: int) -> list[int]:
     return [child for child, parent in found if parent == pid]
 
 
-def _stands_still(pid: int) -> bool:
+def _state(pid: int) -> str:
+    """Return the letter of a process's state; empty if there is none."""
     if not _PROC.exists():
-        return _listed("-o", "state=", "-p", str(pid)).strip()[:1] in {"T", "Z", ""}
+        return _listed("-o", "state=", "-p", str(pid)).strip()[:1]
     try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in {"T", "Z"}
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return True  # it has ended
+        return ""
 
 
 def _is_postgres(pid: int) -> bool:
