@@ -60,6 +60,9 @@ class Escalations:
         def read(reading: Reading) -> tuple[EscalationRecord, ...]:
             """Return the escalations with the times they really have."""
             found = reading.escalations(state, tenant, limit, after)
+            late = [record.opened_at for record in found if _seems_late(reading, record)]
+            if not late or not pausing.counts_anew(reading, min(late)):
+                return found
             return tuple(_really_due(reading, record) for record in found)
 
         return self._parts.store.read(read)
@@ -238,8 +241,10 @@ def _shown(reading: Reading, record: EscalationRecord, action: ActionRecord, pac
 
 def _really_due(reading: Reading, record: EscalationRecord) -> EscalationRecord:
     """Return an escalation as it is due without the time in which its action was stopped."""
-    now = reading.clock().ledger
-    if record.state != escalating.OPEN or record.due_at is None or now < record.due_at:
-        return record
-    action = reading.action(record.action_id)
-    return record if action is None else pausing.due_at(reading, record, action, now)
+    action = reading.action(record.action_id) if _seems_late(reading, record) else None
+    return record if action is None else pausing.due_at(reading, record, action, reading.clock().ledger)
+
+
+def _seems_late(reading: Reading, record: EscalationRecord) -> bool:
+    is_open = record.state == escalating.OPEN
+    return is_open and record.due_at is not None and reading.clock().ledger >= record.due_at

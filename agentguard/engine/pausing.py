@@ -18,7 +18,7 @@ from agentguard.core.lifecycle import State
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EntryFilter, EscalationRecord
 
-_PAGE = 1_000
+_PAGE = 50
 
 
 def ready_until(reading: Reading, record: ActionRecord, now: datetime) -> ActionRecord:
@@ -59,6 +59,11 @@ def paused(reading: Reading, record: ActionRecord, since: datetime, now: datetim
     return lost + (now - last) if stopped else lost
 
 
+def counts_anew(reading: Reading, since: datetime) -> bool:
+    """Return whether anything was stopped since then, so that a time may not be over that seems to be."""
+    return bool(reading.halts() or _events(reading, since))
+
+
 def _stopped_before(reading: Reading, targets: set[str], events: list[Entry]) -> set[str]:
     """Return what was stopped already before the first of these events."""
     first: dict[str, Entry] = {}
@@ -74,7 +79,11 @@ def _events(reading: Reading, since: datetime) -> list[Entry]:
 
 
 def _of_kind(reading: Reading, kind: str, since: datetime) -> Iterator[Entry]:
-    after = 0
-    while page := reading.entries(after, _PAGE, EntryFilter(kind=kind, since=since)):
-        yield from page
-        after = page[-1].pos
+    """Yield the newest first: stops are seldom, and to find where a time begins in the log costs many looks at it."""
+    before = 0
+    while page := reading.entries(before, _PAGE, EntryFilter(kind=kind), newest_first=True):
+        for item in page:
+            if item.at < since:
+                return
+            yield item
+        before = page[-1].pos
