@@ -12,7 +12,9 @@ from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting
 from agentguard.engine.channel import Channel, Only
+from agentguard.engine.confirming import Confirmation
 from agentguard.engine.considering import Considered
+from agentguard.engine.contesting import Contested
 from agentguard.engine.deeds import Deed, GivenBack, LimitStanding, Recorded
 from agentguard.engine.effect import Idempotent, Queryable, Read, Retry, Unprotected
 from agentguard.engine.event import Event
@@ -45,7 +47,9 @@ __all__ = [
     "Answer",
     "Channel",
     "ConfigurationError",
+    "Confirmation",
     "Considered",
+    "Contested",
     "Decision",
     "Deed",
     "Denied",

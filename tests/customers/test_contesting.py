@@ -75,6 +75,7 @@ def body(desk, kind):
 def test_what_is_upheld_is_done_once_by_a_person_and_the_denial_stands(open_desk):
     desk = open_desk()
     denied = refused(desk)
+    desk.clock.advance(timedelta(days=3))
     contest = contested(desk, denied)
     assert (desk.state(denied), desk.paid) == ("denied", [])
     ballot = decide(desk, contest)
@@ -148,6 +149,7 @@ def test_whoever_amended_has_seen_what_became_of_it(open_desk):
     desk = open_desk(complaints=set(NAMES))
     desk.orders["A-1"] = {"customer_id": "c-1", "total": Money.of("400", "USD")}
     waiting = desk.ask("300.00")
+    desk.guard.escalations.view(waiting.escalation.id, by="tom")
     desk.orders["A-1"] = {"customer_id": "c-2", "total": Money.of("400", "USD")}
     ballot = desk.guard.escalations.amend(waiting.escalation.id, {"amount": "60"}, by="maria", reason_code="goodwill")
     assert desk.guard.execute(ballot.action_id).status == "denied"
@@ -155,6 +157,8 @@ def test_whoever_amended_has_seen_what_became_of_it(open_desk):
         desk.guard.contest(waiting.decision_id, WORDS, by="web-form")
     contest = desk.guard.contest(ballot.action_id, WORDS, by="web-form")
     assert why(desk, contest, "maria") == "seen_before"
+    assert why(desk, contest, "tom") == "seen_before"
+    assert decide(desk, contest).state == "approved"
 
 
 def test_a_quorum_of_two_takes_two_and_the_last_of_them_asks(open_desk):
@@ -214,6 +218,27 @@ def test_an_action_is_contested_once_and_a_form_that_is_sent_twice_is_one(open_d
     with pytest.raises(UsageError, match="not contested yet"):
         contested(desk, denied, "Something else.", key="form-2")
     assert [item.kind for item in desk.guard.audit.of(denied.decision_id)] == ["decided", "contested"]
+
+
+def test_of_many_contests_at_once_one_is_there(open_desk):
+    desk = open_desk()
+    denied = refused(desk)
+    made = []
+
+    def try_one(number):
+        try:
+            made.append(contested(desk, denied, f"{WORDS} {number}"))
+        except UsageError:
+            made.append(None)
+
+    threads = [threading.Thread(target=try_one, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 6
+    assert sum(item is not None for item in made) == 1
+    assert len(desk.guard.escalations.list()) == 1
 
 
 def test_only_what_was_denied_by_rules_or_people_is_contested(open_desk):
