@@ -33,6 +33,7 @@ MOST_REFUSALS = 3
 PAGE = 100
 FAR_BEHIND = 10_000
 MOST_COUNTED = 1_000
+MAX_NAME_CHARACTERS = 200
 _ESCALATED = EntryFilter(escalated=True)
 
 
@@ -75,6 +76,10 @@ class Notices:
         self._store = store
         self._tenant = tenant
         given = tuple(channels)
+        for channel in given:
+            name = getattr(channel, "name", None)
+            if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
+                raise ConfigurationError([f"expected channels with a printable `name`, got {type(channel).__name__}"])
         self._channels = {channel.name: channel for channel in given}
         if len(self._channels) != len(given):
             raise ConfigurationError(["two channels of `notices` have the same name; give each a `name` of its own"])
@@ -157,7 +162,7 @@ class Notices:
         while page := reading.entries(after, PAGE, _ESCALATED):
             for entry in page:
                 event = event_of(reading, entry)
-                if event is not None and channel.wants(event):
+                if event is not None and _may_want(channel, event):
                     events.append((entry.pos, event))
             after = page[-1].pos
             if len(events) >= most:
@@ -211,7 +216,12 @@ class Notices:
 
 def _failure(channel: Channel, event: Event) -> UndeliveredError | None:
     """Send an event in bounded time; return why it was not delivered, or None if it was."""
-    sending = worker.start(lambda: channel.send(event))
+
+    def send() -> None:
+        if channel.wants(event):  # asked again: whoever could not say so fails here
+            channel.send(event)
+
+    sending = worker.start(send)
     try:
         sending.result(SECONDS_TO_SEND)
     except UndeliveredError as error:
@@ -221,6 +231,14 @@ def _failure(channel: Channel, event: Event) -> UndeliveredError | None:
     except Exception as error:  # noqa: BLE001 - a channel may be the host's own: whatever it raises, it is tried again
         return UndeliveredError(error.code if isinstance(error, AgentGuardError) else type(error).__name__)
     return None
+
+
+def _may_want(channel: Channel, event: Event) -> bool:
+    """Return whether a channel wants an event, or cannot say so: then sending it fails, and is seen."""
+    try:
+        return channel.wants(event)
+    except Exception:  # noqa: BLE001 - a channel may be the host's own, and must not keep the others
+        return True
 
 
 def _begun(name: str, transaction: Transaction) -> None:

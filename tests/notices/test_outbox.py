@@ -352,9 +352,22 @@ def test_a_channel_is_told_only_what_it_is_for(open_shop):
     assert tenant.events == []
 
 
+def test_a_channel_that_cannot_say_what_it_wants_is_seen_to_fail_and_holds_up_no_other(open_shop):
+    broken, other = Desk("broken"), Desk("other")
+    broken.wants = lambda event: event.nothing
+    shop = open_shop(notices=[broken, other])
+    shop.ask("60")
+    states = {item.name: item for item in shop.guard.work().channels}
+    assert (states["broken"].error, states["broken"].waiting, broken.tried) == ("AttributeError", 1, [])
+    assert states["other"].sent == 1
+
+
 def test_mistakes_in_what_is_told_where_are_found_at_once(open_shop):
     with pytest.raises(ConfigurationError, match="same name"):
         open_shop(notices=[Desk(), Desk()])
+    for named in ("", "x" * 201, "two\nlines", None):
+        with pytest.raises(ConfigurationError, match="printable"):
+            open_shop(notices=[Desk(named)])
     with pytest.raises(ConfigurationError, match=r"escalation\.openend"):
         Only(types=["escalation.openend"])
 
