@@ -35,10 +35,25 @@ def test_every_block_names_a_known_language_and_a_reason_if_it_is_not_run(docume
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=shown)
 def test_every_link_inside_the_repository_leads_somewhere(document):
-    text = re.sub(r"(?ms)^```.*?^```$", "", document.read_text(encoding="utf-8"))
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
-        if "://" not in target and not target.startswith("mailto:"):
-            assert (document.parent / target).exists(), f"{shown(document)}: `{target}` leads nowhere"
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(document)):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, heading = target.partition("#")
+        page = document.parent / path if path else document
+        assert page.exists(), f"{shown(document)}: `{target}` leads nowhere"
+        assert not heading or heading in headings(page), f"{shown(document)}: `{target}` names no heading"
+
+
+def prose(document):
+    """Return what a document says outside its blocks."""
+    return re.sub(r"(?ms)^ *```.*?^ *```$", "", document.read_text(encoding="utf-8"))
+
+
+def headings(document):
+    """Return what a link behind `#` may name: each heading as it is spelled in an address."""
+    found = re.findall(r"(?m)^#+ +(.*)$", prose(document))
+    words = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in found]
+    return {re.sub(r"[^\w\- ]", "", heading).strip().replace(" ", "-") for heading in words}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=shown)
