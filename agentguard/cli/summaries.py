@@ -12,7 +12,7 @@ from rich.text import Text
 
 from agentguard.cli.output import Output, verdict_text
 from agentguard.core.calendar import DAY_END, Calendar, Hours
-from agentguard.core.policy import Guarantee, Limit, Policy, Requirement, Route, Rule, Template, Then
+from agentguard.core.policy import Contest, Guarantee, Limit, Policy, Requirement, Route, Rule, Template, Then
 from agentguard.core.prose import span
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -47,6 +47,7 @@ def show(output: Output, policy: Policy) -> None:
     required = ((item, _requirement_text(policy, item)) for item in policy.requires)
     _print_part(output, "has to happen first", _with_words(required))
     _print_part(output, "who decides", ((item.id, _route_text(item)) for item in policy.routes.values()))
+    _print_part(output, "a denial may be contested", [] if policy.contest is None else [_contest_text(policy.contest)])
     _print_part(output, "promises", ((item.id, _guarantee_text(item)) for item in policy.guarantees))
 
 
@@ -69,6 +70,7 @@ def document(policy: Policy) -> dict[str, Any]:
         "limits": {item.id: limit_text(policy, item) for item in policy.limits},
         "requires": {item.id: _requirement_text(policy, item) for item in policy.requires},
         "escalations": {item.id: _route_text(item) for item in policy.routes.values()},
+        "contest": None if policy.contest is None else ": ".join(_contest_text(policy.contest)),
         "guarantees": {item.id: _guarantee_text(item) for item in policy.guarantees},
     }
 
@@ -173,6 +175,13 @@ def _route_text(route: Route) -> str:
     return f"{people} of {' or '.join(route.who)} within {span(route.within.duration.total_seconds())}{hours}, {late}"
 
 
+def _contest_text(item: Contest) -> tuple[str, str]:
+    """Return the route of a contest, and in words how long it is open and how long people have."""
+    hours = f" of {item.within.calendar}" if item.within is not None and item.within.calendar else ""
+    within = f", and they have {span(item.within.duration.total_seconds())}{hours}" if item.within is not None else ""
+    return item.to, f"within {span(item.open_for.total_seconds())}, by people who have not seen the case{within}"
+
+
 def _guarantee_text(item: Guarantee) -> str:
     when = "" if item.when is None else f" when {plain_words(item.when.source)}"
     if item.possible is not None:
@@ -208,7 +217,7 @@ def _with_words(items: Iterable[tuple[Limit | Requirement, str]]) -> Iterator[tu
             yield item.id, f"customer hears: {said}"
 
 
-def _print_part(output: Output, title: str, pairs: Iterator[tuple[str, str]]) -> None:
+def _print_part(output: Output, title: str, pairs: Iterable[tuple[str, str]]) -> None:
     listed = list(pairs)
     if listed:
         output.line()

@@ -99,6 +99,7 @@ WARNINGS: Mapping[str, str] = {
     "delegate_away": "a delegate who is away too",
     "frees_itself": "a limit that the action which gives back counts on too, on the same account",
     "contest_in_vain": "a contest whose upheld request would meet the same refusal",
+    "contest_short_of_people": "a contest for people who decided the case before",
     "unused": "something declared is never used",
     "nothing_allows": "an action that nothing can allow",
     "action_undeclared": "a requirement for an action that no file declares",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 
 from agentguard.core.people import POWERS, People, User, one_spelling
-from agentguard.core.policy import Place, Policy, Route
+from agentguard.core.policy import Contest, Place, Policy, Route
 from agentguard.errors import Problem
 
 Found = Iterator[tuple[Place, str, str]]
@@ -47,6 +47,23 @@ def check_routes(policy: Policy, people: People, today: date | None) -> Found:
         elif admitted and today is not None:
             yield from _away(route, people, today)
         yield from _owner(policy, route, people)
+    if policy.contest is not None:
+        yield from _contest(policy, policy.contest, people)
+
+
+def _contest(policy: Policy, contest: Contest, people: People) -> Found:
+    """Whoever decided the case before may not decide its contest: enough others have to be left."""
+    route = policy.routes[contest.to]
+    here = people.members(route.who)
+    for other in policy.routes.values():
+        voted = min(len(here & people.members(other.who)), other.people)
+        if other.id != route.id and here and len(here) - voted < route.people:
+            message = (
+                f"`contest`: after `{other.id}` decided, people.yaml leaves {len(here) - voted} for `{route.id}`, "
+                f"which needs {route.people}: add people who have not seen the case"
+            )
+            yield contest.place, "contest_short_of_people", message
+            return
 
 
 def _away(route: Route, people: People, today: date) -> Found:

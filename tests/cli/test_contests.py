@@ -66,3 +66,9 @@ def test_a_contest_that_is_not_upheld_stays_denied(shop, command, contest):
     assert f"{shop.ids['theirs']} is denied" in said.out
     story = " ".join(command("audit", "show", shop.ids["theirs"]).out.split())
     assert "the contest is over, rejected: it stays denied" in story
+
+
+def test_a_policy_says_in_words_where_a_denial_may_be_contested(shop, command):
+    (shop.folder / "policies" / "refunds.yaml").write_text(CONTESTABLE, encoding="utf-8")
+    words = "by people who have not seen the case, and they have 5 d"
+    assert words in " ".join(command("policy", "explain", "policies/refunds.yaml").out.split())

@@ -129,6 +129,19 @@ def test_the_first_short_day_and_what_to_do_are_said():
     )
 
 
+@pytest.mark.parametrize(
+    "who, needed, told",
+    [("group:leads", 1, False), ("group:leads", 2, True), ("group:desk", 1, False), ("user:tom", 1, True)],
+)
+def test_a_contest_for_people_who_decided_the_case_before_is_told(who, needed, told):
+    contested = (
+        f"  again: {{who: '{who}', people: {needed}, within: 1 day}}\ncontest: {{to: again, open_for: 60 days}}\n"
+    )
+    text = POLICY.replace("rules:\n", f"{contested}rules:\n")
+    found = lint(bundle_of([load_text(text, "p.yaml")]), people(), TODAY)
+    assert ("contest_short_of_people" in {item.code for item in found}) is told
+
+
 @pytest.mark.parametrize("owner, told", [("Maria@acme.example", 1), ("tom", 1), ("kim", 0), ("x@acme.example", 0)])
 def test_an_owner_who_decides_what_their_policy_escalates_is_told(owner, told):
     assert of_routes(owner=owner) == [("owner_decides", 7)] * told
