@@ -1,11 +1,14 @@
 """What somebody with a plain connection to the server can and cannot do to history, as its owner and as our user."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
 from agentguard.errors import StoreUnavailableError, TamperedError
 from agentguard.store import Store
 from agentguard.store.append_only import MAY_BE_DELETED, NEVER_CHANGED
+from agentguard.store.records import CursorRecord
 from agentguard.store.verification import verify
 from tests.project.tree import ROOT
 from tests.store.given import HandClock, begin, body, settle, write_history
@@ -112,6 +115,10 @@ def test_the_user_of_the_manual_can_do_everything_that_a_guard_does(agent):
     settle(store, "a2")
     store.transact(lambda t: (t.halt("all", "ann", "why"), t.append(body())))
     store.transact(lambda t: (t.resume("all"), t.append(body())))
+    began = CursorRecord("desk", 0)
+    assert store.transact(lambda t: t.move_cursor(None, began))
+    assert store.transact(lambda t: t.move_cursor(began, replace(began, position=7, fence=1)))
+    assert store.read(lambda reading: reading.cursor("desk")).position == 7
     assert store.read(verify).intact == 7
 
 
