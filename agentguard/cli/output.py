@@ -13,12 +13,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from agentguard.core.prose import printable
+
 WIDE = 110
 PIPED_WIDTH = 160
 
 
 class Output:
-    """Prints to one stream; without a terminal it is as wide as it needs to be and has no colour."""
+    """Prints to one stream; without a terminal it is as wide as it needs to be and has no colour.
+
+    Nothing that it is given can steer the terminal: whoever wrote a reason or a note may not want it to be read.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         target = stream or sys.stdout
@@ -32,19 +37,19 @@ class Output:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line of plain text."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        self.console.print(Text(printable(text), style=style), soft_wrap=True)
 
     def prose(self, text: str, *, indent: int = 0, style: str = "") -> None:
         """Print a sentence, wrapped between words."""
-        self.console.print(Padding(Text(text, style=style), (0, 0, 0, indent), expand=False))
+        self.console.print(Padding(Text(printable(text), style=style), (0, 0, 0, indent), expand=False))
 
     def failure(self, message: str) -> None:
         """Print what went wrong, as somebody else than agentguard wrote it."""
-        self.console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+        self.console.print(Text.assemble(("error: ", "bold red"), printable(message)), soft_wrap=True)
 
     def heading(self, text: str) -> None:
         """Print a heading over what follows."""
-        self.console.print(Text(text, style="bold"))
+        self.console.print(Text(printable(text), style="bold"))
 
     def table(
         self,
@@ -60,7 +65,7 @@ class Output:
             justify: Literal["left", "right"] = "right" if column in right else "left"
             table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
         for row in rows:
-            table.add_row(*[cell if isinstance(cell, Text) else escape(str(cell)) for cell in row])
+            table.add_row(*map(_cell, row))
         self.console.print(table)
 
     def pairs(self, pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
@@ -70,9 +75,13 @@ class Output:
         table.add_column(overflow="fold")
         before = None
         for name, value in pairs:
-            table.add_row("" if name == before else name, value if isinstance(value, Text) else escape(str(value)))
+            table.add_row("" if name == before else name, _cell(value))
             before = name
         self.console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)
+
+
+def _cell(value: Any) -> Text | str:
+    return value if isinstance(value, Text) else escape(printable(str(value)))
 
 
 def print_json(document: Any, stream: TextIO | None = None) -> None:

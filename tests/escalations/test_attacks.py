@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentguard import Actor, Done, KeyConflictError, Money, UsageError, VoteRefusedError, Waiting, Waits
+from agentguard.cli.app import run
 from agentguard.cli.opened import login
 from tests.engine.given import REFUNDS
 from tests.escalations.given import approve, bodies, people, reject, staffed
@@ -244,6 +245,27 @@ def test_a_route_that_admits_others_now_is_not_met_by_those_who_were_admitted_th
     assert shop.paid == []
     assert approve(shop, again, "ada").state == "approved"
     assert isinstance(shop.ask("60"), Done)
+
+
+# what others read
+
+
+def test_no_word_of_anybody_steers_the_terminal_of_whoever_reads_the_log(shop, tmp_path, capsys):
+    asked = shop.ask("60")
+    with pytest.raises(VoteRefusedError):
+        approve(shop, asked, "[bold]maria[/bold]")
+    why = "a mistake \x1b[2J\x1b]8;;http://evil\x07\u202e\r[red]nobody asked[/red]"
+    shop.guard.escalations.withdraw(asked.escalation.id, by="tom", why=why)
+    for words in (
+        ["audit", "show", asked.decision_id],
+        ["audit", "list"],
+        ["escalations", "show", asked.escalation.id],
+    ):
+        run([*words, "--store", f"sqlite:///{tmp_path / 'guard.db'}"])
+    said = capsys.readouterr().out
+    assert "[red]nobody asked[/red]" in said
+    assert "[bold]maria[/bold] may not approve it" in said
+    assert {sign for sign in said if not sign.isprintable()} == {"\n"}
 
 
 # racing the end
