@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated, Any
 
 import orjson
@@ -20,7 +21,7 @@ from agentguard.engine.answers import Answer, Unavailable
 from agentguard.engine.guard import Guard
 from agentguard.engine.machine import monotonic, sleep
 from agentguard.engine.notices import ChannelState
-from agentguard.engine.rounds import Round
+from agentguard.engine.rounds import LONGEST_ROUND, Round
 from agentguard.errors import StoreError, UsageError
 
 _LOOKS_EVERY = 0.1
@@ -39,7 +40,7 @@ def work(
     guard.start(recover=False)
     with _until_told_to_stop() as stop:
         if once:
-            if _said(guard, _round(guard, stop, json=json), json=json, compact=False):
+            if _said(guard, _round(guard, stop, None, json=json), json=json, compact=False):
                 raise typer.Exit(FOUND)
             return
         _work_on(guard, stop, every, app, json=json)
@@ -61,9 +62,11 @@ def _work_on(guard: Guard, stop: _Stop, every: float, app: str, *, json: bool) -
     output = Output(sys.stderr if json else sys.stdout)
     output.line(f"working for {app}, a round every {every:g} s; stop with Ctrl-C or SIGTERM")
     failing: dict[str, int] = {}
-    while not stop.told:
+    over = False
+    while not over:
+        over = stop.told  # the last round takes up nothing, and waits for what is under way
         try:
-            round_ = _round(guard, stop, json=json)
+            round_ = _round(guard, stop, LONGEST_ROUND, json=json)
         except StoreError as error:  # whoever runs a worker wants it to go on when the database is back
             Output(sys.stderr).failure(f"{error}; the next round tries again")
         else:
@@ -77,9 +80,9 @@ def _work_on(guard: Guard, stop: _Stop, every: float, app: str, *, json: bool) -
     output.line("stopped")
 
 
-def _round(guard: Guard, stop: _Stop, *, json: bool) -> Round:
+def _round(guard: Guard, stop: _Stop, within: timedelta | None, *, json: bool) -> Round:
     """Do one round; in words, each action is told as soon as it is known, be it after the round."""
-    return guard.work(None if json else lambda answer: _say_answer(guard, answer), lambda: stop.told)
+    return guard.work(None if json else lambda answer: _say_answer(guard, answer), lambda: stop.told, within)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -64,6 +64,7 @@ class Rounds:
         self._parts = parts
         self._notices = notices
         self._resuming = Resuming(parts)
+        self._threads: list[Future[None]] = []
         self._listening: list[Callable[[Answer], object]] = []
         self._next = 0.0
         self._stopped = False
@@ -81,7 +82,12 @@ class Rounds:
         self._listening.append(told)
         return told
 
-    def once(self, told: Told | None = None, stopped: Callable[[], bool] = lambda: False) -> Round:
+    def once(
+        self,
+        told: Told | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        within: timedelta | None = LONGEST_ROUND,
+    ) -> Round:
         """Do everything that is due now, as `agentguard worker` does again and again.
 
         What was left behind is recovered, what is late is passed on or denied, what was approved goes on where its tool
@@ -89,9 +95,12 @@ class Rounds:
 
         Args:
             told: Called with each answer when it is there, in any thread.
-            stopped: Asked now and then; once it says so, nothing more is taken up, and what is under way goes on.
+            stopped: Asked now and then; once it says so, nothing more is taken up, and what rounds began is waited for.
+            within: How long to wait for tools; one that takes longer goes on beside the next rounds. None for no bound.
         """
-        answers = self.go(LONGEST_ROUND, told, patient=True, stopped=stopped)
+        answers = self.go(within, told, patient=True, stopped=stopped)
+        if stopped():
+            wait(self._threads)
         reminded = [] if stopped() else remind_all(self._parts)
         sent = self._notices.send(lambda: self._stopped or stopped())
         return Round(tuple(answers), tuple(reminded), self._notices.states(sent))
@@ -121,6 +130,7 @@ class Rounds:
             work.run()
         elif work.any:
             threads = [worker.start(work.run) for _ in range(AT_ONCE)]
+            self._threads = [thread for thread in self._threads if not thread.done()] + threads
             for ended in wait(threads, None if within is None else within.total_seconds()).done:
                 ended.result()  # it raises what nobody could answer
         answers = work.answers()

@@ -8,6 +8,7 @@ import pytest
 from agentguard import Denied, Done, Guard, InDoubt, Money, NotDone, NotDoneError, Waiting
 from agentguard.engine.parts import Waits
 from tests.engine.given import PEOPLE, REFUNDS, bundle
+from tests.engine.given import shop as shop_of
 
 
 def approved(shop, amount="60", **more):
@@ -199,3 +200,16 @@ def test_a_guard_that_runs_something_else_goes_on_with_it_at_its_next_chance(ope
     later = open_shop(waits=Waits(recovery=None))
     later.ask("10", key="k-9")
     assert later.state(asked) == "settled"
+
+
+def test_a_tool_that_takes_long_holds_up_no_round_and_is_waited_for_at_the_end(tmp_path):
+    shop = shop_of(f"sqlite:///{tmp_path}/shop.db")
+    hanging = threading.Event()
+    shop.acts = lambda order_id, amount, key: hanging.wait(20) and shop.pay(order_id, amount, key)
+    asked = approved(shop)
+    came_to = shop.guard.work(within=timedelta(seconds=0.1))
+    assert [answer.reason_code for answer in came_to.answers] == ["in_progress"]
+    threading.Timer(0.2, hanging.set).start()
+    shop.guard.work(stopped=lambda: True)
+    assert shop.state(asked) == "settled"
+    shop.guard.close()
