@@ -13,6 +13,7 @@ from typing import Any
 
 from agentguard.core.decision import Reason
 from agentguard.core.language import Value
+from agentguard.core.language.signs import taken_off
 from agentguard.core.language.types import OneOf
 from agentguard.core.money import Money
 from agentguard.core.people import People
@@ -164,15 +165,20 @@ def changeable(record: EscalationRecord, plan: Plan, action: str) -> Iterator[st
 
 
 def _may_change(route: Mapping[str, Any], plan: Plan, action: str, name: str) -> bool:
-    """Return whether a route lets an argument be changed: what it lists, else amounts of money and what is summed."""
+    """Return whether a route lets an argument be changed: what it lists, else amounts of money and what is summed.
+
+    What a limit takes off what it sums, a fee say, is no amount that gets less by being lowered.
+    """
     if plan.arguments[name].personal:
         return False
     if "may_change" in route:
         return name in route["may_change"]
     limits = (planned.limit.measure.get(action) for file in plan.files for planned in file.limits)
-    summed = {read for measure in limits if measure is not None for read in measure.reads}
+    measures = [measure for measure in limits if measure is not None]
+    summed = {read for measure in measures for read in measure.reads}
+    off = {read for measure in measures for read in taken_off(measure.tree)}
     kind = plan.arguments[name].type
-    return not isinstance(kind, OneOf) and (str(kind).startswith("money") or name in summed)
+    return not isinstance(kind, OneOf) and name not in off and (str(kind).startswith("money") or name in summed)
 
 
 def is_less(before: object, after: object) -> bool:

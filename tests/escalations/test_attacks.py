@@ -1,5 +1,6 @@
 """Attacks on what people decide: each is refused, and the log says who tried what."""
 
+import contextlib
 import os
 import pwd
 import threading
@@ -7,13 +8,33 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agentguard import Actor, Done, KeyConflictError, Money, UsageError, VoteRefusedError, Waiting, Waits
+from agentguard import Actor, Done, Guard, KeyConflictError, Money, UsageError, VoteRefusedError, Waiting, Waits
 from agentguard.cli.app import run
 from agentguard.cli.opened import login
-from tests.engine.given import REFUNDS
+from tests.engine.given import REFUNDS, bundle
 from tests.escalations.given import approve, bodies, people, reject, staffed
 
 ORDERS = {f"A-{n}": {"customer_id": f"c-{n}", "total": Money.of("1000", "USD")} for n in range(1, 30)}
+
+FEES = """
+agentguard: 1
+policy: refunds
+version: 1
+owner: refunds@shop.example
+timezone: Europe/Berlin
+currency: USD
+actions:
+  refund.issue: {amount: money, fee: money}
+escalations:
+  lead: {who: "group:leads", within: 4 hours, if_late: deny}
+names:
+  net: amount - fee
+rules:
+  - {id: small, then: allow, when: amount <= 50}
+  - {id: large, then: escalate to lead, when: amount > 50}
+limits:
+  - {id: all, sum: SUM, in: calendar day, max: 500, over: deny}
+"""
 
 
 @pytest.fixture
@@ -191,6 +212,20 @@ def test_nobody_takes_the_key_of_what_an_approver_will_ask_for(shop):
     assert asked.escalation.id not in proposed["key"]
     assert isinstance(shop.ask("55", key=proposed["key"], agent="mallory"), Waiting)
     assert isinstance(shop.ask("60"), Done)
+
+
+@pytest.mark.parametrize("sum_", ["amount - fee", "amount + (-fee)", "net"])
+def test_lowering_what_is_taken_off_is_raising_and_is_refused(open_shop, sum_):
+    text = FEES.replace("SUM", sum_)
+    guard = Guard(bundle(text), store="sqlite://", people=people(), activate=True, waits=Waits(rounds=None))
+    guard.action("refund.issue")(lambda amount, fee: "done")
+    with contextlib.closing(guard):
+        given = {"amount": "80", "fee": "20"}
+        asked = guard.run("refund.issue", given, agent="bot", on_behalf_of="c-1", key="k-1")
+        with pytest.raises(VoteRefusedError, match="may be changed here \\(amount\\), got `fee`"):
+            guard.escalations.amend(asked.escalation.id, {"fee": "1"}, by="maria", reason_code="goodwill")
+        ballot = guard.escalations.amend(asked.escalation.id, {"amount": "60"}, by="maria", reason_code="goodwill")
+        assert isinstance(guard.execute(ballot.action_id), Done)
 
 
 # who says who they are
