@@ -38,6 +38,7 @@ class Laws:
         self.broken = None
         self.halts = set()
         self.votes = set()
+        self.gone = frozenset()
         self.results = {}
         self.position = 0
         self.last_us = 0
@@ -112,7 +113,8 @@ class Laws:
         elif after == "waiting":
             known.approvals = set()
             # `lead` holds; `boss`, whom it is passed on to, does not.
-            known.holds = known.fitting if entry.kind == "decided" else {}
+            if entry.kind != "reopened":
+                known.holds = known.fitting if entry.kind == "decided" else {}
         elif after == "settled":
             if before == "released":
                 self._seen("late truth")
@@ -150,7 +152,7 @@ class Laws:
             fits = held + settled + own[key] <= most
             if limit.per == "all" or not fits:
                 known.fitting.pop(key, None)
-            fits = fits or (limit.lifted and known.approvals)
+            fits = fits or (limit.lifted and self._approved(known))
             self.require(
                 not runs or fits, 4, f"{known.id} holds {own[key]} of `{limit.id}`, {held + settled} of {most} used"
             )
@@ -158,17 +160,22 @@ class Laws:
             owner, _ = ORDERS[asked.order_id]
             small = asked.amount.minor * 2 <= total.minor
             self.require(owner == asked.customer, 9, f"{known.id} is about somebody else's order")
-            self.require(small or known.approvals, 7, f"{known.id} is large and nobody approved it")
+            self.require(small or self._approved(known), 7, f"{known.id} is large and nobody approved it who is there")
 
     def _voted(self, known, body):
         escalation, vote = body["escalation"], body["vote"]
         cast = (escalation, vote["voter"], vote["approve"])
         self.require(cast in self.votes, 7, f"nobody voted {cast}")
+        self.require(vote["voter"] not in self.gone, 7, f"{vote['voter']} voted and is gone")
         if body["escalation_state"] == "approved":
-            voters = {voter for of, voter, approves in self.votes if of == escalation and approves}
-            leads, bosses = (len(voters & PEOPLE.groups[group]) for group in ("leads", "bosses"))
-            self.require(leads >= 1 or bosses >= 2, 7, f"{escalation} was approved by {voters}")
-            known.approvals = voters
+            known.approvals = {voter for of, voter, approves in self.votes if of == escalation and approves}
+            self.require(self._approved(known), 7, f"{escalation} was approved by {known.approvals}")
+
+    def _approved(self, known):
+        """Return whether enough of those who approved it are there: one of the first route, or two of the later one."""
+        there = known.approvals - self.gone
+        leads, bosses = (len(there & PEOPLE.groups[group]) for group in ("leads", "bosses"))
+        return leads >= 1 or bosses >= 2
 
     def _settled(self, known, at):
         receipt = self._books.receipt(known.deed)

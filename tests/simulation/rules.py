@@ -146,6 +146,12 @@ PEOPLE = People(
 )
 
 
+def without(gone):
+    """Return the people who are left when some have gone."""
+    groups = {name: members - gone for name, members in PEOPLE.groups.items()}
+    return People(users=PEOPLE.users, groups=groups, allow_unverified=True)
+
+
 @cache
 def bundle(version):
     """Return one of the policies, as it is put into force."""

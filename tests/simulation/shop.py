@@ -13,7 +13,7 @@ from agentguard.testing.world import World
 from tests.simulation.books import SETTLE_LAG, TIMEOUT, TTL, Books, Flight, Mood, Receipt
 from tests.simulation.laws import Laws
 from tests.simulation.observer import Observer
-from tests.simulation.rules import HARMLESS, ORDERS, PAYING, PEOPLE, VERSIONS, bundle
+from tests.simulation.rules import HARMLESS, ORDERS, PAYING, VERSIONS, bundle, without
 from tests.simulation.temper import Temper
 
 EFFECTS = {
@@ -68,7 +68,9 @@ class Shop:
     def _build(self, store, clock):
         vault = Vault.open(self.keys_file, self.bytes.randbytes)
         waits = Waits(lookups=None, in_progress=timedelta(seconds=0.1), recovery=None, rounds=None)
-        guard = Guard(bundle(0), store=store, people=PEOPLE, clock=clock, vault=vault, waits=waits)
+        guard = Guard(
+            bundle(0), store=store, people=lambda: without(self.laws.gone), clock=clock, vault=vault, waits=waits
+        )
         guard._parts.new_id = self._new_id
         guard._parts.force = FORCE
         store.after_commit = self.laws.committed

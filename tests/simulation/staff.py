@@ -2,6 +2,7 @@
 
 from agentguard import Money
 from agentguard.engine.deeds import Deed as Done
+from agentguard.engine.steps import Commit, Gather
 from tests.simulation.ledger import Asked
 from tests.simulation.rules import ORDERS, PAYING, PEOPLE, VERSIONS, bundle
 from tests.simulation.shop import Shop
@@ -22,6 +23,14 @@ class Staff(Shop):
         self.say(f"{voter} votes {'yes' if approves else 'no'} on {escalation} ({action_id})")
         self._arm(process)
         self._try(process, lambda: vote(escalation, by=voter, reason_code="within_policy"))
+
+    def _leave(self, number):
+        """Somebody leaves their group, or is back; not between the question who is there and the decision."""
+        if any(isinstance(going.walk.step, Gather | Commit) for going in self.going):
+            return
+        person = self.dice.choice(sorted(PEOPLE.users))
+        self.laws.gone ^= {person}
+        self.say(f"{person} {'is gone' if person in self.laws.gone else 'is back'}")
 
     def _resolve(self, number):
         """A person looks into the provider's books, once nothing is on its way any more."""

@@ -6,11 +6,12 @@ import pytest
 
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Usage
-from agentguard.engine import carrying, deciding, expiry, filling, recording, recovery, walk
+from agentguard.engine import carrying, deciding, expiry, filling, recording, recovery, tally, walk
 from agentguard.engine.deciding import Deciding
 from agentguard.engine.finishing import Finishing
 from agentguard.engine.steps import Call
 from agentguard.engine.taking_up import TakingUp
+from agentguard.engine.tally import Tally
 from agentguard.errors import AgentGuardError
 from agentguard.store import Transaction
 from agentguard.store.batch import Batch
@@ -87,6 +88,15 @@ def what_waits_holds(patch):
         return answer
 
     patch.setattr(Deciding, "_escalated", wrong)
+
+
+def whoever_is_gone_still_counts(patch):
+    def wrong(parts, reading, before, people, now):
+        record = reading.escalation(before.escalation or "") if before else None
+        approved = record is not None and record.state in ("approved", "used")
+        return Tally(reading.votes(record.id) if approved else ())
+
+    patch.setattr(tally, "at_second_look", wrong)
 
 
 def the_stop_button_is_not_connected(patch):
@@ -170,6 +180,7 @@ BROKEN = [
     what_is_used_is_not_looked_up,
     nothing_is_held,
     what_waits_holds,
+    whoever_is_gone_still_counts,
     the_stop_button_is_not_connected,
     what_was_never_begun_keeps_its_hold,
     what_people_should_see_is_allowed,
@@ -185,8 +196,9 @@ BROKEN = [
 
 LIKELY = {
     fence_and_deadline_are_not_looked_at_before_the_call: 10,
-    a_receiver_that_knows_nothing_yet_is_believed: 18,
+    a_receiver_that_knows_nothing_yet_is_believed: 53,
     what_is_told_late_counts_from_now: 7,
+    whoever_is_gone_still_counts: 25,
 }
 """Seeds that showed what is seldom met; they are tried first."""
 
