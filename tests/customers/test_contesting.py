@@ -196,6 +196,20 @@ def test_what_a_person_asks_for_is_decided_by_the_policies_of_then(open_desk):
         desk.guard.contest(ballot.action_id, WORDS, by="web-form")
 
 
+def test_policies_that_changed_meanwhile_decide_what_was_upheld_and_what_is_contested_next(open_desk):
+    before = open_desk()
+    first, second = refused(before), refused(before, key="k-2")
+    contest = contested(before, first)
+    before.guard.close()
+    stricter = CONTESTED.replace("version: 1", "version: 2").replace('"other" and agent.kind == "agent"', '"other"')
+    after = open_desk(stricter.replace(CONTEST, "rules:\n"))
+    after.guard.start()
+    ballot = decide(after, contest)
+    assert (after.guard.execute(ballot.action_id).status, after.paid) == ("denied", [])
+    with pytest.raises(UsageError, match="no policy says `contest`"):
+        contested(after, second)
+
+
 @pytest.mark.parametrize("over, open_", [(timedelta(0), True), (timedelta(microseconds=1), False)])
 def test_a_denial_may_be_contested_up_to_the_end_of_its_time(open_desk, over, open_):
     desk = open_desk()
