@@ -118,7 +118,7 @@ GOVERNED = [
     Case("sqlite", "1 caller", one_caller, (0.40, 0.40)),
     Case("sqlite", "64 threads", many_threads(64)),
     Case("sqlite", "64 tasks", many_tasks(64), (1.8, 9.0)),
-    Case("sqlite", "64 tasks, rows alone", only_rows(64)),
+    Case("sqlite", "rows alone, 64 tasks", only_rows(64)),
     Case("sqlite", "256 tasks", many_tasks(256)),
     Case("sqlite", "4 processes x 16", processes(4, 16), (1.2, 1.2)),
     Case("postgresql", "1 caller", one_caller),
