@@ -15,13 +15,13 @@ from agentguard.core.explain import Explanation, allowed_choices
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import window_start
 from agentguard.core.packet import Packet
-from agentguard.core.people import User
+from agentguard.core.people import People, User
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
 from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words
 from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY, Vote
 from agentguard.core.words import value_text
-from agentguard.engine import escalating, pausing, recorded
+from agentguard.engine import admission, escalating, pausing, recorded
 from agentguard.engine.amending import changeable
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.causes import causes, per_words
@@ -32,7 +32,7 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
 from agentguard.engine.tally import asked_for, route_of, tally
 from agentguard.engine.told import PLACE, told
-from agentguard.errors import NotFoundError, TamperedError
+from agentguard.errors import PeopleUnavailableError, TamperedError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 
@@ -52,10 +52,7 @@ def packet(parts: Parts, reading: Reading, escalation_id: str, *, personal: bool
         NotFoundError: No escalation has this id.
         StoreUnavailableError: Personal values are asked for, and the keys are not at hand.
     """
-    found = reading.escalation(escalation_id)
-    action = reading.action(found.action_id) if found is not None else None
-    if found is None or action is None:
-        raise NotFoundError(f"expected the id of an escalation, got `{escalation_id!s:.100}`, which none has")
+    found, action = admission.found(reading, escalation_id)
     if personal:
         parts.require_keys(reading)
     return _Packing(parts, reading, found, action, personal=personal).packet()
@@ -215,7 +212,7 @@ class _Packing:
             yield Earlier(item.id, item.action, arguments, item.asked_at, str(item.state), why.replace("_", " "))
 
     def _desks(self, now: datetime) -> Iterator[Desk]:
-        people = self.parts.directory.people()
+        people = self._people()
         votes = self.reading.votes(self.record.id)
         if people is not None:
             votes = tally(self.parts, people, self.record, self.action, votes).votes
@@ -231,6 +228,12 @@ class _Packing:
                 due=datetime.fromisoformat(item["due"]),
                 if_late=item["if_late"],
             )
+
+    def _people(self) -> People | None:
+        try:
+            return self.parts.directory.people()
+        except PeopleUnavailableError:  # what waits can be read all the same: only who may decide it is not known
+            return None
 
     def _may_vote(self, user: User) -> bool:
         """Return whether nothing but the routes keeps somebody from deciding."""

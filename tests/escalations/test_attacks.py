@@ -11,6 +11,7 @@ import pytest
 from agentguard import Actor, Done, Guard, KeyConflictError, Money, UsageError, VoteRefusedError, Waiting, Waits
 from agentguard.cli.app import run
 from agentguard.cli.opened import login
+from agentguard.engine.directory import Fixed
 from tests.engine.given import REFUNDS, bundle
 from tests.escalations.given import approve, bodies, people, reject, staffed
 
@@ -138,6 +139,43 @@ def test_a_blank_or_another_spelling_hides_nobody_from_their_own_request(shop, o
     with pytest.raises(VoteRefusedError) as raised:
         approve(shop, asked)
     assert raised.value.why == "own_request"
+
+
+def test_another_operator_who_asks_again_does_not_free_the_first_one_to_decide(shop):
+    asked = shop.ask("60", agent=Actor("bot", operator="maria"))
+    approve(shop, asked, "tom")
+    for n in range(2, 8):  # so much that the limit of the customer asks people too, which nobody was shown
+        shop.orders[f"A-{n}"] = ORDERS["A-1"]
+        shop.ask("50", key=f"k-{n}", order_id=f"A-{n}")
+    again = shop.ask("60", agent=Actor("bot", operator="kim"))
+    assert (isinstance(again, Waiting), again.escalation.id != asked.escalation.id) == (True, True)
+    with pytest.raises(VoteRefusedError) as raised:
+        approve(shop, again, "maria")
+    assert raised.value.why == "own_request"
+
+
+def unknown():
+    raise RuntimeError("the directory is down: password 1234")
+
+
+@pytest.mark.parametrize("found, why", [(None, "no_people"), (unknown, "people_unavailable")])
+def test_where_nobody_can_say_who_the_people_are_nobody_votes_and_the_log_says_so(shop, found, why):
+    asked = shop.ask("60")
+    if found:
+        staffed(shop, found)
+    else:
+        shop.guard._parts.directory = Fixed(None)
+    for tries in (approve, reject):
+        with pytest.raises(VoteRefusedError) as raised:
+            tries(shop, asked, "maria")
+        assert raised.value.why == why
+        assert "1234" not in str(raised.value)
+    refused = bodies(shop, "vote_refused")
+    assert [(body["tried"], body["voter"], body["why"]) for body in refused] == [
+        ("approve", "maria", why),
+        ("reject", "maria", why),
+    ]
+    assert shop.guard.escalations.show(asked.escalation.id).record.state == "open"
 
 
 @pytest.mark.parametrize("doing", ["approve", "reject", "amend"])
@@ -366,6 +404,26 @@ def test_of_a_yes_a_no_a_withdrawal_and_less_at_once_one_is_what_happens(open_bo
         assert len(won) == 1
         assert shop.guard.escalations.show(named).record.state == won[0].state
     assert shop.paid == []
+    assert shop.guard.audit.verify().ok
+
+
+@pytest.mark.law(3)
+def test_what_was_amended_is_done_once_however_many_go_on_with_it(open_both):
+    shop = staffed(open_both(waits=Waits(rounds=None)), people())
+    second = staffed(open_both(waits=Waits(rounds=None), clock=shop.clock), people())
+    shop.orders = second.orders = ORDERS
+    for n in range(1, 7):
+        asked = shop.ask("60", key=f"k-{n}", order_id=f"A-{n}", who=f"c-{n}")
+        ballot = shop.guard.escalations.amend(asked.escalation.id, {"amount": "40"}, by="maria", reason_code="goodwill")
+        raced(
+            shop.guard.work,
+            second.guard.work,
+            lambda n=n: second.ask("60", key=f"k-{n}", order_id=f"A-{n}", who=f"c-{n}"),
+            lambda ballot=ballot: shop.guard.execute(ballot.action_id),
+        )
+        assert str(shop.guard.audit.action(ballot.action_id).state) == "settled"
+        assert shop.state(asked) == "denied"
+    assert sorted(order for order, *_ in shop.paid + second.paid) == [f"A-{n}" for n in range(1, 7)]
     assert shop.guard.audit.verify().ok
 
 
