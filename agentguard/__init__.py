@@ -10,7 +10,7 @@ from agentguard.core.packet import Packet
 from agentguard.core.people import Absence, People, Power, User
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
-from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting
+from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting, WaitsFor
 from agentguard.engine.channel import Channel, Only
 from agentguard.engine.confirming import Confirmation
 from agentguard.engine.considering import Considered
@@ -94,4 +94,5 @@ __all__ = [
     "VoteRefusedError",
     "Waiting",
     "Waits",
+    "WaitsFor",
 ]

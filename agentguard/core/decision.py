@@ -124,3 +124,8 @@ class Decision:
     def permits(self) -> bool:
         """True if the action may run now: allowed, or escalated and approved."""
         return self.verdict is Verdict.ALLOW or (self.verdict is Verdict.ESCALATE and self.approved)
+
+    @property
+    def heard(self) -> str:
+        """The words for the customer that are still true: of what was approved none, since they were for the wait."""
+        return "" if self.approved else self.say

@@ -15,7 +15,7 @@ from agentguard.core.policy import Disclose, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class WaitsFor:
     """What a waiting action waits for: an escalation, who decides it, and by when."""
 
     id: str
@@ -23,6 +23,10 @@ class Waits:
     who: tuple[str, ...]
     people: int
     due: datetime | None
+
+    def __str__(self) -> str:
+        until = f" until {self.due:%Y-%m-%d %H:%M} UTC" if self.due else ""
+        return f"{self.people} of {', '.join(self.who)}{until} ({self.id})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +124,7 @@ class Waiting(Answer):
         approved: They approved it, and nobody has gone on with it yet.
     """
 
-    escalations: tuple[Waits, ...] = ()
+    escalations: tuple[WaitsFor, ...] = ()
     approved: bool = False
 
     status: ClassVar[str] = "waiting"
@@ -138,8 +142,14 @@ class Waiting(Answer):
             )
         return heard
 
+    def __str__(self) -> str:
+        if self.approved:
+            return f"{self.action}: {self.status}: approved, not done yet"
+        asked = "; ".join(str(one) for one in self.escalations)
+        return f"{Answer.__str__(self)}; for {asked}"
+
     @property
-    def escalation(self) -> Waits:
+    def escalation(self) -> WaitsFor:
         """The first escalation it waits for."""
         return self.escalations[0]
 
@@ -166,9 +176,8 @@ class Denied(Answer):
         """Return what a model may hear; wrong arguments are named, so that it can send right ones."""
         heard = Answer.for_model(self)
         heard["retryable"] = self.may_retry or bool(self.problems)
-        heard["next_step"] = (
-            "Do not try again with other values to get around this. Tell the customer what was said here."
-        )
+        told = "what was said here" if self.say else "that it was not done"
+        heard["next_step"] = f"Do not try again with other values to get around this. Tell the customer {told}."
         if self.problems:
             heard["problems"] = list(self.problems)
             heard["next_step"] = "Correct the arguments named in `problems` and call the tool again with a new call."

@@ -15,6 +15,7 @@ from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
 from agentguard.core.explain import Explanation
 from agentguard.core.policy import Bundle
+from agentguard.engine import recorded
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.parts import Parts
 from agentguard.errors import NotFoundError, UsageError
@@ -159,10 +160,7 @@ class Audit:
         Raises:
             NotFoundError: No action has this id.
         """
-        found = self._parts.store.read(lambda reading: reading.action(action_id))
-        if found is None:
-            raise NotFoundError(f"expected the id of an action, got `{action_id[:100]}`, which none has")
-        return found
+        return self._parts.store.read(lambda reading: recorded.found(reading, action_id))
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Check that every entry, chain and row still says what it said."""

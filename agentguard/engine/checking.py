@@ -10,7 +10,6 @@ from agentguard.engine.answers import Answer, Denied, InDoubt
 from agentguard.engine.contesting import upheld_as
 from agentguard.engine.parts import Parts
 from agentguard.engine.results import read_result
-from agentguard.errors import NotFoundError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord
 
@@ -38,9 +37,9 @@ class Checking:
         return self._parts.store.read(lambda reading: self._found(reading, decision_id, on_behalf_of, tenant))
 
     def _found(self, reading: Reading, decision_id: str, on_behalf_of: str | None, tenant: str | None) -> Answer:
-        record = reading.action(decision_id)
-        if record is None or not self._is_of(record, on_behalf_of, tenant):
-            raise NotFoundError(f"expected the id of an action, got `{decision_id!s:.100}`, which none has")
+        record = recorded.found(reading, decision_id)
+        if not self._is_of(record, on_behalf_of, tenant):
+            raise recorded.not_found(decision_id)
         match record.state:
             case State.WAITING:
                 return self._waiting(reading, record)

@@ -26,7 +26,7 @@ from agentguard.engine.continuing import proposal_of
 from agentguard.engine.parts import Parts
 from agentguard.engine.proposing import propose
 from agentguard.engine.told import spoken
-from agentguard.errors import KeyConflictError, NotFoundError, UsageError
+from agentguard.errors import KeyConflictError, UsageError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 
@@ -70,9 +70,7 @@ def contest(
 
     def work(transaction: Transaction) -> Contested:
         """Write the contest down and open its escalation, unless that was done before."""
-        action = transaction.action(action_id)
-        if action is None:
-            raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+        action = recorded.found(transaction, action_id)
         parts.require_keys(transaction)
         before = _before(transaction, action, digest, key)
         if before is not None:

@@ -14,7 +14,7 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person, Use
 from agentguard.engine.restoring import find, reader_of
 from agentguard.engine.undertaking import tool_of
-from agentguard.errors import NotFoundError, UsageError
+from agentguard.errors import UsageError
 from agentguard.store import Reading
 
 
@@ -35,9 +35,7 @@ def proposal_of(parts: Parts, reading: Reading, action_id: str) -> Proposal:
         NotFoundError: No action has this id.
         UsageError: Its arguments were never right, or its customer was erased.
     """
-    record = reading.action(action_id)
-    if record is None:
-        raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+    record = recorded.found(reading, action_id)
     found = reading.entry(record.decision_entry or 0)
     if found is not None and found.kind == "recorded":
         raise UsageError(f"action `{action_id}` was recorded as done elsewhere; there is nothing to go on with")
@@ -72,9 +70,7 @@ def resolve(parts: Parts, action_id: str, *, done: bool, result: Any = None, **p
         UsageError: It is not in doubt, or nobody and no reason is named.
     """
     powers.require_person(**person)
-    record = parts.store.read(lambda reading: reading.action(action_id))
-    if record is None:
-        raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+    record = parts.store.read(lambda reading: recorded.found(reading, action_id))
     if record.state is State.RELEASED and not done:
         return recorded.ended(record, replayed=True)
     if record.state not in (State.IN_DOUBT, State.RELEASED):

@@ -17,7 +17,7 @@ from agentguard.core.lifecycle import State
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Bundle, Policy, Route, Verdict, Within
 from agentguard.engine import recorded
-from agentguard.engine.answers import Waiting, Waits
+from agentguard.engine.answers import Waiting, WaitsFor
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
 from agentguard.store import Reading, Transaction
@@ -165,10 +165,10 @@ def still_waiting(record: ActionRecord, escalated: EscalationRecord) -> Waiting:
     return Waiting(**recorded.common(record), replayed=True, escalations=waits(escalated), approved=approved)
 
 
-def waits(record: EscalationRecord) -> tuple[Waits, ...]:
+def waits(record: EscalationRecord) -> tuple[WaitsFor, ...]:
     """Return what an escalation waits for, one a route."""
     return tuple(
-        Waits(record.id, route["id"], tuple(route["who"]), route["people"], datetime.fromisoformat(route["due"]))
+        WaitsFor(record.id, route["id"], tuple(route["who"]), route["people"], datetime.fromisoformat(route["due"]))
         for route in routes_of(record)
     )
 

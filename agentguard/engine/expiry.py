@@ -107,14 +107,8 @@ def _deny(
     written = transaction.append(body)
     transaction.release(record.id)
     reasons = (reason, *recorded.reasons_of(recorded.kept(record)))
-    document = recorded.kept(record)
-    answer = recorded.document_text(
-        say=document.get("say", ""),
-        language=document.get("language", ""),
-        reasons=reasons,
-        entry_position=written.pos,
-        amended=more.get("amended", ""),
-    )
+    # Without the words for the customer: they were true while it waited.
+    answer = recorded.document_text(reasons=reasons, entry_position=written.pos, amended=more.get("amended", ""))
     transaction.move(record.id, record.state, record.fence, State.DENIED, answer=answer)
     ended = transaction.action(record.id)
     return recorded.ended(ended or record, replayed=False)

@@ -30,7 +30,7 @@ from agentguard.engine.escalating import OPEN
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.language import Language, language_of
 from agentguard.engine.parts import Parts
-from agentguard.errors import NotFoundError, UsageError
+from agentguard.errors import UsageError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord
 
@@ -59,9 +59,7 @@ def letter(
         UsageError: There is no such language, nobody decided it here, or the customer was erased.
         StoreUnavailableError: The keys are not at hand.
     """
-    action = reading.action(action_id)
-    if action is None:
-        raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+    action = recorded.found(reading, action_id)
     parts.require_keys(reading)
     if action.on_behalf_of and parts.vault.customer_of(action.on_behalf_of) is None:
         raise UsageError(f"expected a customer to write to, got action `{action_id}`, whose customer was erased")

@@ -19,8 +19,9 @@ from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable
 from agentguard.engine.asking import Ask, raw_text
 from agentguard.engine.parts import Parts
-from agentguard.errors import ClockError, StoreUnavailableError
+from agentguard.errors import ClockError, NotFoundError, StoreUnavailableError
 from agentguard.log import get_logger
+from agentguard.store import Reading
 from agentguard.store.records import ActionRecord
 
 log = get_logger("guard")
@@ -63,7 +64,7 @@ def _actor_text(who: Actor) -> str:
 def answer_text(decision: Decision, answer: Answer | None, position: int) -> str:
     """Return what to answer again under the same key, as canonical JSON."""
     return document_text(
-        say=decision.say,
+        say=decision.heard,
         language=decision.language,
         reasons=decision.reasons,
         entry_position=position,
@@ -73,10 +74,10 @@ def answer_text(decision: Decision, answer: Answer | None, position: int) -> str
 
 def document_text(
     *,
-    say: str,
-    language: str,
     reasons: Sequence[Reason],
     entry_position: int,
+    say: str = "",
+    language: str = "",
     problems: Sequence[str] = (),
     error: str = "",
     result_kept: bool = True,
@@ -143,6 +144,23 @@ def reasons_of(document: dict[str, Any]) -> tuple[Reason, ...]:
     )
 
 
+def found(reading: Reading, action_id: object) -> ActionRecord:
+    """Return an action.
+
+    Raises:
+        NotFoundError: None has this id.
+    """
+    record = reading.action(action_id) if isinstance(action_id, str) else None
+    if record is None:
+        raise not_found(action_id)
+    return record
+
+
+def not_found(action_id: object) -> NotFoundError:
+    """Return what is raised where no action has an id, or it is somebody else's."""
+    return NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+
+
 def common(record: ActionRecord) -> dict[str, Any]:
     """Return what every answer about a row says."""
     return _common(record, kept(record))
@@ -195,7 +213,7 @@ def ready(asked: Ask, decision: Decision, position: int, until: datetime) -> Rea
     return Ready(
         decision_id=asked.action_id,
         action=asked.request.action,
-        say=decision.say,
+        say=decision.heard,
         language=decision.language,
         reasons=decision.reasons,
         entry=position,

@@ -67,8 +67,6 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> tuple[Under
         standing=entry.Standing(record.state, record.fence, record.attempt, record.deadline),
         position=decision_entry.pos,
         tool=parts.registry.tools[record.action],
-        say=body["say"],
-        language=body["language"],
     )
     return begun, erased
 

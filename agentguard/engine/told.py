@@ -14,7 +14,7 @@ from agentguard.engine import recorded
 from agentguard.engine.asking import ACTOR_KINDS, MAX_NAME_CHARACTERS
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
-from agentguard.errors import ConformError, KeyConflictError, NotFoundError, UsageError
+from agentguard.errors import ConformError, KeyConflictError, UsageError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, Sealed
 
@@ -55,9 +55,7 @@ def tell(
 
     def work(transaction: Transaction) -> Telling:
         """Write down what the customer was told, unless that was done before."""
-        action = transaction.action(action_id)
-        if action is None:
-            raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+        action = recorded.found(transaction, action_id)
         parts.require_keys(transaction)
         before = _before(transaction, action, digest, key)
         if before is not None:

@@ -27,7 +27,6 @@ class Undertaking:
         holds: By limit: the account's keyed digest and what is held on it.
         decided_at: The ledger's time of the decision.
         position: Position of the entry that says it is about to happen.
-        say, language: Words for the customer, from the decision.
     """
 
     action_id: str
@@ -40,8 +39,6 @@ class Undertaking:
     standing: entry.Standing
     position: int
     tool: Tool
-    say: str
-    language: str
 
     @property
     def deadline(self) -> datetime | None:
@@ -138,8 +135,6 @@ def undertaking(
         standing=standing,
         position=position,
         tool=tool_of(parts, asked.request.action),
-        say=decision.say,
-        language=decision.language,
     )
 
 

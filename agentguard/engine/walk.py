@@ -208,7 +208,7 @@ def refuse(parts: Parts, asked: Ask, transaction: Transaction) -> Answer | None:
         reasons = (Reason("action_unknown", request.action, Verdict.DENY),)
     written = transaction.append(recorded.refused_entry(parts, asked, reasons, None))
     problems = tuple(str(fault) for fault in asked.faults[:MAX_FAULTS]) if asked.plan.files else ()
-    kept = recorded.document_text(say="", language="", reasons=reasons, entry_position=written.pos, problems=problems)
+    kept = recorded.document_text(reasons=reasons, entry_position=written.pos, problems=problems)
     bundle = asked.plan.bundle_digest
     transaction.open_action(
         recorded.new_record(

@@ -59,7 +59,8 @@ class Heard:
         return str(newest.get("say_to_customer", "")) if isinstance(newest, Mapping) else ""
 
 
-Script: TypeAlias = Sequence[Turn | Callable[[Heard], Turn]]
+Said: TypeAlias = Turn | Callable[[Heard], Turn]
+Script: TypeAlias = Sequence[Said]
 
 
 def say(text: str) -> Turn:
@@ -77,6 +78,6 @@ def calls(*several: ToolCall, text: str = "") -> Turn:
     return Turn(text=text, calls=several)
 
 
-def tell(fallback: str = "Done.") -> Callable[[Heard], Turn]:
+def tell(fallback: str = "Done.") -> Said:
     """Return a turn that passes on what the guard gave to say, as a well-behaved model does."""
     return lambda heard: Turn(text=heard.words or fallback)

@@ -12,6 +12,7 @@ from typing import Any
 
 from agentguard.core.policy import Bundle
 from agentguard.core.request import Actor
+from agentguard.engine import recorded
 from agentguard.engine.activation import Activation, activate
 from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Proposal
@@ -25,7 +26,7 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.recovery import recovering
 from agentguard.engine.steps import Abandoned, Call, Commit, Pause, Step, Walk
 from agentguard.engine.walk import walk
-from agentguard.errors import AgentGuardError, NotFoundError, UsageError
+from agentguard.errors import AgentGuardError, UsageError
 from agentguard.store import Transaction
 from agentguard.testing.clock import ManualClock
 from agentguard.testing.crashing_store import Crash, CrashingStore, Moment, TornError
@@ -176,9 +177,7 @@ class Process:
 
     def recovering(self, action_id: str) -> SteppedWalk:
         """Begin to recover one action, as `guard.recover` does for each, without taking a step."""
-        record = self.store.read(lambda reading: reading.action(action_id))
-        if record is None:
-            raise NotFoundError(f"expected the id of an action, got `{action_id!s:.100}`, which none has")
+        record = self.store.read(lambda reading: recorded.found(reading, action_id))
         return SteppedWalk(self.parts, recovering(self.parts, record, patient=False))
 
     def commit_together(self, walks: Sequence[SteppedWalk], losing: Sequence[SteppedWalk] = ()) -> None:

@@ -1,5 +1,6 @@
 """What a model hears: the same keys every time, what was executed said outright, and no thresholds (law 15)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,12 @@ def test_words_for_the_customer_come_from_the_policy(answers):
 def test_an_answer_reads_as_a_sentence(answers):
     assert str(answers["denied"]) == "refund.issue: denied: rule_matched (refunds/not-theirs)"
     assert str(answers["done"]) == "refund.issue: done"
+    asked = answers["waiting"].escalation
+    until = f"until {asked.due:%Y-%m-%d %H:%M} UTC ({asked.id})"
+    assert (
+        str(answers["waiting"]) == f"refund.issue: waiting: rule_matched (refunds/medium); for 1 of group:leads {until}"
+    )
+    assert str(replace(answers["waiting"], approved=True)) == "refund.issue: waiting: approved, not done yet"
     assert str(answers["not_done"]) == "refund.issue: not_done: NotDoneError"
     assert str(answers["in_doubt"]) == "refund.issue: in_doubt: ZeroDivisionError"
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from agentguard import Money
+from tests.engine.given import REFUNDS
 
 KEYS = {"status", "executed", "retryable", "decision_id", "reason_code", "say_to_customer", "next_step"}
 RULES = ["small", "medium", "large", "not-theirs", "staff", "more-than-left", "refunds/", "leads", "maria"]
@@ -58,3 +59,19 @@ def test_every_answer_has_the_same_keys_and_says_whether_it_ran(open_shop):
     assert [KEYS - set(one) for one in told] == [set(), set(), set()]
     assert [one["executed"] for one in told] == [True, False, False]
     assert [one["status"] for one in told] == ["done", "waiting", "denied"]
+
+
+def test_the_words_of_a_wait_are_said_while_it_waits_and_not_when_people_have_decided(open_shop):
+    shop = open_shop(text=REFUNDS.replace("then: escalate to lead", "then: escalate to lead\n    say: Maria looks.", 1))
+    shop.orders["A-1"] = order("100")
+    yes, no = shop.ask("60", key="k-1"), shop.ask("61", key="k-2")
+    assert [answer.for_model()["say_to_customer"] for answer in (yes, no)] == ["Maria looks.", "Maria looks."]
+    shop.guard.escalations.approve(yes.escalation.id, by="maria", reason_code="goodwill")
+    assert shop.guard.check(yes.decision_id).say == "Maria looks."
+    shop.guard.escalations.reject(no.escalation.id, by="maria", reason_code="not_entitled")
+    for key, amount, status in (("k-1", "60", "done"), ("k-2", "61", "denied")):
+        heard = [shop.ask(amount, key=key), shop.ask(amount, key=key)]
+        heard.append(shop.guard.check(heard[0].decision_id))
+        assert [(answer.status, answer.for_model()["say_to_customer"]) for answer in heard] == [(status, "")] * 3
+    assert "that it was not done" in shop.guard.check(no.decision_id).for_model()["next_step"]
+    assert "what was said here" in shop.ask("20", key="k-3", who="c-2").for_model()["next_step"]
