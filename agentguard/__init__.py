@@ -20,8 +20,11 @@ from agentguard.engine.effect import Idempotent, Queryable, Read, Retry, Unprote
 from agentguard.engine.event import Event
 from agentguard.engine.gather import Observed
 from agentguard.engine.guard import Guard
+from agentguard.engine.headroom import Headroom
 from agentguard.engine.parts import Waits
+from agentguard.engine.rounds import Round
 from agentguard.engine.told import Telling
+from agentguard.engine.voting import Ballot
 from agentguard.errors import (
     AgentGuardError,
     ConfigurationError,
@@ -45,6 +48,7 @@ __all__ = [
     "Actor",
     "AgentGuardError",
     "Answer",
+    "Ballot",
     "Channel",
     "ConfigurationError",
     "Confirmation",
@@ -57,6 +61,7 @@ __all__ = [
     "Event",
     "GivenBack",
     "Guard",
+    "Headroom",
     "Idempotent",
     "InDoubt",
     "KeyConflictError",
@@ -82,6 +87,7 @@ __all__ = [
     "Recorded",
     "RecordingError",
     "Retry",
+    "Round",
     "StoreError",
     "StoreUnavailableError",
     "Telling",

@@ -43,12 +43,16 @@ from agentguard.store import Store, Vault
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Policies = str | Path | Sequence[str | Path] | Bundle
-
 DEFAULT_TIMEOUT = timedelta(seconds=30)
 
 
 class Guard:
     """Enforces policies on the actions of agents.
+
+    Attributes:
+        escalations: What waits for people, and their votes. `audit` is the record.
+        check: What became of an action. `work` is one round of what is due, `on_ended` has a function told of its ends.
+        told: What the customer was told. `letter` writes to them, `confirm` and `contest` take down their yes and no.
 
     Args:
         policies: A folder, a file, several of them, or a bundle that is loaded already.
@@ -77,8 +81,7 @@ class Guard:
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
         opened = Store.open(store, clock) if isinstance(store, str) else store
-        self.tenant = tenant
-        self._activate = activate
+        self.tenant, self._activate = tenant, activate
         self._parts = Parts(
             store=opened,
             vault=vault or Vault.beside(opened.url, machine.random_bytes, monotonic=machine.monotonic),
@@ -90,12 +93,10 @@ class Guard:
             waits=waits or Waits(),
         )
         self._parts.force.know(self._bundle)
-        self._started = False
         self._rounds = Rounds(self._parts, Notices(opened, notices, tenant))
         self._starting = threading.RLock()
         self._acting = Acting(self.run, self.arun)
-        self.escalations = Escalations(self._parts)
-        self.audit = Audit(self._parts)
+        self.escalations, self.audit = Escalations(self._parts), Audit(self._parts)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
         self.told, self.letter = customers.told, customers.letter
@@ -195,14 +196,14 @@ class Guard:
             ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
             StoreUnavailableError: The keys file is not the one that this database was made with.
         """
-        if self._started:
+        if self._parts.registry.frozen:
             self._rounds.at_next_chance()
             return
         with self._starting:
             if not self._parts.registry.frozen:
                 prepare(self._parts, self._bundle, activate=self._activate, tenant=self.tenant)
                 self._rounds.begin()
-                self._parts.registry.frozen = self._started = True
+                self._parts.registry.frozen = True
         if recover:
             self._rounds.start()
 
@@ -300,7 +301,8 @@ class Guard:
         return record_all(self._parts, deeds, self.tenant, dry_run=dry_run, progress=progress)
 
     def _begin_recording(self) -> None:
-        if not self._started and (self._activate or self._parts.registry.tools):  # who only records needs no tools
+        registry = self._parts.registry
+        if not registry.frozen and (self._activate or registry.tools):  # who only records needs no tools
             self.start(recover=False)
 
     def execute(self, action_id: str) -> Answer:
@@ -378,7 +380,7 @@ class Guard:
         self._parts.vault.close()
 
     async def _astart(self) -> None:
-        if self._started:
+        if self._parts.registry.frozen:
             self._rounds.at_next_chance()
         else:
             await machine.in_thread(self.start)

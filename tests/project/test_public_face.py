@@ -1,7 +1,9 @@
 """What `import agentguard` gives and costs."""
 
+import inspect
 import subprocess
 import sys
+import typing
 from importlib.metadata import metadata
 from pathlib import Path
 
@@ -43,3 +45,15 @@ def test_importing_agentguard_does_not_configure_logging():
 def test_the_installed_package_says_its_licence_and_is_typed():
     assert metadata("agentguard")["License-Expression"] == "Apache-2.0"
     assert (Path(agentguard.__file__).parent / "py.typed").exists()
+
+
+def test_what_a_call_on_the_guard_gives_back_has_a_public_name(tmp_path):
+    (tmp_path / "rules.yaml").write_text("agentguard: 1\npolicy: rules\nversion: 1\nactions: {order.look_up: {}}\n")
+    guard = agentguard.Guard(tmp_path, store="sqlite://")
+    calls = ["run", "arun", "decide", "record", "limits", "check", "told", "letter", "confirm", "contest", "work"]
+    votes = ["approve", "reject", "amend", "withdraw"]
+    for call in [*(getattr(guard, name) for name in calls), *(getattr(guard.escalations, name) for name in votes)]:
+        given = inspect.signature(call).return_annotation.removeprefix("tuple[").removesuffix(", ...]")
+        assert given in agentguard.__all__, (call.__name__, given)
+    assert agentguard.WaitsFor is typing.get_type_hints(agentguard.Waiting.escalation.fget)["return"]
+    guard.close()
