@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentguard.cli.told import Told, by
+from agentguard.core.prose import known_by
 
 WHY_NOT = {
     "absent": "they are absent today",
@@ -27,7 +28,7 @@ WHY_NOT = {
 
 
 def _refused(body: dict[str, Any]) -> Told:
-    details = [("known by", body["authenticated"]), ("escalation", body["escalation"])]
+    details = [("known by", known_by(body["authenticated"])), ("escalation", body["escalation"])]
     return Told(f"{body['voter']} may not {body['tried']} it: {WHY_NOT.get(body['why'], body['why'])}", "deny", details)
 
 

@@ -108,8 +108,12 @@ def show(
         output.line(f"it waited before ({record.id}, {record.state}); votes from then do not count", style="dim")
         for vote in votes_then:
             output.prose(vote_text(_vote(vote)), indent=2)
+    output.line()
+    if shown.record.state == escalating.OPEN:
+        output.line(
+            "to decide it: `agentguard escalations approve`, `reject` or `amend`, with its id and -r", style="dim"
+        )
     if shown.packet.closed:
-        output.line()
         output.line("--personal shows what is personal to who may decide, and records that", style="dim")
 
 
@@ -202,17 +206,17 @@ def document(record: EscalationRecord) -> dict[str, Any]:
 def _summary(guard: Guard, record: EscalationRecord, now: datetime) -> list[tuple[str, Any]]:
     shown = orjson.loads(record.shown)
     customer = customer_text(guard, shown["on_behalf_of"])
-    because = "; ".join(f"{reason['source']}: {reason_text({'detail': '', **reason})}" for reason in shown["reasons"])
+    because = [f"{reason['source']}: {reason_text({'detail': '', **reason})}" for reason in shown["reasons"]]
     times: list[tuple[str, Any]]
     if record.state == escalating.OPEN:
         times = [("due", _due(record.due_at, now)), ("open for", span((now - record.opened_at).total_seconds()))]
     else:
-        times = [("state", verdict_text(record.state)), ("closed at", moment(record.closed_at))]
+        times = [("state", verdict_text(record.state)), ("closed at", f"{moment(record.closed_at)} UTC")]
     asked = [
         *([("contests", f"the denial of {record.action_id}")] if record.kind == escalating.CONTEST else []),
         ("action", f"{shown['action']} by {shown['agent']} for {customer}"),
         ("arguments", inline(shown["arguments"]) or "none"),
-        ("because", because),
+        *(("" if number else "because", reason) for number, reason in enumerate(because)),
     ]
     waits = [("waits for", "; ".join(_who(route) for route in escalating.routes_of(record)))]
     return [*times, *asked, *(waits if record.state == escalating.OPEN else [])]

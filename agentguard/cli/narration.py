@@ -10,7 +10,7 @@ from agentguard.cli import announcements, escalated, interventions
 from agentguard.cli.customers import customer_text
 from agentguard.cli.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
-from agentguard.core.prose import amount_text, moment, plain, span
+from agentguard.core.prose import amount_text, known_by, moment, plain, span
 from agentguard.engine.guard import Guard
 from agentguard.errors import TamperedError
 from agentguard.store.records import Entry
@@ -245,7 +245,7 @@ def vote_text(vote: Mapping[str, Any]) -> str:
     word = "yes" if vote["approve"] else "no"
     reason = f" ({vote['reason_code']})" if vote["reason_code"] else ""
     place = f" in the place of {vote['stands_for']}" if vote["stands_for"] else ""
-    return f"{vote['voter']}{place} {word}{reason}, known by {vote['authenticated']}"
+    return f"{vote['voter']}{place} {word}{reason}, known by {known_by(vote['authenticated'])}"
 
 
 def _met(entry: int | None) -> str:
@@ -301,7 +301,11 @@ def _most_text(item: Mapping[str, Any]) -> str:
 
 def _viewed(body: dict[str, Any]) -> Told:
     personal = ", ".join(body["personal"]) or "none"
-    details = [("known by", body["authenticated"]), ("escalation", body["escalation"]), ("personal", personal)]
+    details = [
+        ("known by", known_by(body["authenticated"])),
+        ("escalation", body["escalation"]),
+        ("personal", personal),
+    ]
     return Told(f"{body['voter']} looked at it", "", details)
 
 
@@ -319,7 +323,7 @@ def _confirmed(body: dict[str, Any]) -> Told:
 def _voted(body: dict[str, Any]) -> Told:
     vote = body["vote"]
     details = [
-        ("known by", vote["authenticated"]),
+        ("known by", known_by(vote["authenticated"])),
         ("groups", ", ".join(vote["groups"]) or "none"),
         ("escalation", f"{body['escalation']} is {body['escalation_state']}"),
     ]

@@ -112,7 +112,8 @@ def voter(people: People | None, named: str | None) -> tuple[str, str]:
     who = login()
     user = people.user_of(who) if people is not None else None
     if people is not None and user is None:
-        raise UsageError(f"people.yaml has no user with the login `{who}`; add it under `logins`, or use `--as`")
+        remedy = "add it under `logins`" + (", or use `--as`" if people.allow_unverified else "")
+        raise UsageError(f"people.yaml has no user with the login `{who}`; {remedy}")
     return user.id if user is not None else who, "os_login"
 
 

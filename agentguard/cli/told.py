@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from agentguard.core.prose import known_by
+
 Details: TypeAlias = list[tuple[str, str]]
 
 
@@ -27,4 +29,4 @@ def by(body: Mapping[str, Any]) -> Details:
 
 def person(body: Mapping[str, Any]) -> str:
     """Return a person with how they were known."""
-    return f"{body['by']}, known by {body['authenticated']}" if body.get("authenticated") else str(body["by"])
+    return f"{body['by']}, known by {known_by(body['authenticated'])}" if body.get("authenticated") else str(body["by"])

@@ -191,7 +191,7 @@ def _gone_on(app: str | None, ballot: Ballot) -> Answer | None:
 
 def _say_answer(output: Output, answer: Answer | None) -> None:
     if answer is None:
-        output.line("it goes on when the application asks again under the same key, at its next round, or with --app")
+        output.line("it goes on when the agent asks again or a worker next goes round; --app does it at once")
     else:
         output.line(str(answer))
 

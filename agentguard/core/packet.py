@@ -23,7 +23,7 @@ from agentguard.core.dossier import (
     Named,
     Said,
 )
-from agentguard.core.prose import PERSONAL, action_words, amount_text, moment, name_words, printable, span
+from agentguard.core.prose import PERSONAL, action_words, amount_text, known_by, moment, name_words, printable, span
 from agentguard.core.request import LINK, SUMMARY
 from agentguard.core.sheet import Sheet
 
@@ -196,7 +196,7 @@ def _budgets(sheet: Sheet, budgets: tuple[Budget, ...]) -> None:
     if not budgets:
         return
     sheet.heading("budgets")
-    sheet.prose("# used, + held for others, = this one, . left")
+    sheet.prose("# used, + held for others, = this one, . left, ! too much")
     for item in budgets:
         sheet.prose(f"{bar(item)} {' '.join(_budget(item))}", hang=BAR + 3)
 
@@ -275,7 +275,9 @@ def _votes(sheet: Sheet, votes: tuple[Cast, ...]) -> None:
         note = f' "{" ".join(printable(vote.note).split())}"' if vote.note else ""
         reason = f" ({vote.reason_code})" if vote.reason_code else ""
         word = "yes" if vote.approve else "no"
-        sheet.prose(f"{moment(vote.at)} {vote.voter} said {word}{reason}, known by {vote.authenticated}{note}", hang=2)
+        sheet.prose(
+            f"{moment(vote.at)} {vote.voter} said {word}{reason}, known by {known_by(vote.authenticated)}{note}", hang=2
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from agentguard.core.language import Comparison
 from agentguard.core.language.trace import Operand
 from agentguard.core.limits import in_unit
+from agentguard.core.people import UNVERIFIED
 from agentguard.core.words import value_text
 
 PERSONAL = "(personal)"
@@ -35,6 +36,11 @@ def moment(at: datetime | str | None) -> str:
         return "–"
     read = datetime.fromisoformat(at) if isinstance(at, str) else at
     return read.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def known_by(authenticated: str) -> str:
+    """Return how somebody was known, as it reads behind `known by`."""
+    return f"their word alone ({UNVERIFIED})" if authenticated == UNVERIFIED else authenticated
 
 
 def span(seconds: float) -> str:

@@ -111,7 +111,9 @@ def found(reading: Reading, escalation_id: object) -> tuple[EscalationRecord, Ac
     record = reading.escalation(escalation_id) if isinstance(escalation_id, str) else None
     action = reading.action(record.action_id) if record is not None else None
     if record is None or action is None:
-        raise NotFoundError(f"expected the id of an escalation, got `{escalation_id!s:.100}`, which none has")
+        raise NotFoundError(
+            f"expected the id of an escalation, got `{escalation_id!s:.100}`; `agentguard escalations list` has them"
+        )
     return record, action
 
 
@@ -147,7 +149,10 @@ def may_decide(
     if record.kind == escalating.CONTEST and attempt.doing == AMEND:
         return Refused("not_changeable", "a contest is upheld or rejected; nothing of what was asked can be changed")
     if attempt.authenticated == UNVERIFIED and not people.allow_unverified:
-        words = "nobody checked who votes, and `people.yaml` lacks `allow_unverified: yes`; log in, or allow it there"
+        words = (
+            f"nobody checked who votes: say how `{attempt.by}` is known (`authenticated=`), log in, "
+            "or allow it with `allow_unverified: yes` in the people file"
+        )
         return Refused(UNVERIFIED, words)
     user = people.named(attempt.by)
     seat = None if user is None else _seat(parts, transaction, record, action, people, user, attempt)
@@ -162,12 +167,20 @@ def may_decide(
 def closed(parts: Parts, transaction: Transaction, record: EscalationRecord, action: ActionRecord) -> Refused | None:
     """Return why nobody can decide an escalation any more; one that is late is passed on or denied on this occasion."""
     if not escalating.is_open(record, action):
-        return Refused("not_open", f"expected an open escalation, got `{record.id}`, which is {record.state}")
+        return Refused("not_open", not_open(record))
     really = pausing.due_at(transaction, record, action, transaction.now())
     if really.due_at is None or transaction.now() < really.due_at:
         return None
     run_late(parts, action, transaction)
     return Refused("late", f"escalation `{record.id}` is late and was passed on or denied; see `escalations list`")
+
+
+def not_open(record: EscalationRecord) -> str:
+    """Return what to tell whoever wants to decide what is not open any more."""
+    return (
+        f"expected an open escalation, got `{record.id}`, which is {record.state}; "
+        "`agentguard escalations show` says how it ended"
+    )
 
 
 def _seat(
@@ -188,13 +201,13 @@ def _seat(
         return Refused("seen_before", f"`{user.id}` has seen this case before; a contest is for somebody who has not")
     if user.id in [_id_now(people, vote.voter) for vote in votes]:
         return Refused(
-            "voted_already", f"expected one vote of `{user.id}` on escalation `{record.id}`, got another one"
+            "voted_already", f"`{user.id}` has voted on `{record.id}` already; everybody has one vote, and it stands"
         )
     taken = frozenset(_id_now(people, vote.seat) for vote in votes)
     free = people.membership(user.id, who_of(record), now, taken)
     if free is None and people.membership(user.id, who_of(record), now) is not None:
         return Refused(
-            "voted_already", f"expected one vote from each place, got another one in the place of `{user.id}`"
+            "voted_already", f"somebody has voted in the place of `{user.id}` already; each place has one vote"
         )
     if free is None and people.absence_of(user.id, now) is not None:
         return Refused("absent", f"`{user.id}` is absent today, as people.yaml says, and decides nothing")

@@ -55,10 +55,16 @@ class Escalations:
     def list(
         self, state: str | None = escalating.OPEN, *, tenant: str | None = None, limit: int = 100, after: str = ""
     ) -> tuple[EscalationRecord, ...]:
-        """Return escalations, those that are late first, a page at a time; `state` None for all, `after` an id."""
+        """Return escalations, those that are late first, a page at a time; `state` None for all, `after` an id.
+
+        Raises:
+            NotFoundError: No escalation has the id `after`.
+        """
 
         def read(reading: Reading) -> tuple[EscalationRecord, ...]:
             """Return the escalations with the times they really have."""
+            if after:
+                admission.found(reading, after)
             found = reading.escalations(state, tenant, limit, after)
             late = [record.opened_at for record in found if _seems_late(reading, record)]
             if not late or not pausing.counts_anew(reading, min(late)):
@@ -215,7 +221,7 @@ class Escalations:
             """Close the escalation, once enough people say so."""
             record, action = admission.found(transaction, escalation_id)
             if not escalating.is_open(record, action):
-                raise UsageError(f"expected an open escalation, got `{escalation_id}`, which is {record.state}")
+                raise UsageError(admission.not_open(record))
             agreement = permit.together(transaction)
             if agreement.missing:
                 return Ballot(record.id, escalating.OPEN, action.id, agreement.missing, agreement.entry)

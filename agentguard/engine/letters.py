@@ -176,12 +176,13 @@ class _Writing:
         if self.body["verdict"] == "allow":
             return
         values = None if self.about is None else _values(self.about)
+        waiting = self.action.state is State.WAITING
         for reason in self._deciding():
             item = self._item(reason)
             needed = self._needed(item) if isinstance(item, Requirement) else ""
             code = reason.code if self.language.knows(f"reason.{reason.code}") else "other"
             said = self.language.say(f"reason.{code}", needed=needed)
-            words = "" if values is None else _own_words(item, reason, values, self.language.tag)
+            words = "" if values is None else _own_words(item, reason, values, self.language.tag, waiting)
             if words:
                 said = self.language.say("reason.with_words", reason=said, words=self.language.quoted(words))
             yield said if said.rstrip(_CLOSING).endswith((".", "!", "?")) else f"{said}."
@@ -311,14 +312,18 @@ def _values(about: Rebuilt) -> Environment:
     return values
 
 
-def _own_words(item: Rule | Limit | Requirement | None, reason: Reason, values: Environment, tag: str) -> str:
+def _own_words(
+    item: Rule | Limit | Requirement | None, reason: Reason, values: Environment, tag: str, waiting: bool
+) -> str:
     """Return what a policy says to the customer, or else why it says so, if that gives no threshold away.
 
-    What an escalation says to the customer was for that moment, so that its reason comes first.
+    What an escalation says to the customer is for as long as it waits; afterwards its reason alone counts.
     """
     if item is None:
         return ""
     words: Words = item.words
     said = next((render(words.say[name], values) for name in (tag, "") if name in words.say), "")
     because = reason.because if reason.disclose is Disclose.THRESHOLD or not _DIGIT.search(reason.because) else ""
-    return (because or said) if reason.verdict is Verdict.ESCALATE else (said or because)
+    if reason.verdict is Verdict.ESCALATE:
+        return because or (said if waiting else "")
+    return said or because

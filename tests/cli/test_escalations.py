@@ -53,6 +53,12 @@ def test_the_login_votes_and_how_it_was_known_is_recorded(shop, command):
     assert (vote["reason_code"], vote["note"]) == ("goodwill", "fine")
 
 
+def test_a_page_after_something_unknown_is_no_empty_page(shop, command):
+    said = command("escalations", "list", "--after", "esc_nope")
+    assert (said.code, said.out) == (2, "")
+    assert "`agentguard escalations list` has them" in said.err
+
+
 def test_a_no_denies_the_action(shop, command):
     said = command("escalations", "reject", shop.ids["esc:waiting"], "--json", "-r", "goodwill")
     assert said.code == 0
@@ -67,12 +73,15 @@ def test_a_name_that_nobody_checked_is_recorded_as_unverified(shop, command, mon
     assert said.json["authenticated"] == "unverified"
 
 
-def test_a_name_is_refused_where_people_have_to_log_in(shop, command):
+def test_a_name_is_refused_where_people_have_to_log_in(shop, command, monkeypatch):
     people = shop.folder / "policies" / "people.yaml"
     people.write_text(people.read_text().replace("allow_unverified: yes\n", ""))
     said = command("escalations", "approve", shop.ids["esc:waiting"], "--as", "maria", "-r", "goodwill")
     assert said.code == 2
     assert "allow_unverified" in said.err
+    monkeypatch.setattr("agentguard.engine.machine.login", lambda: "stranger")
+    said = command("escalations", "approve", shop.ids["esc:waiting"], "-r", "goodwill")
+    assert said.err == "error: people.yaml has no user with the login `stranger`; add it under `logins`\n"
     assert command("escalations", "list", "--json").json
 
 

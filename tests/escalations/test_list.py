@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from agentguard import NotFoundError
 from tests.engine.given import REFUNDS
 from tests.escalations.given import approve, people, reject, staffed
 
@@ -29,7 +30,8 @@ def test_what_is_due_first_is_listed_first_a_page_at_a_time(open_both):
         found += [record.id for record in page]
         after = page[-1].id
     assert found == wanted
-    assert shop.guard.escalations.list(None, after="esc_nothing") == ()
+    with pytest.raises(NotFoundError, match="got `esc_nothing`"):  # an empty page would read as if nothing waited
+        shop.guard.escalations.list(None, after="esc_nothing")
 
 
 def test_figures_count_each_end_by_route_and_by_person(open_both):

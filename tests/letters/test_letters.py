@@ -83,6 +83,14 @@ def test_words_without_a_figure_stand_in_it_as_the_policys_own(open_shop):
     assert sentences(letter, "Why") == ("A rule of ours applies to it: “A lead decides larger refunds.”",)
 
 
+def test_what_was_said_while_it_waited_is_no_reason_after_people_decided(open_shop):
+    shop = open_shop(text=REFUNDS.replace("amount <= 500\n", "amount <= 500\n    say: A colleague decides shortly.\n"))
+    asked = shop.ask("60.00")
+    assert "decides shortly" in sentences(shop.guard.letter(asked.decision_id), "Why")[0]
+    shop.guard.escalations.reject(asked.escalation.id, by="maria", reason_code="not_entitled")
+    assert sentences(shop.guard.letter(asked.decision_id), "Why") == ("A rule of ours applies to it.",)
+
+
 def outcome(shop, answer):
     return sentences(shop.guard.letter(answer.decision_id), "What was decided")
 
@@ -91,7 +99,7 @@ def test_each_way_in_which_it_can_end_has_its_sentence(open_shop):
     shop = open_shop()
     waits = shop.ask("60.00", key="waits")
     assert outcome(shop, waits) == (
-        "Nothing is decided yet: a person will look at it, by 22 November 2026 at the latest.",
+        "Nothing is decided yet. A person is to decide it by 22 November 2026.",
         "Our rules say that a person has to decide.",
     )
     shop.guard.escalations.approve(waits.escalation.id, by="maria", reason_code="goodwill")

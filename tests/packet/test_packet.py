@@ -267,7 +267,9 @@ def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
     packet = packet_of(shop, asked)
     assert packet.desks[0].missing == 1
     assert "1 more of 2 needed" in packet.as_text()
-    assert 'kim said yes (goodwill), known by unverified "once only"' in " ".join(packet.as_text().split())
+    assert 'kim said yes (goodwill), known by their word alone (unverified) "once only"' in " ".join(
+        packet.as_text().split()
+    )
 
 
 def test_an_escalation_that_took_over_has_the_whole_packet_too(open_shop):
