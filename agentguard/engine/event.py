@@ -98,8 +98,10 @@ def event_of(reading: Reading, entry: Entry) -> Event | None:
     kind = _type_of(entry.kind, body, escalated)
     if kind is None:
         return None
+    made_of = contesting.made_of(reading, action) if kind in (ENDED, NO_LONGER_FITS) else None
+    escalated = escalated or made_of  # what was upheld was asked about where it was contested
     routes = () if escalated is None else _routes(escalated, body)
-    to = _to(reading, kind, action, routes)
+    to = _to(reading, kind, action, routes, made_of)
     if kind in (ENDED, NO_LONGER_FITS) and not to:
         return None  # nobody said yes to it: it was denied at first sight and contested, or only belongs to such a one
     return Event(
@@ -145,9 +147,10 @@ def _routes(escalated: EscalationRecord, body: Mapping[str, Any]) -> tuple[Tells
     )
 
 
-def _to(reading: Reading, kind: str, action: ActionRecord, routes: tuple[TellsRoute, ...]) -> tuple[str, ...]:
+def _to(
+    reading: Reading, kind: str, action: ActionRecord, routes: tuple[TellsRoute, ...], made_of: EscalationRecord | None
+) -> tuple[str, ...]:
     if kind in (ENDED, NO_LONGER_FITS):
-        made_of = contesting.made_of(reading, action)
         about = [item for item in reading.escalations_of(action.id) if item.kind == escalating.APPROVAL]
         votes = [vote for item in (*about, *([made_of] if made_of else ())) for vote in reading.votes(item.id)]
         return tuple(sorted({f"user:{vote.voter}" for vote in votes if vote.approve}))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from inspect import iscoroutinefunction
 from itertools import chain
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ from agentguard.engine.recovery import recovering
 from agentguard.engine.reminding import Reminded, remind_all
 from agentguard.engine.resuming import Resuming
 from agentguard.engine.taking_up import may_help, tried_lately
-from agentguard.errors import AgentGuardError, StoreError, StoreUnavailableError
+from agentguard.errors import AgentGuardError, StoreError, StoreUnavailableError, UsageError
 from agentguard.log import get_logger
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord
@@ -78,7 +79,11 @@ class Rounds:
 
         That is what was approved and nobody came back for, what was late, and what was recovered; whoever calls `run`
         or `execute` has the answer. What the function raises is logged and changes nothing.
+
+        Raises:
+            UsageError: It is no function, or a coroutine, for which no loop runs here.
         """
+        _require_plain(told)
         self._listening.append(told)
         return told
 
@@ -292,6 +297,12 @@ def taken_up(parts: Parts, resuming: Resuming, record: ActionRecord, *, patient:
 def _is_approved(parts: Parts, record: ActionRecord) -> bool:
     escalated = parts.store.read(lambda reading: reading.escalation(record.escalation or ""))
     return escalated is not None and escalated.state == escalating.APPROVED
+
+
+def _require_plain(told: object) -> None:
+    if not callable(told) or iscoroutinefunction(told):
+        given = "a coroutine function" if callable(told) else type(told).__name__
+        raise UsageError(f"expected `@guard.on_ended` above a plain function that takes an answer, got {given}")
 
 
 def _call(listening: Callable[[Answer], object], answer: Answer) -> None:

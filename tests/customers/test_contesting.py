@@ -388,23 +388,30 @@ def test_a_contest_of_somebody_who_was_erased_meanwhile_cannot_be_upheld(open_de
     assert desk.guard.audit.verify().ok
 
 
-def told(desk):
-    """What the log has to tell people, as (type, to)."""
+def events(desk):
+    """What the log has to tell people."""
 
     def read(reading):
         entries = reading.entries(0, 100, EntryFilter(escalated=True))
-        return [(event.type, event.to) for entry in entries if (event := event_of(reading, entry)) is not None]
+        return [event for entry in entries if (event := event_of(reading, entry)) is not None]
 
     return desk.guard.store.read(read)
+
+
+def told(desk):
+    """What the log has to tell people, as (type, to)."""
+    return [(event.type, event.to) for event in events(desk)]
 
 
 def test_who_decides_is_told_and_who_upheld_it_hears_what_became_of_it(open_desk):
     desk = open_desk()
     deciding = ("group:complaints", "group:leads")
-    ballot = decide(desk, contested(desk))
+    contest = contested(desk)
+    ballot = decide(desk, contest)
     assert told(desk) == [("escalation.contested", deciding), ("escalation.approved", deciding)]
     desk.guard.execute(ballot.action_id)
     assert told(desk)[2:] == [("action.ended", ("user:zoe",))]
+    assert {event.escalation for event in events(desk)} == {contest.escalation}
 
 
 def test_who_upheld_what_the_policies_still_deny_is_told_so(open_desk):

@@ -1,11 +1,12 @@
 """What people approved goes on without the agent: once, wherever the tool is, decided again with the facts of then."""
 
+import asyncio
 import threading
 from datetime import timedelta
 
 import pytest
 
-from agentguard import Denied, Done, Guard, InDoubt, Money, NotDone, NotDoneError, Waiting
+from agentguard import Denied, Done, Guard, InDoubt, Money, NotDone, NotDoneError, UsageError, Waiting
 from agentguard.engine.parts import Waits
 from tests.engine.given import PEOPLE, REFUNDS, bundle
 from tests.engine.given import shop as shop_of
@@ -155,6 +156,12 @@ def test_a_listener_that_raises_changes_nothing(open_shop):
     approved(shop)
     assert isinstance(shop.guard.work().answers[0], Done)
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize("nobody", [None, asyncio.sleep])
+def test_what_could_never_hear_it_is_no_listener(open_shop, nobody):
+    with pytest.raises(UsageError, match="plain function that takes an answer"):
+        open_shop().guard.on_ended(nobody)
 
 
 def test_whoever_calls_has_the_answer_and_no_listener_hears_it(open_shop):
