@@ -32,6 +32,7 @@ EXPIRED = "expired"
 WITHDRAWN = "withdrawn"
 PASSED_ON = "passed_on"
 AMENDED = "amended"
+STATES = (OPEN, APPROVED, USED, REJECTED, AMENDED, EXPIRED, WITHDRAWN, PASSED_ON)
 
 APPROVAL = "approval"
 CONTEST = "contest"

@@ -59,7 +59,10 @@ class Escalations:
 
         Raises:
             NotFoundError: No escalation has the id `after`.
+            UsageError: There is no such state.
         """
+        if state is not None and state not in escalating.STATES:
+            raise UsageError(f"expected None or one of {', '.join(escalating.STATES)} as `state`, got `{state!s:.100}`")
 
         def read(reading: Reading) -> tuple[EscalationRecord, ...]:
             """Return the escalations with the times they really have."""

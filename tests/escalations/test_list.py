@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import NotFoundError
+from agentguard import NotFoundError, UsageError
 from tests.engine.given import REFUNDS
 from tests.escalations.given import approve, people, reject, staffed
 
@@ -81,3 +81,8 @@ def test_each_end_has_a_state_of_its_own(open_shop, state):
             shop.guard.recover()
     assert [record.id for record in shop.guard.escalations.list(state)] == [asked.escalation.id]
     assert shop.guard.audit.verify().ok
+
+
+def test_a_state_that_there_is_not_is_an_error_and_no_empty_list(open_shop):
+    with pytest.raises(UsageError, match="None or one of open, approved, .* as `state`, got `opne`"):
+        open_shop().guard.escalations.list("opne")
