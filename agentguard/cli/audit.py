@@ -56,6 +56,9 @@ def list_entries(
         since=moment_of(since) if since is not None else None,
         newest_first=True,
     )
+    kinds = Narrator(guard, ()).kinds
+    if not found and kind is not None and kind not in kinds:
+        raise UsageError(f"expected one of {', '.join(kinds)} for --kind, got `{kind}`, which no entry is")
     if json:
         print_json([document(entry) for entry in found])
         return
@@ -214,7 +217,9 @@ def _verification(checked: Verification, differing: list[dict[str, Any]] | None)
 
 
 def _what(kind: str, body: dict[str, Any]) -> str:
-    """Return one word for an entry: a decision's verdict, or that people lifted it, or what kind of entry it is."""
+    """Return an entry in a word or two: a decision's verdict, or that people lifted it, a vote, or the entry's kind."""
+    if kind == "voted":
+        return "voted yes" if body["vote"]["approve"] else "voted no"
     if kind != "decided":
         return kind
     return "approved" if body["approved"] else str(body["verdict"])

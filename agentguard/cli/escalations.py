@@ -38,7 +38,7 @@ from agentguard.store.records import EscalationRecord
 
 app = typer.Typer(help="What waits for people, and their votes.", no_args_is_help=True)
 
-STATES = ("open", "approved", "used", "rejected", "amended", "expired", "withdrawn", "passed_on")
+STATES = escalating.STATES
 
 
 @app.command("list")
@@ -110,9 +110,7 @@ def show(
             output.prose(vote_text(_vote(vote)), indent=2)
     output.line()
     if shown.record.state == escalating.OPEN:
-        output.line(
-            "to decide it: `agentguard escalations approve`, `reject` or `amend`, with its id and -r", style="dim"
-        )
+        output.line("to decide it: `agentguard escalations approve ID -r WHY`, or `reject`, or `amend`", style="dim")
     if shown.packet.closed:
         output.line("--personal shows what is personal to who may decide, and records that", style="dim")
 

@@ -69,6 +69,11 @@ class Narrator:
             **escalated.TELLERS,
         }
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind of entry that there are words for."""
+        return tuple(self._tellers)
+
     def tell(self, entry: Entry) -> Told:
         """Return one entry in words; a kind that is not known here is told by its name."""
         body = entry.document
@@ -326,6 +331,8 @@ def _voted(body: dict[str, Any]) -> Told:
         ("known by", known_by(vote["authenticated"])),
         ("groups", ", ".join(vote["groups"]) or "none"),
         ("escalation", f"{body['escalation']} is {body['escalation_state']}"),
+        *(("shown", reason.split(":", 2)[1]) for reason in vote["reasons"]),
+        ("personal", f"seen {moment(vote['viewed_at'])} UTC" if vote["viewed_at"] else "not looked at"),
     ]
     details += [(name, vote[key]) for name, key in (("reason", "reason_code"), ("note", "note")) if vote[key]]
     word = "approved" if vote["approve"] else "rejected"

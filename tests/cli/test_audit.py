@@ -47,6 +47,13 @@ def test_a_customer_is_found_by_id_and_by_pseudonym_and_nobody_is_remembered_by_
         assert keys.execute("SELECT count(*) FROM customer").fetchone() == before
 
 
+def test_a_kind_that_is_mistyped_is_no_empty_list(shop, command):
+    said = command("audit", "list", "--kind", "vote")
+    assert (said.code, said.out) == (2, "")
+    assert "voted" in said.err
+    assert command("audit", "list", "--kind", "expired").out == "no entries\n"
+
+
 def test_pages_join_without_a_gap(shop, command):
     whole = [item["pos"] for item in command("audit", "list", "--json").json]
     first = [item["pos"] for item in command("audit", "list", "--limit", "4", "--json").json]

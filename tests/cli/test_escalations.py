@@ -59,6 +59,15 @@ def test_a_page_after_something_unknown_is_no_empty_page(shop, command):
     assert "`agentguard escalations list` has them" in said.err
 
 
+def test_the_record_says_how_somebody_voted_and_what_they_were_shown(shop, command):
+    command("escalations", "reject", shop.ids["esc:waiting"], "-r", "goodwill")
+    listed = command("audit", "list", "--kind", "voted", "--limit", "1")
+    assert "voted no" in listed.out
+    shown = " ".join(command("audit", "show", shop.ids["waiting"]).out.split())
+    assert "maria rejected it known by os_login" in shown
+    assert "shown refunds/large personal not looked at" in shown
+
+
 def test_a_no_denies_the_action(shop, command):
     said = command("escalations", "reject", shop.ids["esc:waiting"], "--json", "-r", "goodwill")
     assert said.code == 0
