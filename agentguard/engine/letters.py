@@ -167,7 +167,7 @@ class _Writing:
             yield say("how.waiting")
             return
         name = self._ended_by or ("under_way" if state in UNDER_WAY else str(state))
-        yield say(f"outcome.{name}")
+        yield say(f"outcome.{name}", reference=recorded.kept(self.action).get("amended", ""))
         decided_by_people = self.body["approved"] or self._ended_by in ("rejected", "amended")
         yield say("how.people" if decided_by_people else "how.automatic")
 

@@ -108,6 +108,9 @@ def test_each_way_in_which_it_can_end_has_its_sentence(open_shop):
     rejected = shop.ask("61.00", key="rejected", order_id="A-2")
     shop.guard.escalations.reject(rejected.escalation.id, by="tom", reason_code="not_entitled")
     assert outcome(shop, rejected)[0].startswith("A person looked at it and decided against it.")
+    changed = shop.ask("63.00", key="changed", order_id="A-4")
+    ballot = shop.guard.escalations.amend(changed.escalation.id, {"amount": "55.00"}, by="tom", reason_code="goodwill")
+    assert f"took its place, under the reference {ballot.action_id}," in outcome(shop, changed)[0]
     late = shop.ask("62.00", key="late", order_id="A-3")
     shop.clock.advance(timedelta(days=3))
     shop.guard.recover()
