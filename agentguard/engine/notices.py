@@ -75,6 +75,9 @@ class Notices:
     def __init__(self, store: Store, channels: Iterable[Channel], tenant: str) -> None:
         self._store = store
         self._tenant = tenant
+        several: object = channels
+        if not isinstance(several, Iterable):
+            raise ConfigurationError([f"expected `notices` as a list of channels, got one {type(several).__name__}"])
         given = tuple(channels)
         for channel in given:
             name = getattr(channel, "name", None)

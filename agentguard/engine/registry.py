@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
-from agentguard.engine.effect import Effect, Idempotent, Read, Retry
+from agentguard.engine.effect import Effect, Idempotent, Queryable, Read, Retry
 from agentguard.errors import ConfigurationError, UsageError
 
 Registering = TypeVar("Registering", bound=Callable[..., Any])
@@ -166,7 +166,7 @@ class Registry:
         self._still_open(tool.action)
         if tool.action in self.tools:
             raise UsageError(f"action `{tool.action}` has a tool already; register each action once")
-        problems = [tool.signature.problem] if tool.signature.problem else []
+        problems = [*([tool.signature.problem] if tool.signature.problem else []), *_misfits(tool)]
         if tool.retry is not None and not tool.may_repeat:
             problems.append(
                 "has `retry` but its effect is neither `Read` nor `Idempotent`; a repeated call could act twice"
@@ -196,3 +196,26 @@ class Registry:
     def _still_open(self, name: str) -> None:
         if self.frozen:
             raise UsageError(f"`{name}` comes after the guard has started; register everything before the first action")
+
+
+def _misfits(tool: Tool) -> Iterator[str]:
+    """Yield which settings are not of their kind; a host that checks no types would learn it amid a deed."""
+    effect: object = tool.effect
+    if not isinstance(effect, Effect):
+        shown = effect.__name__ if isinstance(effect, type) else type(effect).__name__
+        yield f"has no effect: expected one like `Read()` or `Idempotent(ttl=timedelta(hours=24))`, got `{shown}`"
+    lengths: dict[str, object] = {"timeout": timedelta() if tool.timeout is None else tool.timeout}
+    given = {"settles": tool.settles, "reference": tool.reference}
+    functions: dict[str, object] = {name: function for name, function in given.items() if function is not None}
+    match effect:
+        case Idempotent(ttl=ttl):
+            lengths["ttl"] = ttl
+        case Queryable(lookup=lookup, settle_lag=lag):
+            lengths["settle_lag"] = lag
+            functions["lookup"] = lookup
+    for name, length in lengths.items():
+        if not isinstance(length, timedelta):
+            yield f"has a `{name}` that is no length of time: expected a `timedelta`, got {type(length).__name__}"
+    for name, function in functions.items():
+        if not callable(function):
+            yield f"has a `{name}` that cannot be called: expected a function, got {type(function).__name__}"

@@ -160,6 +160,26 @@ def test_registering_twice_too_late_or_wrongly_is_an_error(guard):
         guard.fact("late")(lambda: None)
 
 
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"effect": Idempotent}, "got `Idempotent`"),
+        ({"effect": "read"}, "got `str`"),
+        ({"effect": Idempotent(ttl=60)}, "`ttl` that is no length of time: expected a `timedelta`, got int"),
+        ({"effect": Queryable(lookup=None, settle_lag=3)}, "`settle_lag` that is no length of time"),
+        ({"effect": Queryable(lookup=None)}, "`lookup` that cannot be called: expected a function, got NoneType"),
+        ({"effect": Queryable(lookup="find")}, "`lookup` that cannot be called: expected a function, got str"),
+        ({"timeout": 30}, "`timeout` that is no length of time: expected a `timedelta`, got int"),
+        ({"settles": {"amount": 1}}, "`settles` that cannot be called"),
+        ({"reference": "id"}, "`reference` that cannot be called"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_before_anything_is_done(guard, settings, said):
+    with pytest.raises(ConfigurationError, match=r"tool of `thing\.do` has") as refused:
+        guard.action("thing.do", **settings)(lambda item, *, key: "done")
+    assert said in str(refused.value)
+
+
 def test_settings_of_a_tool_that_contradict_each_other_are_refused(guard):
     with pytest.raises(ConfigurationError, match="takes no `key`"):
         guard.action("thing.do", effect=Idempotent(timedelta(hours=1)))(lambda item: None)

@@ -365,6 +365,8 @@ def test_a_channel_that_cannot_say_what_it_wants_is_seen_to_fail_and_holds_up_no
 def test_mistakes_in_what_is_told_where_are_found_at_once(open_shop):
     with pytest.raises(ConfigurationError, match="same name"):
         open_shop(notices=[Desk(), Desk()])
+    with pytest.raises(ConfigurationError, match="a list of channels, got one Desk"):
+        open_shop(notices=Desk())
     for named in ("", "x" * 201, "two\nlines", None):
         with pytest.raises(ConfigurationError, match="printable"):
             open_shop(notices=[Desk(named)])
