@@ -97,7 +97,12 @@ class Audit:
         """Return entries a page at a time; `after` is the last position of the page before.
 
         `action`, `customer` and `verdict` stand inside the entries, so that entry after entry is read to find them.
+
+        Raises:
+            UsageError: There is no such verdict.
         """
+        if verdict is not None and verdict not in recorded.VERDICTS:
+            raise UsageError(f"expected a verdict of {', '.join(recorded.VERDICTS)}, got `{verdict!s:.100}`")
         filters = EntryFilter(stream=tenant, kind=kind, action_id=action_id, since=since, until=until)
         wanted = {name: value for name, value in (("action", action), ("verdict", verdict)) if value is not None}
 

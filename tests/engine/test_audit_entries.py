@@ -192,3 +192,11 @@ def test_what_is_not_there_is_said_so(open_shop):
 
 def as_dict(entry):
     return {name: getattr(entry, name) for name in entry.__slots__}
+
+
+def test_a_verdict_that_there_is_not_is_an_error_and_no_empty_list(open_shop):
+    shop = open_shop()
+    shop.ask("20")
+    assert [entry.kind for entry in shop.guard.audit.list(verdict="allow")] == ["decided"]
+    with pytest.raises(UsageError, match=r"expected a verdict of .*deny.*, got `alow`"):
+        shop.guard.audit.list(verdict="alow")

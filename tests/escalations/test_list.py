@@ -84,5 +84,5 @@ def test_each_end_has_a_state_of_its_own(open_shop, state):
 
 
 def test_a_state_that_there_is_not_is_an_error_and_no_empty_list(open_shop):
-    with pytest.raises(UsageError, match="None or one of open, approved, .* as `state`, got `opne`"):
+    with pytest.raises(UsageError, match=r"None or one of open, approved, .* as `state`, got `opne`"):
         open_shop().guard.escalations.list("opne")
