@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import sys
 import textwrap
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 FORKSERVER = multiprocessing.get_context("forkserver")
@@ -13,6 +14,8 @@ FORKSERVER.set_forkserver_preload(["agentguard.cli", "tests.engine.dying", "test
 
 def forked(target, *given):
     """Return a process that is about to do this; what it is given must be picklable."""
+    with contextlib.chdir(Path(__file__).parent):  # the server outlives the folder of whichever test is the first
+        ensure_running()
     return FORKSERVER.Process(target=target, args=given)
 
 
