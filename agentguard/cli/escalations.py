@@ -28,7 +28,7 @@ from agentguard.cli.opened import (
 from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.cli.votes import Id
 from agentguard.core.packet import WIDTH
-from agentguard.core.prose import inline, moment, span
+from agentguard.core.prose import inline, moment, printable, span
 from agentguard.core.request import Vote
 from agentguard.engine import escalating
 from agentguard.engine.figures import Figures, Voter
@@ -66,8 +66,8 @@ def list_escalations(
     for record in found:
         text.append(f"\n\n{record.id}" if text else record.id, style="bold")
         for name, value in _summary(guard, record, now):
-            text.append(f"\n  {name:<9}  ", style="dim").append(value)
-    output.console.print(text, soft_wrap=True)
+            text.append(f"\n  {name:<9}  ", style="dim").append(printable(value))
+    output.text(text)
     if len(found) == limit:
         output.line(f"more may be there: --after {found[-1].id}")
 

@@ -39,6 +39,13 @@ class Output:
         """Print one line of plain text."""
         self.console.print(Text(printable(text), style=style), soft_wrap=True)
 
+    def text(self, text: Text) -> None:
+        """Print much at once, as it is; where nobody sees colours none are worked out, which takes longest."""
+        if self.console.is_terminal:
+            self.console.print(text, soft_wrap=True)
+        else:
+            self.console.file.write(f"{text.plain}\n")
+
     def prose(self, text: str, *, indent: int = 0, style: str = "") -> None:
         """Print a sentence, wrapped between words."""
         self.console.print(Padding(Text(printable(text), style=style), (0, 0, 0, indent), expand=False))
