@@ -13,10 +13,18 @@ FORKSERVER.set_forkserver_preload(["agentguard.cli", "tests.engine.dying", "test
 
 
 def forked(target, *given):
-    """Return a process that is about to do this; what it is given must be picklable."""
+    """Return a process that is about to do this where the test is; what it is given must be picklable."""
     with contextlib.chdir(Path(__file__).parent):  # the server outlives the folder of whichever test is the first
         ensure_running()
-    return FORKSERVER.Process(target=target, args=given)
+    return FORKSERVER.Process(target=_there, args=(str(Path.cwd()), dict(os.environ), target, given))
+
+
+def _there(folder, environment, target, given):
+    """Do something in a test's folder and environment: the server has those of whichever test was the first."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    target(*given)
 
 
 @contextlib.contextmanager

@@ -21,9 +21,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(address, books, effect, moment, keys):
-    os.environ.pop("AGENTGUARD_KEYS", None)  # of the test that began the server of processes
-    os.environ |= keys
+def main(address, books, effect, moment):
     made = shop(address, effect=EFFECTS[effect], reference=lambda _: die() if moment == "before_record" else "r")
 
     def act(order_id, amount, key):
@@ -41,10 +39,8 @@ def main(address, books, effect, moment, keys):
         die()
 
 
-def recover(address, books, keys, barrier):
+def recover(address, books, barrier):
     """Recover everything ten minutes later, at the same time as others do."""
-    os.environ.pop("AGENTGUARD_KEYS", None)  # of the test that began the server of processes
-    os.environ |= keys
     made = shop(address, effect=EFFECTS["idempotent"], clock=ManualClock(START + timedelta(minutes=10)))
 
     def act(order_id, amount, key):

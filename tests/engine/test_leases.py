@@ -1,6 +1,5 @@
 """Two who recover at once: one acts, the other leaves it alone, and who dies loses what it had in time."""
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -86,9 +85,8 @@ def test_of_three_processes_that_recover_at_once_one_sends_each_action_again(ope
     shop = open_shop(effect=HOUR)
     shop.acts = lambda *_: 1 / 0
     lost = {shop.ask("1", key=f"k-{number}", order_id=f"A-{number}").decision_id for number in range(12)}
-    keys = {name: value for name, value in os.environ.items() if name == "AGENTGUARD_KEYS"}
     books, barrier = tmp_path / "books", FORKSERVER.Barrier(3)
-    running = [forked(dying.recover, address, str(books), keys, barrier) for _ in range(3)]
+    running = [forked(dying.recover, address, str(books), barrier) for _ in range(3)]
     for process in running:
         process.start()
     for process in running:

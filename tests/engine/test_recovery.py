@@ -1,6 +1,5 @@
 """Processes that die around the effect, and what the next one makes of it, by kind of effect."""
 
-import os
 import signal
 from datetime import timedelta
 
@@ -27,8 +26,7 @@ def die(address, tmp_path):
     books = tmp_path / "books"
 
     def run(effect, moment):
-        keys = {name: value for name, value in os.environ.items() if name == "AGENTGUARD_KEYS"}
-        process = forked(dying.main, address, str(books), effect, moment, keys)
+        process = forked(dying.main, address, str(books), effect, moment)
         process.start()
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
