@@ -52,6 +52,7 @@ def amend(parts: Parts, escalation_id: str, attempt: Try, changes: Mapping[str, 
     people = admission.convened(parts)
 
     def work(transaction: Transaction) -> Ballot | Refused:
+        """End the action and ask for less in one commit, or say why not."""
         record, action = admission.found(transaction, escalation_id)
         seat = admission.admitted(parts, transaction, record, action, people, attempt)
         if isinstance(seat, Refused) or not isinstance(people, People):

@@ -74,6 +74,7 @@ class _Tally:
     times: list[timedelta] = field(default_factory=list)
 
     def add(self, what: str, time: timedelta | None = None) -> None:
+        """Count one more, and how long it took if that is known."""
         self.counts[what] = self.counts.get(what, 0) + 1
         if time is not None:
             self.times.append(time)

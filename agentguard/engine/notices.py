@@ -221,6 +221,7 @@ def _failure(channel: Channel, event: Event) -> UndeliveredError | None:
     """Send an event in bounded time; return why it was not delivered, or None if it was."""
 
     def send() -> None:
+        """Send it, if the channel wants it."""
         if channel.wants(event):  # asked again: whoever could not say so fails here
             channel.send(event)
 

@@ -1,32 +1,11 @@
-"""A shop that tells people, on a file or on both engines, and a receiver of webhooks on a real socket."""
-
-from dataclasses import replace
+"""The shops whose guard does by itself what is due, and a receiver of webhooks on a real socket."""
 
 import pytest
 
-from agentguard.engine.parts import Waits
-from tests.engine.given import shop
 from tests.notices.receiver import Receiver
+from tests.worker.conftest import open_both, open_shop
 
-
-@pytest.fixture
-def open_shop(tmp_path, closed_stores):
-    opened = []
-
-    def open_one(**options):
-        # What a start does beside the first action would be a second one who sends.
-        waits = replace(options.pop("waits", Waits()), recovery=None)
-        opened.append(shop(options.pop("store", f"sqlite:///{tmp_path / 'guard.db'}"), waits=waits, **options))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.guard.close()
-
-
-@pytest.fixture
-def open_both(address, open_shop):
-    return lambda **options: open_shop(**{"store": address, **options})
+__all__ = ["open_both", "open_shop"]
 
 
 @pytest.fixture
