@@ -21,6 +21,11 @@ POWERS: Mapping[str, int] = {
     "activate": 1,
     "withdraw": 1,
     "confirm_clock": 1,
+    "read_personal": 1,
+    "legal_hold": 1,
+    "purge": 2,
+    "restore": 2,
+    "change_key": 2,
 }
 """What a person may be trusted with beside votes, and how many different people it takes where nothing else is said."""
 

@@ -14,7 +14,7 @@ from agentguard.core.entry import Versions
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle
 from agentguard.core.request import Actor
-from agentguard.engine import activation, machine, stopping, timekeeping
+from agentguard.engine import machine
 from agentguard.engine.acting import Acting, Whom
 from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Given, Proposal
@@ -22,7 +22,7 @@ from agentguard.engine.audit import Audit
 from agentguard.engine.channel import Channel
 from agentguard.engine.checking import Checking
 from agentguard.engine.considering import Considered, consider
-from agentguard.engine.continuing import again, resolve
+from agentguard.engine.continuing import again
 from agentguard.engine.customers import Customers
 from agentguard.engine.deeds import AboutDeed, Deed, Recorded
 from agentguard.engine.directory import directory
@@ -30,10 +30,9 @@ from agentguard.engine.drive import adrive, drive
 from agentguard.engine.effect import Effect, Retry, Unprotected
 from agentguard.engine.escalations import Escalations
 from agentguard.engine.force import Force
-from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.notices import Notices
+from agentguard.engine.operators import Operators
 from agentguard.engine.parts import Parts, Waits
-from agentguard.engine.powers import Person
 from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
 from agentguard.engine.rounds import Rounds, Told
@@ -53,6 +52,8 @@ class Guard:
         escalations: What waits for people, and their votes. `audit` is the record.
         check: What became of an action. `work` is one round of what is due, `on_ended` has a function told of its ends.
         told: What the customer was told. `letter` writes to them, `confirm` and `contest` take down their yes and no.
+        halt: Stops; `resume` lets go on, `resolve` ends a doubt, `limits` shows what is left, `activate` puts policies
+            into force, `confirm_clock` trusts a clock that jumped.
 
     Args:
         policies: A folder, a file, several of them, or a bundle that is loaded already.
@@ -102,6 +103,9 @@ class Guard:
         self.told, self.letter = customers.told, customers.letter
         self.check = Checking(self._parts).check
         self.on_ended, self.work = self._rounds.on_ended, self._rounds.once
+        operators = Operators(self._parts, self._bundle, tenant, self.start)
+        self.halt, self.resume, self.resolve = operators.halt, operators.resume, operators.resolve
+        self.limits, self.activate, self.confirm_clock = operators.limits, operators.activate, operators.confirm_clock
 
     @property
     def store(self) -> Store:
@@ -342,36 +346,6 @@ class Guard:
             told: Called with each answer when it is there.
         """
         return self._rounds.go(within, told)
-
-    def resolve(self, action_id: str, *, done: bool, result: Any = None, **person: Unpack[Person]) -> Answer:
-        """Say what a person found out about an action in doubt: it was done, or it was not.
-
-        Raises:
-            NotFoundError: No action has this id.
-            UsageError: The action is not in doubt, or nobody is named.
-        """
-        self.start()
-        return resolve(self._parts, action_id, done=done, result=result, **person)
-
-    def limits(self, decisions: int = RECENT) -> tuple[Headroom, ...]:
-        """Return where every limit stands now whose key occurs in so many of the newest decisions."""
-        return headrooms(self._parts, decisions)
-
-    def halt(self, target: str = "all", **person: Unpack[Person]) -> str:
-        """Stop `all`, one `action:…` or one `agent:…`, at once; returns why that may stop nothing: a mistyped name."""
-        return stopping.halt(self._parts, target, self.tenant, **person)
-
-    def resume(self, target: str = "all", **person: Unpack[Person]) -> stopping.Resumption:
-        """Let go on what was stopped; false if it was not, or as long as somebody else has to say so too."""
-        return stopping.resume(self._parts, target, self.tenant, **person)
-
-    def confirm_clock(self, **person: Unpack[Person]) -> bool:
-        """Say that the machine's clock, which jumped, is right now; false if nobody doubted it."""
-        return timekeeping.confirm(self._parts, self.tenant, **person)
-
-    def activate(self, **person: Unpack[Person]) -> activation.Activation:
-        """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""
-        return activation.activate(self._parts, self._bundle, self.tenant, **person)
 
     def close(self) -> None:
         """Close the database and the keys file; what is being recovered is left to the next one."""

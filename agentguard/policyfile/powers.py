@@ -54,6 +54,17 @@ class PowersModel(Closed):
     activate: Annotated[Grant | None, Field(description="Put policies into force.")] = None
     withdraw: Annotated[Grant | None, Field(description="Take back what waits for people.")] = None
     confirm_clock: Annotated[Grant | None, Field(description="Say that a clock that jumped is right now.")] = None
+    read_personal: Annotated[Grant | None, Field(description="See what is personal; each look is recorded.")] = None
+    legal_hold: Annotated[Grant | None, Field(description="Keep records from being purged or erased.")] = None
+    purge: Annotated[
+        Grant | None, Field(description="Take away records whose time is over; 2 people when left out.")
+    ] = None
+    restore: Annotated[
+        Grant | None, Field(description="Say that an older database was put back; 2 people when left out.")
+    ] = None
+    change_key: Annotated[
+        Grant | None, Field(description="Have the log signed with another key; 2 people when left out.")
+    ] = None
 
 
 def powers(model: PowersModel, roster: Roster, problems: Problems, places: dict[str, Place]) -> dict[str, Power]:

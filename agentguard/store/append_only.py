@@ -19,10 +19,24 @@ NEVER_CHANGED = (
     "agentguard_vote",
     "agentguard_sealed",
     "agentguard_result",
+    "agentguard_tile",
+    "agentguard_checkpoint",
+    "agentguard_cosignature",
+    "agentguard_tombstone",
 )
 
 MAY_BE_DELETED = frozenset({"agentguard_sealed", "agentguard_result"})
 """What a person's right to be forgotten may take away; an entry keeps its digest."""
+
+CHANGED_ROW_MUST = {
+    "agentguard_entry": (
+        "length(NEW.body) = 0 AND NEW.pos = OLD.pos AND NEW.stream = OLD.stream AND NEW.seq = OLD.seq"
+        " AND NEW.ts_us = OLD.ts_us AND NEW.kind = OLD.kind AND NEW.leaf = OLD.leaf"
+        " AND coalesce(NEW.action_id, '') = coalesce(OLD.action_id, '')"
+        " AND EXISTS (SELECT 1 FROM agentguard_tombstone WHERE first <= OLD.pos AND last >= OLD.pos)"
+    ),
+}
+"""The only change that a table takes: an entry's body is taken away under a tombstone, and its leaf stays."""
 
 NEW_ROW_MUST = {
     "agentguard_entry": (
@@ -52,6 +66,18 @@ NEW_ROW_MUST = {
     ),
     "agentguard_sealed": "NOT EXISTS (SELECT 1 FROM agentguard_sealed WHERE digest = NEW.digest)",
     "agentguard_result": "NOT EXISTS (SELECT 1 FROM agentguard_result WHERE action_id = NEW.action_id)",
+    "agentguard_tile": ("NEW.n = (SELECT coalesce(max(n), -1) + 1 FROM agentguard_tile WHERE level = NEW.level)"),
+    "agentguard_checkpoint": (
+        "NEW.size > coalesce((SELECT max(size) FROM agentguard_checkpoint WHERE origin = NEW.origin), 0)"
+    ),
+    "agentguard_cosignature": (
+        "NOT EXISTS (SELECT 1 FROM agentguard_cosignature WHERE origin = NEW.origin AND size = NEW.size"
+        " AND witness = NEW.witness)"
+    ),
+    "agentguard_tombstone": (
+        "NEW.first <= NEW.last AND NOT EXISTS (SELECT 1 FROM agentguard_tombstone"
+        " WHERE first <= NEW.last AND last >= NEW.first)"
+    ),
     "agentguard_log": "NOT EXISTS (SELECT 1 FROM agentguard_log)",
 }
 """By table. SQLite asks before `OR REPLACE` deletes anything, and refuses that as well."""

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from agentguard.errors import AgentGuardError, StoreSchemaError, StoreUnavailableError, UsageError
 from agentguard.store import postgresql_errors
 from agentguard.store.append_only import (
+    CHANGED_ROW_MUST,
     HEAD_GROWS,
     HEAD_SHRINKS,
     HEAD_STAYS,
@@ -155,7 +156,7 @@ class Postgresql:
         """Yield the statements that make the append-only tables refuse changes, whatever a session's role is."""
         yield _REFUSE
         for table in NEVER_CHANGED:
-            yield from _refusal(f"{table}_no_update", f"BEFORE UPDATE ON {table} FOR EACH ROW", is_append_only(table))
+            yield from _no_update(table)
             yield from _refusal(f"{table}_no_truncate", f"BEFORE TRUNCATE ON {table}", is_append_only(table))
             if table not in MAY_BE_DELETED:
                 yield from _refusal(
@@ -261,14 +262,24 @@ def _refusal(name: str, when: str, words: str) -> Iterator[str]:
     yield from _trigger(name, when, f"agentguard_refuse('{words}')")
 
 
+def _no_update(table: str) -> Iterator[str]:
+    name, when = f"{table}_no_update", f"BEFORE UPDATE ON {table} FOR EACH ROW"
+    if table in CHANGED_ROW_MUST:
+        yield from _only_if(name, when, CHANGED_ROW_MUST[table], is_append_only(table))
+    else:
+        yield from _refusal(name, when, is_append_only(table))
+
+
 def _in_order(table: str, condition: str) -> Iterator[str]:
-    words = takes_next_row_only(table)
-    function = f"{table}_in_order"
-    yield _function(
-        function,
-        f"IF NOT coalesce({condition}, false) THEN RAISE EXCEPTION USING MESSAGE = '{words}'; END IF; RETURN NEW;",
+    yield from _only_if(
+        f"{table}_in_order", f"BEFORE INSERT ON {table} FOR EACH ROW", condition, takes_next_row_only(table)
     )
-    yield from _trigger(function, f"BEFORE INSERT ON {table} FOR EACH ROW", f"{function}()")
+
+
+def _only_if(name: str, when: str, condition: str, words: str) -> Iterator[str]:
+    refusal = f"RAISE EXCEPTION USING MESSAGE = '{words}'"
+    yield _function(name, f"IF NOT coalesce({condition}, false) THEN {refusal}; END IF; RETURN NEW;")
+    yield from _trigger(name, when, f"{name}()")
 
 
 def _trigger(name: str, when: str, call: str) -> Iterator[str]:

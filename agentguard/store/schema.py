@@ -10,9 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from agentguard.errors import StoreSchemaError
 from agentguard.store import sqlite, tables
 from agentguard.store.dialect import Dialect
+from agentguard.store.evidence_tables import metadata
 from agentguard.store.ledger_clock import LedgerClock
 from agentguard.store.server_time import server_us
-from agentguard.store.tables import LogRow, metadata
+from agentguard.store.tables import LogRow
 
 _OPENING_ATTEMPTS = 20
 

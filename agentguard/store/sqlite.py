@@ -14,6 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 from agentguard.errors import StoreError, StoreSchemaError, StoreUnavailableError, TamperedError
 from agentguard.store.append_only import (
+    CHANGED_ROW_MUST,
     HEAD_GROWS,
     HEAD_SHRINKS,
     HEAD_STAYS,
@@ -94,7 +95,9 @@ class Sqlite:
     def triggers(self) -> Iterator[str]:
         """Yield the statements that make the append-only tables refuse changes."""
         for table in NEVER_CHANGED:
-            yield _trigger(f"{table}_no_update", f"BEFORE UPDATE ON {table}", is_append_only(table))
+            allowed = CHANGED_ROW_MUST.get(table)
+            when = f"BEFORE UPDATE ON {table}" + (f" WHEN NOT coalesce({allowed}, 0)" if allowed else "")
+            yield _trigger(f"{table}_no_update", when, is_append_only(table))
             if table not in MAY_BE_DELETED:
                 yield _trigger(f"{table}_no_delete", f"BEFORE DELETE ON {table}", is_append_only(table))
         for table, condition in NEW_ROW_MUST.items():

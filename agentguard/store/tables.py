@@ -49,7 +49,8 @@ def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
-def _column(kind: Any, *, key: bool = False, null: bool = False) -> Any:
+def column(kind: Any, *, key: bool = False, null: bool = False) -> Any:
+    """Return a column of a row, which is never drawn by the database and never null unless said."""
     return Field(sa_column=Column(kind, primary_key=key, nullable=null, autoincrement=False))
 
 
@@ -59,17 +60,17 @@ class LogRow(Row, table=True):
     __tablename__ = "agentguard_log"
     __table_args__ = (TYPED,)
 
-    id: int = _column(Whole, key=True)
-    log: str = _column(Words)
-    schema_version: int = _column(Integer)
-    size: int = _column(Whole)
-    leaf: str = _column(Words)
-    last_us: int = _column(Whole)
-    wall_us: int = _column(Whole)
-    uptime_us: int = _column(Whole)
-    boot: str = _column(Words)
-    vault: str | None = _column(Words, null=True)
-    created_us: int = _column(Whole)
+    id: int = column(Whole, key=True)
+    log: str = column(Words)
+    schema_version: int = column(Integer)
+    size: int = column(Whole)
+    leaf: str = column(Words)
+    last_us: int = column(Whole)
+    wall_us: int = column(Whole)
+    uptime_us: int = column(Whole)
+    boot: str = column(Words)
+    vault: str | None = column(Words, null=True)
+    created_us: int = column(Whole)
 
 
 FREQUENT_KINDS = ("decided", "settled", "released")
@@ -87,14 +88,14 @@ class EntryRow(Row, table=True):
         TYPED,
     )
 
-    pos: int = _column(Whole, key=True)
-    stream: str = _column(Words)
-    seq: int = _column(Whole)
-    ts_us: int = _column(Whole)
-    kind: str = _column(Words)
-    action_id: str | None = _column(Words, null=True)
-    leaf: str = _column(Words)
-    body: bytes = _column(LargeBinary)
+    pos: int = column(Whole, key=True)
+    stream: str = column(Words)
+    seq: int = column(Whole)
+    ts_us: int = column(Whole)
+    kind: str = column(Words)
+    action_id: str | None = column(Words, null=True)
+    leaf: str = column(Words)
+    body: bytes = column(LargeBinary)
 
 
 SELDOM = EntryRow.__table__.c.kind.not_in([literal_column(f"'{kind}'") for kind in FREQUENT_KINDS])
@@ -117,32 +118,32 @@ class ActionRow(Row, table=True):
         TYPED,
     )
 
-    id: str = _column(Words, key=True)
-    tenant: str = _column(Words)
-    agent: str = _column(Words)
-    conversation: str = _column(Words)
-    key: str = _column(Words)
-    action: str = _column(Words)
-    request_digest: str = _column(Words)
-    on_behalf_of: str = _column(Words)
-    effect: str = _column(Words)
-    arguments: str = _column(Words)
-    request: str = _column(Words)
-    fence: int = _column(Whole)
-    attempt: int = _column(Integer)
-    bundle: str | None = _column(Words, null=True)
-    escalation: str | None = _column(Words, null=True)
-    decision_entry: int | None = _column(Whole, null=True)
-    relates_to: str | None = _column(Words, null=True)
-    external_reference: str | None = _column(Words, null=True)
-    answer: str | None = _column(Words, null=True)
-    state: str = _column(Words)
-    asked_us: int = _column(Whole)
-    began_us: int | None = _column(Whole, null=True)
-    deadline_us: int | None = _column(Whole, null=True)
-    lease_us: int | None = _column(Whole, null=True)
-    updated_us: int = _column(Whole)
-    holds: str = _column(Words)
+    id: str = column(Words, key=True)
+    tenant: str = column(Words)
+    agent: str = column(Words)
+    conversation: str = column(Words)
+    key: str = column(Words)
+    action: str = column(Words)
+    request_digest: str = column(Words)
+    on_behalf_of: str = column(Words)
+    effect: str = column(Words)
+    arguments: str = column(Words)
+    request: str = column(Words)
+    fence: int = column(Whole)
+    attempt: int = column(Integer)
+    bundle: str | None = column(Words, null=True)
+    escalation: str | None = column(Words, null=True)
+    decision_entry: int | None = column(Whole, null=True)
+    relates_to: str | None = column(Words, null=True)
+    external_reference: str | None = column(Words, null=True)
+    answer: str | None = column(Words, null=True)
+    state: str = column(Words)
+    asked_us: int = column(Whole)
+    began_us: int | None = column(Whole, null=True)
+    deadline_us: int | None = column(Whole, null=True)
+    lease_us: int | None = column(Whole, null=True)
+    updated_us: int = column(Whole)
+    holds: str = column(Words)
 
 
 class AccountRow(Row, table=True):
@@ -151,14 +152,14 @@ class AccountRow(Row, table=True):
     __tablename__ = "agentguard_account"
     __table_args__ = (CheckConstraint("pending >= 0", name="agentguard_account_pending"), TYPED)
 
-    id: str = _column(Words, key=True)
-    unit: str = _column(Words)
-    pending: int = _column(Whole)
-    posted: int = _column(Whole)
-    n: int = _column(Whole)
-    last_us: int = _column(Whole)
-    last_position: int = _column(Whole)
-    reversed: int = _column(Whole)
+    id: str = column(Words, key=True)
+    unit: str = column(Words)
+    pending: int = column(Whole)
+    posted: int = column(Whole)
+    n: int = column(Whole)
+    last_us: int = column(Whole)
+    last_position: int = column(Whole)
+    reversed: int = column(Whole)
 
 
 class PostingRow(Row, table=True):
@@ -168,12 +169,12 @@ class PostingRow(Row, table=True):
     # In the order of time, so that the total before a window's start is one lookup in the key itself.
     __table_args__ = (Index("agentguard_posting_action", "action_id"), WITHOUT_HIDDEN_KEY)
 
-    account: str = _column(Words, key=True)
-    ts_us: int = _column(Whole, key=True)
-    n: int = _column(Whole, key=True)
-    amount: int = _column(Whole)
-    cum: int = _column(Whole)
-    action_id: str = _column(Words)
+    account: str = column(Words, key=True)
+    ts_us: int = column(Whole, key=True)
+    n: int = column(Whole, key=True)
+    amount: int = column(Whole)
+    cum: int = column(Whole)
+    action_id: str = column(Words)
 
 
 class ReversalRow(Row, table=True):
@@ -186,12 +187,12 @@ class ReversalRow(Row, table=True):
         WITHOUT_HIDDEN_KEY,
     )
 
-    account: str = _column(Words, key=True)
-    original: str = _column(Words, key=True)
-    action_id: str = _column(Words, key=True)
-    ts_us: int = _column(Whole)
-    amount: int = _column(Whole)
-    position: int = _column(Whole)
+    account: str = column(Words, key=True)
+    original: str = column(Words, key=True)
+    action_id: str = column(Words, key=True)
+    ts_us: int = column(Whole)
+    amount: int = column(Whole)
+    position: int = column(Whole)
 
 
 class ActionValueRow(Row, table=True):
@@ -203,13 +204,13 @@ class ActionValueRow(Row, table=True):
         WITHOUT_HIDDEN_KEY,
     )
 
-    action_id: str = _column(Words, key=True)
-    name: str = _column(Words, key=True)
-    tenant: str = _column(Words)
-    action: str = _column(Words)
-    value: str = _column(Words)
-    entry: int = _column(Whole)
-    at_us: int = _column(Whole)
+    action_id: str = column(Words, key=True)
+    name: str = column(Words, key=True)
+    tenant: str = column(Words)
+    action: str = column(Words)
+    value: str = column(Words)
+    entry: int = column(Whole)
+    at_us: int = column(Whole)
 
 
 class PolicyTextRow(Row, table=True):
@@ -218,11 +219,11 @@ class PolicyTextRow(Row, table=True):
     __tablename__ = "agentguard_policy_text"
     __table_args__ = (Index("agentguard_policy_text_name", "name", "version"), WITHOUT_HIDDEN_KEY)
 
-    digest: str = _column(Words, key=True)
-    name: str = _column(Words)
-    version: int = _column(Whole)
-    text: str = _column(Words)
-    stored_us: int = _column(Whole)
+    digest: str = column(Words, key=True)
+    name: str = column(Words)
+    version: int = column(Whole)
+    text: str = column(Words)
+    stored_us: int = column(Whole)
 
 
 class BundleRow(Row, table=True):
@@ -231,9 +232,9 @@ class BundleRow(Row, table=True):
     __tablename__ = "agentguard_bundle"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    digest: str = _column(Words, key=True)
-    policies: str = _column(Words)
-    stored_us: int = _column(Whole)
+    digest: str = column(Words, key=True)
+    policies: str = column(Words)
+    stored_us: int = column(Whole)
 
 
 class ActivationRow(Row, table=True):
@@ -242,11 +243,11 @@ class ActivationRow(Row, table=True):
     __tablename__ = "agentguard_activation"
     __table_args__ = (TYPED,)
 
-    n: int = _column(Whole, key=True)
-    bundle: str = _column(Words)
-    by: str = _column(Words)
-    why: str = _column(Words)
-    at_us: int = _column(Whole)
+    n: int = column(Whole, key=True)
+    bundle: str = column(Words)
+    by: str = column(Words)
+    why: str = column(Words)
+    at_us: int = column(Whole)
 
 
 class HaltRow(Row, table=True):
@@ -255,10 +256,10 @@ class HaltRow(Row, table=True):
     __tablename__ = "agentguard_halt"
     __table_args__ = (TYPED,)
 
-    target: str = _column(Words, key=True)
-    by: str = _column(Words)
-    why: str = _column(Words)
-    at_us: int = _column(Whole)
+    target: str = column(Words, key=True)
+    by: str = column(Words)
+    why: str = column(Words)
+    at_us: int = column(Whole)
 
 
 class EscalationRow(Row, table=True):
@@ -272,19 +273,19 @@ class EscalationRow(Row, table=True):
         TYPED,
     )
 
-    id: str = _column(Words, key=True)
-    tenant: str = _column(Words)
-    action_id: str = _column(Words)
-    kind: str = _column(Words)
-    state: str = _column(Words)
-    routes: str = _column(Words)
-    request_digest: str = _column(Words)
-    reasons: str = _column(Words)
-    shown: str = _column(Words)
-    opened_us: int = _column(Whole)
-    due_us: int | None = _column(Whole, null=True)
-    remind_us: int | None = _column(Whole, null=True)
-    closed_us: int | None = _column(Whole, null=True)
+    id: str = column(Words, key=True)
+    tenant: str = column(Words)
+    action_id: str = column(Words)
+    kind: str = column(Words)
+    state: str = column(Words)
+    routes: str = column(Words)
+    request_digest: str = column(Words)
+    reasons: str = column(Words)
+    shown: str = column(Words)
+    opened_us: int = column(Whole)
+    due_us: int | None = column(Whole, null=True)
+    remind_us: int | None = column(Whole, null=True)
+    closed_us: int | None = column(Whole, null=True)
 
 
 class VoteRow(Row, table=True):
@@ -293,11 +294,11 @@ class VoteRow(Row, table=True):
     __tablename__ = "agentguard_vote"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    escalation: str = _column(Words, key=True)
-    voter: str = _column(Words, key=True)
-    approve: int = _column(Integer)
-    document: str = _column(Words)
-    voted_us: int = _column(Whole)
+    escalation: str = column(Words, key=True)
+    voter: str = column(Words, key=True)
+    approve: int = column(Integer)
+    document: str = column(Words)
+    voted_us: int = column(Whole)
 
 
 class SealedRow(Row, table=True):
@@ -306,8 +307,8 @@ class SealedRow(Row, table=True):
     __tablename__ = "agentguard_sealed"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    digest: str = _column(Words, key=True)
-    sealed: bytes = _column(LargeBinary)
+    digest: str = column(Words, key=True)
+    sealed: bytes = column(LargeBinary)
 
 
 class ResultRow(Row, table=True):
@@ -316,8 +317,8 @@ class ResultRow(Row, table=True):
     __tablename__ = "agentguard_result"
     __table_args__ = (WITHOUT_HIDDEN_KEY,)
 
-    action_id: str = _column(Words, key=True)
-    sealed: bytes = _column(LargeBinary)
+    action_id: str = column(Words, key=True)
+    sealed: bytes = column(LargeBinary)
 
 
 class CursorRow(Row, table=True):
@@ -326,13 +327,10 @@ class CursorRow(Row, table=True):
     __tablename__ = "agentguard_cursor"
     __table_args__ = (TYPED,)
 
-    name: str = _column(Words, key=True)
-    position: int = _column(Whole)
-    fence: int = _column(Whole)
-    lease_us: int | None = _column(Whole, null=True)
-    attempts: int = _column(Integer)
-    error: str = _column(Words)
-    stopped: int = _column(Integer)
-
-
-metadata = LogRow.__table__.metadata
+    name: str = column(Words, key=True)
+    position: int = column(Whole)
+    fence: int = column(Whole)
+    lease_us: int | None = column(Whole, null=True)
+    attempts: int = column(Integer)
+    error: str = column(Words)
+    stopped: int = column(Integer)

@@ -250,7 +250,7 @@ class Transaction(Reading):
                 f"`version: {version + 1}`"
             )
         values = {"digest": text_digest, "name": name, "version": version, "text": text, "stored_us": self._now_us}
-        self._write(insert(table).values(values))
+        self.write(insert(table).values(values))
 
     def store_bundle(self, bundle_digest: str, policies: Sequence[str]) -> None:
         """Store which policy texts make a bundle; the same again changes nothing.
@@ -269,7 +269,7 @@ class Transaction(Reading):
             return
         document = canonical_bytes(list(policies)).decode()
         values = {"digest": bundle_digest, "policies": document, "stored_us": self._now_us}
-        self._write(insert(BundleRow.__table__).values(values))
+        self.write(insert(BundleRow.__table__).values(values))
 
     def activate(self, bundle_digest: str, who: str, why: str) -> None:
         """Put a stored bundle into force.
@@ -283,15 +283,15 @@ class Transaction(Reading):
         last = self._first(select(_activation.c.n).order_by(_activation.c.n.desc()).limit(1))
         number = 1 if last is None else last["n"] + 1
         values = {"n": number, "bundle": bundle_digest, "by": who, "why": why, "at_us": self._now_us}
-        self._write(insert(_activation).values(values))
+        self.write(insert(_activation).values(values))
         self._layer.set(IN_FORCE, bundle_digest)
 
     def halt(self, target: str, who: str, why: str) -> None:
         """Stop `all`, one `action:name` or one `agent:name`; a second stop replaces who and why."""
         self._needs_entry = f"halted `{target}`"
         table = HaltRow.__table__
-        self._write(delete(table).where(table.c.target == target))
-        self._write(insert(table).values({"target": target, "by": who, "why": why, "at_us": self._now_us}))
+        self.write(delete(table).where(table.c.target == target))
+        self.write(insert(table).values({"target": target, "by": who, "why": why, "at_us": self._now_us}))
         stays = [halt for halt in self.halts() if halt.target != target]
         new = Halt(target, who, why, from_microseconds(self._now_us))
         self._layer.set(HALTS, tuple(sorted([*stays, new], key=lambda halt: halt.target)))
@@ -301,7 +301,7 @@ class Transaction(Reading):
         self._needs_entry = f"resumed `{target}`"
         table = HaltRow.__table__
         self._layer.set(HALTS, tuple(halt for halt in self.halts() if halt.target != target))
-        return self._write(delete(table).where(table.c.target == target)) == 1
+        return self.write(delete(table).where(table.c.target == target)) == 1
 
     def open_escalation(self, record: EscalationRecord) -> None:
         """Store what waits for people now."""
@@ -358,12 +358,12 @@ class Transaction(Reading):
                 f"all, got another one"
             )
         self._needs_entry = f"voted on escalation `{vote.escalation}`"
-        self._write(insert(VoteRow.__table__).values(rows.vote_values(vote)))
+        self.write(insert(VoteRow.__table__).values(rows.vote_values(vote)))
 
     def bind_vault(self, fingerprint: str) -> None:
         """Remember which vault the accounts are counted under; the first one stays."""
         table = LogRow.__table__
-        self._write(update(table).where(table.c.vault.is_(None)).values(vault=fingerprint))
+        self.write(update(table).where(table.c.vault.is_(None)).values(vault=fingerprint))
 
     def store_result(self, action_id: str, sealed: bytes) -> None:
         """Store the sealed result of an action, once."""
@@ -394,6 +394,6 @@ class Transaction(Reading):
                 )
         return self._head
 
-    def _write(self, clause: Insert | Update | Delete) -> int:
-        """Write what is written seldom at once, after everything before it; return how many rows it changed."""
+    def write(self, clause: Insert | Update | Delete) -> int:
+        """Write a statement of this package that runs seldom, after everything before it; return how many rows."""
         return self._lookups.change(clause)

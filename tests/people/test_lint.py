@@ -76,7 +76,7 @@ def test_a_single_person_in_every_group_is_told():
 
 def test_powers_that_nobody_speaks_of_and_those_that_too_few_have_are_told():
     assert of_people(("operators: [maria, tom]\n", "")) == [("powers_undeclared", 1)]
-    assert of_people(("operators: [maria, tom]", "operators: [maria]")) == [("power_without_people", 9)]
+    assert set(of_people(("operators: [maria, tom]", "operators: [maria]"))) == {("power_without_people", 9)}
     assert of_people(("operators:", "powers: {erase: []}\noperators:")) == [("power_without_people", 9)]
     assert {code for code, _ in of_people(("operators: [maria, tom]", "powers: {halt: [maria]}"))} == {
         "power_without_people"

@@ -6,7 +6,7 @@ import pytest
 
 from agentguard.errors import StoreSchemaError, StoreUnavailableError, TamperedError, UsageError
 from agentguard.store import Store
-from agentguard.store.tables import metadata
+from agentguard.store.evidence_tables import metadata
 from agentguard.store.verification import verify
 from tests.store.given import HandClock, begin, usage
 

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from agentguard.errors import StoreError, StoreSchemaError, TamperedError
-from agentguard.store import Store, tables
+from agentguard.store import Store, evidence_tables, tables
 from agentguard.store.address import dialect_of, read_address
 from agentguard.store.migrations import steps
 from agentguard.store.upgrading import Upgrade, upgrade, version_at
@@ -81,7 +81,7 @@ def test_the_steps_out_of_nothing_make_what_a_new_database_has(address, blank):
 def test_alembic_finds_no_difference_between_a_new_database_and_the_tables(address):
     Store.open(address, HandClock()).close()
     with connected(address) as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), evidence_tables.metadata) == []
 
 
 def two(op):

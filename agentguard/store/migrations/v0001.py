@@ -13,16 +13,22 @@ def upgrade(op: Operations) -> None:
     _action_value(op)
     _activation(op)
     _bundle(op)
+    _checkpoint(op)
+    _cosignature(op)
     _cursor(op)
     _entry(op)
     _escalation(op)
     _halt(op)
+    _legal_hold(op)
     _log(op)
     _policy_text(op)
     _posting(op)
     _result(op)
     _reversal(op)
+    _review(op)
     _sealed(op)
+    _tile(op)
+    _tombstone(op)
     _vote(op)
 
 
@@ -127,6 +133,33 @@ def _bundle(op: Operations) -> None:
     )
 
 
+def _checkpoint(op: Operations) -> None:
+    op.create_table(
+        "agentguard_checkpoint",
+        column("origin", WORDS),
+        column("size", WHOLE),
+        column("note", WORDS),
+        column("at_us", WHOLE),
+        sa.PrimaryKeyConstraint("origin", "size"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _cosignature(op: Operations) -> None:
+    op.create_table(
+        "agentguard_cosignature",
+        column("origin", WORDS),
+        column("size", WHOLE),
+        column("witness", WORDS),
+        column("line", WORDS),
+        column("at_us", WHOLE),
+        sa.PrimaryKeyConstraint("origin", "size", "witness"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
 def _cursor(op: Operations) -> None:
     op.create_table(
         "agentguard_cursor",
@@ -200,6 +233,19 @@ def _halt(op: Operations) -> None:
         column("why", WORDS),
         column("at_us", WHOLE),
         sa.PrimaryKeyConstraint("target"),
+        sqlite_strict=True,
+    )
+
+
+def _legal_hold(op: Operations) -> None:
+    op.create_table(
+        "agentguard_legal_hold",
+        column("id", WORDS),
+        column("scope", WORDS),
+        column("by", WORDS),
+        column("why", WORDS),
+        column("at_us", WHOLE),
+        sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,
     )
 
@@ -282,12 +328,55 @@ def _reversal(op: Operations) -> None:
     op.create_index("agentguard_reversal_time", "agentguard_reversal", ["account", "ts_us", "amount"], unique=False)
 
 
+def _review(op: Operations) -> None:
+    op.create_table(
+        "agentguard_review",
+        column("id", WORDS),
+        column("policy", WORDS),
+        column("action_id", WORDS),
+        column("entry", WHOLE),
+        column("stratum", WORDS),
+        column("week", WORDS),
+        column("how", WORDS),
+        column("verdict", WORDS, null=True),
+        column("drawn_us", WHOLE),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_strict=True,
+    )
+    op.create_index("agentguard_review_waiting", "agentguard_review", ["verdict", "drawn_us"], unique=False)
+
+
 def _sealed(op: Operations) -> None:
     op.create_table(
         "agentguard_sealed",
         column("digest", WORDS),
         column("sealed", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("digest"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _tile(op: Operations) -> None:
+    op.create_table(
+        "agentguard_tile",
+        column("level", sa.Integer()),
+        column("n", WHOLE),
+        column("root", sa.LargeBinary()),
+        column("hashes", sa.LargeBinary()),
+        sa.PrimaryKeyConstraint("level", "n"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _tombstone(op: Operations) -> None:
+    op.create_table(
+        "agentguard_tombstone",
+        column("first", WHOLE),
+        column("last", WHOLE),
+        column("entry", WHOLE),
+        sa.PrimaryKeyConstraint("first"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,54 @@
+"""What operators do with a guard: stop and let go, end a doubt, see what is left, put policies into force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Unpack
+
+from agentguard.core.policy import Bundle
+from agentguard.engine import activation, stopping, timekeeping
+from agentguard.engine.answers import Answer
+from agentguard.engine.continuing import resolve
+from agentguard.engine.headroom import RECENT, Headroom, headrooms
+from agentguard.engine.parts import Parts
+from agentguard.engine.powers import Person
+
+
+class Operators:
+    """What a guard does for operators; `Guard` has each of these as its own."""
+
+    def __init__(self, parts: Parts, bundle: Bundle, tenant: str, start: Callable[[], None]) -> None:
+        self._parts = parts
+        self._bundle = bundle
+        self._tenant = tenant
+        self._start = start
+
+    def resolve(self, action_id: str, *, done: bool, result: Any = None, **person: Unpack[Person]) -> Answer:
+        """Say what a person found out about an action in doubt: it was done, or it was not.
+
+        Raises:
+            NotFoundError: No action has this id.
+            UsageError: The action is not in doubt, or nobody is named.
+        """
+        self._start()
+        return resolve(self._parts, action_id, done=done, result=result, **person)
+
+    def limits(self, decisions: int = RECENT) -> tuple[Headroom, ...]:
+        """Return where every limit stands now whose key occurs in so many of the newest decisions."""
+        return headrooms(self._parts, decisions)
+
+    def halt(self, target: str = "all", **person: Unpack[Person]) -> str:
+        """Stop `all`, one `action:…` or one `agent:…`, at once; returns why that may stop nothing: a mistyped name."""
+        return stopping.halt(self._parts, target, self._tenant, **person)
+
+    def resume(self, target: str = "all", **person: Unpack[Person]) -> stopping.Resumption:
+        """Let go on what was stopped; false if it was not, or as long as somebody else has to say so too."""
+        return stopping.resume(self._parts, target, self._tenant, **person)
+
+    def confirm_clock(self, **person: Unpack[Person]) -> bool:
+        """Say that the machine's clock, which jumped, is right now; false if nobody doubted it."""
+        return timekeeping.confirm(self._parts, self._tenant, **person)
+
+    def activate(self, **person: Unpack[Person]) -> activation.Activation:
+        """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""
+        return activation.activate(self._parts, self._bundle, self._tenant, **person)
