@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from agentguard.cli import exits, timeline
-from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import Narrator
+from agentguard.cli.customers import customer_text, narrator
 from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
 from agentguard.cli.output import Output, print_json, verdict_text
-from agentguard.cli.told import Details
+from agentguard.core.narration.narrator import Narrator
+from agentguard.core.narration.told import Details
 from agentguard.core.prose import moment
 from agentguard.engine import machine
 from agentguard.engine.guard import Guard
@@ -56,7 +56,7 @@ def list_entries(
         since=moment_of(since) if since is not None else None,
         newest_first=True,
     )
-    kinds = Narrator(guard, ()).kinds
+    kinds = narrator(guard, ()).kinds
     if not found and kind is not None and kind not in kinds:
         raise UsageError(f"expected one of {', '.join(kinds)} for --kind, got `{kind}`, which no entry is")
     if json:
@@ -87,8 +87,8 @@ def show(
         print_json(document(entry))
         return
     output = Output()
-    narrator = Narrator(guard, guard.audit.of(entry.action_id) if entry.action_id else [entry])
-    timeline.show_entry(output, narrator, entry, _standing(narrator, entry))
+    told = narrator(guard, guard.audit.of(entry.action_id) if entry.action_id else [entry])
+    timeline.show_entry(output, told, entry, _standing(told, entry))
 
 
 @app.command()

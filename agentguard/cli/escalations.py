@@ -12,7 +12,6 @@ from rich.text import Text
 
 from agentguard.cli import contests, votes
 from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import reason_text, vote_text
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
@@ -27,6 +26,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.cli.votes import Id
+from agentguard.core.narration.narrator import reason_text, vote_text
 from agentguard.core.packet import WIDTH
 from agentguard.core.prose import inline, moment, printable, span
 from agentguard.core.request import Vote

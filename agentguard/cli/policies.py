@@ -11,7 +11,6 @@ import typer
 from agentguard import policyfile
 from agentguard.cli import caseruns, exits, explanations
 from agentguard.cli.files import Kind, files_of, people_for
-from agentguard.cli.interventions import openings
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
@@ -26,6 +25,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.problems import print_problem, problem_document
+from agentguard.core.narration.interventions import openings
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle, Policy
 from agentguard.core.prose import moment

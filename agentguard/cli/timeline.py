@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from agentguard.cli.customers import customer_text
-from agentguard.cli.narration import Narrator
+from agentguard.cli.customers import customer_text, narrator
 from agentguard.cli.output import Output, verdict_text
-from agentguard.cli.told import Details
+from agentguard.core.narration.narrator import Narrator
+from agentguard.core.narration.told import Details
 from agentguard.core.prose import inline, moment
 from agentguard.engine.guard import Guard
 from agentguard.store.records import ActionRecord, Entry
@@ -20,15 +20,15 @@ def show(output: Output, guard: Guard, record: ActionRecord) -> None:
     output.heading(record.action)
     output.pairs(_facts(guard, record))
     entries = guard.audit.of(record.id)
-    narrator = Narrator(guard, entries)
+    told = narrator(guard, entries)
     for entry in entries:
         output.line()
-        show_entry(output, narrator, entry)
+        show_entry(output, told, entry)
 
 
 def show_entry(output: Output, narrator: Narrator, entry: Entry, more: Details | None = None) -> None:
     """Print one entry: when, which, what happened, and why; then what else there is to say."""
-    told = narrator.tell(entry)
+    told = narrator.tell(entry.document)
     title = verdict_text(told.colour)
     style = f"bold {title.style}".strip()
     output.line(f"{moment(entry.at)}  entry {entry.pos}  {told.title}", style=style)

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from agentguard import Denied, Done, Guard, Idempotent, Money, NotDoneError
-from agentguard.cli.narration import Narrator
+from agentguard.cli.customers import narrator
 from agentguard.engine.force import Force
 from agentguard.errors import TamperedError
 from agentguard.testing.clock import ManualClock
@@ -197,7 +197,9 @@ def test_a_part_of_what_was_in_doubt_is_given_back_as_it_was_told(address):
     assert clinic.used("fees") == 1500
     assert clinic.verified() == ()
     entries = clinic.guard.audit.list(limit=100)
-    told = [Narrator(clinic.guard, entries).tell(entry) for entry in entries if entry.kind in ("undone", "counted")]
+    told = [
+        narrator(clinic.guard, entries).tell(entry.document) for entry in entries if entry.kind in ("undone", "counted")
+    ]
     assert [item.title for item in told] == 2 * ["undone while it was in doubt"] + 2 * [
         "what it undid is counted now, and given back"
     ]

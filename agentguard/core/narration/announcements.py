@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentguard.cli.told import Told
+from agentguard.core.narration.told import Told
 
 
 def _reminded(body: dict[str, Any]) -> Told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentguard.cli.told import Told, by
+from agentguard.core.narration.told import Told, by
 from agentguard.core.prose import known_by
 
 WHY_NOT = {

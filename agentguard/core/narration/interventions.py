@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from agentguard.cli.told import Told, by
+from agentguard.core.narration.told import Told, by
 from agentguard.core.people import POWERS
 from agentguard.core.prose import moment
 

@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from agentguard.cli import announcements, escalated, interventions
-from agentguard.cli.customers import customer_text
-from agentguard.cli.told import Details, Told, by
+from agentguard.core.narration import announcements, escalated, interventions
+from agentguard.core.narration.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
 from agentguard.core.prose import amount_text, known_by, moment, plain, span
-from agentguard.engine.guard import Guard
 from agentguard.errors import TamperedError
-from agentguard.store.records import Entry
 
 REASONS = {
     "rule_matched": "its condition held",
@@ -35,13 +32,24 @@ STATES = {"executing": ", sent to the tool", "ready": ", held and not begun", "w
 
 
 class Narrator:
-    """Tells entries of one store; it has to see those of an action together, so that accounts have names."""
+    """Tells entries of one store; it has to see those of an action together, so that accounts have names.
 
-    def __init__(self, guard: Guard, entries: Iterable[Entry]) -> None:
-        self._guard = guard
+    Args:
+        bodies: The entries that are told together.
+        bundle: From a digest to the policies in force then; it may raise a `TamperedError`.
+        customer: From the pseudonym of a record to how the customer is called here.
+    """
+
+    def __init__(
+        self,
+        bodies: Iterable[Mapping[str, Any]],
+        bundle: Callable[[str], Bundle],
+        customer: Callable[[str], str],
+    ) -> None:
+        self._bundle, self._customer = bundle, customer
         self._accounts: dict[str, tuple[str, str]] = {}
-        for entry in entries:
-            for check in _checks(entry):
+        for body in bodies:
+            for check in _checks(body):
                 if check["account"]:
                     self._accounts[check["account"]] = check["limit"], check["unit"]
         self._tellers: dict[str, Callable[[dict[str, Any]], Told]] = {
@@ -74,11 +82,13 @@ class Narrator:
         """Every kind of entry that there are words for."""
         return tuple(self._tellers)
 
-    def tell(self, entry: Entry) -> Told:
+    def tell(self, body: dict[str, Any]) -> Told:
         """Return one entry in words; a kind that is not known here is told by its name."""
-        body = entry.document
-        teller = self._tellers.get(entry.kind)
-        return Told(entry.kind, "", by(body)) if teller is None else teller(body)
+        kind = str(body["kind"])
+        if body.get("purged"):
+            return Told(f"{kind}: its text was purged, as its time was over; that it was there is proved", "", [])
+        teller = self._tellers.get(kind)
+        return Told(kind, "", by(body)) if teller is None else teller(body)
 
     def _decided(self, body: dict[str, Any]) -> Told:
         verdict = body["verdict"]
@@ -113,7 +123,7 @@ class Narrator:
         if not bundle:
             return {}, ""
         try:
-            return places_of(self._guard.audit.bundle(bundle)), ""
+            return places_of(self._bundle(bundle)), ""
         except TamperedError as error:
             return {}, f"the texts cannot be shown: {error}"
 
@@ -163,7 +173,7 @@ class Narrator:
         if actor is None:
             return "–"
         model = f" ({actor['model']})" if actor["model"] else ""
-        return f"{actor['kind']} {actor['id']}{model} for {customer_text(self._guard, body.get('on_behalf_of'))}"
+        return f"{actor['kind']} {actor['id']}{model} for {self._customer(body.get('on_behalf_of') or '')}"
 
 
 def places_of(bundle: Bundle) -> dict[str, Place]:
@@ -182,10 +192,10 @@ def reason_text(reason: Mapping[str, Any]) -> str:
     return f"{words} ({reason['detail']})" if reason["detail"] else str(words)
 
 
-def _checks(entry: Entry) -> Iterator[Mapping[str, Any]]:
+def _checks(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield what an entry says of accounts: those of its decision, and those of limits that came later."""
-    body = entry.document
-    for name in {"decided": ("limits",), "recorded": ("limits",), "counted": ("posted", "held")}.get(entry.kind, ()):
+    names = {"decided": ("limits",), "recorded": ("limits",), "counted": ("posted", "held")}
+    for name in names.get(body["kind"], ()):
         yield from body.get(name, ())
 
 
