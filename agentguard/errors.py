@@ -10,6 +10,9 @@ function has nothing else to return.
     ├── ConformError           a value does not fit its declared type
     ├── MoneyError             an amount or currency that is not one, or two currencies mixed
     ├── ConfigurationError     tools and facts do not match what the policies declare; every mismatch at once
+    ├── ProofError             a proof does not show what it should, or cannot be made
+    ├── NoteError              a key, signed note, checkpoint or receipt is not one
+    │   └── UnverifiedError    it is one, and nobody who is trusted signed it
     ├── PeopleUnavailableError who the people are cannot be told now: nobody may act
     ├── UsageError             the host called agentguard wrongly (not the model, not the customer)
     │   ├── KeyConflictError   the same key was used for another request
@@ -135,6 +138,24 @@ class PeopleUnavailableError(AgentGuardError):
     """Who the people are cannot be told now, since their file broke or vanished, or the host's function raised."""
 
     code = "people_unavailable"
+
+
+class ProofError(AgentGuardError):
+    """A proof about a log does not show what it should, or was asked of a log that has no such entry."""
+
+    code = "proof"
+
+
+class NoteError(AgentGuardError):
+    """A text is not the key, signed note, checkpoint, cosignature or receipt that it should be."""
+
+    code = "note"
+
+
+class UnverifiedError(NoteError):
+    """A note is well formed, and nobody who is trusted signed it, or not this text."""
+
+    code = "unverified"
 
 
 class UsageError(AgentGuardError):
