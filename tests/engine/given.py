@@ -156,7 +156,11 @@ def shop(store, *, text=REFUNDS, effect=None, timeout=timedelta(seconds=10), is_
     tool_options = {name: more.pop(name) for name in ("settles", "retry", "reference") if name in more}
     texts = [text] if isinstance(text, str) else text
     guard = Guard(
-        bundle(*texts), store=store, people=PEOPLE, clock=None if clock == MACHINE else clock, activate=True, **more
+        bundle(*texts),
+        store=store,
+        clock=None if clock == MACHINE else clock,
+        activate=True,
+        **{"people": PEOPLE, **more},
     )
     made = Shop(guard, clock)
 
