@@ -20,6 +20,7 @@ NEVER_CHANGED = (
     "agentguard_sealed",
     "agentguard_result",
     "agentguard_tile",
+    "agentguard_promise",
     "agentguard_checkpoint",
     "agentguard_cosignature",
     "agentguard_tombstone",
@@ -67,6 +68,9 @@ NEW_ROW_MUST = {
     "agentguard_sealed": "NOT EXISTS (SELECT 1 FROM agentguard_sealed WHERE digest = NEW.digest)",
     "agentguard_result": "NOT EXISTS (SELECT 1 FROM agentguard_result WHERE action_id = NEW.action_id)",
     "agentguard_tile": ("NEW.n = (SELECT coalesce(max(n), -1) + 1 FROM agentguard_tile WHERE level = NEW.level)"),
+    "agentguard_promise": (
+        "NEW.size > coalesce((SELECT max(size) FROM agentguard_promise WHERE origin = NEW.origin), 0)"
+    ),
     "agentguard_checkpoint": (
         "NEW.size > coalesce((SELECT max(size) FROM agentguard_checkpoint WHERE origin = NEW.origin), 0)"
     ),

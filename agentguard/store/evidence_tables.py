@@ -25,6 +25,18 @@ class TileRow(Row, table=True):
     hashes: bytes = column(LargeBinary)
 
 
+class PromiseRow(Row, table=True):
+    """A size and its root that may be signed from now on: no other root of this size ever will be, crash or not."""
+
+    __tablename__ = "agentguard_promise"
+    __table_args__ = (WITHOUT_HIDDEN_KEY,)
+
+    origin: str = column(Words, key=True)
+    size: int = column(Whole, key=True)
+    root: bytes = column(LargeBinary)
+    at_us: int = column(Whole)
+
+
 class CheckpointRow(Row, table=True):
     """A signed statement of the log's size and root; `note` is the signed note, `origin` the log and its restores."""
 

@@ -23,6 +23,7 @@ def upgrade(op: Operations) -> None:
     _log(op)
     _policy_text(op)
     _posting(op)
+    _promise(op)
     _result(op)
     _reversal(op)
     _review(op)
@@ -298,6 +299,19 @@ def _posting(op: Operations) -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("agentguard_posting_action", "agentguard_posting", ["action_id"], unique=False)
+
+
+def _promise(op: Operations) -> None:
+    op.create_table(
+        "agentguard_promise",
+        column("origin", WORDS),
+        column("size", WHOLE),
+        column("root", sa.LargeBinary()),
+        column("at_us", WHOLE),
+        sa.PrimaryKeyConstraint("origin", "size"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
 
 
 def _result(op: Operations) -> None:

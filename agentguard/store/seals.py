@@ -1,0 +1,157 @@
+"""Checkpoints, what witnesses signed under them, and the promises before them, from and to their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, insert, select
+
+from agentguard.evidence.checkpoint import Checkpoint
+from agentguard.evidence.note import Signature, note_text, read_note
+from agentguard.store.evidence_tables import CheckpointRow, CosignatureRow, PromiseRow
+from agentguard.store.moment import from_microseconds, to_microseconds
+from agentguard.store.reading import Reading
+from agentguard.store.statement import Statement
+from agentguard.store.transaction import Transaction
+
+_promise = PromiseRow.__table__
+_checkpoint = CheckpointRow.__table__
+_cosignature = CosignatureRow.__table__
+
+_LAST_PROMISE = Statement(
+    select(_promise.c.size, _promise.c.root)
+    .where(_promise.c.origin == bindparam("origin"))
+    .order_by(_promise.c.size.desc())
+    .limit(1),
+    ["origin"],
+)
+_STORED = (_checkpoint.c.origin, _checkpoint.c.size, _checkpoint.c.note, _checkpoint.c.at_us)
+_LAST = Statement(
+    select(*_STORED).where(_checkpoint.c.origin == bindparam("origin")).order_by(_checkpoint.c.size.desc()).limit(1),
+    ["origin"],
+)
+_COVERING = Statement(
+    select(*_STORED)
+    .where(_checkpoint.c.origin == bindparam("origin"), _checkpoint.c.size >= bindparam("position"))
+    .order_by(_checkpoint.c.size)
+    .limit(1),
+    ["origin", "position"],
+)
+_LINES = Statement(
+    select(_cosignature.c.witness, _cosignature.c.line)
+    .where(_cosignature.c.origin == bindparam("origin"), _cosignature.c.size == bindparam("size"))
+    .order_by(_cosignature.c.witness),
+    ["origin", "size"],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A checkpoint as it is stored.
+
+    Attributes:
+        note: The signed note, with a line for each witness that signed under it.
+        at: The ledger's time when it was taken.
+        witnesses: Who signed under it.
+    """
+
+    origin: str
+    size: int
+    note: str
+    at: datetime
+    witnesses: tuple[str, ...] = ()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What the note says; whether it is signed is not looked at."""
+        return Checkpoint.read(read_note(self.note).text)
+
+
+def last_promise(reading: Reading, origin: str) -> Checkpoint | None:
+    """Return the largest size and root that may be signed for an origin, or None before the first."""
+    for size, root in reading.found(_LAST_PROMISE, origin):
+        return Checkpoint(origin, int(size), bytes(root))
+    return None
+
+
+def promise(transaction: Transaction, checkpoint: Checkpoint, after: Checkpoint | None) -> bool:
+    """Promise that no other root of this size is ever signed; False if somebody else promised something meanwhile.
+
+    Args:
+        transaction: Once it is committed, everything before it is durable too, and the checkpoint may be signed.
+        checkpoint: What is to be signed.
+        after: The last promise when the checkpoint was made out, which it continues.
+    """
+    if last_promise(transaction, checkpoint.origin) != after:
+        return False
+    row = {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root}
+    transaction.write(insert(_promise).values(**row, at_us=_now_us(transaction)))
+    return True
+
+
+def add_checkpoint(transaction: Transaction, origin: str, size: int, note: str) -> bool:
+    """Store a signed checkpoint; False if a later one is stored already, which says the same and more."""
+    last = newest(transaction, origin)
+    if last is not None and last.size >= size:
+        return False
+    row = {"origin": origin, "size": size, "note": note}
+    transaction.write(insert(_checkpoint).values(**row, at_us=_now_us(transaction)))
+    return True
+
+
+def add_cosignature(transaction: Transaction, origin: str, size: int, witness: str, line: str) -> bool:
+    """Store the signature line of a witness under a checkpoint; False if it has one of this witness."""
+    if any(name == witness for name, _ in transaction.found(_LINES, origin, size)):
+        return False
+    row = {"origin": origin, "size": size, "witness": witness, "line": line}
+    transaction.write(insert(_cosignature).values(**row, at_us=_now_us(transaction)))
+    return True
+
+
+def newest(reading: Reading, origin: str) -> Sealed | None:
+    """Return the last checkpoint of an origin, or None before the first."""
+    return _first(reading, reading.found(_LAST, origin))
+
+
+def covering(reading: Reading, origin: str, position: int) -> Sealed | None:
+    """Return the first checkpoint of an origin that covers an entry, or None as long as none does."""
+    return _first(reading, reading.found(_COVERING, origin, position))
+
+
+def checkpoints(reading: Reading, origin: str | None = None, after: int = 0) -> Iterator[Sealed]:
+    """Yield the checkpoints in the order of their sizes: all, or those of one origin, larger than `after`."""
+    query: Select[Any] = select(*_STORED).where(_checkpoint.c.size > after)
+    query = query if origin is None else query.where(_checkpoint.c.origin == origin)
+    rows = list(reading.rows(query.order_by(_checkpoint.c.size, _checkpoint.c.origin)))
+    yield from (_sealed(reading, row) for row in rows)
+
+
+def newest_witnessed(reading: Reading, origin: str) -> Sealed | None:
+    """Return the last checkpoint of an origin that a witness signed, or None."""
+    joined = _checkpoint.join(
+        _cosignature, (_cosignature.c.origin == _checkpoint.c.origin) & (_cosignature.c.size == _checkpoint.c.size)
+    )
+    query = select(*_STORED).select_from(joined).where(_checkpoint.c.origin == origin)
+    return next(
+        (_sealed(reading, row) for row in reading.rows(query.order_by(_checkpoint.c.size.desc()).limit(1))), None
+    )
+
+
+def _first(reading: Reading, rows: list[Any]) -> Sealed | None:
+    names = [column.name for column in _STORED]
+    return next((_sealed(reading, dict(zip(names, row, strict=True))) for row in rows), None)
+
+
+def _sealed(reading: Reading, row: Mapping[str, Any]) -> Sealed:
+    lines = reading.found(_LINES, row["origin"], row["size"])
+    note = read_note(row["note"]).joined(*(Signature.read(line) for _, line in lines))
+    witnesses = tuple(witness for witness, _ in lines)
+    return Sealed(row["origin"], int(row["size"]), note_text(note), from_microseconds(row["at_us"]), witnesses)
+
+
+def _now_us(transaction: Transaction) -> int:
+    """Return the ledger's time even where nobody relies on the clock: nothing of a checkpoint rests on it."""
+    return to_microseconds(transaction.clock().ledger)
