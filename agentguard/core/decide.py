@@ -117,7 +117,16 @@ def _together(
         requirements=tuple(requirements),
         say=say,
         language=language,
+        witness=any(_takes_witness(file, values) for file in files),
     )
+
+
+def _takes_witness(file: PlannedPolicy, values: Environment) -> bool:
+    """Return whether a file wants a witness before the effect; what cannot be evaluated counts as yes (law 9)."""
+    try:
+        return file.witness is not None and file.witness(values) is not False
+    except EvaluationError:
+        return True
 
 
 def _refused(reason: Reason) -> Decision:

@@ -107,6 +107,7 @@ class Decision:
         holds: The limit checks this action would hold on, whether they fit or not.
         say: Words for the customer with the language they are in, or empty.
         shadow: What the files in shadow mode would have said together, or None without such files.
+        witness: True if it is carried out only after a witness has seen the entry that says so.
     """
 
     verdict: Verdict
@@ -119,6 +120,7 @@ class Decision:
     say: str
     language: str
     shadow: Decision | None = None
+    witness: bool = False
 
     @property
     def permits(self) -> bool:

@@ -188,6 +188,7 @@ def verdict(decision: Decision, keyed: Keyed) -> dict[str, Any]:
         "requirements": {check.requirement: check.entry for check in decision.requirements},
         "say": decision.say,
         "language": decision.language,
+        "witness": decision.witness,
     }
 
 

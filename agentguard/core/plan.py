@@ -84,6 +84,7 @@ class PlannedPolicy:
     Attributes:
         otherwise, on_error: The reasons given when no rule matched, and when something could not be evaluated.
         dated: True if some rule, or the file, expires.
+        witness: Whether its effect waits for a witness; None where none ever does.
     """
 
     policy: Policy
@@ -94,6 +95,7 @@ class PlannedPolicy:
     otherwise: Reason
     on_error: Reason
     dated: bool
+    witness: Compiled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,14 +267,19 @@ def _plan_policy(policy: Policy, action: str) -> PlannedPolicy:
         otherwise=reason_of(policy, "no_rule_matched", "otherwise", policy.otherwise),
         on_error=reason_of(policy, "cannot_evaluate", "on_error", policy.on_error),
         dated=policy.expires is not None or any(planned.rule.expires is not None for planned in rules),
+        witness=_compiled(_before_effect(policy, action)),
     )
+
+
+def _before_effect(policy: Policy, action: str) -> Expression | None:
+    return policy.witness.when if policy.witness is not None and action in policy.witness.on else None
 
 
 def _varies(file: PlannedPolicy) -> bool:
     """Return whether two requests that match the same rules can be answered differently."""
     says = [file.policy.say_otherwise, file.policy.say_on_error, *(planned.rule.words.say for planned in file.rules)]
     worded = any(static_text(template) is None for said in says for template in said.values())
-    counted = bool(file.limits or file.requires)
+    counted = bool(file.limits or file.requires or file.witness)
     return counted or worded or file.dated or any(planned.varies for planned in file.rules)
 
 
@@ -362,7 +369,7 @@ def static_text(template: Template | None) -> str | None:
 
 def _expressions(policy: Policy, action: str) -> list[Expression]:
     """Everything that deciding this action evaluates in one file."""
-    found: list[Expression | None] = list(policy.actions[action].computed.values())
+    found: list[Expression | None] = [*policy.actions[action].computed.values(), _before_effect(policy, action)]
     templates: list[Template] = [*policy.say_otherwise.values(), *policy.say_on_error.values()]
     for rule in policy.rules:
         if action in rule.on:

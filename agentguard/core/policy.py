@@ -13,6 +13,7 @@ from datetime import date, timedelta, tzinfo
 
 from agentguard.core.calendar import Calendar
 from agentguard.core.language import Declared, Expression, Record, Table
+from agentguard.core.reviews import Sampling
 
 
 class Verdict(enum.IntEnum):
@@ -254,6 +255,19 @@ class Guarantee:
 
 
 @dataclass(frozen=True, slots=True)
+class Witnessed:
+    """Which requests are carried out only after a witness has seen the entry that says they are about to happen.
+
+    Attributes:
+        when: The condition under which it takes a witness; what cannot be evaluated takes one.
+    """
+
+    on: frozenset[str]
+    when: Expression
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class ActionSpec:
     """One action as a file declares it.
 
@@ -281,6 +295,8 @@ class Policy:
         text, digest: The exact text and its SHA-256 in hex.
         shadow: Decided and recorded beside the others, changes nothing.
         contest: None where a denial stands.
+        review: None where nobody looks at what was decided automatically.
+        witness: None where no effect waits for a witness.
     """
 
     name: str
@@ -314,6 +330,8 @@ class Policy:
     digest: str
     file: str
     contest: Contest | None = None
+    review: Sampling | None = None
+    witness: Witnessed | None = None
 
     def qualified(self, short: str) -> str:
         """Return the id that is unique in a bundle."""

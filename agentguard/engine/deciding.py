@@ -148,7 +148,7 @@ class Deciding:
             confirming.use(transaction, self.ask, decision, written.pos)
         if not self.begin:
             return recorded.ready(self.ask, decision, written.pos, lease)
-        return undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written.pos)
+        return undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written)
 
     def _amounts(self, decision: Decision) -> dict[str, tuple[str, int]]:
         return {

@@ -16,7 +16,7 @@ from agentguard.errors import ConfigurationError, UsageError
 
 Registering = TypeVar("Registering", bound=Callable[..., Any])
 
-INJECTED = frozenset({"key", "deadline", "on_behalf_of", "tenant"})
+INJECTED = frozenset({"key", "deadline", "intent", "on_behalf_of", "tenant"})
 """Parameters that a tool may have beside the action's arguments; the guard fills them in."""
 
 

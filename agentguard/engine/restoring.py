@@ -66,7 +66,9 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> tuple[Under
         decided_at=evidence.now,
         standing=entry.Standing(record.state, record.fence, record.attempt, record.deadline),
         position=decision_entry.pos,
+        intent=decision_entry.leaf,
         tool=parts.registry.tools[record.action],
+        witness=bool(body["witness"]),
     )
     return begun, erased
 

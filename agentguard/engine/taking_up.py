@@ -142,7 +142,7 @@ class TakingUp:
             deadline=standing.deadline,
             lease_until=lease,
         )
-        return replace(begun, standing=standing, position=written.pos)
+        return replace(begun, standing=standing, position=written.pos, intent=written.leaf)
 
 
 def too_early(reading: Reading, record: ActionRecord, effect: Queryable) -> bool:

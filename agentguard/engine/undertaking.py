@@ -17,6 +17,7 @@ from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
 from agentguard.errors import ConfigurationError, ConformError
+from agentguard.store.records import EntryRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Undertaking:
     Attributes:
         holds: By limit: the account's keyed digest and what is held on it.
         decided_at: The ledger's time of the decision.
-        position: Position of the entry that says it is about to happen.
+        position, intent: Position and leaf of the entry that says it is about to happen.
+        witness: It is carried out only after a witness has seen that entry.
     """
 
     action_id: str
@@ -38,7 +40,9 @@ class Undertaking:
     decided_at: datetime
     standing: entry.Standing
     position: int
+    intent: str
     tool: Tool
+    witness: bool = False
 
     @property
     def deadline(self) -> datetime | None:
@@ -46,7 +50,7 @@ class Undertaking:
         return self.standing.deadline
 
     def parameters(self) -> dict[str, Any]:
-        """Return what the tool is called with, by name: canonical arguments, computed ones, `key` and `deadline`."""
+        """Return what the tool is called with, by name: canonical arguments, computed ones, and what is injected."""
         arguments: dict[str, Any] = {**self.request.arguments}
         if self.plan.computed:
             values = environment(self.plan, self.request, self.facts, self.decided_at)
@@ -59,6 +63,7 @@ class Undertaking:
         injected = {
             "key": self.action_id,
             "deadline": self.deadline,
+            "intent": self.intent,
             "on_behalf_of": self.request.on_behalf_of,
             "tenant": self.request.tenant,
         }
@@ -117,7 +122,7 @@ def undertaking(
     decided_at: datetime,
     decision: Decision,
     standing: entry.Standing,
-    position: int,
+    written: EntryRef,
 ) -> Undertaking:
     """Return what begins with a decision that permits it."""
     return Undertaking(
@@ -133,8 +138,10 @@ def undertaking(
         },
         decided_at=decided_at,
         standing=standing,
-        position=position,
+        position=written.pos,
+        intent=written.leaf,
         tool=tool_of(parts, asked.request.action),
+        witness=decision.witness,
     )
 
 

@@ -17,8 +17,9 @@ from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 from agentguard.policyfile.requirements import read_requirements
+from agentguard.policyfile.reviews import read_review
 from agentguard.policyfile.routes import read_contest, read_routes
-from agentguard.policyfile.rules import Ids, read_guarantees, read_rules
+from agentguard.policyfile.rules import Ids, read_guarantees, read_rules, read_witness
 from agentguard.policyfile.spelling import currencies, day, identifier, sentence, verdict, whole_number, word, zone
 from agentguard.policyfile.structure import checked
 from agentguard.policyfile.tables import read_tables
@@ -111,6 +112,8 @@ def _built(model: PolicyModel, text: str, problems: Problems) -> Policy:
         digest=hashlib.sha256(text.encode()).hexdigest(),
         file=problems.file,
         contest=read_contest(model, outline, problems),
+        review=read_review(model, problems),
+        witness=read_witness(model, outline, problems),
     )
 
 

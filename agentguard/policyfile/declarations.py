@@ -22,7 +22,9 @@ from agentguard.policyfile.outline import Outline, written_names
 from agentguard.policyfile.problems import Problems, suggestion
 from agentguard.policyfile.spelling import dotted_name, simple_name, texts
 
-RESERVED = frozenset({"key", "deadline", "now", "asked_at", "on_behalf_of", "tenant", "agent", "context", *KEYWORDS})
+RESERVED = frozenset(
+    {"key", "deadline", "intent", "now", "asked_at", "on_behalf_of", "tenant", "agent", "context", *KEYWORDS}
+)
 """Words that nothing in a file can be named (SPEC P5.5)."""
 
 _ACTION_EXAMPLE = "refund.issue"

@@ -18,10 +18,10 @@ from agentguard.policyfile.torn import mended
 from agentguard.policyfile.writing import flow_text, folded, one_line, value_text
 
 WIDTH = 130
-CONDITIONS = frozenset({"when", "sum", "per", "max", "all", "any", "none"})
+CONDITIONS = frozenset({"when", "sum", "per", "max", "all", "any", "none", "before_effect"})
 """Keys whose texts are conditions, wherever in a policy they stand; `names` holds some too."""
 
-_WITH_CONDITIONS = ("names", "rules", "limits", "requires", "guarantees")
+_WITH_CONDITIONS = ("names", "rules", "limits", "requires", "guarantees", "witness")
 
 
 def format_text(text: str, file: str) -> str:
@@ -51,9 +51,7 @@ def _with_words(root: Mapping, *, is_policy: bool) -> Mapping:
     if not is_policy:
         return root
     items = {
-        key: _spelled(
-            item, inside=key == "names", conditions=key in ("names", "rules", "limits", "requires", "guarantees")
-        )
+        key: _spelled(item, inside=key == "names", conditions=key in _WITH_CONDITIONS)
         for key, item in root.items.items()
     }
     return replace(root, items=items)

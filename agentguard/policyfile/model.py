@@ -38,7 +38,7 @@ from agentguard.policyfile.leaf import (
 from agentguard.policyfile.node import Mapping, Scalar, Sequence
 
 RESERVED = {
-    "policy": ("retention", "review", "witness", "pilot", "alarms", "report_by"),
+    "policy": ("retention", "pilot", "alarms", "report_by"),
     "rule": ("review",),
     "route": (),
     "limit": (),
@@ -49,6 +49,7 @@ RESERVED = {
 """Keys that format 1 refuses as `not yet`, by what they would stand in."""
 
 MODES = ("enforce", "shadow")
+REVIEW = "^[0-9]{1,3}([.][0-9]{1,3})? *%( *, *at least [0-9]+ (a|per|each|every) (week|day))?( *, *by [a-z ]+)?$"
 DISCLOSE = ("code", "threshold")
 STARTS = ("now",)
 CONFIRMED = ("this request",)
@@ -117,6 +118,13 @@ class ContestModel(Closed):
     to: Annotated[Identifier, Field(description="The route whose people look at it anew.")]
     within: Annotated[Span | None, Field(description="How long they have; as the route says when left out.")] = None
     open_for: Annotated[Span, Field(description="How long after the denial it may be contested: 60 days.")]
+
+
+class WitnessModel(Closed):
+    """What is carried out only after a witness outside the database has seen that it is about to happen."""
+
+    before_effect: Annotated[When, Field(description="For which requests: amount > 500; what is not known counts.")]
+    on: Annotated[Actions | None, Field(description="The actions it is for; all of the file when left out.")] = None
 
 
 class Spoken(Closed):
@@ -270,6 +278,15 @@ class PolicyModel(Closed):
     contest: Annotated[
         ContestModel | None,
         Field(description="Who looks at it anew when the customer contests a denial; a denial stands when left out."),
+    ] = None
+    witness: Annotated[
+        WitnessModel | None,
+        Field(description="What waits for a witness before it is carried out; nothing when left out."),
+    ] = None
+    review: Annotated[
+        Scalar | None,
+        Leaf({"type": "string", "pattern": REVIEW}),
+        Field(description="What people look at afterwards: 2%, at least 5 a week, by agent; nothing when left out."),
     ] = None
     rules: Annotated[
         Items[RuleModel] | None, Field(description="Their order never matters: deny, then escalate, then allow.")

@@ -56,6 +56,7 @@ def expressions_of(policy: Policy) -> Iterator[Expression]:
     for limit in policy.limits:
         found += [*limit.measure.values(), *limit.per, *limit.max.values(), *limit.freed_by.values()]
     found += [guarantee.when for guarantee in policy.guarantees]
+    found += [policy.witness.when] if policy.witness is not None else []
     found += [item for spec in policy.actions.values() for item in spec.computed.values()]
     found += [part for template in templates for part in template.parts if not isinstance(part, str)]
     yield from (expression for expression in found if expression is not None)

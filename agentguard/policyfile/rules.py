@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentguard.core.language import Expression, YesNo
-from agentguard.core.policy import Guarantee, Place, Rule, Verdict
+from agentguard.core.policy import Guarantee, Place, Rule, Verdict, Witnessed
 from agentguard.policyfile.condition import check_condition, read_condition
 from agentguard.policyfile.model import GuaranteeModel, PolicyModel, RuleModel
 from agentguard.policyfile.node import Node, Scalar, Sequence, shortened
@@ -119,3 +119,15 @@ def _guarantee(model: GuaranteeModel, outline: Outline, ids: Ids, problems: Prob
     if name is None or not sound:
         return None
     return Guarantee(name, on, frozenset(never), possible, when, model.id.place)
+
+
+def read_witness(model: PolicyModel, outline: Outline, problems: Problems) -> Witnessed | None:
+    """Return what waits for a witness before its effect, or None where nothing does."""
+    if model.witness is None:
+        return None
+    on = read_actions(model.witness.on, outline, problems, "`witness`")
+    condition = read_condition(model.witness.before_effect, problems, "`witness`: `before_effect`")
+    if condition is None or not on:
+        return None
+    when = check_condition(condition, outline.scope(on), problems, YesNo())
+    return None if when is None else Witnessed(on, when, model.witness.key("before_effect").place)

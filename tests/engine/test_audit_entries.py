@@ -13,7 +13,7 @@ FIELDS = {
     "state", "deadline", "actor", "on_behalf_of", "relates_to", "context", "asked_at", "arguments", "facts", "bundle",
     "policies", "format", "engine", "tzdata", "mode", "canary", "now", "limits", "usage", "requirements", "history",
     "votes", "segments", "verdict", "approved", "reasons", "matched", "routes", "say", "language", "shadow", "outcome",
-    "external_reference", "settled", "request_digest",
+    "external_reference", "settled", "request_digest", "witness",
 }  # fmt: skip
 
 SHADOW = """

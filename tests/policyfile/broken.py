@@ -260,12 +260,20 @@ edited("empty-any", "wrong_shape", ("    when: small and in_window\n", "    when
 edited("then-as-a-list", "wrong_shape", ("    then: allow\n", "    then: «[allow]\n"))
 edited("names-as-a-list", "wrong_shape", ("  small: amount <= 50", "  small: «[amount <= 50]"))
 edited("say-as-a-list", "wrong_shape", ("say: I can't do that.", "say: «[no]"))
-for word in ("retention: 10 years", "review: yearly", "witness: x", "pilot: 10%", "alarms: []", "report_by: x"):
+for word in ("retention: 10 years", "review: yearly", "pilot: 10%", "alarms: []", "report_by: x"):
     edited("reserved-" + word.partition(":")[0], "reserved", ("segments:", f"«{word}\nsegments:"))
 edited("confirmed-otherwise", "word_unknown", ("action: identity.verify, same: [on_behalf_of]", "confirmed: «yes"))
 edited(
     "confirmed-beside-action", "keys_conflict", ("within: 30 minutes", "«confirmed: this request, within: 30 minutes")
 )
+for name, code, written in (
+    ("as-a-text", "wrong_shape", "witness: «x"),
+    ("without-a-condition", "missing_key", "witness: «{on: [refund.issue]}"),
+    ("that-reads-what-is-not-there", "unknown_name", "witness: {before_effect: «amont > 500}"),
+    ("that-is-no-condition", "not_readable", "witness: {before_effect: «amount}"),
+    ("on-no-action", "action_unknown", "witness: {before_effect: amount > 500, on: [«refund.isue]}"),
+):
+    edited(f"witness-{name}", code, ("segments:", f"{written}\nsegments:"))
 edited("contest-in-a-rule", "unknown_key", ("    because: Small", "    «contest: yes\n    because: Small"))
 for name, code, written in (
     ("to-no-route", "route_unknown", "{to: «complaints, open_for: 60 days}"),
