@@ -43,7 +43,7 @@ class AddCheckpoint:
         first, *lines = head.split("\n")
         if not empty_line or not first.startswith("old "):
             raise NoteError(
-                f"the request must be `old N`, the proof, an empty line and a checkpoint, got `{first[:100]}`"
+                f"a request is `old N`, the proof, an empty line and a checkpoint, got `{first[:100]}`"
             )
         return cls(read_number(first.removeprefix("old "), "the old size"), read_hashes(lines), note)
 
