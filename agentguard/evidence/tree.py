@@ -24,7 +24,7 @@ NODE = b"\x01"
 """What goes before the bytes of a leaf and of two hashes, so that neither can be taken for the other."""
 
 _BLOCK_LEVEL = 8
-_BLOCK = 2**_BLOCK_LEVEL
+_BLOCK = 1 << _BLOCK_LEVEL
 
 
 def leaf_hash(data: bytes) -> bytes:

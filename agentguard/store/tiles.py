@@ -20,7 +20,7 @@ from agentguard.store.tables import EntryRow
 from agentguard.store.transaction import Transaction
 
 HEIGHT = 8
-WIDTH = 2**HEIGHT
+WIDTH = 1 << HEIGHT
 MOST_TILES = 64
 """How many tiles are made, or kept in memory, at a time: 64 are the hashes of 16,384 entries."""
 
@@ -73,7 +73,7 @@ class StoredTree:
         """
         height, upward = divmod(level, HEIGHT)
         tile, offset = divmod(index << upward, WIDTH)
-        nodes: list[list[bytes]] = self._nodes(height, tile)
+        nodes = self._nodes(height, tile)
         if (offset >> upward) >= len(nodes[upward]):
             raise TamperedError(f"expected the leaves of hash {index} of level {level} in the log, got fewer entries")
         return nodes[upward][offset >> upward]

@@ -1,6 +1,7 @@
 """The tree at rest: proofs from tiles and leaves are those of the entries, on each engine, and damage is told."""
 
 import pytest
+
 from agentguard.errors import TamperedError
 from agentguard.evidence.tree import (
     Frontier,
