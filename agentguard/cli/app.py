@@ -24,6 +24,7 @@ from agentguard.cli import (
     policies,
     recording,
     store,
+    streams,
     worker,
 )
 from agentguard.cli.opened import JsonOption
@@ -37,6 +38,7 @@ app: typer.Typer = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(policies.app, name="policy")
+audit.app.command("stream")(streams.stream)
 app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
 app.add_typer(people.app, name="people")

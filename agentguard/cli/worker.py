@@ -38,7 +38,7 @@ def work(
         raise UsageError("expected --app: the worker needs the application's tools, like `--app shop.guard:guard`")
     guard = open_app(app)
     guard.start(recover=False)
-    with _until_told_to_stop() as stop:
+    with until_told_to_stop() as stop:
         if once:
             if _said(guard, _round(guard, stop, None, json=json), json=json, compact=False):
                 raise typer.Exit(FOUND)
@@ -46,7 +46,7 @@ def work(
         _work_on(guard, stop, every, app, json=json)
 
 
-class _Stop:
+class Stop:
     """Whether somebody asked for the end; no lock is in it, since a signal comes in the midst of anything."""
 
     told = False
@@ -58,7 +58,7 @@ class _Stop:
             sleep(min(left, _LOOKS_EVERY))
 
 
-def _work_on(guard: Guard, stop: _Stop, every: float, app: str, *, json: bool) -> None:
+def _work_on(guard: Guard, stop: Stop, every: float, app: str, *, json: bool) -> None:
     output = Output(sys.stderr if json else sys.stdout)
     output.line(f"working for {app}, a round every {every:g} s; stop with Ctrl-C or SIGTERM")
     failing: dict[str, int] = {}
@@ -80,15 +80,15 @@ def _work_on(guard: Guard, stop: _Stop, every: float, app: str, *, json: bool) -
     output.line("stopped")
 
 
-def _round(guard: Guard, stop: _Stop, within: timedelta | None, *, json: bool) -> Round:
+def _round(guard: Guard, stop: Stop, within: timedelta | None, *, json: bool) -> Round:
     """Do one round; in words, each action is told as soon as it is known, be it after the round."""
     return guard.work(None if json else lambda answer: _say_answer(guard, answer), lambda: stop.told, within)
 
 
 @contextmanager
-def _until_told_to_stop() -> Iterator[_Stop]:
+def until_told_to_stop() -> Iterator[Stop]:
     """Give what the first signal to stop sets; the second one ends the process as it always does."""
-    stop = _Stop()
+    stop = Stop()
     before: dict[int, Any] = {}
 
     def told(number: int, _frame: object) -> None:
