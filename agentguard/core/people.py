@@ -26,6 +26,7 @@ POWERS: Mapping[str, int] = {
     "purge": 2,
     "restore": 2,
     "change_key": 2,
+    "review": 1,
 }
 """What a person may be trusted with beside votes, and how many different people it takes where nothing else is said."""
 

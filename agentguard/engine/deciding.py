@@ -16,7 +16,7 @@ from agentguard.core.needs import Needs, RequirementNeed, needs
 from agentguard.core.people import People
 from agentguard.core.policy import Policy, Verdict
 from agentguard.core.request import Evidence, Fact, FactStatus, Vote
-from agentguard.engine import confirming, escalating, recorded
+from agentguard.engine import confirming, drawing, escalating, recorded
 from agentguard.engine import tally as tallying
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask
@@ -27,7 +27,9 @@ from agentguard.engine.voting import carried
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, Sealed
 
-POSTS_NOTHING = frozenset({"decided", "refused", "released", "in_doubt", "sent_again", "taken_up"})
+POSTS_NOTHING = frozenset(
+    {"decided", "refused", "released", "in_doubt", "sent_again", "taken_up", "review_drawn", "reviewed"}
+)
 """Kinds of entries beside which no account is posted to."""
 
 
@@ -231,7 +233,12 @@ class Deciding:
         body |= {**(extra or {}), "request_digest": ask.digest}
         if not keep:
             del body["state"]  # no row stands beside this entry, so there is no state that it could say
+        drawn = drawing.drawn_by_share(self.parts, ask, decision) if keep and self.before is None else None
+        if drawn is not None:
+            body["review"] = [item.draw.policy for item in drawn]
         written = transaction.append(body)
+        for item in drawn or ():
+            drawing.write(transaction, item, body, written.pos, evidence.now)
         if keep:
             moves: ActionChanges = {
                 "new_fence": standing.fence,

@@ -63,6 +63,7 @@ CODES: Mapping[str, str] = {
     "table_uneven": "a table with holes or uneven entries",
     "measure_missing": "a measure that does not cover the limit's actions",
     "currency_mismatch": "currencies that do not match",
+    "review_malformed": "a `review` that cannot be read",
     "requirement_unmatched": "a requirement compares what one of the actions does not have",
     # files together
     "policy_twice": "two policies with the same name",
@@ -100,6 +101,8 @@ WARNINGS: Mapping[str, str] = {
     "frees_itself": "a limit that the action which gives back counts on too, on the same account",
     "contest_in_vain": "a contest whose upheld request would meet the same refusal",
     "contest_short_of_people": "a contest for people who decided the case before",
+    "review_of_nothing": "a review that draws nothing",
+    "review_of_everything": "a review of every decision, after it was carried out",
     "unused": "something declared is never used",
     "nothing_allows": "an action that nothing can allow",
     "action_undeclared": "a requirement for an action that no file declares",

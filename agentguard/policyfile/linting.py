@@ -11,6 +11,7 @@ from agentguard.errors import Problem
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 from agentguard.policyfile.reading import everything_said, expressions_of, used_names
+from agentguard.policyfile.reviews import check_review
 from agentguard.policyfile.staffing import check_routes
 from agentguard.policyfile.trust import check_trust
 
@@ -32,6 +33,7 @@ def lint(bundle: Bundle, people: People | None = None, today: date | None = None
         found += _unused(policy)
         found += _freeing(policy)
         found += _contest(policy)
+        found += check_review(policy)
         found += check_routes(policy, people, today) if people is not None else ()
         found += _dates(policy, today) if today is not None else ()
     found += _actions(bundle)

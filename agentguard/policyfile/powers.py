@@ -65,6 +65,7 @@ class PowersModel(Closed):
     change_key: Annotated[
         Grant | None, Field(description="Have the log signed with another key; 2 people when left out.")
     ] = None
+    review: Annotated[Grant | None, Field(description="Judge decisions that were drawn for a review.")] = None
 
 
 def powers(model: PowersModel, roster: Roster, problems: Problems, places: dict[str, Place]) -> dict[str, Power]:

@@ -24,6 +24,7 @@ NEVER_CHANGED = (
     "agentguard_checkpoint",
     "agentguard_cosignature",
     "agentguard_tombstone",
+    "agentguard_review",
 )
 
 MAY_BE_DELETED = frozenset({"agentguard_sealed", "agentguard_result"})
@@ -36,8 +37,16 @@ CHANGED_ROW_MUST = {
         " AND coalesce(NEW.action_id, '') = coalesce(OLD.action_id, '')"
         " AND EXISTS (SELECT 1 FROM agentguard_tombstone WHERE first <= OLD.pos AND last >= OLD.pos)"
     ),
+    "agentguard_review": (
+        "NEW.verdict IN ('right', 'wrong') AND NEW.id = OLD.id AND NEW.policy = OLD.policy"
+        " AND NEW.action_id = OLD.action_id AND NEW.entry = OLD.entry AND NEW.stratum = OLD.stratum"
+        " AND NEW.week = OLD.week AND NEW.how = OLD.how AND NEW.drawn_us = OLD.drawn_us"
+    ),
 }
-"""The only change that a table takes: an entry's body is taken away under a tombstone, and its leaf stays."""
+"""The only changes that a table takes.
+
+An entry's body is taken away under a tombstone, and its leaf stays. What was drawn for a review is judged.
+"""
 
 NEW_ROW_MUST = {
     "agentguard_entry": (
@@ -82,6 +91,7 @@ NEW_ROW_MUST = {
         "NEW.first <= NEW.last AND NOT EXISTS (SELECT 1 FROM agentguard_tombstone"
         " WHERE first <= NEW.last AND last >= NEW.first)"
     ),
+    "agentguard_review": "NOT EXISTS (SELECT 1 FROM agentguard_review WHERE id = NEW.id)",
     "agentguard_log": "NOT EXISTS (SELECT 1 FROM agentguard_log)",
 }
 """By table. SQLite asks before `OR REPLACE` deletes anything, and refuses that as well."""

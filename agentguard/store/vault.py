@@ -46,6 +46,7 @@ class Vault:
     Attributes:
         secret: What keyed digests of accounts and remembered values are made with; `keyed` makes them, and `account`
             remembers the latest ones, since accounts come again.
+        draw: Makes the keyed digests by which decisions are drawn for a review.
         fingerprint: Tells this vault from every other without telling anything about it.
     """
 
@@ -65,6 +66,7 @@ class Vault:
         self.secret = hmac.digest(root, b"keyed digests", "sha256")
         self.keyed = keyed_digests(self.secret)
         self.account = lru_cache(_MOST_CACHED)(self.keyed)
+        self.draw = keyed_digests(hmac.digest(root, b"review draws", "sha256"))
         self._pseudonyms = hmac.digest(root, b"pseudonyms", "sha256")
         self.fingerprint = keyed_digest(root, "fingerprint")
 

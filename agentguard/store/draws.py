@@ -1,0 +1,95 @@
+"""What was drawn for a review: rows that are added once, judged, and never taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, insert, or_, select, update
+
+from agentguard.core.digest import canonical_bytes
+from agentguard.core.reviews import Case
+from agentguard.store.evidence_tables import ReviewRow
+from agentguard.store.moment import from_microseconds, to_microseconds
+from agentguard.store.reading import LARGEST_PAGE, Reading
+from agentguard.store.tables import ActionRow
+from agentguard.store.transaction import Transaction
+
+_review = ReviewRow.__table__
+_action = ActionRow.__table__
+
+WAITING = "waiting"
+JUDGED = "judged"
+STATES = (WAITING, JUDGED)
+
+
+def add(transaction: Transaction, case: Case) -> None:
+    """Add a case; its entry has to be appended in the same transaction."""
+    values = {
+        "id": case.id,
+        "policy": case.policy,
+        "action_id": case.action_id,
+        "entry": case.entry,
+        "stratum": canonical_bytes(list(case.stratum)).decode(),
+        "week": case.period,
+        "how": case.how,
+        "verdict": case.verdict,
+        "drawn_us": to_microseconds(case.drawn_at),
+    }
+    transaction.write(insert(_review).values(values))
+
+
+def judge(transaction: Transaction, case_id: str, verdict: str) -> None:
+    """Write down what counts of the opinions on a case."""
+    transaction.write(update(_review).where(_review.c.id == case_id).values(verdict=verdict))
+
+
+def found(reading: Reading, case_id: str) -> Case | None:
+    """Return a case by its id."""
+    return next((_case(row) for row in reading.rows(select(_review).where(_review.c.id == case_id))), None)
+
+
+def cases_of(reading: Reading, action_id: str) -> tuple[Case, ...]:
+    """Return the cases of an action, one for each policy that drew it."""
+    query = select(_review).where(_review.c.action_id == action_id).order_by(_review.c.id)
+    return tuple(map(_case, reading.rows(query)))
+
+
+def cases(
+    reading: Reading,
+    state: str | None = None,
+    *,
+    policy: str | None = None,
+    tenant: str | None = None,
+    limit: int = LARGEST_PAGE,
+    after: Case | None = None,
+) -> tuple[Case, ...]:
+    """Return cases a page at a time, those that were drawn first come first; `after` is the last of the page before."""
+    query: Select[Any] = select(_review).order_by(_review.c.drawn_us, _review.c.id)
+    query = query.limit(max(1, min(limit, LARGEST_PAGE)))
+    if state is not None:
+        query = query.where(_review.c.verdict.is_(None) if state == WAITING else _review.c.verdict.is_not(None))
+    if policy is not None:
+        query = query.where(_review.c.policy == policy)
+    if tenant is not None:
+        query = query.join(_action, _action.c.id == _review.c.action_id).where(_action.c.tenant == tenant)
+    if after is not None:
+        drawn_us = to_microseconds(after.drawn_at)
+        same = (_review.c.drawn_us == drawn_us) & (_review.c.id > after.id)
+        query = query.where(or_(_review.c.drawn_us > drawn_us, same))
+    return tuple(map(_case, reading.rows(query)))
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    return Case(
+        id=row["id"],
+        policy=row["policy"],
+        action_id=row["action_id"],
+        entry=row["entry"],
+        stratum=tuple(orjson.loads(row["stratum"])),
+        period=row["week"],
+        how=row["how"],
+        drawn_at=from_microseconds(row["drawn_us"]),
+        verdict=row["verdict"],
+    )
