@@ -112,7 +112,7 @@ def _written(
             "bundle": asked.plan.bundle_digest,
             "request_digest": asked.digest,
             "words": {"sealed": transaction.store_sealed(spoken.packed)},
-            "by": who.id,
+            "by": asked.pseudonym if who.id == request.on_behalf_of else who.id,
             "by_kind": str(who.kind),
             "channel": channel,
         }

@@ -24,6 +24,7 @@ from agentguard.engine.checking import Checking
 from agentguard.engine.considering import Considered, consider
 from agentguard.engine.continuing import again
 from agentguard.engine.customers import Customers
+from agentguard.engine.data_subjects import Privacy
 from agentguard.engine.deeds import AboutDeed, Deed, Recorded
 from agentguard.engine.directory import directory
 from agentguard.engine.drive import adrive, drive
@@ -35,6 +36,7 @@ from agentguard.engine.operators import Operators
 from agentguard.engine.parts import Parts, Waits
 from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
+from agentguard.engine.retention import Retention
 from agentguard.engine.rounds import Rounds, Told
 from agentguard.engine.starting import prepare
 from agentguard.engine.walk import walk
@@ -54,6 +56,7 @@ class Guard:
         told: What the customer was told. `letter` writes to them, `confirm` and `contest` take down their yes and no.
         halt: Stops; `resume` lets go on, `resolve` ends a doubt, `limits` shows what is left, `activate` puts policies
             into force, `confirm_clock` trusts a clock that jumped.
+        privacy: Looks at what is personal, a customer's copy and their erasure. `retention`: legal holds and the purge.
 
     Args:
         policies: A folder, a file, several of them, or a bundle that is loaded already.
@@ -98,6 +101,7 @@ class Guard:
         self._starting = threading.RLock()
         self._acting = Acting(self.run, self.arun)
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts)
+        self.privacy, self.retention = Privacy(self._parts), Retention(self._parts, tenant)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
         self.told, self.letter = customers.told, customers.letter

@@ -54,7 +54,7 @@ class Store:
         self._committing = threading.RLock()
         self._closed = False
         memory, turns = Memory(), self._dialect.turns(self._engine.url, self._patience)
-        self._turns = turns
+        self._memory, self._turns = memory, turns
         self._readers = Readers(self._connections, self.clock, memory, turns if self._in_memory else NoTurns())
         self._writer = Writer(self._connections, self.clock, memory, turns)
         self._committer = Committer(self._commit, self._patience, self.url)
@@ -92,6 +92,16 @@ class Store:
     def in_memory(self) -> bool:
         """Whether the database dies with this process."""
         return self._in_memory
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._closed
+
+    @property
+    def entries_committed(self) -> int:
+        """How many entries the log had when this process last wrote, without asking the database; 0 if not known."""
+        return self._memory.entries
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work and commit it whole, or keep nothing of it.
@@ -177,6 +187,19 @@ class Store:
                 f"expected the keys file that `{self.url}` was made with, got another one, under which every limit "
                 f"would begin empty; restore the keys file from its backup, or name it in `AGENTGUARD_KEYS`"
             )
+
+    def scrub(self) -> bool:
+        """Let nothing that was deleted lie about in files; False where a reader, or the server, keeps it for a while.
+
+        Raises:
+            StoreUnavailableError: The database cannot be reached.
+        """
+        self._enter()
+        try:
+            with self._committing:
+                return self._dialect.scrub(self._engine)
+        except self._dialect.errors as error:
+            raise self._dialect.translate(error, self.url, self._patience) from error
 
     def close(self) -> None:
         """Take nothing more, let what was handed in be committed, and close every connection."""

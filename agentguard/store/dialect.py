@@ -73,5 +73,8 @@ class Dialect(Protocol):
     def is_made_elsewhere(self, error: Exception) -> bool:
         """Return whether another process made the tables at the same moment, and was first."""
 
+    def scrub(self, engine: Engine) -> bool:
+        """Let nothing that was deleted lie about in the database's files; False where that is not ours to do."""
+
     def is_transient(self, error: Exception) -> bool:
         """Return whether the same transaction may be run again: a serialization failure, a deadlock."""

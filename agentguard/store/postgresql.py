@@ -187,6 +187,10 @@ class Postgresql:
         """Return whether another process made the tables at the same moment, and was first."""
         return _state(error) in {"23505", "42P07", "42710", "42723"}
 
+    def scrub(self, engine: Engine) -> bool:  # noqa: ARG002 -- the other engine has a file
+        """Return False: old versions of rows go when the server's `VACUUM` comes by, and from its log with its age."""
+        return False
+
     def is_transient(self, error: Exception) -> bool:
         """Return whether the same transaction may be run again: a serialization failure, a deadlock."""
         return _state(error) in {"40001", "40P01"}

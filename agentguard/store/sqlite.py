@@ -32,6 +32,15 @@ WRITES = "agentguard_writes"
 
 OLDEST = (3, 37, 0)
 
+# What is erased or purged is overwritten with zeros; nothing else deletes anything.
+_PRAGMAS = (
+    "synchronous = FULL",
+    "recursive_triggers = ON",
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+    "secure_delete = ON",
+)
+
 
 class Sqlite:
     """SQLite as a dialect of the store."""
@@ -135,6 +144,17 @@ class Sqlite:
         # While the file changes to write-ahead logging, SQLite refuses at once instead of waiting.
         return "locked" in str(error)
 
+    def scrub(self, engine: Engine) -> bool:
+        """Write the write-ahead log into the database, where deleted bytes are zeros, and cut it to nothing."""
+        if in_memory(engine.url):
+            return True
+        driver = engine.raw_connection()
+        try:
+            busy = driver.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            driver.close()
+        return not busy
+
     def is_transient(self, error: Exception) -> bool:  # noqa: ARG002 -- the other engine looks at it
         """Return False: whoever holds the write lock is alone."""
         return False
@@ -157,7 +177,7 @@ def in_memory(url: URL) -> bool:
 
 
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
-    for pragma in ("synchronous = FULL", "recursive_triggers = ON", "foreign_keys = ON", "trusted_schema = OFF"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
         try:

@@ -1,0 +1,115 @@
+"""What a person keeps from being purged and erased: a row each, as long as it holds; the history is in the entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, insert, select
+
+from agentguard.core.digest import canonical_bytes, time_text
+from agentguard.store.evidence_tables import LegalHoldRow
+from agentguard.store.moment import from_microseconds, to_microseconds
+from agentguard.store.reading import Reading
+from agentguard.store.records import ActionRecord
+from agentguard.store.transaction import Transaction
+
+_hold = LegalHoldRow.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a hold covers: everything that fits all of what it names.
+
+    Attributes:
+        customers: Pseudonyms; empty for everybody.
+        action: A kind of action, like `refund.issue`.
+        action_id: One action.
+        since, until: What was asked for or moved in this time, both ends included.
+        tenant: Whose records; None for everybody's.
+    """
+
+    customers: tuple[str, ...] = ()
+    action: str | None = None
+    action_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    tenant: str | None = None
+
+    def covers(self, record: ActionRecord) -> bool:
+        """Return whether an action is held."""
+        names = ((self.action, record.action), (self.action_id, record.id), (self.tenant, record.tenant))
+        if any(wanted is not None and wanted != found for wanted, found in names):
+            return False
+        if self.customers and record.on_behalf_of not in self.customers:
+            return False
+        last = record.updated_at or record.asked_at
+        return (self.since is None or last >= self.since) and (self.until is None or record.asked_at <= self.until)
+
+    def covers_customer(self, tenant: str, pseudonym: str) -> bool:
+        """Return whether everything about a customer is held, whatever they asked for."""
+        of_all = self.action is None and self.action_id is None and self.since is None and self.until is None
+        return of_all and pseudonym in self.customers and self.tenant in (None, tenant)
+
+    def document(self) -> dict[str, Any]:
+        """Return the scope as JSON."""
+        return {
+            "customers": list(self.customers),
+            "action": self.action,
+            "action_id": self.action_id,
+            "since": None if self.since is None else time_text(self.since),
+            "until": None if self.until is None else time_text(self.until),
+            "tenant": self.tenant,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Scope:
+        """Return the scope that JSON says."""
+        return cls(
+            customers=tuple(document["customers"]),
+            action=document["action"],
+            action_id=document["action_id"],
+            since=_time(document["since"]),
+            until=_time(document["until"]),
+            tenant=document["tenant"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHold:
+    """Somebody's word that something has to stay."""
+
+    id: str
+    scope: Scope
+    by: str
+    why: str
+    at: datetime
+
+
+def legal_holds(reading: Reading) -> tuple[LegalHold, ...]:
+    """Return every hold that stands now, the oldest first."""
+    return tuple(
+        LegalHold(
+            row["id"], Scope.of(orjson.loads(row["scope"])), row["by"], row["why"], from_microseconds(row["at_us"])
+        )
+        for row in reading.rows(select(_hold).order_by(_hold.c.at_us, _hold.c.id))
+    )
+
+
+def add(transaction: Transaction, hold: LegalHold) -> None:
+    """Store a hold; the caller appends the entry that says so."""
+    scope = canonical_bytes(hold.scope.document()).decode()
+    values = {"id": hold.id, "scope": scope, "by": hold.by, "why": hold.why, "at_us": to_microseconds(hold.at)}
+    transaction.write(insert(_hold).values(values))
+
+
+def lift(transaction: Transaction, hold_id: str) -> bool:
+    """Take a hold away; False if there is none."""
+    return transaction.write(delete(_hold).where(_hold.c.id == hold_id)) == 1
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
