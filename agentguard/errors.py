@@ -13,6 +13,9 @@ function has nothing else to return.
     ├── ProofError             a proof does not show what it should, or cannot be made
     ├── NoteError              a key, signed note, checkpoint or receipt is not one
     │   └── UnverifiedError    it is one, and nobody who is trusted signed it
+    ├── WitnessUnavailableError  a witness cannot be reached, or does not know this log
+    ├── WitnessMovedError      a witness has a checkpoint of another size than it was told
+    ├── WitnessRefusedError    a witness has another log than the one that it was shown
     ├── PeopleUnavailableError who the people are cannot be told now: nobody may act
     ├── UsageError             the host called agentguard wrongly (not the model, not the customer)
     │   ├── KeyConflictError   the same key was used for another request
@@ -30,7 +33,8 @@ function has nothing else to return.
         │   └── ClockError         nobody can rely on what time it is: nothing is decided or begun
         ├── StoreSchemaError       the database was made by another version
         ├── StaleFenceError        somebody else moved the action or escalation first
-        └── TamperedError          what is stored contradicts itself
+        ├── TamperedError          what is stored contradicts itself
+        └── LogRolledBackError     the log is older than what a witness has of it, or another one: nobody may act
 """
 
 from __future__ import annotations
@@ -156,6 +160,28 @@ class UnverifiedError(NoteError):
     """A note is well formed, and nobody who is trusted signed it, or not this text."""
 
     code = "unverified"
+
+
+class WitnessUnavailableError(AgentGuardError):
+    """A witness cannot be reached, does not know this log or its key, or answers what cannot be understood."""
+
+    code = "witness_unavailable"
+
+
+class WitnessMovedError(AgentGuardError):
+    """A witness has a checkpoint of another size than it was told; `size` is how many entries that one covers."""
+
+    code = "witness_moved"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(f"the witness has a checkpoint of {size} entries")
+
+
+class WitnessRefusedError(AgentGuardError):
+    """A witness has another log than the one that it was shown: one was rewritten, put back, or went on twice."""
+
+    code = "witness_refused"
 
 
 class UsageError(AgentGuardError):
@@ -297,3 +323,12 @@ class TamperedError(StoreError):
     """What is stored contradicts itself: a chain that does not join, a text that has another digest."""
 
     code = "tampered"
+
+
+class LogRolledBackError(StoreError):
+    """The log is older than what a witness has of it, or another one; nobody acts until a person has looked.
+
+    `agentguard audit restored` says that it is so on purpose.
+    """
+
+    code = "log_rolled_back"

@@ -9,12 +9,13 @@ from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.insisting import Unwritten, written
 from agentguard.engine.parts import Parts
-from agentguard.engine.steps import Abandoned, Call, Commit, Look, Walk
+from agentguard.engine.steps import Abandoned, AwaitWitness, Call, Commit, Look, Walk
 from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Reading
 
 NOT_BEGUN = Outcome(OutcomeKind.NOT_DONE, error="not_begun")
+NOT_WITNESSED = Outcome(OutcomeKind.NOT_DONE, error="not_witnessed")
 
 
 def carry_out(parts: Parts, begun: Undertaking) -> Walk:
@@ -24,18 +25,26 @@ def carry_out(parts: Parts, begun: Undertaking) -> Walk:
 
 
 def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
+    seconds, forgone = 0.0, NOT_BEGUN
     try:
-        seconds: float = yield Look(lambda reading: seconds_left(begun, reading))
+        seconds = yield Look(lambda reading: seconds_left(begun, reading))
+        if seconds > 0 and begun.witness:
+            # What is waited for here is time that the tool no longer has: half of it stays its own.
+            longest = min(seconds / 2, parts.waits.witness.total_seconds())
+            if (yield AwaitWitness(begun.position, longest)):
+                seconds = yield Look(lambda reading: seconds_left(begun, reading))
+            else:
+                seconds, forgone = 0.0, NOT_WITNESSED
     except StoreUnavailableError:
         seconds = 0.0
     except Abandoned:
         # Whoever waited has gone before the tool was called.
-        forgone = Finishing(parts, begun, report(parts, begun, _of_all_attempts(begun, NOT_BEGUN)))
-        given_back: Answer = yield Commit(Unwritten(forgone))
+        ending = Finishing(parts, begun, report(parts, begun, _of_all_attempts(begun, NOT_BEGUN)))
+        given_back: Answer = yield Commit(Unwritten(ending))
         return given_back
     outcome: Outcome
     if seconds <= 0:
-        outcome = NOT_BEGUN
+        outcome = forgone
     else:
         outcome = yield Call(begun.tool, begun, seconds if begun.tool.timeout is not None else None)
         if outcome.kind is not OutcomeKind.UNKNOWN:

@@ -22,7 +22,8 @@ from agentguard.engine.leaving import leave
 from agentguard.engine.machine import sleep
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
-from agentguard.engine.steps import Call, Commit, Convene, Gather, Look, Meet, Pause, Step, Walk
+from agentguard.engine.steps import AwaitWitness, Call, Commit, Convene, Gather, Look, Meet, Pause, Step, Walk
+from agentguard.engine.witnessing import waited
 from agentguard.errors import AgentGuardError, NotDoneError
 from agentguard.log import get_logger, place_of
 
@@ -87,6 +88,8 @@ def perform(parts: Parts, step: Step) -> Any:
             return _called(parts, step)
         case Pause():
             return _paused(parts, step)
+        case AwaitWitness():
+            return waited(parts.witnessing.covering(parts.store, step.position, step.seconds), step.seconds)
         case Meet():
             return parts.vault.pseudonym(step.tenant, step.customer)
         case Convene():
@@ -105,6 +108,8 @@ async def _aperform(parts: Parts, step: Step) -> Any:
             return await _acalled(parts, step)
         case Pause():
             return await _apaused(parts, step)
+        case AwaitWitness():
+            return await _await_witness(parts, step)
         case Meet():
             return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
         case Convene():
@@ -126,6 +131,12 @@ async def _apaused(parts: Parts, step: Pause) -> float:
         return step.seconds
     done, _ = await asyncio.wait({asyncio.wrap_future(ended)}, timeout=step.longest)
     return 0.0 if done else step.longest
+
+
+async def _await_witness(parts: Parts, step: AwaitWitness) -> bool:
+    answer = asyncio.wrap_future(parts.witnessing.covering(parts.store, step.position, step.seconds))
+    done, _ = await asyncio.wait({answer}, timeout=step.seconds)
+    return bool(done) and answer.result()
 
 
 def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:

@@ -14,6 +14,7 @@ from agentguard.engine.force import Force
 from agentguard.engine.machine import Clock
 from agentguard.engine.registry import Registry
 from agentguard.engine.running import Running
+from agentguard.engine.witnessing import Witnessing
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Reading, Store, Vault
 
@@ -32,6 +33,7 @@ class Waits:
         approval: How long votes lift what they were given for.
         recovery: How long a start waits for what it recovers; the rest goes on in the background. None for no bound,
             one action after another in the caller's thread.
+        witness: How long an effect waits for a witness, where a policy says so; at most half of the tool's time.
         rounds: How often a guard that runs actions recovers what was left behind. None: only when it starts.
     """
 
@@ -42,6 +44,7 @@ class Waits:
     grace: timedelta = timedelta(seconds=30)
     approval: timedelta = timedelta(days=7)
     recovery: timedelta | None = timedelta(seconds=5)
+    witness: timedelta = timedelta(seconds=10)
     rounds: timedelta | None = timedelta(minutes=1)
 
 
@@ -51,6 +54,7 @@ class Parts:
 
     Attributes:
         directory: Knows who may vote and who has which power now.
+        witnessing: Who keeps checkpoints elsewhere, and which they have.
         new_id: Gives a fresh id that sorts by time, from a prefix and the present.
     """
 
@@ -63,6 +67,7 @@ class Parts:
     directory: Directory
     waits: Waits = field(default_factory=Waits)
     running: Running = field(default_factory=Running)
+    witnessing: Witnessing = field(default_factory=Witnessing)
     new_id: Callable[[str, datetime], str] = machine.new_id
 
     def keyed(self, text: str) -> str:

@@ -92,6 +92,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitWitness:
+    """Wait until a witness has seen the log up to a position, so many seconds at most; gives whether one has."""
+
+    position: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Wait a moment for other walks.
 
@@ -116,5 +124,5 @@ class Abandoned(BaseException):
     """Thrown into a walk that nobody waits for any more: it may still commit how it ends, and begins nothing new."""
 
 
-Step = Meet | Convene | Look | Commit | Gather | Call | Pause
+Step = Meet | Convene | Look | Commit | Gather | Call | AwaitWitness | Pause
 Walk = Generator[Step, Any, Answer]

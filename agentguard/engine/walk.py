@@ -73,6 +73,9 @@ def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
 
 def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step, Any, Answer | Undertaking]:
     """Look, gather and decide, again where something moved meanwhile, until there is an answer or a beginning."""
+    if parts.witnessing.refusal:
+        log.warning("guard.log_refused", action=proposal.action, reason=parts.witnessing.refusal)
+        return recorded.not_now("", proposal.action, "log_refused")
     if not parts.vault.knows(proposal.tenant, proposal.on_behalf_of):
         yield Meet(proposal.tenant, proposal.on_behalf_of)
     gatherings = 0

@@ -147,7 +147,7 @@ def _first(reading: Reading, rows: list[Any]) -> Sealed | None:
 
 def _sealed(reading: Reading, row: Mapping[str, Any]) -> Sealed:
     lines = reading.found(_LINES, row["origin"], row["size"])
-    note = read_note(row["note"]).joined(*(Signature.read(line) for _, line in lines))
+    note = read_note(row["note"]).joined(*(Signature.read(line) for _, line in lines if line))
     witnesses = tuple(witness for witness, _ in lines)
     return Sealed(row["origin"], int(row["size"]), note_text(note), from_microseconds(row["at_us"]), witnesses)
 

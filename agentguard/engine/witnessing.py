@@ -1,0 +1,269 @@
+"""What a guard has to do with its witnesses: they are offered each checkpoint, and an effect may wait for one of them.
+
+Offers are made beside the walks and beside the sealing, for each witness by itself, so that a slow one holds up nobody;
+each gets the newest checkpoint and not all of those in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import partial
+
+from agentguard.engine import worker
+from agentguard.engine.machine import monotonic
+from agentguard.engine.origin import origin
+from agentguard.engine.witness import Witness
+from agentguard.errors import (
+    AgentGuardError,
+    ConfigurationError,
+    StoreError,
+    WitnessMovedError,
+    WitnessRefusedError,
+    WitnessUnavailableError,
+)
+from agentguard.evidence.checkpoint import Checkpoint
+from agentguard.evidence.note import read_note
+from agentguard.evidence.tree import consistency_proof
+from agentguard.log import get_logger
+from agentguard.store import Reading, Store, Transaction, forking
+from agentguard.store.seals import add_cosignature, newest_witnessed
+from agentguard.store.tiles import StoredTree
+
+log = get_logger("witness")
+
+MOST_TRIES = 5
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 10.0
+LOOK_AGAIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Somebody who waits until a witness has seen the log up to a position."""
+
+    position: int
+    until: float
+    answer: Future[bool]
+
+    def give(self, seen: bool) -> None:
+        """Answer, unless they have gone."""
+        if self.answer.set_running_or_notify_cancel():
+            self.answer.set_result(seen)
+
+
+class Witnessing:
+    """The witnesses of one guard.
+
+    Attributes:
+        seal_now: Asks whoever seals here to do so at once; set by them.
+        refusal: What a witness said against this log; nothing is begun after that.
+
+    Raises:
+        ConfigurationError: Two witnesses have one name.
+    """
+
+    _lock: threading.Lock
+    _stopping: threading.Event
+    _offers: dict[str, str]
+    _serving: set[str]
+    _waiting: list[_Waiting]
+    _watching: bool
+    _seen: int
+
+    def __init__(self, witnesses: Sequence[Witness] = ()) -> None:
+        self.witnesses = tuple(witnesses)
+        twice = [name for name, count in Counter(witness.name for witness in witnesses).items() if count > 1]
+        if twice:
+            raise ConfigurationError(
+                [f"expected a name of its own for each witness, got `{twice[0]}` twice: say `name=`"]
+            )
+        self.seal_now: Callable[[], None] = _nobody_seals
+        self.refusal = ""
+        self._sizes: dict[tuple[str, str], int] = {}
+        self.begin_anew()
+        forking.watch(self)
+
+    def offer(self, store: Store, note: str) -> None:
+        """Have every witness offered a checkpoint, without waiting for what they say."""
+        for witness in self.witnesses:
+            with self._lock:
+                self._offers[witness.name] = note
+                if witness.name in self._serving:
+                    continue
+                self._serving.add(witness.name)
+            worker.start(partial(self._serve, store, witness))
+
+    def offer_to(self, store: Store, witness: Witness, note: str) -> bool:
+        """Offer a checkpoint to one witness, and wait for it; False if it has a later one of this log.
+
+        Raises:
+            WitnessRefusedError: It has another log than this, or a longer one.
+            WitnessUnavailableError: It cannot be asked now, or does not know this log or its key.
+            StoreError: What it says cannot be stored.
+        """
+        offered = Checkpoint.read(read_note(note).text)
+        known = (witness.name, offered.origin)
+        old = self._sizes.get(known, 0)
+        for _ in range(MOST_TRIES):
+            if old > offered.size:
+                require_as_long(store, old)
+                return False
+            proof = store.read(partial(_proof, old=old, new=offered.size))
+            try:
+                line = witness.add(old, proof, note)
+            except WitnessMovedError as error:
+                old = error.size
+                continue
+            self._sizes[known] = offered.size
+            signed = (line or "").rstrip("\n")
+            store.transact(partial(_kept, checkpoint=offered, witness=witness.name, line=signed))
+            self._seen_to(offered.size)
+            return True
+        raise WitnessUnavailableError(f"witness `{witness.name}` was offered other checkpoints each time; try again")
+
+    def covering(self, store: Store, position: int, seconds: float) -> Future[bool]:
+        """Return what will say, after so many seconds at most, whether a witness has seen the log up to a position."""
+        waiting = _Waiting(position, monotonic() + seconds, Future())
+        with self._lock:
+            if position <= self._seen:
+                waiting.give(True)
+                return waiting.answer
+            self._waiting.append(waiting)
+            watched, self._watching = self._watching, True
+        if not watched:
+            worker.start(partial(self._watch, store))
+        self.seal_now()
+        return waiting.answer
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until every witness was offered what there is to offer; False if some were not in that time."""
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            with self._lock:
+                if not self._serving:
+                    return True
+            self._stopping.wait(min(left, LOOK_AGAIN))
+        return False
+
+    def stop(self) -> None:
+        """Offer nothing any more."""
+        self._stopping.set()
+
+    def hold_still(self) -> bool:
+        """Let a process fork whenever it likes: nothing here is split by it."""
+        return False
+
+    def go_on(self) -> None:
+        """Go on after a fork."""
+
+    def begin_anew(self) -> None:
+        """Be as new in a forked child, where no thread of its parent lives on."""
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._offers = {}
+        self._serving = set()
+        self._waiting = []
+        self._watching = False
+        self._seen = 0
+
+    def _serve(self, store: Store, witness: Witness) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            with self._lock:
+                note = self._offers.pop(witness.name, None)
+                if note is None or self._stopping.is_set():
+                    self._serving.discard(witness.name)
+                    return
+            if self._offered(store, witness, note):
+                pause = FIRST_PAUSE
+                continue
+            with self._lock:
+                self._offers.setdefault(witness.name, note)
+            self._stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _offered(self, store: Store, witness: Witness, note: str) -> bool:
+        """Offer a checkpoint; False if it is to be tried again."""
+        try:
+            self.offer_to(store, witness, note)
+        except WitnessRefusedError as error:
+            self.refuse(witness.name, str(error))
+        except (WitnessUnavailableError, StoreError) as error:
+            if not self._stopping.is_set():
+                log.warning("witness.unavailable", witness=witness.name, error=error.code, reason=str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - a host's own witness may raise anything
+            log.error("witness.failed", witness=witness.name, error=type(error).__name__)  # noqa: TRY400
+            return False
+        return True
+
+    def refuse(self, witness: str, why: str) -> None:
+        """Let nothing begin any more: a witness has another log than this one."""
+        self.refusal = f"witness `{witness}`: {why}"
+        log.error("witness.refused", witness=witness, reason=why)
+
+    def _watch(self, store: Store) -> None:
+        """Look at what others write down, as long as somebody waits."""
+        while True:
+            try:
+                self._seen_to(store.read(_size_seen))
+            except AgentGuardError as error:
+                log.warning("witness.unavailable", witness="", error=error.code, reason=str(error))
+            now = monotonic()
+            with self._lock:
+                late = [waiting for waiting in self._waiting if waiting.until <= now]
+                self._waiting = [waiting for waiting in self._waiting if waiting.until > now]
+                self._watching = bool(self._waiting) and not self._stopping.is_set()
+                given_up = late if self._watching else late + self._waiting
+            for waiting in given_up:
+                waiting.give(False)
+            if not self._watching:
+                return
+            self._stopping.wait(LOOK_AGAIN)
+
+    def _seen_to(self, size: int) -> None:
+        with self._lock:
+            self._seen = max(self._seen, size)
+            covered = [waiting for waiting in self._waiting if waiting.position <= self._seen]
+            self._waiting = [waiting for waiting in self._waiting if waiting.position > self._seen]
+        for waiting in covered:
+            waiting.give(True)
+
+
+def waited(answer: Future[bool], seconds: float) -> bool:
+    """Wait in this thread for what `covering` gave."""
+    return bool(wait([answer], seconds).done) and answer.result()
+
+
+def require_as_long(store: Store, size: int) -> None:
+    """Refuse a log that is shorter than a witness has seen it.
+
+    Raises:
+        WitnessRefusedError: It is.
+    """
+    here = store.read(lambda reading: reading.position())
+    if here < size:
+        raise WitnessRefusedError(
+            f"it has seen this log with {size} entries, and this database has {here}: an older one was put back"
+        )
+
+
+def _proof(reading: Reading, old: int, new: int) -> tuple[bytes, ...]:
+    return consistency_proof(StoredTree(reading), old, new)
+
+
+def _kept(transaction: Transaction, checkpoint: Checkpoint, witness: str, line: str) -> None:
+    add_cosignature(transaction, checkpoint.origin, checkpoint.size, witness, line)
+
+
+def _size_seen(reading: Reading) -> int:
+    found = newest_witnessed(reading, origin(reading))
+    return 0 if found is None else found.size
+
+
+def _nobody_seals() -> None:
+    """Do nothing: another process seals this log, every second."""
