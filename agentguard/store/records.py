@@ -122,8 +122,15 @@ class Entry:
         return from_microseconds(self.ts_us)
 
     @property
+    def is_purged(self) -> bool:
+        """Whether its body was taken away when its time was over."""
+        return not self.body
+
+    @property
     def document(self) -> dict[str, Any]:
-        """The body, read."""
+        """The body, read; of one that was purged, what the columns still say."""
+        if self.is_purged:
+            return {"kind": self.kind, "tenant": self.stream, "action_id": self.action_id, "purged": True}
         document = orjson.loads(self.body)
         if not isinstance(document, dict):
             raise TamperedError(f"expected an object as the body of entry {self.pos}, got something else")
