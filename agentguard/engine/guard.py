@@ -37,9 +37,14 @@ from agentguard.engine.parts import Parts, Waits
 from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
 from agentguard.engine.retention import Retention
+from agentguard.engine.reviews import Reviews
 from agentguard.engine.rounds import Rounds, Told
+from agentguard.engine.sealing import Sealing
+from agentguard.engine.seals import Seals
 from agentguard.engine.starting import prepare
 from agentguard.engine.walk import walk
+from agentguard.engine.witness import Witness
+from agentguard.evidence.keys import Signer
 from agentguard.store import Store, Vault
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -51,7 +56,8 @@ class Guard:
     """Enforces policies on the actions of agents.
 
     Attributes:
-        escalations: What waits for people, and their votes. `audit` is the record.
+        escalations: What waits for people, and their votes. `audit` is the record, `seals` its signed checkpoints.
+        reviews: What was drawn of what was decided automatically, for people to look at afterwards.
         check: What became of an action. `work` is one round of what is due, `on_ended` has a function told of its ends.
         told: What the customer was told. `letter` writes to them, `confirm` and `contest` take down their yes and no.
         halt: Stops; `resume` lets go on, `resolve` ends a doubt, `limits` shows what is left, `activate` puts policies
@@ -68,6 +74,8 @@ class Guard:
         waits: How long lookups, repeated keys and held actions may take.
         vault: The keys of personal values; by default the keys file beside the database.
         notices: Where people are told what waits for them: a `Webhook`, or other channels.
+        signer: Signs the log's checkpoints: a `SigningKeyFile`, or what `AGENTGUARD_SIGNING_KEY` names where None.
+        witnesses: Who keeps checkpoints outside of this database.
     """
 
     def __init__(
@@ -82,6 +90,8 @@ class Guard:
         waits: Waits | None = None,
         vault: Vault | None = None,
         notices: Sequence[Channel] = (),
+        signer: Signer | Sealing | None = None,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
         opened = Store.open(store, clock) if isinstance(store, str) else store
@@ -101,6 +111,8 @@ class Guard:
         self._starting = threading.RLock()
         self._acting = Acting(self.run, self.arun)
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts)
+        self.seals, self.witnesses = Seals(self._parts, tenant, signer), tuple(witnesses)
+        self.reviews = Reviews(self._parts)
         self.privacy, self.retention = Privacy(self._parts), Retention(self._parts, tenant)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
@@ -205,12 +217,13 @@ class Guard:
             StoreUnavailableError: The keys file is not the one that this database was made with.
         """
         if self._parts.registry.frozen:
-            self._rounds.at_next_chance()
+            self._at_next_chance()
             return
         with self._starting:
             if not self._parts.registry.frozen:
                 prepare(self._parts, self._bundle, activate=self._activate, tenant=self.tenant)
                 self._rounds.begin()
+                self.seals.begin()
                 self._parts.registry.frozen = True
         if recover:
             self._rounds.start()
@@ -354,12 +367,17 @@ class Guard:
     def close(self) -> None:
         """Close the database and the keys file; what is being recovered is left to the next one."""
         self._rounds.stop()
+        self.seals.stop()
         self._parts.store.close()
         self._parts.vault.close()
 
+    def _at_next_chance(self) -> None:
+        self._rounds.at_next_chance()
+        self.seals.begin()
+
     async def _astart(self) -> None:
         if self._parts.registry.frozen:
-            self._rounds.at_next_chance()
+            self._at_next_chance()
         else:
             await machine.in_thread(self.start)
 

@@ -89,6 +89,16 @@ class Store:
         return store
 
     @property
+    def address(self) -> str:
+        """The address with its password, for a process of ours that opens the database too; never to be shown."""
+        return self._engine.url.render_as_string(hide_password=False)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for another process's transaction."""
+        return self._patience
+
+    @property
     def in_memory(self) -> bool:
         """Whether the database dies with this process."""
         return self._in_memory

@@ -98,6 +98,12 @@ class Memory:
         self._version: Version | None = None
         self._lock = threading.Lock()
 
+    @property
+    def entries(self) -> int:
+        """How many entries the log had when this process last wrote; 0 where that is not known now."""
+        version = self._version
+        return 0 if version is None else version.size
+
     def at(self, version: Version) -> Remembering:
         """Return what is remembered of one version, which is nothing as soon as there is another one."""
         return _At(self, version)

@@ -1,0 +1,159 @@
+"""How a checkpoint is taken: look, promise, sign, store, so that a key never signs two logs under one name.
+
+The log is looked at in one consistent view and compared with everything that was signed before. Then size and root are
+promised in the database, which makes all entries before it durable too, on a synchronous standby as well, and written
+down beside the key. Only then the key signs, outside of any transaction. Whoever comes after a crash finds the promise
+and signs the same, or goes on from it; two sealers at once promise one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agentguard.engine.origin import origin
+from agentguard.engine.seals_keys import FIRST, introduce, key_of_log
+from agentguard.engine.signing import memory_of
+from agentguard.errors import ConfigurationError, StoreUnavailableError, TamperedError
+from agentguard.evidence.checkpoint import Checkpoint, signed
+from agentguard.evidence.keys import Signer
+from agentguard.evidence.tree import Subtrees, tree_root
+from agentguard.store import Reading, Store, Transaction, seals
+from agentguard.store.seals import Sealed
+from agentguard.store.tiles import StoredTree, add_tile, leaves, missing_tiles
+
+MOST_TRIES = 10
+"""How often others may be quicker before this one gives up for now."""
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """Who signs checkpoints, and when they are taken.
+
+    Attributes:
+        signer: Signs; a `SigningKeyFile`, or the host's own door to its keys.
+        every: At most so long after an entry.
+        at_most: Or as soon as there are so many entries.
+    """
+
+    signer: Signer
+    every: timedelta = SECOND
+    at_most: int = 1_000
+
+    def __post_init__(self) -> None:
+        if self.every <= timedelta(0) or self.at_most < 1:
+            raise ConfigurationError(
+                [f"expected checkpoints after some time and some entries, got {self.every} and {self.at_most}"]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What has to be written before anything can be signed: the first key, or tiles of the tree."""
+
+    work: Callable[[Transaction], object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is to be signed next, and the last promise, which it continues or is."""
+
+    checkpoint: Checkpoint
+    promised: Checkpoint | None
+
+
+class Sealer:
+    """Takes checkpoints of one log with one key; several of them, in any number of processes, do no harm."""
+
+    def __init__(self, store: Store, signer: Signer, tenant: str) -> None:
+        self._store = store
+        self._signer = signer
+        self._tenant = tenant
+        self._memory = memory_of(signer)
+
+    def seal(self) -> Sealed | None:
+        """Take a checkpoint of everything that is committed now; return it, or the last one if nothing is new.
+
+        Raises:
+            TamperedError: The log is not a continuation of what was signed; nothing was signed.
+            ConfigurationError: The log has another key.
+            StoreUnavailableError: The database cannot be written, is a standby, or what is signed cannot be remembered.
+        """
+        with self._memory.alone():
+            for _ in range(MOST_TRIES):
+                while isinstance(step := self._store.read(self._step), _Before):
+                    self._store.transact(step.work)
+                if not isinstance(step, _Due):
+                    return step
+                if self._promised(step):
+                    return self._signed(step.checkpoint)
+        raise StoreUnavailableError("others took checkpoints of this log all the time; the next try goes on from there")
+
+    def _step(self, reading: Reading) -> _Before | _Due | Sealed | None:
+        """Return what comes next for the log as it is in this view, or its last checkpoint if that says it all."""
+        size, name = reading.position(), origin(reading)
+        last, promised = seals.newest(reading, name), seals.last_promise(reading, name)
+        tree = StoredTree(reading)
+        require_continued(reading, tree, (self._memory.last(name), promised, last.checkpoint if last else None))
+        if not size or (last is not None and last.size == size):
+            return last
+        if key_of_log(reading) is None:
+            return _Before(lambda transaction: introduce(transaction, self._signer.key, self._tenant, FIRST))
+        require_key(reading, self._signer)
+        if tiles := missing_tiles(reading):
+            return _Before(lambda transaction: [add_tile(transaction, tile) for tile in tiles])
+        if promised is not None and promised.size == size:
+            return _Due(promised, promised)  # somebody was killed before the signature was stored, or is at it now
+        return _Due(Checkpoint(name, size, tree_root(tree, size)), promised)
+
+    def _promised(self, due: _Due) -> bool:
+        """Promise the checkpoint; False if somebody else promised another one meanwhile."""
+        if due.checkpoint == due.promised:
+            return True
+        return self._store.transact(lambda transaction: seals.promise(transaction, due.checkpoint, due.promised))
+
+    def _signed(self, checkpoint: Checkpoint) -> Sealed | None:
+        self._memory.remember(checkpoint)
+        note = signed(checkpoint, self._signer)
+        name, size = checkpoint.origin, checkpoint.size
+        self._store.transact(lambda transaction: seals.add_checkpoint(transaction, name, size, note))
+        return self._store.read(lambda reading: seals.newest(reading, name))
+
+
+def require_continued(reading: Reading, tree: Subtrees, known: Iterable[Checkpoint | None]) -> None:
+    """Refuse a log that does not continue what is known of it.
+
+    Raises:
+        TamperedError: It is shorter, or has another root at that size.
+    """
+    for before in known:
+        if before is None or not before.size:
+            continue
+        if before.size > reading.position():
+            raise TamperedError(
+                f"expected the {before.size} entries that were signed before, got {reading.position()}: an older "
+                f"database was put back, or entries were cut off; nothing was signed; run `agentguard audit verify`, "
+                f"or `agentguard audit restored` if a backup was restored on purpose"
+            )
+        last = leaves(reading, before.size - 1, 1)[0]
+        if tree_root(tree, before.size) != before.root or tree.root(0, before.size - 1) != last:
+            raise TamperedError(
+                f"expected the log whose {before.size} entries were signed before, got another one: it was rewritten; "
+                f"nothing was signed; keep a copy and run `agentguard audit verify`"
+            )
+
+
+def require_key(reading: Reading, signer: Signer) -> None:
+    """Refuse to sign with another key than the log's.
+
+    Raises:
+        ConfigurationError: The log has another one.
+    """
+    current, own = key_of_log(reading), signer.key
+    if current is None or current.key != own:
+        named = "none" if current is None else f"`{current.key.text}`"
+        advice = "sign with that one, or introduce this one with `agentguard audit change-key`"
+        raise ConfigurationError([f"expected the log's key {named} to sign, got `{own.text}`; {advice}"])

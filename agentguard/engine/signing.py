@@ -1,0 +1,130 @@
+"""Where the key that signs the log's checkpoints is: in a file, in the environment, or wherever a host's signer has it.
+
+    guard = Guard("policies/", signer=SigningKeyFile("seal.key"))
+
+A key in a file remembers beside itself what it signed, so that a database that was put back or rewritten is not signed
+a second time, whatever became of the tables.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from agentguard.engine import machine
+from agentguard.engine.signing_memory import SignedFile, SignedHere, SignedMemory
+from agentguard.errors import ConfigurationError, NoteError, UsageError
+from agentguard.evidence.keys import KEY_BYTES, LOG, Signer, SigningKey, VerifierKey
+
+VARIABLE = "AGENTGUARD_SIGNING_KEY"
+PRIVATE = "PRIVATE+KEY+"
+_LARGEST_FILE = 10_000
+
+
+class SigningKeyFile:
+    """Signs with the key in a file that `agentguard audit keygen` made, and that only its owner may read.
+
+    Args:
+        path: The file.
+        signed: Where it is written down what was signed; `PATH.signed` if left out.
+
+    Raises:
+        ConfigurationError: There is no key in it, or others may read it.
+    """
+
+    def __init__(self, path: str | Path, *, signed: str | Path | None = None) -> None:
+        self.path = Path(path)
+        self._signing = _read(self.path)
+        self.signed = SignedFile(self.path, Path(signed) if signed is not None else Path(f"{path}.signed"))
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public key of what it signs."""
+        return self._signing.key
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the Ed25519 signature over the message."""
+        return self._signing.sign(message)
+
+
+def has_key(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the environment names what signs."""
+    return bool(environment.get(VARIABLE))
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Signer | None:
+    """Return what signs where nobody names a signer: the file that `AGENTGUARD_SIGNING_KEY` names, or the key in it.
+
+    Raises:
+        ConfigurationError: There is no key.
+    """
+    named = environment.get(VARIABLE, "")
+    if not named:
+        return None
+    if not named.startswith(PRIVATE):
+        return SigningKeyFile(named)
+    try:
+        return _for_logs(SigningKey.read(named), f"the variable {VARIABLE}")
+    except NoteError as error:
+        raise ConfigurationError([f"{VARIABLE}: {error}"]) from error
+
+
+def memory_of(signer: Signer) -> SignedMemory:
+    """Return what remembers the signatures of a signer: the file beside its key, or this process for as long as it is.
+
+    Beside either, the promises in the database and the checkpoints that others keep say what was signed.
+    """
+    found = getattr(signer, "signed", None)
+    return found if isinstance(found, SignedMemory) else SignedHere()
+
+
+def make_key(path: str | Path, name: str, signs: int = LOG) -> VerifierKey:
+    """Make a new key in a new file that only its owner may read, and return its public half.
+
+    Raises:
+        UsageError: The file is there, cannot be made, or the name is none for a key.
+    """
+    try:
+        made = SigningKey(name, machine.random_bytes(KEY_BYTES), signs)
+        public = made.key
+    except NoteError as error:
+        raise UsageError(str(error)) from error
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise UsageError(
+            f"expected a new file for the key, got `{path}`, which is there; no key is ever overwritten"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"the key file `{path}` cannot be made: {error.strerror}") from error
+    with os.fdopen(file, "w") as opened:
+        opened.write(f"{made.text}\n")
+        opened.flush()
+        os.fsync(opened.fileno())
+    return public
+
+
+def _read(path: Path) -> SigningKey:
+    try:
+        mode = path.stat().st_mode & 0o777
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_FILE).decode("utf-8", "replace")
+    except OSError as error:
+        raise ConfigurationError(
+            [f"the key file `{path}` cannot be read: {error.strerror}; `agentguard audit keygen` makes one"]
+        ) from error
+    if os.name == "posix" and mode & 0o077:
+        raise ConfigurationError(
+            [f"expected the key file `{path}` to be its owner's alone, got mode {mode:o}; run `chmod 600` on it"]
+        )
+    try:
+        return _for_logs(SigningKey.read(text), f"the file `{path}`")
+    except NoteError as error:
+        raise ConfigurationError([f"`{path}`: {error}"]) from error
+
+
+def _for_logs(key: SigningKey, where: str) -> SigningKey:
+    if key.signs != LOG:
+        raise ConfigurationError([f"expected the key of a log in {where}, got that of a witness, which signs no log"])
+    return key
