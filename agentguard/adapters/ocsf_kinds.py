@@ -86,7 +86,7 @@ BLOCKED = Kind(_CREATE, Disposition.BLOCKED, _LOW, _FAILED)
 APPROVED = Kind(_UPDATE, Disposition.APPROVED)
 REJECTED = Kind(_UPDATE, Disposition.REJECTED, _LOW, _FAILED)
 UNKNOWN = Kind(Activity.OTHER, Disposition.LOGGED, status=_OPEN)
-"""What a kind is that this version does not know."""
+"""What an entry is whose kind this version does not know, or whose text was purged."""
 
 _LOGGED = Kind(_UPDATE, Disposition.LOGGED)
 _SEEN = Kind(_READ, Disposition.LOGGED)
@@ -147,6 +147,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "legal_hold_lifted": Kind(_DELETE, Disposition.ALLOWED, _LOW),
         "purged": Kind(_DELETE, Disposition.DELETED, _LOW),
         "review_drawn": _NOTED,
+        "review_opened": _SEEN,
         "reviewed": _LOGGED,
         "reconciled": _SEEN,
         "incident_noted": Kind(_CREATE, Disposition.ALERT, _MEDIUM, alert=True),

@@ -22,7 +22,10 @@ from agentguard.cli import (
     operating,
     people,
     policies,
+    privacy,
     recording,
+    retention,
+    reviews,
     store,
     streams,
     worker,
@@ -39,8 +42,11 @@ app: typer.Typer = typer.Typer(
 )
 app.add_typer(policies.app, name="policy")
 audit.app.command("stream")(streams.stream)
+audit.app.command("erase")(privacy.erase)
+audit.app.add_typer(retention.holds, name="legal-hold")
 app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
+app.add_typer(reviews.app, name="reviews")
 app.add_typer(people.app, name="people")
 app.add_typer(actions.app, name="actions")
 app.add_typer(clock.app, name="clock")

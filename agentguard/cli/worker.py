@@ -74,7 +74,7 @@ def _work_on(guard: Guard, stop: Stop, every: float, app: str, *, json: bool) ->
                 item.name: item.attempts for item in round_.channels if item.attempts != failing.get(item.name, 0)
             }
             failing.update(changed)
-            if round_.answers or round_.reminded or any(item.sent for item in round_.channels) or changed:
+            if _did(round_) or any(item.sent for item in round_.channels) or changed:
                 _said(guard, round_, json=json, compact=True)
         stop.wait(every)
     output.line("stopped")
@@ -119,6 +119,10 @@ def _said(guard: Guard, round_: Round, *, json: bool, compact: bool) -> bool:
     return bool(people) or unavailable or any(item.attempts or item.stopped for item in round_.channels)
 
 
+def _did(round_: Round) -> bool:
+    return bool(round_.answers or round_.reminded or round_.drawn)
+
+
 def _document(round_: Round, people: set[str]) -> dict[str, Any]:
     return {
         "actions": [
@@ -135,6 +139,7 @@ def _document(round_: Round, people: set[str]) -> dict[str, Any]:
             {"escalation": item.escalation, "action_id": item.action_id, "routes": list(item.routes)}
             for item in round_.reminded
         ],
+        "drawn": list(round_.drawn),
         "channels": [_channel(item) for item in round_.channels],
     }
 
@@ -163,9 +168,11 @@ def _say(round_: Round) -> None:
     output = Output()
     for item in round_.reminded:
         output.line(f"{item.escalation}  reminded the people of {', '.join(item.routes)}")
+    if round_.drawn:
+        output.line(f"drawn for a review: {', '.join(round_.drawn)}")
     for state in round_.channels:
         _say_channel(output, state)
-    if not (round_.answers or round_.reminded or any(state.sent or state.attempts for state in round_.channels)):
+    if not (_did(round_) or any(state.sent or state.attempts for state in round_.channels)):
         output.line("nothing is due")
 
 

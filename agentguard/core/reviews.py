@@ -38,9 +38,8 @@ STRATA: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "agent version": lambda body: body["actor"]["version"] or "",
     "model": lambda body: body["actor"]["model"] or "",
     "action": lambda body: body["action"],
-    "verdict": lambda body: body["verdict"],
 }
-"""What decisions can be told apart by, and how it is read from the entry of one."""
+"""What decisions can be told apart by, as their entries say it; not the verdict, which whoever judges must not see."""
 
 _VALUES = 2**64
 _VALUE_DIGITS = 16

@@ -23,6 +23,7 @@ from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import monotonic
 from agentguard.engine.notices import ChannelState, Notices
 from agentguard.engine.parts import Parts
+from agentguard.engine.periods import Periods
 from agentguard.engine.recovery import recovering
 from agentguard.engine.reminding import Reminded, remind_all
 from agentguard.engine.resuming import Resuming
@@ -50,12 +51,14 @@ class Round:
     Attributes:
         answers: Of every action that was taken up, in the order of their ids.
         reminded: The escalations whose people were reminded.
+        drawn: The cases that were drawn for reviews whose week or day is over.
         channels: How far each channel of notices has come.
     """
 
     answers: tuple[Answer, ...]
     reminded: tuple[Reminded, ...]
     channels: tuple[ChannelState, ...]
+    drawn: tuple[str, ...] = ()
 
 
 class Rounds:
@@ -65,6 +68,7 @@ class Rounds:
         self._parts = parts
         self._notices = notices
         self._resuming = Resuming(parts)
+        self._periods = Periods(parts)
         self._threads: list[Future[None]] = []
         self._listening: list[Callable[[Answer], object]] = []
         self._next = 0.0
@@ -96,7 +100,7 @@ class Rounds:
         """Do everything that is due now, as `agentguard worker` does again and again.
 
         What was left behind is recovered, what is late is passed on or denied, what was approved goes on where its tool
-        is registered here, people are reminded, and notices are sent.
+        is registered here, people are reminded, reviews are drawn whose time is over, and notices are sent.
 
         Args:
             told: Called with each answer when it is there, in any thread.
@@ -107,8 +111,9 @@ class Rounds:
         if stopped():
             wait(self._threads)
         reminded = [] if stopped() else remind_all(self._parts)
+        drawn = self._periods.end_all(lambda: self._stopped or stopped())
         sent = self._notices.send(lambda: self._stopped or stopped())
-        return Round(tuple(answers), tuple(reminded), self._notices.states(sent))
+        return Round(tuple(answers), tuple(reminded), self._notices.states(sent), drawn)
 
     def go(
         self,
@@ -167,6 +172,7 @@ class Rounds:
     def _tell(self) -> None:
         try:
             remind_all(self._parts)
+            self._periods.end_all(lambda: self._stopped)
             self._notices.send(lambda: self._stopped)
         except StoreError as error:
             if not self._stopped:  # the store was closed meanwhile, and the next process tells them

@@ -13,6 +13,8 @@ from agentguard.core.prose import moment
 REFUSED = {
     "no_such_power": "that is not theirs to do",
     "unverified": "nobody checked who they are",
+    "own_request": "they had a part in the action",
+    "judged_already": "they had judged it already",
     "asked_already": "they had asked already, and it takes somebody else",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from agentguard.core.narration import announcements, escalated, interventions
+from agentguard.core.narration import announcements, custody, escalated, interventions, reviewed
 from agentguard.core.narration.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
 from agentguard.core.prose import amount_text, known_by, moment, plain, span
@@ -73,8 +73,10 @@ class Narrator:
             "expired": _ended,
             "withdrawn": _ended,
             **interventions.TELLERS,
+            **custody.TELLERS,
             **announcements.TELLERS,
             **escalated.TELLERS,
+            **reviewed.TELLERS,
         }
 
     @property
