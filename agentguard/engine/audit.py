@@ -169,7 +169,7 @@ class Audit:
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Check that every entry, chain and row still says what it said."""
-        return self._parts.store.read(lambda reading: verify(reading, progress))
+        return verify(self._parts.store, progress)
 
     def recompute(self, position: int) -> Recomputed:
         """Decide again what an entry decided, from the entry and the policy texts it names alone.

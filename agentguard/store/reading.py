@@ -360,6 +360,10 @@ class Reading:
         """Return the rows of a statement of this package that runs often."""
         return self._lookups.cold.rows(wanted, parameters)
 
+    def found_each(self, wanted: Statement, parameters: Sequence[Row]) -> list[Row | None]:
+        """Return the first row that a statement finds for each row of parameters; a server is asked once."""
+        return self._lookups.cold.row_of_each(wanted, parameters)
+
     def result(self, action_id: str) -> bytes | None:
         """Return the sealed result of an action, or None if there is none or it was erased."""
         table = ResultRow.__table__

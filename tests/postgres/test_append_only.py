@@ -97,7 +97,7 @@ def test_a_refusal_reaches_the_caller_as_tampering(owner, address):
     store = Store.open(address, HandClock())
     with pytest.raises(TamperedError, match="refused a change of what is append-only"):
         store.transact(lambda t: t._lookups.channel.driver.execute("DELETE FROM agentguard_entry"))
-    assert store.read(verify).intact == 3
+    assert verify(store).intact == 3
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_the_user_of_the_manual_can_do_everything_that_a_guard_does(agent):
     assert store.transact(lambda t: t.move_cursor(None, began))
     assert store.transact(lambda t: t.move_cursor(began, replace(began, position=7, fence=1)))
     assert store.read(lambda reading: reading.cursor("desk")).position == 7
-    assert store.read(verify).intact == 7
+    assert verify(store).intact == 7
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_commit_of_thirty_actions_sends_as_many_messages_as_one_of_two(store, 
         units = [opening(f"{many}-{number}", agent=ODD) for number in range(many)]
         counted[many] = sent(monkeypatch, store, units) - many  # each looks at an account of its own
     assert counted[2] == counted[30]
-    assert store.read(verify).ok
+    assert verify(store).ok
 
 
 def test_what_is_written_for_many_is_read_as_it_was_given(store, database):
@@ -83,7 +83,7 @@ def test_what_is_written_for_many_is_read_as_it_was_given(store, database):
         assert other.read(lambda reading, name=name: reading.result(name)) == bytes(range(256))
         assert other.read(lambda reading, pos=entry.pos: reading.entry(pos)).document["note"] == ODD
         assert usage(other, f"customer-{name}") == (0, 100)
-    assert other.read(verify).ok
+    assert verify(other).ok
     other.close()
 
 

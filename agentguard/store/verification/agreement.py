@@ -1,6 +1,7 @@
-"""Whether rows still say what the log says: actions, holds, postings, reversals, escalations, votes and activations.
+"""Whether rows of actions still say what the log says: their state, holds, postings, reversals and escalations.
 
-An entry that does not speak of something is not held against it, so that every entry of every age can be checked.
+An entry that does not speak of something is not held against it, so that every entry of every age can be checked. What
+was purged cannot be compared any more.
 """
 
 from __future__ import annotations
@@ -9,26 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, Select, select
 
 from agentguard.core.lifecycle import State
 from agentguard.store.reading import Reading
 from agentguard.store.rows import holds_of
-from agentguard.store.statement import Statement
-from agentguard.store.tables import (
-    ActionRow,
-    ActivationRow,
-    EntryRow,
-    EscalationRow,
-    HaltRow,
-    PostingRow,
-    ReversalRow,
-    VoteRow,
-)
+from agentguard.store.tables import ActionRow, EntryRow, EscalationRow, PostingRow, ReversalRow
+from agentguard.store.verification.merging import Beside
 
 Body = Mapping[str, Any]
+RowOf = Mapping[str, Any]
 Report = Callable[[int | None, str, str], None]
-ReadBody = Callable[[bytes], Body | None]
 
 _VOTING = frozenset({"voted", "reopened"})
 _ENDING = frozenset({"expired", "withdrawn"})
@@ -37,52 +29,84 @@ _HOLDING = frozenset({State.READY.value, State.EXECUTING.value, State.IN_DOUBT.v
 _WAITING = State.WAITING.value
 
 _action = ActionRow.__table__
-_activation = ActivationRow.__table__
 _entry = EntryRow.__table__
 _escalation = EscalationRow.__table__
-_halt = HaltRow.__table__
 _posting = PostingRow.__table__
 _reversal = ReversalRow.__table__
-_vote = VoteRow.__table__
 
-_POSTED = Statement(
-    select(_posting.c.account, _posting.c.amount).where(_posting.c.action_id == bindparam("action")), ["action"]
-)
-_GIVEN_BACK = Statement(
-    select(_reversal.c.account, _reversal.c.original, _reversal.c.amount).where(
-        _reversal.c.action_id == bindparam("action")
-    ),
-    ["action"],
-)
-_ESCALATED = Statement(
-    select(
-        _escalation.c.id, _escalation.c.routes, _escalation.c.request_digest, _escalation.c.state, _escalation.c.kind
-    ).where(_escalation.c.action_id == bindparam("action")),
-    ["action"],
-)
+_IDENTITY = ("tenant", "agent", "conversation", "key", "action", "request_digest", "on_behalf_of")
+_ACTIONS = select(*(_action.c[name] for name in ("id", *_IDENTITY, "escalation", "state", "fence", "holds")))
+_ENTRIES = select(_entry.c.action_id, _entry.c.pos, _entry.c.body)
+_POSTED = select(_posting.c.action_id, _posting.c.account, _posting.c.amount)
+_GIVEN_BACK = select(_reversal.c.action_id, _reversal.c.account, _reversal.c.original, _reversal.c.amount)
+_ESCALATED = select(*(_escalation.c[name] for name in ("action_id", "id", "routes", "request_digest", "state", "kind")))
 
 
-def check_rows(reading: Reading, read_body: ReadBody, report: Report) -> None:
-    """Compare every row that may change, or be added to, with the entries that speak of it.
+def check_actions(reading: Reading, after: str, last: str | None, report: Report) -> int:
+    """Compare the rows of actions with the entries that speak of them, and return how many there are.
 
     Args:
         reading: One consistent view.
-        read_body: From an entry's bytes to what it says, or None where it says nothing.
+        after: The id after which the first one comes; empty for the first of all.
+        last: The id of the last one; None for no end.
         report: Told the entry's position or None, a code and a message.
     """
-    for row in reading.rows(select(_action).order_by(_action.c.id)):
-        bodies = [body for body in map(read_body, (item.body for item in reading.entries_of(row["id"]))) if body]
+    order = _posting.c.action_id, _posting.c.account, _posting.c.ts_us, _posting.c.n
+    entries = _beside(reading, _ENTRIES, _entry.c.action_id, after, last, _entry.c.action_id, _entry.c.pos)
+    posted = _beside(reading, _POSTED, _posting.c.action_id, after, last, *order)
+    given = _beside(reading, _GIVEN_BACK, _reversal.c.action_id, after, last, _reversal.c.action_id)
+    escalated = _beside(reading, _ESCALATED, _escalation.c.action_id, after, last, _escalation.c.action_id)
+    count = 0
+    for row in reading.rows(_between(_ACTIONS, _action.c.id, after, last).order_by(_action.c.id)):
+        _report_removed(entries.before(row["id"]), report)
+        found = [bytes(entry["body"]) for entry in entries.of(row["id"])]
+        beside = posted.of(row["id"]), given.of(row["id"]), escalated.of(row["id"])
+        count += 1
+        if found and not all(found):
+            continue  # it was purged
+        bodies = [body for body in map(said_by, found) if body]
         _check_action(row, bodies, report)
         _check_holds(row, bodies, report)
-        _check_postings(reading, row, bodies, report)
-        _check_reversals(reading, row, bodies, report)
-        _check_escalations(reading, row, bodies, report)
-    _check_removed(reading, read_body, report)
-    _check_votes(reading, read_body, report)
-    _check_in_force(reading, read_body, report)
+        _check_postings(row, beside[0], bodies, report)
+        _check_reversals(row, beside[1], bodies, report)
+        _check_escalations(row, beside[2], bodies, report)
+    _report_removed(entries.before(None), report)
+    return count
 
 
-def _check_action(row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
+def said_by(data: bytes) -> Body | None:
+    """Return what an entry's bytes say, or None where they say nothing; `read_body` asks whether they are canonical."""
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _beside(
+    reading: Reading,
+    query: Select[Any],
+    column: ColumnElement[Any],
+    after: str,
+    last: str | None,
+    *order: ColumnElement[Any],
+) -> Beside:
+    return Beside(reading.rows(_between(query, column, after, last).order_by(*order)), "action_id")
+
+
+def _between(query: Select[Any], column: ColumnElement[Any], after: str, last: str | None) -> Select[Any]:
+    query = query.where(column > after)
+    return query if last is None else query.where(column <= last)
+
+
+def _report_removed(entries: Iterator[RowOf], report: Report) -> None:
+    """Report the entries of actions that have no row."""
+    for row in entries:
+        if row["body"] and "state" in (said_by(bytes(row["body"])) or {"state": "unreadable"}):
+            report(row["pos"], "action", f"expected action `{row['action_id']}`, got no such row: it was removed")
+
+
+def _check_action(row: RowOf, bodies: Sequence[Body], report: Report) -> None:
     name = row["id"]
     said = next((body for body in reversed(bodies) if "state" in body), None)
     if said is None:
@@ -121,7 +145,7 @@ def _identity(bodies: Sequence[Body]) -> Iterator[tuple[str, Any]]:
         yield "request_digest", decided["request_digest"]
 
 
-def _check_holds(row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
+def _check_holds(row: RowOf, bodies: Sequence[Body], report: Report) -> None:
     decided = next((body for body in reversed(bodies) if body.get("kind") == "decided" and "limits" in body), None)
     if decided is None:
         return
@@ -139,7 +163,7 @@ def _check_holds(row: Mapping[str, Any], bodies: Sequence[Body], report: Report)
         report(None, "hold", f"expected action `{row['id']}` to hold what its entries say, got something else")
 
 
-def _check_postings(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
+def _check_postings(row: RowOf, rows: Sequence[RowOf], bodies: Sequence[Body], report: Report) -> None:
     if not any("limits" in body for body in bodies):
         return
     expected: dict[str, int] = {}
@@ -150,18 +174,18 @@ def _check_postings(reading: Reading, row: Mapping[str, Any], bodies: Sequence[B
     for counted in _counted(bodies, "posted"):
         expected[counted["account"]] = expected.get(counted["account"], 0) + counted["amount"]
     posted: dict[str, int] = {}
-    for account, amount in reading.found(_POSTED, row["id"]):
-        posted[account] = posted.get(account, 0) + int(amount)
+    for posting in rows:
+        posted[posting["account"]] = posted.get(posting["account"], 0) + int(posting["amount"])
     if posted != expected:
         report(None, "posting", f"expected the postings of action `{row['id']}` as its entries say, got others")
 
 
-def _check_reversals(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
+def _check_reversals(row: RowOf, rows: Sequence[RowOf], bodies: Sequence[Body], report: Report) -> None:
     expected: dict[tuple[str, str], int] = {}
     for freed in (item for body in bodies for item in body.get("freed") or ()):
         of = freed["account"], freed["action_id"]
         expected[of] = expected.get(of, 0) + freed["amount"]
-    given = {(account, original): int(amount) for account, original, amount in reading.found(_GIVEN_BACK, row["id"])}
+    given = {(found["account"], found["original"]): int(found["amount"]) for found in rows}
     if given != expected:
         report(None, "reversal", f"expected action `{row['id']}` to give back what its entries say, got something else")
 
@@ -173,13 +197,14 @@ def _counted(bodies: Sequence[Body], how: str) -> Iterator[Body]:
             yield from body.get(how) or ()
 
 
-def _check_escalations(reading: Reading, row: Mapping[str, Any], bodies: Sequence[Body], report: Report) -> None:
-    for name, routes, request_digest, state, kind in reading.found(_ESCALATED, row["id"]):
+def _check_escalations(row: RowOf, rows: Sequence[RowOf], bodies: Sequence[Body], report: Report) -> None:
+    for found in rows:
+        name, state, kind = found["id"], found["state"], found["kind"]
         opened = next((body for body in bodies if body.get("escalation") == name and body.get("routes")), None)
-        if opened is not None and _routes(opened["routes"]) != _routes(orjson.loads(routes)):
+        if opened is not None and _routes(opened["routes"]) != _routes(orjson.loads(found["routes"])):
             report(None, "escalation", f"expected the routes of escalation `{name}` as its entry says, got others")
         said = [body for body in bodies if body.get("kind") in _VOTING and body.get("escalation") == name]
-        if any(body["request_digest"] != request_digest for body in said if "request_digest" in body):
+        if any(body["request_digest"] != found["request_digest"] for body in said if "request_digest" in body):
             report(None, "escalation", f"expected escalation `{name}` to be about its action's request, got another")
         waits = row["state"] == State.WAITING and row["escalation"] == name
         expected = _state_said(name, bodies)
@@ -210,59 +235,5 @@ def _state_said(name: str, bodies: Sequence[Body]) -> str:
     return state
 
 
-def _check_votes(reading: Reading, read_body: ReadBody, report: Report) -> None:
-    recorded: dict[tuple[str, str], tuple[int, Body]] = {}
-    voted = select(_entry.c.pos, _entry.c.body).where(_entry.c.kind == "voted")
-    for row in reading.rows(voted.order_by(_entry.c.pos)):
-        vote = (read_body(row["body"]) or {}).get("vote")
-        if isinstance(vote, dict):
-            recorded[(str(vote.get("escalation")), str(vote.get("voter")))] = row["pos"], vote
-    for row in reading.rows(select(_vote).order_by(_vote.c.escalation, _vote.c.voter)):
-        name = f"the vote of `{row['voter']}` on escalation `{row['escalation']}`"
-        _, said = recorded.pop((row["escalation"], row["voter"]), (0, None))
-        if said is None:
-            report(None, "vote", f"expected an entry that records {name}, got none: nobody cast it")
-        elif not _is_vote(row, read_body(row["document"].encode()) or {}, said):
-            report(None, "vote", f"expected {name} as its entry says, got another: it was changed")
-    for (escalation, voter), (position, _) in sorted(recorded.items()):
-        report(
-            position, "vote", f"expected the vote of `{voter}` on escalation `{escalation}`, got none: it was removed"
-        )
-
-
-def _is_vote(row: Mapping[str, Any], document: Body, said: Body) -> bool:
-    same = all(document.get(name) == value for name, value in said.items())
-    return same and bool(row["approve"]) is said.get("approve")
-
-
 def _routes(routes: Sequence[Body]) -> list[Any]:
     return [[route["id"], route["who"], route["people"]] for route in routes]
-
-
-def _check_removed(reading: Reading, read_body: ReadBody, report: Report) -> None:
-    gone = select(_entry.c.pos, _entry.c.action_id, _entry.c.body).where(
-        _entry.c.action_id.is_not(None), _entry.c.action_id.not_in(select(_action.c.id))
-    )
-    for row in reading.rows(gone.order_by(_entry.c.pos)):
-        if "state" in (read_body(row["body"]) or {"state": "unreadable"}):
-            report(row["pos"], "action", f"expected action `{row['action_id']}`, got no such row: it was removed")
-
-
-def _check_in_force(reading: Reading, read_body: ReadBody, report: Report) -> None:
-    """Compare which bundles were put into force, and what is stopped, with the entries about both."""
-    activated: list[str] = []
-    stopped: set[str] = set()
-    kinds = _entry.c.kind.in_(("activated", "halted", "resumed"))
-    for row in reading.rows(select(_entry.c.kind, _entry.c.body).where(kinds).order_by(_entry.c.pos)):
-        body = read_body(row["body"]) or {}
-        if row["kind"] == "activated":
-            activated.append(body.get("bundle", ""))
-        elif row["kind"] == "halted":
-            stopped.add(body.get("target", ""))
-        else:
-            stopped.discard(body.get("target", ""))
-    put = [row["bundle"] for row in reading.rows(select(_activation.c.bundle).order_by(_activation.c.n))]
-    if put != activated:
-        report(None, "activation", "expected the bundles put into force as their entries say, got others")
-    for target in sorted({row["target"] for row in reading.rows(select(_halt.c.target))} ^ stopped):
-        report(None, "halt", f"expected the stop of `{target}` as its entries say, got it set or lifted without one")

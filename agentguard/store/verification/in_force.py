@@ -1,0 +1,77 @@
+"""Whether votes, the policies in force and what is stopped still are as the log says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+
+from agentguard.core.digest import digest
+from agentguard.store.reading import Reading
+from agentguard.store.tables import SELDOM, ActivationRow, EntryRow, EscalationRow, HaltRow, PolicyTextRow, VoteRow
+from agentguard.store.verification.agreement import Body, Report, said_by
+
+_activation = ActivationRow.__table__
+_entry = EntryRow.__table__
+_escalation = EscalationRow.__table__
+_halt = HaltRow.__table__
+_vote = VoteRow.__table__
+
+
+def check_policies(reading: Reading, report: Report) -> None:
+    """Compare each text of a policy with the digest that entries name it by."""
+    table = PolicyTextRow.__table__
+    for row in reading.rows(select(table.c.digest, table.c.name, table.c.version, table.c.text)):
+        if digest(row["text"].encode()) != row["digest"]:
+            words = f"expected the text of policy `{row['name']}` {row['version']} as stored, got another"
+            report(None, "policy", words)
+
+
+def check_votes(reading: Reading, report: Report) -> None:
+    """Compare the votes with the entries that record them; what was purged cannot be compared any more."""
+    recorded: dict[tuple[str, str], tuple[int, Body]] = {}
+    voted = select(_entry.c.pos, _entry.c.body).where(_entry.c.kind == "voted", SELDOM)
+    for row in reading.rows(voted.order_by(_entry.c.pos)):
+        vote = (said_by(bytes(row["body"])) or {}).get("vote")
+        if isinstance(vote, dict):
+            recorded[(str(vote.get("escalation")), str(vote.get("voter")))] = row["pos"], vote
+    purged = select(_entry.c.action_id).where(_entry.c.kind == "voted", SELDOM, func.length(_entry.c.body) == 0)
+    about = select(_escalation.c.id).where(_escalation.c.action_id.in_(purged))
+    votes = select(_vote).where(_vote.c.escalation.not_in(about))
+    for row in reading.rows(votes.order_by(_vote.c.escalation, _vote.c.voter)):
+        name = f"the vote of `{row['voter']}` on escalation `{row['escalation']}`"
+        _, said = recorded.pop((row["escalation"], row["voter"]), (0, None))
+        if said is None:
+            report(None, "vote", f"expected an entry that records {name}, got none: nobody cast it")
+        elif not _is_vote(row, said_by(row["document"].encode()) or {}, said):
+            report(None, "vote", f"expected {name} as its entry says, got another: it was changed")
+    for (escalation, voter), (position, _) in sorted(recorded.items()):
+        report(
+            position, "vote", f"expected the vote of `{voter}` on escalation `{escalation}`, got none: it was removed"
+        )
+
+
+def _is_vote(row: Mapping[str, Any], document: Body, said: Body) -> bool:
+    same = all(document.get(name) == value for name, value in said.items())
+    return same and bool(row["approve"]) is said.get("approve")
+
+
+def check_in_force(reading: Reading, report: Report) -> None:
+    """Compare which bundles were put into force, and what is stopped, with the entries about both."""
+    activated: list[str] = []
+    stopped: set[str] = set()
+    kinds = _entry.c.kind.in_(("activated", "halted", "resumed"))
+    for row in reading.rows(select(_entry.c.kind, _entry.c.body).where(kinds, SELDOM).order_by(_entry.c.pos)):
+        body = said_by(bytes(row["body"])) or {}
+        if row["kind"] == "activated":
+            activated.append(body.get("bundle", ""))
+        elif row["kind"] == "halted":
+            stopped.add(body.get("target", ""))
+        else:
+            stopped.discard(body.get("target", ""))
+    put = [row["bundle"] for row in reading.rows(select(_activation.c.bundle).order_by(_activation.c.n))]
+    if put != activated:
+        report(None, "activation", "expected the bundles put into force as their entries say, got others")
+    for target in sorted({row["target"] for row in reading.rows(select(_halt.c.target))} ^ stopped):
+        report(None, "halt", f"expected the stop of `{target}` as its entries say, got it set or lifted without one")
