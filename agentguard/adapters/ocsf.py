@@ -95,6 +95,8 @@ def attested(log: str, position: int, event: dict[str, Any]) -> dict[str, Any]:
 def kind_of(told: Mapping[str, Any]) -> Kind:
     """Return what an entry is in OCSF, by its kind and, of decisions and votes, by what they say."""
     match told["kind"]:
+        case _ if told.get("purged") is True:
+            return UNKNOWN  # what it said is gone
         case "decided" if "verdict" in told:
             return APPROVED if told.get("approved") else _VERDICTS.get(told["verdict"], UNKNOWN)
         case "voted" if "vote" in told:
