@@ -1,0 +1,293 @@
+"""Every possible request of one action at once: what rules, limits and requirements say of it, and the verdict.
+
+It says what `decide` says, without votes: those lift reasons and change no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+import orjson
+import z3
+
+from agentguard.analysis.symbolic.inputs import Inputs, microseconds
+from agentguard.analysis.symbolic.lexicon import Lexicon
+from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, choose, no
+from agentguard.analysis.symbolic.number import Number
+from agentguard.analysis.symbolic.translation import Translation
+from agentguard.analysis.symbolic.value import Amount, Code, Result, Slot, units
+from agentguard.core import money
+from agentguard.core.language import Declared, Expression, types
+from agentguard.core.limits import LARGEST_AMOUNT
+from agentguard.core.plan import Plan, PlannedLimit, PlannedPolicy, PlannedRequirement, PlannedRule
+from agentguard.core.policy import Policy, Then, Verdict, WindowKind
+from agentguard.core.request import ActorKind
+
+_BUILT_IN: Mapping[str, Declared] = {
+    "tenant": Declared(types.TEXT),
+    "agent.id": Declared(types.TEXT),
+    "agent.kind": Declared(types.OneOf(tuple(ActorKind))),
+    "agent.version": Declared(types.TEXT, optional=True),
+    "now": Declared(types.TIME),
+    "asked_at": Declared(types.TIME),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """When a rule, a limit or a requirement speaks, and when it cannot be evaluated.
+
+    Attributes:
+        then: What it then asks for, by the file's own route.
+    """
+
+    id: str
+    policy: Policy
+    then: Then
+    speaks: Truth
+    fails: Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A limit as a formula.
+
+    Attributes:
+        applies: Whether it counts the request.
+        unknown: Whether nobody knows what it counts, or on which account.
+        amount, held, settled, most: In minor units, or a count.
+    """
+
+    planned: PlannedLimit
+    applies: Truth
+    unknown: Truth
+    amount: Number
+    currency: Any
+    held: Any
+    settled: Any
+    most: Number | None
+
+
+@dataclass(slots=True)
+class Requests:
+    """The requests of one plan.
+
+    Attributes:
+        items: How many items lists have at most; None where they are left open.
+        said: By qualified id, what each rule, limit and requirement says.
+        counted: By qualified id, the limits.
+        happened: By qualified id, whether a requirement's event is found.
+        verdicts: When each verdict comes out; exactly one does.
+    """
+
+    plan: Plan
+    items: int | None
+    lexicon: Lexicon
+    inputs: Inputs = field(init=False)
+    translation: Translation = field(init=False)
+    said: dict[str, Says] = field(default_factory=dict)
+    counted: dict[str, Counts] = field(default_factory=dict)
+    happened: dict[str, Truth] = field(default_factory=dict)
+    verdicts: dict[Verdict, Truth] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.inputs = Inputs(self.lexicon, self.items)
+        self.translation = Translation(self.inputs, self._environment(), self._fact)
+        for name, expression in self._computed().items():
+            self._compute(name, expression)
+        for file in self.plan.files:
+            for limit in file.limits:
+                self._count(limit)
+        self._judge()
+
+    def condition(self, expression: Expression | None) -> Truth:
+        """Return whether a condition holds and can be evaluated."""
+        if expression is None:
+            return True
+        found = self.translation.expression(expression)
+        return all_of((no(found.error), found.value))
+
+    def define(self, name: str, truth: Truth) -> Truth:
+        """Return a name for a formula, so that what rests on it stays small."""
+        if isinstance(truth, bool):
+            return truth
+        variable = z3.Bool(name)
+        self.inputs.always.append(variable == truth)
+        return variable
+
+    def _environment(self) -> dict[str, Slot]:
+        plan, make = self.plan, self.inputs.slot
+        found = {name: make(name, declared, may_fail=False) for name, declared in _BUILT_IN.items()}
+        found["on_behalf_of"] = make("on_behalf_of", Declared(types.TEXT), may_fail=True)
+        found |= {name: make(name, declared, may_fail=False) for name, declared in plan.asked.items()}
+        found |= {name: make(name, declared, may_fail=False) for name, declared in plan.context.items()}
+        self.inputs.always.append(units(found["asked_at"].value).units <= units(found["now"].value).units)
+        return found
+
+    def _fact(self, name: str) -> Slot:
+        declared = next(file.policy.facts[name] for file in self.plan.files if name in file.policy.facts)
+        return self.inputs.slot(name, declared, may_fail=True)
+
+    def _computed(self) -> Mapping[str, Expression]:
+        specs = (file.policy.actions[self.plan.action] for file in self.plan.files)
+        return {name: expression for spec in specs for name, expression in spec.computed.items()}
+
+    def _compute(self, name: str, expression: Expression) -> None:
+        found, kind = self.translation.expression(expression), self.plan.arguments[name].type
+        fits = no(found.error)
+        if isinstance(found.value, Amount) and isinstance(kind, types.Money):
+            bound = max(money.BOUNDS[code] for code in kind.currencies)
+            least = -bound + 1 if kind.any_sign else 1
+            minor = found.value.minor.units
+            codes = [found.value.currency == self.lexicon.code(code) for code in kind.currencies]
+            fits = all_of((fits, least <= minor, minor < bound, any_of(codes)))
+        elif isinstance(found.value, Code) and isinstance(kind, types.OneOf):
+            fits = all_of((fits, any_of([found.value.code == self.lexicon.code(value) for value in kind.values])))
+        self.translation.environment[name] = Slot(found.value, True, self.define(f"{name} is computed", fits))
+
+    def _count(self, planned: PlannedLimit) -> None:
+        limit, key = planned.limit, _account(planned)
+        amount, currency, unmeasured = self._measured(limit.measure[self.plan.action])
+        unpicked = [self.translation.expression(expression).error for expression in limit.per]
+        if limit.window.kind is WindowKind.CONVERSATION:
+            conversation = self.translation.environment.get("context.conversation")
+            unpicked.append(True if conversation is None else no(conversation.present))
+        unknown = self.define(f"account of {planned.id} unknown", any_of((unmeasured, *unpicked)))
+        held = self.inputs.whole(f"held on {key}", 0, LARGEST_AMOUNT)
+        settled = self.inputs.whole(f"settled on {key}", 0, LARGEST_AMOUNT)
+        for name, counted in (("used", held + settled), ("held", held)):
+            value = Number(counted) if currency is None else Amount(Number(counted), currency)
+            self.translation.environment[f"{name}:{planned.id}"] = Slot(value, no(unknown))
+        applies = True if limit.when is None else self.translation.expression(limit.when).value
+        most, no_most = self._maximum(planned, currency)
+        over = True if most is None else no(Number(held + settled).plus(amount).compared("<=", most))
+        undecided = Result(False) if limit.when is None else self.translation.expression(limit.when)
+        counts = all_of((no(undecided.error), applies))
+        self.counted[planned.id] = Counts(planned, counts, unknown, amount, currency, held, settled, most)
+        fails = any_of((undecided.error, all_of((applies, any_of((unknown, no_most))))))
+        self._say(planned.id, planned.policy, limit.over, all_of((counts, no(fails), over)), fails)
+
+    def _measured(self, measure: Expression | None) -> tuple[Number, Any, Truth]:
+        """Return what a request adds to a limit, in which currency, and when nobody knows."""
+        if measure is None:
+            return Number(1), None, False
+        found = self.translation.expression(measure)
+        amount = units(found.value)
+        outside = any_of((amount.compared("<", Number(0)), amount.compared(">", Number(LARGEST_AMOUNT))))
+        currency = found.value.currency if isinstance(found.value, Amount) else None
+        return amount, currency, any_of((found.error, outside, no(amount.is_whole())))
+
+    def _maximum(self, planned: PlannedLimit, currency: Any) -> tuple[Number | None, Truth]:
+        most: Number | None = None
+        missing: Truth = True
+        for code, expression in planned.limit.max.items():
+            found = self.translation.expression(expression)
+            number = units(found.value)
+            here = True if code == "" or currency is None else currency == self.lexicon.code(code)
+            other = isinstance(found.value, Amount) and currency is not None
+            wrong = no(found.value.currency == currency) if isinstance(found.value, Amount) and other else False
+            failed = any_of((found.error, wrong, no(number.is_whole())))
+            scale = number.scale if most is None else max(number.scale, most.scale)
+            most = number if most is None else Number(choose(here, number.at(scale), most.at(scale)), scale)
+            missing = any_of((all_of((here, failed)), all_of((no(here), missing))))
+        return most, missing
+
+    def _judge(self) -> None:
+        plan, asks = self.plan, _Asking()
+        for file in plan.enforced:
+            self._judge_file(file, asks)
+        slots = [self.translation.environment[name] for name in self._computed()]
+        asks.denied.append(any_of(no(slot.known) for slot in slots))
+        deny, escalate, allow = (self.define(f"some {name}", any_of(found)) for name, found in asks.named())
+        denied = any_of((deny, no(any_of((escalate, allow)))))
+        self.verdicts = {
+            Verdict.DENY: self.define("verdict deny", denied),
+            Verdict.ESCALATE: self.define("verdict escalate", all_of((no(deny), escalate))),
+            Verdict.ALLOW: self.define("verdict allow", all_of((no(deny), no(escalate), allow))),
+        }
+
+    def _judge_file(self, file: PlannedPolicy, asks: _Asking) -> None:
+        for rule in file.rules:
+            self._judge_rule(rule, file.policy)
+        for requirement in file.requires:
+            self._judge_requirement(requirement)
+        rules = [self.said[rule.id] for rule in file.rules]
+        others = [self.said[name] for name in (*(one.id for one in file.limits), *(one.id for one in file.requires))]
+        spoken = [
+            any_of((says.speaks, says.fails if says.then.verdict is not Verdict.ALLOW else False)) for says in rules
+        ]
+        asks.add(file.policy.otherwise, no(any_of(spoken)))
+        for says, spoke in zip(rules, spoken, strict=True):
+            asks.add(says.then, spoke)
+        for says in others:
+            asks.add(says.then, any_of((says.speaks, says.fails)))
+        asks.add(file.policy.on_error, any_of(says.fails for says in (*rules, *others)))
+
+    def _judge_rule(self, planned: PlannedRule, policy: Policy) -> None:
+        rule = planned.rule
+        found = Result(True) if rule.when is None else self.translation.expression(rule.when)
+        heard: Truth = True
+        if rule.then.verdict is Verdict.ALLOW:
+            days = [day for day in (rule.expires, policy.expires) if day is not None]
+            heard = no(any_of(self._is_from(day, policy) for day in days))
+        self._say(
+            planned.id, policy, rule.then, all_of((heard, no(found.error), found.value)), all_of((heard, found.error))
+        )
+
+    def _is_from(self, day: date, policy: Policy) -> Truth:
+        return units(self.translation.environment["now"].value).units >= microseconds(
+            datetime.combine(day, time(), policy.zone)
+        )
+
+    def _judge_requirement(self, planned: PlannedRequirement) -> None:
+        requirement = planned.requirement
+        when = Result(True) if requirement.when is None else self.translation.expression(requirement.when)
+        slots = [self.translation.slot(name) for name in requirement.same]
+        unread = any_of(any_of((no(slot.present), no(slot.known))) for slot in slots)
+        if requirement.action is None:
+            unread = no(self.translation.environment["on_behalf_of"].known)
+        happened = self.happened[planned.id] = z3.Bool(f"{planned.id} happened")
+        fails = any_of((when.error, all_of((when.value, unread))))
+        missing = all_of((no(fails), when.value, no(happened)))
+        self._say(planned.id, planned.policy, requirement.otherwise, missing, fails)
+
+    def _say(self, name: str, policy: Policy, then: Then, speaks: Truth, fails: Truth) -> None:
+        self.said[name] = Says(
+            name, policy, then, self.define(f"{name} speaks", speaks), self.define(f"{name} fails", fails)
+        )
+
+    def facts(self) -> list[Truth]:
+        """Return everything that is true of all requests."""
+        return [*self.inputs.always, *self.lexicon.facts()]
+
+    def is_exact(self) -> bool:
+        """Return whether a request that is found is sure to be one, and none that is missing was left out."""
+        return not self.translation.loose and not self.inputs.lists
+
+
+class _Asking:
+    """What is asked for by whom, by verdict."""
+
+    def __init__(self) -> None:
+        self.denied: list[Truth] = []
+        self.escalated: list[Truth] = []
+        self.allowed: list[Truth] = []
+
+    def add(self, then: Then, when: Truth) -> None:
+        """Note what asks for a verdict."""
+        by = {Verdict.DENY: self.denied, Verdict.ESCALATE: self.escalated, Verdict.ALLOW: self.allowed}
+        if then.verdict in by:
+            by[then.verdict].append(when)
+
+    def named(self) -> Iterable[tuple[str, list[Truth]]]:
+        """Yield each kind with its name."""
+        return (("deny", self.denied), ("escalation", self.escalated), ("allow", self.allowed))
+
+
+def _account(planned: PlannedLimit) -> str:
+    """Return what limits share that read the same numbers: the account and the window."""
+    identity = orjson.dumps(planned.identity, option=orjson.OPT_SORT_KEYS).decode()
+    return f"{identity} in {planned.limit.window}"

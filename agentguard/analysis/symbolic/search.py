@@ -1,0 +1,269 @@
+"""Looking for a request: the solver's answer, made concrete and decided for real before anybody sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import z3
+
+from agentguard.analysis.symbolic.inputs import EPOCH, microseconds, number_in, truth_in, value_in
+from agentguard.analysis.symbolic.lexicon import Lexicon
+from agentguard.analysis.symbolic.logic import Truth
+from agentguard.analysis.symbolic.requests import Requests
+from agentguard.analysis.symbolic.translation import Loose
+from agentguard.core.decide import decide
+from agentguard.core.decision import Decision
+from agentguard.core.language import Declared, conform, types
+from agentguard.core.needs import needs
+from agentguard.core.plan import Plan
+from agentguard.core.request import Actor, ActorKind, Evidence, Fact, FactStatus, Request, Usage
+from agentguard.errors import ConformError
+
+ITEMS = 2
+"""How many items lists have in a request that is looked for."""
+
+MOST_REFINEMENTS = 20
+MOST_MILLISECONDS = 20_000
+SOURCE = "example"
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+HALF_HOUR = timedelta(minutes=30)
+FORTNIGHT = 14 * 48
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A request that was found, with everything that its decision rests on, as `decide` decided it."""
+
+    request: Request
+    evidence: Evidence
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        example: None if there is none, or none could be shown.
+        proved: True if no request at all is like that.
+        loose: What was said too broadly, in the policy's words, where that matters.
+    """
+
+    example: Example | None
+    proved: bool
+    loose: tuple[str, ...] = ()
+
+
+Wanted = Callable[[Requests], Truth]
+Confirm = Callable[[Example], bool]
+
+
+class Search:
+    """Searches among the requests of one action; formulas are built once and asked many times."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._lexicon = Lexicon()
+        self._near = _Asked(Requests(plan, ITEMS, self._lexicon))
+        self._wide: _Asked | None = None
+
+    @property
+    def requests(self) -> Requests:
+        """The requests whose lists have few items."""
+        return self._near.requests
+
+    def find(self, wanted: Wanted, confirm: Confirm) -> Found:
+        """Look for a request.
+
+        Args:
+            wanted: What must hold of it.
+            confirm: Whether a request that was found and decided is really like that.
+        """
+        near = self._near
+        found = self._search(near, wanted(near.requests), confirm)
+        if found.example is not None or not near.requests.inputs.lists or not found.proved:
+            return found
+        if self._wide is None:
+            self._wide = _Asked(Requests(self.plan, None, self._lexicon))
+        if self._wide.check([wanted(self._wide.requests)]) == z3.unsat:
+            return Found(None, True)
+        return Found(
+            None, False, tuple(sorted(loose.source for loose in self._wide.requests.translation.loose.values()))
+        )
+
+    def _search(self, asked: _Asked, wanted: Truth, confirm: Confirm) -> Found:
+        lemmas: list[Truth] = []
+        loose = asked.requests.translation.loose
+        for turn in range(MOST_REFINEMENTS):
+            answer = asked.check([wanted, *lemmas])
+            if answer == z3.unsat:
+                return Found(None, True)
+            if answer != z3.sat:
+                return Found(None, False, ("it takes the solver too long",))
+            model = asked.model()
+            example = shown(asked.requests, model)
+            if example is not None and confirm(example):
+                return Found(example, False)
+            learned = list(_lemmas(asked.requests, model))
+            if not learned:
+                break
+            lemmas += learned
+            if turn == 0 and (example := self._at_some_hour(asked, wanted, confirm)) is not None:
+                return Found(example, False)
+        return Found(None, False, tuple(sorted(loose)))
+
+    def _at_some_hour(self, asked: _Asked, wanted: Truth, confirm: Confirm) -> Example | None:
+        """Look among a fortnight's half hours, at which every calendar says what it really says."""
+        pinned = list(_hours(asked.requests))
+        if not pinned or asked.check([wanted, *pinned]) != z3.sat:
+            return None
+        example = shown(asked.requests, asked.model())
+        return example if example is not None and confirm(example) else None
+
+
+class _Asked:
+    """Requests with a solver beside them."""
+
+    def __init__(self, requests: Requests) -> None:
+        self.requests = requests
+        self._solver = z3.SolverFor("QF_UFLIA" if requests.lexicon.has_functions else "QF_LIA")
+        self._solver.set("timeout", MOST_MILLISECONDS)
+        self._told = 0
+        self._codes = -1
+
+    def check(self, wanted: Sequence[Truth]) -> Any:
+        """Return whether something like this can be."""
+        if any(item is False for item in wanted):
+            return z3.unsat
+        always = self.requests.inputs.always
+        self._solver.add([item for item in always[self._told :] if item is not True])
+        self._told = len(always)
+        facts = self.requests.lexicon.facts()
+        if len(facts) != self._codes:
+            self._solver.add([item for item in facts if not isinstance(item, bool)])
+            self._codes = len(facts)
+        named = [self._named(item) for item in wanted if item is not True]
+        return self._solver.check(*named)
+
+    def model(self) -> Any:
+        """Return the solver's example."""
+        return self._solver.model()
+
+    def _named(self, truth: Truth) -> Any:
+        """Return a name for a formula: the solver assumes names, and forgets them after the question."""
+        if z3.is_const(truth):
+            return truth
+        name = z3.FreshBool("asked")
+        self._solver.add(z3.Implies(name, truth))
+        return name
+
+
+def shown(requests: Requests, model: Any) -> Example | None:
+    """Return the request of a model, decided for real; None where it cannot be one."""
+    try:
+        request = _request(requests, model)
+        facts = _facts(requests, model, request.asked_at)
+    except (ConformError, OverflowError, ValueError):
+        return None
+    now = _moment(requests, model, "now")
+    wanted = needs(requests.plan, request, facts, now)
+    usage = {
+        name: Usage(number_in(model, requests.counted[name].held), number_in(model, requests.counted[name].settled))
+        for name in wanted.accounts
+    }
+    history = {name: 1 if truth_in(model, requests.happened.get(name, False)) else None for name in wanted.requirements}
+    evidence = Evidence(facts, usage, history, now)
+    return Example(request, evidence, decide(requests.plan, request, evidence))
+
+
+def _request(requests: Requests, model: Any) -> Request:
+    plan, environment = requests.plan, requests.translation.environment
+
+    def value(name: str, declared: Declared) -> Any:
+        """Return a value, in the normal form of its type."""
+        return conform(declared.type, value_in(model, requests.lexicon, declared.type, environment[name].value))
+
+    def there(name: str) -> bool:
+        """Return whether a value is there."""
+        return truth_in(model, environment[name].present)
+
+    text = Declared(types.TEXT)
+    version = str(value("agent.version", text)) if there("agent.version") else None
+    kind = ActorKind(str(value("agent.kind", text)))
+    known = truth_in(model, environment["on_behalf_of"].known)
+    return Request(
+        tenant=str(value("tenant", text)),
+        actor=Actor(str(value("agent.id", text)), version, kind=kind),
+        on_behalf_of=str(value("on_behalf_of", text)) if known else "",
+        action=plan.action,
+        arguments={name: value(name, declared) for name, declared in plan.asked.items() if there(name)},
+        context={name: value(name, declared) for name, declared in plan.context.items() if there(name)},
+        key=SOURCE,
+        asked_at=_moment(requests, model, "asked_at"),
+    )
+
+
+def _facts(requests: Requests, model: Any, read_at: datetime) -> dict[str, Fact]:
+    found: dict[str, Fact] = {}
+    for name, declared in requests.plan.facts.items():
+        slot = requests.translation.environment.get(name)
+        if slot is None:  # nothing asks for it here
+            found[name] = Fact(FactStatus.ABSENT, source=SOURCE, read_at=read_at)
+        elif not truth_in(model, slot.known):
+            found[name] = Fact(FactStatus.FAILED, source=SOURCE, read_at=read_at)
+        elif not truth_in(model, slot.present):
+            found[name] = Fact(FactStatus.ABSENT, source=SOURCE, read_at=read_at)
+        else:
+            value = conform(declared.type, value_in(model, requests.lexicon, declared.type, slot.value))
+            found[name] = Fact(FactStatus.VALUE, value, SOURCE, read_at)
+    return found
+
+
+def _moment(requests: Requests, model: Any, name: str) -> datetime:
+    units = getattr(requests.translation.environment[name].value, "units", 0)
+    return EPOCH + timedelta(microseconds=number_in(model, units))
+
+
+def _hours(requests: Requests) -> Iterator[Truth]:
+    """Yield, for each instant that calendars are asked about, that it is one of few, one for each thing they say."""
+    about: dict[str, list[Loose]] = {}
+    for loose in requests.translation.loose.values():
+        if loose.kind in ("calendar", "day") and loose.actual is not None:
+            about.setdefault(str(loose.inputs[0]), []).append(loose)
+    for asked in about.values():
+        if all(loose.kind == "day" for loose in asked):
+            continue
+        patterns: dict[tuple[Any, ...], int] = {}
+        for step in range(FORTNIGHT):
+            instant = microseconds(MONDAY + step * HALF_HOUR)
+            said = tuple(loose.actual(instant) for loose in asked if loose.kind == "calendar" and loose.actual)
+            patterns.setdefault(said, instant)
+        yield z3.Or([z3.And(list(_at(asked, instant))) for instant in patterns.values()])
+
+
+def _at(asked: Sequence[Loose], instant: int) -> Iterator[Truth]:
+    """Yield what holds at one instant."""
+    yield asked[0].inputs[0] == instant
+    for loose in asked:
+        if loose.actual is not None:
+            yield getattr(loose.variable, "units", loose.variable) == loose.actual(instant)
+
+
+def _lemmas(requests: Requests, model: Any) -> Iterator[Truth]:
+    """Yield what is true of what was said too broadly, for the values that the solver chose."""
+    for loose in requests.translation.loose.values():
+        if loose.actual is None:
+            continue
+        inputs = [number_in(model, item) for item in loose.inputs]
+        chosen = [item == value for item, value in zip(loose.inputs, inputs, strict=True) if not isinstance(item, int)]
+        if loose.kind == "product":
+            yield z3.Implies(loose.inputs[0] == inputs[0], loose.variable == inputs[0] * loose.inputs[1])
+            continue
+        actual = loose.actual(*inputs)
+        variable = getattr(loose.variable, "units", loose.variable)
+        said: Any = number_in(model, variable) if type(actual) is int else truth_in(model, variable)
+        if actual is not None and said != actual and chosen:
+            yield z3.Implies(z3.And(chosen), variable == actual)
