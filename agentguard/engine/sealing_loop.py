@@ -20,7 +20,8 @@ from agentguard.store.seals import Sealed
 log = get_logger("seals")
 
 LOOKS = 20
-"""How often in `Sealing.every` it is looked whether enough entries are there."""
+LONGEST_LOOK = 0.05
+"""How often in `Sealing.every`, and at least in how many seconds, it is looked whether enough entries are there."""
 LATE = 3.0
 """After so many times `Sealing.every`, what is not sealed has waited too long."""
 LONGEST_PAUSE = 30.0
@@ -72,9 +73,13 @@ class SealingLoop:
             self._took(sealed)
         return sealed
 
+    def ask(self) -> None:
+        """Have a checkpoint taken now, in the thread."""
+        self._wake.set()
+
     def wait_for(self, position: int, seconds: float) -> bool:
         """Have a checkpoint taken now, and wait until one covers an entry; False if none does in time."""
-        self._wake.set()
+        self.ask()
         with self._changed:
             return self._changed.wait_for(lambda: self.trouble is None and self.sealed >= position, seconds)
 
@@ -103,7 +108,7 @@ class SealingLoop:
         every = self.every.total_seconds()
         due, since = monotonic(), monotonic()
         while not (self._stopped or self._store.is_closed):
-            asked = self._wake.wait(every / LOOKS)
+            asked = self._wake.wait(min(every / LOOKS, LONGEST_LOOK))
             now = monotonic()
             many = self.trouble is None and self._store.entries_committed - self.sealed >= self._sealing.at_most
             if not (asked or now >= due or many):

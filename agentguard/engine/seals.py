@@ -31,6 +31,8 @@ WITHIN = timedelta(seconds=5)
 """How long somebody who asks for a receipt waits for the next checkpoint, where nothing is said."""
 
 LOOKS_EVERY = 0.05
+LONGEST_FAREWELL = 2.0
+"""How long the end waits until witnesses were offered the last checkpoint, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,10 @@ class Seals:
             self._with_key().begin()
 
     def stop(self) -> None:
-        """Take the last checkpoint, and end."""
+        """Take the last checkpoint, have the witnesses offered it, and end; each in a bounded time."""
         if self._loop is not None and self._loop.is_running:
             self._loop.stop()
+            self._parts.witnessing.wait(LONGEST_FAREWELL)
         for listening in self._listening:
             listening.stop()
 
@@ -227,9 +230,11 @@ class Seals:
             sealing = found if isinstance(found, Sealing) else Sealing(found)
             sealer = Sealer(self._parts.store, sealing.signer, self._tenant)
             self._loop = SealingLoop(self._parts.store, sealing, sealer, self._took)
+            self._parts.witnessing.seal_now = self._loop.ask
         return self._loop
 
     def _took(self, sealed: Sealed) -> None:
+        self._parts.witnessing.offer(self._parts.store, sealed.note)
         for listening in self._listening:
             listening.tell(sealed)
 

@@ -103,7 +103,7 @@ def add_checkpoint(transaction: Transaction, origin: str, size: int, note: str) 
 
 
 def add_cosignature(transaction: Transaction, origin: str, size: int, witness: str, line: str) -> bool:
-    """Store the signature line of a witness under a checkpoint; False if it has one of this witness."""
+    """Store that a witness has a checkpoint, with its signature line if it signs; False if that is stored already."""
     if any(name == witness for name, _ in transaction.found(_LINES, origin, size)):
         return False
     row = {"origin": origin, "size": size, "witness": witness, "line": line}
