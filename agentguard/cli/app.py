@@ -28,6 +28,8 @@ from agentguard.cli import (
     reviews,
     store,
     streams,
+    witness,
+    witness_restored,
     worker,
 )
 from agentguard.cli.opened import JsonOption
@@ -44,6 +46,7 @@ app.add_typer(policies.app, name="policy")
 audit.app.command("stream")(streams.stream)
 audit.app.command("erase")(privacy.erase)
 audit.app.add_typer(retention.holds, name="legal-hold")
+audit.app.command("restored")(witness_restored.restored)
 app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
 app.add_typer(reviews.app, name="reviews")
@@ -51,6 +54,7 @@ app.add_typer(people.app, name="people")
 app.add_typer(actions.app, name="actions")
 app.add_typer(clock.app, name="clock")
 app.add_typer(store.app, name="store")
+app.add_typer(witness.app, name="witness")
 app.command("limits")(limits.show)
 app.command("record")(recording.record)
 app.command("recover")(operating.recover)

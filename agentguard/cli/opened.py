@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from agentguard.core.policy import Bundle
 from agentguard.engine import machine
 from agentguard.engine.directory import Given
 from agentguard.engine.guard import Guard
+from agentguard.engine.witness import Witness
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store import Vault
 from agentguard.store.address import database_file, keys_file, read_address
@@ -48,7 +50,7 @@ NOTHING = Bundle((), "")
 """No policies: enough to read a store, since what was in force is in it."""
 
 
-def open_reading(store: str, people: Given = None) -> Guard:
+def open_reading(store: str, people: Given = None, witnesses: Sequence[Witness] = ()) -> Guard:
     """Return a guard without policies or tools over a store that exists.
 
     Raises:
@@ -59,7 +61,7 @@ def open_reading(store: str, people: Given = None) -> Guard:
         raise StoreUnavailableError(
             f"no tables in `{name}`: the guard makes them when it first runs, or `agentguard store upgrade` does"
         )
-    return Guard(NOTHING, store=store, people=people, vault=_vault(keys_file(store)))
+    return Guard(NOTHING, store=store, people=people, vault=_vault(keys_file(store)), witnesses=witnesses)
 
 
 def _vault(keys: str | None) -> Vault:

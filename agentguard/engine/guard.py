@@ -44,6 +44,7 @@ from agentguard.engine.seals import Seals
 from agentguard.engine.starting import prepare
 from agentguard.engine.walk import walk
 from agentguard.engine.witness import Witness
+from agentguard.engine.witnessing import Witnessing
 from agentguard.evidence.keys import Signer
 from agentguard.store import Store, Vault
 
@@ -105,13 +106,14 @@ class Guard:
             versions=Versions(*machine.library_versions()),
             directory=directory(people, policies),
             waits=waits or Waits(),
+            witnessing=Witnessing(witnesses),
         )
         self._parts.force.know(self._bundle)
         self._rounds = Rounds(self._parts, Notices(opened, notices, tenant))
         self._starting = threading.RLock()
         self._acting = Acting(self.run, self.arun)
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts)
-        self.seals, self.witnesses = Seals(self._parts, tenant, signer), tuple(witnesses)
+        self.seals = Seals(self._parts, tenant, signer)
         self.reviews = Reviews(self._parts)
         self.privacy, self.retention = Privacy(self._parts), Retention(self._parts, tenant)
         customers = Customers(self._parts, tenant, self.start)
@@ -122,6 +124,7 @@ class Guard:
         operators = Operators(self._parts, self._bundle, tenant, self.start)
         self.halt, self.resume, self.resolve = operators.halt, operators.resume, operators.resolve
         self.limits, self.activate, self.confirm_clock = operators.limits, operators.activate, operators.confirm_clock
+        self.restored = operators.restored
 
     @property
     def store(self) -> Store:

@@ -12,6 +12,7 @@ from agentguard.engine.continuing import resolve
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
+from agentguard.engine.restored import Restoration, record_restore
 
 
 class Operators:
@@ -48,6 +49,14 @@ class Operators:
     def confirm_clock(self, **person: Unpack[Person]) -> bool:
         """Say that the machine's clock, which jumped, is right now; false if nobody doubted it."""
         return timekeeping.confirm(self._parts, self._tenant, **person)
+
+    def restored(self, *, anyway: bool = False, **person: Unpack[Person]) -> Restoration:
+        """Record that an older database was put back on purpose; false as long as somebody else has to say so too.
+
+        Raises:
+            UsageError: No witness has anything that is not here, and it is not said `anyway`.
+        """
+        return record_restore(self._parts, self._tenant, anyway=anyway, **person)
 
     def activate(self, **person: Unpack[Person]) -> activation.Activation:
         """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""

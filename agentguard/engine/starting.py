@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentguard.core.policy import Bundle
 from agentguard.engine import activation
+from agentguard.engine.comparing import require_same, require_some
 from agentguard.engine.matching import mismatches
 from agentguard.engine.parts import Parts
 from agentguard.errors import ConfigurationError
@@ -24,15 +25,18 @@ def prepare(parts: Parts, loaded: Bundle, *, activate: bool, tenant: str) -> Non
     Raises:
         ConfigurationError: No policies are in force, or something does not fit; every mismatch at once. Or others are,
             and it is said who may change that.
+        LogRolledBackError: The log is older than what its witnesses have of it, or another one.
         StoreUnavailableError: The keys file is not the one that this database was made with.
     """
     parts.store.bind(parts.vault.fingerprint)
+    require_same(parts)
     if activate:
         activation.activate_at_start(parts, loaded, tenant=tenant)
     bundle = parts.store.read(parts.force.in_force)
     if bundle.digest != loaded.digest:
         log.warning("guard.other_bundle", in_force=bundle.digest, loaded=loaded.digest)
     plans = {name: parts.force.plan(bundle, name) for name in parts.registry.tools if bundle.governing(name)}
-    problems = mismatches(parts.registry, bundle, plans)
+    waiting = [name for name, plan in plans.items() if any(file.witness for file in plan.enforced)]
+    problems = mismatches(parts.registry, bundle, plans) + require_some(parts.witnessing.witnesses, waiting)
     if problems:
         raise ConfigurationError(problems)

@@ -70,6 +70,7 @@ class Witnessing:
     _stopping: threading.Event
     _offers: dict[str, str]
     _serving: set[str]
+    _failing: set[str]
     _waiting: list[_Waiting]
     _watching: bool
     _seen: int
@@ -140,14 +141,15 @@ class Witnessing:
         return waiting.answer
 
     def wait(self, seconds: float) -> bool:
-        """Wait until every witness was offered what there is to offer; False if some were not in that time."""
+        """Wait until every witness that answers was offered what there is; False if some were not in that time."""
         until = monotonic() + seconds
-        while (left := until - monotonic()) > 0:
+        while True:
             with self._lock:
-                if not self._serving:
-                    return True
+                if self._serving <= self._failing:
+                    return not self._serving
+            if (left := until - monotonic()) <= 0:
+                return False
             self._stopping.wait(min(left, LOOK_AGAIN))
-        return False
 
     def stop(self) -> None:
         """Offer nothing any more."""
@@ -165,7 +167,7 @@ class Witnessing:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._offers = {}
-        self._serving = set()
+        self._serving, self._failing = set(), set()
         self._waiting = []
         self._watching = False
         self._seen = 0
@@ -180,7 +182,9 @@ class Witnessing:
                     return
             if self._offered(store, witness, note):
                 pause = FIRST_PAUSE
+                self._failing.discard(witness.name)
                 continue
+            self._failing.add(witness.name)
             with self._lock:
                 self._offers.setdefault(witness.name, note)
             self._stopping.wait(pause)

@@ -25,7 +25,7 @@ rules:
 REFUNDS = policy(BODY)
 
 
-@pytest.mark.parametrize(("amount", "waits"), [("499.99", False), ("500", False), ("500.01", True)])
+@pytest.mark.parametrize("amount, waits", [("499.99", False), ("500", False), ("500.01", True)])
 def test_a_request_waits_for_a_witness_where_the_condition_holds(amount, waits):
     assert decided(planned(REFUNDS), order_id="A-1", amount=usd(amount)).witness is waits
 

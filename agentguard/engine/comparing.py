@@ -1,0 +1,155 @@
+"""The log compared with what its witnesses have of it, before a guard acts: an older one, or another one, refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
+from dataclasses import dataclass, field
+from functools import partial
+
+from agentguard.engine import worker
+from agentguard.engine.origin import origin
+from agentguard.engine.parts import Parts
+from agentguard.engine.witness import Witness
+from agentguard.engine.witnessing import Witnessing
+from agentguard.errors import (
+    AgentGuardError,
+    LogRolledBackError,
+    TamperedError,
+    WitnessRefusedError,
+    WitnessUnavailableError,
+)
+from agentguard.evidence.checkpoint import Checkpoint
+from agentguard.evidence.note import read_note
+from agentguard.evidence.tree import tree_root
+from agentguard.log import get_logger
+from agentguard.store import Reading, Store
+from agentguard.store.seals import newest
+from agentguard.store.tiles import StoredTree
+
+log = get_logger("witness")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a witness has that this log does not continue.
+
+    Attributes:
+        why: What is wrong, in words.
+        size: How many entries the witness has seen; None where it did not say.
+        note: The checkpoint that it has; empty where it showed none.
+    """
+
+    witness: str
+    why: str
+    size: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of comparing a log with its witnesses.
+
+    Attributes:
+        here: How many entries this log has.
+        unasked: Why a witness could not be asked, by name.
+    """
+
+    origin: str
+    here: int
+    differences: tuple[Difference, ...] = ()
+    unasked: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int | None:
+        """How many entries the witnesses have seen that are not here; None where this is another log altogether."""
+        sizes = [difference.size for difference in self.differences if difference.size is not None]
+        return max(sizes) - self.here if sizes and max(sizes) > self.here else None
+
+
+def require_same(parts: Parts) -> None:
+    """Refuse to act on a log that its witnesses know to be longer, or another one.
+
+    Raises:
+        LogRolledBackError: One of them does.
+        WitnessUnavailableError: One without which the guard must not start cannot be asked.
+    """
+    witnesses = parts.witnessing.witnesses
+    if not witnesses:
+        return
+    found = compared(parts.store, parts.witnessing, parts.waits.witness.total_seconds())
+    for difference in found.differences:
+        log.error("witness.refused", witness=difference.witness, reason=difference.why)
+    if found.differences:
+        raise LogRolledBackError(_refusal(found))
+    for name, why in found.unasked.items():
+        if any(witness.name == name and witness.required for witness in witnesses):
+            raise WitnessUnavailableError(f"witness `{name}`, without which nothing is begun, cannot be asked: {why}")
+        log.warning("witness.unavailable", witness=name, reason=why)
+
+
+def compared(store: Store, witnessing: Witnessing, seconds: float) -> Comparison:
+    """Ask every witness at once, and wait so many seconds at most, what it has of this log."""
+    name, here = store.read(lambda reading: (origin(reading), reading.position()))
+    asked = {
+        witness.name: worker.start(partial(_asked, store, witnessing, witness, name))
+        for witness in witnessing.witnesses
+    }
+    wait(asked.values(), seconds)
+    differences: list[Difference] = []
+    unasked: dict[str, str] = {}
+    for witness, answer in asked.items():
+        if not answer.done():
+            unasked[witness] = f"no answer in {seconds:g} seconds"
+        elif isinstance(answer.exception(), WitnessRefusedError | TamperedError):
+            differences.append(Difference(witness, str(answer.exception())))
+        elif answer.exception() is not None:
+            unasked[witness] = _words(answer.exception())
+        elif answer.result() is not None:
+            differences.append(answer.result())
+    return Comparison(name, here, tuple(differences), unasked)
+
+
+def _asked(store: Store, witnessing: Witnessing, witness: Witness, name: str) -> Difference | None:
+    """Return what one witness has that this log does not continue; None where it has nothing of the kind."""
+    note = witness.latest(name)
+    if note is not None:
+        return store.read(partial(_difference, witness=witness.name, note=note))
+    last = store.read(lambda reading: newest(reading, name))
+    if last is not None:  # some tell how long a log is only to who offers them a checkpoint
+        witnessing.offer_to(store, witness, last.note)
+    return None
+
+
+def _difference(reading: Reading, witness: str, note: str) -> Difference | None:
+    kept = Checkpoint.read(read_note(note).text)
+    here = reading.position()
+    if kept.size > here:
+        why = f"it has seen this log with {kept.size} entries, and this database has {here}"
+    elif tree_root(StoredTree(reading), kept.size) != kept.root:
+        why = f"the first {kept.size} entries are not those that it has seen"
+    else:
+        return None
+    return Difference(witness, why, kept.size, note)
+
+
+def _refusal(found: Comparison) -> str:
+    told = "; ".join(f"witness `{difference.witness}`: {difference.why}" for difference in found.differences)
+    older = "an older database was put back" if found.lost is not None else "the log was rewritten, or went on twice"
+    return (
+        f"expected the log `{found.origin}` as its witnesses have it, got another one: {told}. It seems that {older}; "
+        f"nothing is begun. Put the newest database back, or, if an older one was restored on purpose, record it with "
+        f"`agentguard audit restored --why …`"
+    )
+
+
+def _words(error: BaseException | None) -> str:
+    return str(error) if isinstance(error, AgentGuardError) else type(error).__name__
+
+
+def require_some(witnesses: Sequence[Witness], waiting: Sequence[str]) -> list[str]:
+    """Return what to say of actions whose effects wait for a witness where there is none."""
+    if witnesses or not waiting:
+        return []
+    names = ", ".join(f"`{action}`" for action in waiting)
+    return [f"policies let {names} wait for a witness, and this guard has none; say `Guard(…, witnesses=[…])`"]
