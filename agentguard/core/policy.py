@@ -9,10 +9,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 
 from agentguard.core.calendar import Calendar
 from agentguard.core.language import Declared, Expression, Record, Table
+from agentguard.core.retention import Period, Retention
 from agentguard.core.reviews import Sampling
 
 
@@ -297,6 +298,7 @@ class Policy:
         contest: None where a denial stands.
         review: None where nobody looks at what was decided automatically.
         witness: None where no effect waits for a witness.
+        retention: None where the file does not say how long records are kept.
     """
 
     name: str
@@ -332,6 +334,7 @@ class Policy:
     contest: Contest | None = None
     review: Sampling | None = None
     witness: Witnessed | None = None
+    retention: Retention | None = None
 
     def qualified(self, short: str) -> str:
         """Return the id that is unique in a bundle."""
@@ -348,6 +351,16 @@ class Bundle:
     def governing(self, action: str) -> tuple[Policy, ...]:
         """Return the files that declare this action, shadow ones included, in order of name."""
         return tuple(policy for policy in self.policies if action in policy.actions)
+
+    def kept_for(self, action: str, now: datetime) -> Period | None:
+        """Return the longest time that the enforced files say for records of an action; None where none says any."""
+        said = [
+            period
+            for policy in self.governing(action)
+            if not policy.shadow and policy.retention is not None
+            if (period := policy.retention.of(action)) is not None
+        ]
+        return min(said, key=lambda period: period.before(now), default=None)
 
     def actions(self) -> tuple[str, ...]:
         """Return every action that some file declares, sorted."""

@@ -17,6 +17,7 @@ from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 from agentguard.policyfile.requirements import read_requirements
+from agentguard.policyfile.retention import read_retention
 from agentguard.policyfile.reviews import read_review
 from agentguard.policyfile.routes import read_contest, read_routes
 from agentguard.policyfile.rules import Ids, read_guarantees, read_rules, read_witness
@@ -114,6 +115,7 @@ def _built(model: PolicyModel, text: str, problems: Problems) -> Policy:
         contest=read_contest(model, outline, problems),
         review=read_review(model, problems),
         witness=read_witness(model, outline, problems),
+        retention=read_retention(model, outline, problems),
     )
 
 

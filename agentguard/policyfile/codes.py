@@ -64,6 +64,7 @@ CODES: Mapping[str, str] = {
     "measure_missing": "a measure that does not cover the limit's actions",
     "currency_mismatch": "currencies that do not match",
     "review_malformed": "a `review` that cannot be read",
+    "retention_too_short": "a `retention` that is shorter than it may be",
     "requirement_unmatched": "a requirement compares what one of the actions does not have",
     # files together
     "policy_twice": "two policies with the same name",
@@ -103,6 +104,8 @@ WARNINGS: Mapping[str, str] = {
     "contest_short_of_people": "a contest for people who decided the case before",
     "review_of_nothing": "a review that draws nothing",
     "review_of_everything": "a review of every decision, after it was carried out",
+    "retention_missing": "a file that says how long some of its records are kept, and not how long the others",
+    "personal_unmarked": "a fact, argument or context value that looks personal and is not marked",
     "unused": "something declared is never used",
     "nothing_allows": "an action that nothing can allow",
     "action_undeclared": "a requirement for an action that no file declares",

@@ -25,6 +25,7 @@ OUTCOME: Schema = {"type": "string", "enum": ["allow", "escalate", "deny"]}
 IDENTIFIER: Schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}
 DAY: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 SPAN: Schema = {"type": "string", "pattern": "^[0-9]+ (minute|hour|day|week)s?( of [A-Za-z0-9_-]+)?$"}
+YEARS: Schema = {"type": "string", "pattern": "^[0-9]+ (day|year)s?$"}
 LANGUAGE: Schema = {"type": "object", "additionalProperties": TEXT}
 
 
@@ -125,6 +126,7 @@ Identifier: TypeAlias = Annotated[Scalar, Leaf(IDENTIFIER)]
 Number: TypeAlias = Annotated[Scalar, Leaf({"type": "integer", "minimum": 1})]
 Day: TypeAlias = Annotated[Scalar, Leaf(DAY)]
 Span: TypeAlias = Annotated[Scalar, Leaf(SPAN)]
+Years: TypeAlias = Annotated[Scalar, Leaf(YEARS)]
 Verdict: TypeAlias = Annotated[Scalar, Leaf(VERDICT)]
 Condition: TypeAlias = Annotated[Scalar, Leaf(CONDITION)]
 TypeNotation: TypeAlias = Annotated[

@@ -8,9 +8,11 @@ from datetime import date
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle, Limit, Place, Policy, Verdict
 from agentguard.errors import Problem
+from agentguard.policyfile.personal import check_personal
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 from agentguard.policyfile.reading import everything_said, expressions_of, used_names
+from agentguard.policyfile.retention import check_retention
 from agentguard.policyfile.reviews import check_review
 from agentguard.policyfile.staffing import check_routes
 from agentguard.policyfile.trust import check_trust
@@ -34,6 +36,8 @@ def lint(bundle: Bundle, people: People | None = None, today: date | None = None
         found += _freeing(policy)
         found += _contest(policy)
         found += check_review(policy)
+        found += check_retention(policy)
+        found += check_personal(policy)
         found += check_routes(policy, people, today) if people is not None else ()
         found += _dates(policy, today) if today is not None else ()
     found += _actions(bundle)

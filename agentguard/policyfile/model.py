@@ -32,13 +32,14 @@ from agentguard.policyfile.leaf import (
     Verdict,
     When,
     Words,
+    Years,
     word_of,
     wrong_shape,
 )
 from agentguard.policyfile.node import Mapping, Scalar, Sequence
 
 RESERVED = {
-    "policy": ("retention", "pilot", "alarms", "report_by"),
+    "policy": ("pilot", "alarms", "report_by"),
     "rule": ("review",),
     "route": (),
     "limit": (),
@@ -287,6 +288,10 @@ class PolicyModel(Closed):
         Scalar | None,
         Leaf({"type": "string", "pattern": REVIEW}),
         Field(description="What people look at afterwards: 2%, at least 5 a week, by agent; nothing when left out."),
+    ] = None
+    retention: Annotated[
+        Entries[Years] | None,
+        Field(description="How long records are kept, by action, `otherwise`, and at `least`; for ever when left out."),
     ] = None
     rules: Annotated[
         Items[RuleModel] | None, Field(description="Their order never matters: deny, then escalate, then allow.")

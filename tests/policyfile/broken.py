@@ -260,7 +260,7 @@ edited("empty-any", "wrong_shape", ("    when: small and in_window\n", "    when
 edited("then-as-a-list", "wrong_shape", ("    then: allow\n", "    then: «[allow]\n"))
 edited("names-as-a-list", "wrong_shape", ("  small: amount <= 50", "  small: «[amount <= 50]"))
 edited("say-as-a-list", "wrong_shape", ("say: I can't do that.", "say: «[no]"))
-for word in ("retention: 10 years", "review: yearly", "pilot: 10%", "alarms: []", "report_by: x"):
+for word in ("review: yearly", "pilot: 10%", "alarms: []", "report_by: x"):
     edited("reserved-" + word.partition(":")[0], "reserved", ("segments:", f"«{word}\nsegments:"))
 edited("confirmed-otherwise", "word_unknown", ("action: identity.verify, same: [on_behalf_of]", "confirmed: «yes"))
 edited(
@@ -288,6 +288,17 @@ for name, code, written in (
     ("as-a-word", "wrong_shape", "«lead"),
 ):
     edited(f"contest-{name}", code, ("rules:\n", f"contest: {written}\nrules:\n"))
+for name, code, written in (
+    ("as-a-text", "wrong_shape", "«7 years"),
+    ("of-an-unknown-action", "action_unknown", "{«refund.isue: 7 years}"),
+    ("in-hours", "duration_malformed", "{otherwise: «9000 hours}"),
+    ("of-nothing", "duration_malformed", "{otherwise: «0 years}"),
+    ("for-too-long", "duration_malformed", "{otherwise: «101 years}"),
+    ("a-day-too-short", "retention_too_short", "{otherwise: «182 days}"),
+    ("with-a-floor-too-low", "retention_too_short", "{least: «182 days, otherwise: 1 year}"),
+    ("below-its-own-floor", "retention_too_short", "{least: 2 years, refund.issue: «729 days, otherwise: 730 days}"),
+):
+    edited(f"retention-{name}", code, ("rules:\n", f"retention: {written}\nrules:\n"))
 edited("sum-and-count", "keys_conflict", ("  - id: count\n", "  - id: «count\n    sum: amount\n"))
 edited("neither-sum-nor-count", "keys_conflict", ("  - id: count\n    count: actions\n", "  - id: «count\n"))
 edited("never-and-possible", "keys_conflict", ("{id: safe,", "{id: «safe, possible: deny,"))

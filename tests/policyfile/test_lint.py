@@ -149,6 +149,34 @@ def test_a_calendar_that_a_route_counts_in_is_used():
     assert warnings(("names:\n", "calendars:\n  c: {mon: 08:00-09:00}\nnames:\n"), ("1 day", "1 day of c")) == []
 
 
+def test_an_action_whose_records_nobody_says_how_long_to_keep_is_told():
+    file = "agentguard: 1\npolicy: o\nversion: 1\nowner: me\nactions: {{a.b: {{}}, c.d: {{}}}}\nretention: {{{}}}\n"
+    rule = "rules: [{id: r, then: allow}]\n"
+
+    def told(written):
+        return [found.code for found in lint(bundle_of([load_text(file.format(written) + rule, "o.yaml")]))]
+
+    assert told("a.b: 7 years") == ["retention_missing"]
+    assert told("a.b: 7 years, c.d: 1 year") == []
+    assert told("a.b: 7 years, otherwise: 2 years") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["customer.mail", "customer.name", "order.shipping_address", "customer.dateOfBirth", "customer.iban"]
+)
+def test_a_fact_that_looks_personal_and_is_not_marked_is_told_at_its_line(name):
+    fact = ("facts:\n", f"facts:\n  {name}: text\n")
+    marked = ("facts:\n", f"facts:\n  {name}: text, personal\n")
+    assert ("personal_unmarked", 9) in warnings(fact)
+    assert "personal_unmarked" not in dict(warnings(marked))
+
+
+@pytest.mark.parametrize("name", ["product.name", "order.email_count", "order.addressed"])
+def test_what_only_sounds_a_little_like_it_is_not_told(name):
+    kind = "integer" if name.endswith("count") else "text"
+    assert "personal_unmarked" not in dict(warnings(("facts:\n", f"facts:\n  {name}: {kind}\n")))
+
+
 def test_an_action_that_nothing_can_allow_is_told():
     assert warnings(
         ("facts:\n", "  fee.waive: {}\nfacts:\n"),
