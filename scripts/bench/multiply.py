@@ -1,59 +1,45 @@
 """A long history from a short one: what was run for real is copied on in time, row by row, inside the database.
 
-Running a million actions takes an hour; copying takes a minute and leaves tables and indexes of the same size and
-order. The numbers of entries and postings, the running totals and the accounts go on as if everything had been run.
-The entries' digests do not, so that such a log no longer verifies: it is for measuring alone.
+Running a million actions takes an hour; copying takes minutes and leaves tables and indexes of the same size and order.
+The numbers of entries and postings, the running totals and the accounts go on as if everything had been run, and each
+copied entry has its own body and digest and follows the one before, so that the whole log verifies.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-SIZE = "(SELECT size FROM agentguard_log)"
-LAST = "(SELECT last FROM temp.streams WHERE streams.stream = t.stream)"
+import orjson
+
 OWN = "(SELECT {} FROM agentguard_account WHERE id = account)"
 
-# By table: which rows were run, and the new value of a column in the k-th copy where it is not the old one.
+# By table, the new value of a column in the k-th copy where it is not the old one.
 COPIES = {
-    "agentguard_entry": (
-        f"pos <= {SIZE}",
-        {
-            "pos": f"pos + :k * {SIZE}",
-            "seq": f"seq + :k * {LAST}",
-            "ts_us": "ts_us + :k * :span",
-            "action_id": "action_id || '.' || :k",
-        },
-    ),
-    "agentguard_action": (
-        f"decision_entry <= {SIZE}",
-        {
-            "id": "id || '.' || :k",
-            "key": "key || '.' || :k",
-            "decision_entry": f"decision_entry + :k * {SIZE}",
-            **{
-                name: f"{name} + :k * :span"
-                for name in ("asked_us", "began_us", "deadline_us", "lease_us", "updated_us")
-            },
-        },
-    ),
-    "agentguard_posting": (
-        f"n <= {OWN.format('n')}",
-        {
-            "ts_us": "ts_us + :k * :span",
-            "n": f"n + :k * {OWN.format('n')}",
-            "cum": f"cum + :k * {OWN.format('posted')}",
-            "action_id": "action_id || '.' || :k",
-        },
-    ),
+    "agentguard_action": {
+        "id": "id || '.' || :k",
+        "key": "key || '.' || :k",
+        "decision_entry": "decision_entry + :k * :copied",
+        **{name: f"{name} + :k * :span" for name in ("asked_us", "began_us", "deadline_us", "lease_us", "updated_us")},
+    },
+    "agentguard_posting": {
+        "ts_us": "ts_us + :k * :span",
+        "n": f"n + :k * {OWN.format('n')}",
+        "cum": f"cum + :k * {OWN.format('posted')}",
+        "action_id": "action_id || '.' || :k",
+    },
 }
 ENDS = (
-    f"""
+    """
     UPDATE agentguard_account SET n = n * (:k + 1), posted = posted * (:k + 1),
-        last_us = last_us + :k * :span, last_position = last_position + :k * {SIZE}
+        last_us = last_us + :k * :span, last_position = last_position + :k * :copied
     """,
     """
-    UPDATE agentguard_log SET size = size * (:k + 1), last_us = last_us + :k * :span, wall_us = wall_us + :k * :span
+    UPDATE agentguard_log SET size = size + :k * :copied, last_us = last_us + :k * :span,
+        wall_us = wall_us + :k * :span, leaf = (SELECT leaf FROM agentguard_entry ORDER BY pos DESC LIMIT 1)
     """,
 )
 
@@ -64,21 +50,24 @@ def multiply(path: Path, times: int) -> None:
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
         connection.execute(f"PRAGMA {pragma}")
     [(first, last)] = connection.execute("SELECT min(ts_us), max(ts_us) FROM agentguard_entry")
-    values = {"span": last - first + 5_000_000, "k": times - 1}
+    span = last - first + 5_000_000
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    connection.execute(
-        "CREATE TEMP TABLE streams AS SELECT stream, max(seq) AS last FROM agentguard_entry GROUP BY stream"
-    )
     connection.execute("BEGIN IMMEDIATE")
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")
-    for table, (original, changes) in COPIES.items():
+    [(size, before)] = connection.execute(
+        "SELECT max(pos), coalesce(max(pos) FILTER (WHERE action_id IS NULL), 0) FROM agentguard_entry"
+    )
+    insert = "INSERT INTO agentguard_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    connection.executemany(insert, _entries(connection, before, times, span))
+    values = {"span": span, "k": times - 1, "copied": size - before}
+    for table, changes in COPIES.items():
+        connection.execute(f"CREATE TEMP TABLE original AS SELECT * FROM {table}")
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         copied = ", ".join(changes.get(column, column) for column in columns)
         for k in range(1, times):
-            connection.execute(
-                f"INSERT INTO {table} SELECT {copied} FROM {table} t WHERE {original}", values | {"k": k}
-            )
+            connection.execute(f"INSERT INTO {table} SELECT {copied} FROM original", values | {"k": k})
+        connection.execute("DROP TABLE original")
     for statement in ENDS:
         connection.execute(statement, values)
     for _, text in triggers:
@@ -86,3 +75,26 @@ def multiply(path: Path, times: int) -> None:
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
+
+
+def _entries(connection: sqlite3.Connection, before: int, times: int, span: int) -> Iterator[tuple[Any, ...]]:
+    """Yield the copies of the entries after those that are about no action, as rows."""
+    read = (
+        "SELECT pos, stream, seq, ts_us, kind, action_id, leaf, body FROM agentguard_entry WHERE pos > ? ORDER BY pos"
+    )
+    rows = connection.execute(read, (before,)).fetchall()
+    originals = [(row, orjson.loads(row[-1])) for row in rows]
+    heads = {stream: (seq, leaf) for _, stream, seq, _, _, _, leaf, _ in rows}
+    pos = before + len(rows)
+    for k in range(1, times):
+        for (_, stream, _, ts_us, kind, action_id, _, _), said in originals:
+            pos += 1
+            seq, leaf = heads[stream]
+            own: dict[str, Any] = {"seq": seq + 1, "prev": leaf, "ts_us": ts_us + k * span}
+            own |= {name: f"{said[name]}.{k}" for name in ("action_id", "key") if name in said}
+            if said.get("decision_entry"):
+                own["decision_entry"] = said["decision_entry"] + k * len(rows)
+            body = orjson.dumps(said | own, option=orjson.OPT_SORT_KEYS)
+            leaf = sha256(b"\0" + body).hexdigest()
+            heads[stream] = seq + 1, leaf
+            yield pos, stream, seq + 1, own["ts_us"], kind, f"{action_id}.{k}", leaf, body
