@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import re
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
-from agentguard.cli import exits, timeline
+from agentguard.cli import timeline, verifying
 from agentguard.cli.customers import customer_text, narrator
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    AsOption,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    open_reading,
+)
 from agentguard.cli.output import Output, print_json, verdict_text
+from agentguard.cli.privacy import looked_up
 from agentguard.core.narration.narrator import Narrator
 from agentguard.core.narration.told import Details
 from agentguard.core.prose import moment
 from agentguard.engine import machine
 from agentguard.engine.guard import Guard
+from agentguard.engine.subjects import is_pseudonym
 from agentguard.errors import UsageError
 from agentguard.store.records import Entry
-from agentguard.store.verification import Verification
 
 app = typer.Typer(help="The audit log: what happened, why, and whether it still says so.", no_args_is_help=True)
+app.command("verify")(verifying.verify)
 
 AGO = re.compile(r"(\d{1,6})\s*(m|min|minutes?|h|hours?|d|days?)")
 VERDICTS = ("allow", "escalate", "deny")
@@ -39,12 +49,18 @@ def list_entries(
     ] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
     before: Annotated[int, typer.Option(help="Only entries before this position: the next page.", min=0)] = 0,
+    why: Annotated[str, typer.Option("--why", help="Why you look a customer up by id; it is recorded.")] = "",
+    as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
     json: JsonOption = False,
 ) -> None:
     """List entries, the newest first; times are UTC."""
     if verdict is not None and verdict not in VERDICTS:
         raise UsageError(f"expected one of {', '.join(VERDICTS)} for --verdict, got `{verdict}`")
+    if customer is not None and not is_pseudonym(customer):
+        looked_up(customer, "audit list", why, as_, store, policies, people)
     guard = open_reading(store)
     found = guard.audit.list(
         after=before,
@@ -89,26 +105,6 @@ def show(
     output = Output()
     told = narrator(guard, guard.audit.of(entry.action_id) if entry.action_id else [entry])
     timeline.show_entry(output, told, entry, _standing(told, entry))
-
-
-@app.command()
-def verify(
-    decisions: Annotated[
-        bool, typer.Option("--decisions", help="Decide every decision again from its entry and compare.")
-    ] = False,
-    store: StoreOption = DEFAULT_STORE,
-    json: JsonOption = False,
-) -> None:
-    """Check that the log still says what it said: exit code 1 if it does not."""
-    guard = open_reading(store)
-    checked = _verified(guard, quiet=json)
-    differing = _differing(guard) if decisions and checked.ok else []
-    if json:
-        print_json(_verification(checked, differing if decisions else None))
-    else:
-        _print_verification(Output(), checked, differing, decisions=decisions)
-    if not checked.ok or differing:
-        raise typer.Exit(exits.FOUND)
 
 
 def document(entry: Entry) -> dict[str, Any]:
@@ -178,44 +174,6 @@ def _cause(body: dict[str, Any]) -> str:
     return str(body.get("by") or body.get("voter") or "–")
 
 
-def _verified(guard: Guard, *, quiet: bool) -> Verification:
-    if quiet or not sys.stderr.isatty():
-        return guard.audit.verify()
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading entries")
-        return guard.audit.verify(lambda read, total: progress.update(task, completed=read, total=total))
-
-
-def _differing(guard: Guard) -> list[dict[str, Any]]:
-    """Decide every decision again; return those that come out otherwise than they are recorded."""
-    found: list[dict[str, Any]] = []
-    after = 0
-    while page := guard.audit.list(after=after, limit=500, kind="decided"):
-        for entry in page:
-            again = guard.audit.recompute(entry.pos)
-            if not again.same:
-                found.append({"pos": entry.pos, "differs": list(again.differs), "erased": list(again.erased)})
-        after = page[-1].pos
-    return [item for item in found if not item["erased"]]
-
-
-def _verification(checked: Verification, differing: list[dict[str, Any]] | None) -> dict[str, Any]:
-    return {
-        "ok": checked.ok and not differing,
-        "entries": checked.entries,
-        "streams": checked.streams,
-        "intact": checked.intact,
-        "erased": checked.erased,
-        "head": checked.head,
-        "findings": [{"pos": item.pos, "code": item.code, "message": item.message} for item in checked.findings],
-        "truncated": checked.truncated,
-        "decisions_that_differ": differing,
-    }
-
-
 def _what(kind: str, body: dict[str, Any]) -> str:
     """Return an entry in a word or two: a decision's verdict, or that people lifted it, a vote, or the entry's kind."""
     if kind == "voted":
@@ -223,30 +181,3 @@ def _what(kind: str, body: dict[str, Any]) -> str:
     if kind != "decided":
         return kind
     return "approved" if body["approved"] else str(body["verdict"])
-
-
-def _print_verification(
-    output: Output, checked: Verification, differing: list[dict[str, Any]], *, decisions: bool
-) -> None:
-    for finding in checked.findings:
-        output.line(f"{finding.code}: {finding}", style="red")
-    for item in differing:
-        output.line(f"entry {item['pos']}: decided again, {', '.join(item['differs'])} came out otherwise", style="red")
-    if not checked.ok:
-        output.line()
-        more = " and more" if checked.truncated else ""
-        found = "1 finding" if len(checked.findings) == 1 else f"{len(checked.findings)} findings"
-        output.line(f"broken: {found}{more} in {checked.entries} entries", style="bold red")
-        output.prose(
-            f"entries 1 to {checked.intact} join from the first on; what is said after that may be somebody else's"
-            if checked.intact
-            else "nothing holds from the first entry on"
-        )
-        return
-    output.line(f"intact: {checked.entries} entries, every one says what it said", style="bold green")
-    if decisions and not differing:
-        output.line("every decision comes out the same when it is decided again")
-    if checked.erased:
-        output.prose(f"{checked.erased} personal values are erased, as they may be; the entries hold without them")
-    output.line(f"head {checked.head or '–'}")
-    output.prose("keep the number of entries and the head somewhere else: only that finds a log replaced as a whole")

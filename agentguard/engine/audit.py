@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Unpack
 
 import orjson
 
@@ -17,11 +18,14 @@ from agentguard.core.explain import Explanation
 from agentguard.core.policy import Bundle
 from agentguard.engine import recorded
 from agentguard.engine.explaining import Rebuilt, rebuilt
+from agentguard.engine.export import EVERYTHING, WITHIN, Exported, Wanted, export
 from agentguard.engine.parts import Parts
+from agentguard.engine.powers import Person
 from agentguard.errors import NotFoundError, UsageError
+from agentguard.evidence.keys import VerifierKey
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
-from agentguard.store.verification import Verification, verify
+from agentguard.store.verification import Kept, Verification, verify
 
 PAGE = 500
 PSEUDONYM = "p_"
@@ -167,9 +171,26 @@ class Audit:
         """
         return self._parts.store.read(lambda reading: recorded.found(reading, action_id))
 
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
-        """Check that every entry, chain and row still says what it said."""
-        return verify(self._parts.store, progress)
+    def verify(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        keys: Sequence[VerifierKey] = (),
+        kept: Sequence[Kept] = (),
+        since: Kept | None = None,
+    ) -> Verification:
+        """Check that every entry, chain and row still says what it said, and what was signed.
+
+        Args:
+            progress: Told (what is done, of how much) now and then.
+            keys: Public keys of the log and of witnesses that are known from elsewhere.
+            kept: Checkpoints that are kept elsewhere: only they show a log replaced as a whole, or cut off.
+            since: A trusted checkpoint to begin at.
+
+        Raises:
+            UsageError: What is kept elsewhere is no checkpoint, or the trusted one is signed by no key that counts.
+        """
+        return verify(self._parts.store, progress, keys=keys, kept=kept, since=since)
 
     def recompute(self, position: int) -> Recomputed:
         """Decide again what an entry decided, from the entry and the policy texts it names alone.
@@ -197,6 +218,32 @@ class Audit:
         found = self._decided(position)
         about = self._rebuilt(found)
         return Explained(found.pos, about.explained(), about.erased)
+
+    def export(
+        self,
+        path: str | Path,
+        wanted: Wanted = EVERYTHING,
+        *,
+        tenant: str = "default",
+        within: timedelta = WITHIN,
+        **person: Unpack[Person],
+    ) -> Exported:
+        """Write an evidence pack that others can check without us: a ZIP with its own `verify.py`; record who took it.
+
+        Args:
+            path: A file that is not there yet.
+            wanted: Which entries; all of them by default.
+            tenant: Whose log the record of it stands in.
+            within: How long to wait for a checkpoint that covers the entries, where the log is sealed.
+            person: Who asks (`by`), why (`why`), and how they are known (`authenticated`).
+
+        Raises:
+            UsageError: The file is there already, nobody and no reason is named, or there are too many entries.
+            NotFoundError: No entry is what was asked for.
+            PowerRefusedError: Personal values are asked for, and this person may not see them.
+            TamperedError: The log is not the one that was signed, or a policy text is missing: nothing is written.
+        """
+        return export(self._parts, self.list, wanted, Path(path), tenant, within, **person)
 
     def _decided(self, position: int) -> Entry:
         found = self.show(position)
