@@ -37,13 +37,13 @@ def test_a_verdict_narrows_the_list_to_decisions_that_say_it(shop, command, opti
 
 
 def test_a_customer_is_found_by_id_and_by_pseudonym_and_nobody_is_remembered_by_asking(shop, command):
-    by_id = command("audit", "list", "--customer", "cus_9999", "--json").json
+    by_id = command("audit", "list", "--customer", "cus_9999", "--why", "a complaint", "--json").json
     assert len(by_id) == 1
     pseudonym = by_id[0]["entry"]["on_behalf_of"]
     assert command("audit", "list", "--customer", pseudonym, "--json").json == by_id
     with sqlite3.connect(shop.folder / "shop.db.keys") as keys:
         before = keys.execute("SELECT count(*) FROM customer").fetchone()
-        assert command("audit", "list", "--customer", "cus_never_seen").out == "no entries\n"
+        assert command("audit", "list", "--customer", "cus_never_seen", "--why", "a slip").out == "no entries\n"
         assert keys.execute("SELECT count(*) FROM customer").fetchone() == before
 
 
@@ -230,7 +230,7 @@ def test_the_record_can_be_read_without_its_keys(shop, command):
 @pytest.mark.parametrize(
     "words",
     [
-        ["audit", "list", "--customer", "cus_8812"],
+        ["audit", "list", "--customer", "cus_8812", "--why", "a complaint"],
         ["limits"],
         ["policy", "explain", "--entry", "2"],
         ["audit", "verify", "--decisions"],

@@ -129,6 +129,10 @@ class Narrator:
         except TamperedError as error:
             return {}, f"the texts cannot be shown: {error}"
 
+    def place(self, bundle: str, source: str) -> Place | None:
+        """Return where a rule, limit or requirement of a bundle stands; None if that cannot be told."""
+        return self._places(bundle)[0].get(source)
+
     def _waits(self, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if body.get("escalation"):
             yield "escalation", body["escalation"]

@@ -1,0 +1,117 @@
+"""`agentguard audit about` and `audit erase`: what the log has of a customer, and its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentguard.cli.exits import FOUND
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    AsOption,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    open_reading,
+    operator,
+    read_people,
+)
+from agentguard.cli.output import Output, print_json
+from agentguard.engine.erasing import Erasure
+from agentguard.engine.guard import Guard
+from agentguard.engine.powers import Person, more_people
+from agentguard.errors import NotFoundError, UsageError
+
+CustomerOption = Annotated[str, typer.Option("--customer", help="The customer, by id or pseudonym.")]
+TenantOption = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's records; all when left out.")]
+WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
+
+
+def opened(
+    store: str, people: Path | None, policies: Path, as_: str | None, why: str, what: str = "every look and change"
+) -> tuple[Guard, Person]:
+    """Return a guard over a store, and who does something with it and why.
+
+    Raises:
+        UsageError: There is no reason, or nobody knows who this is.
+    """
+    if not why.strip():
+        raise UsageError(f"expected --why: {what} has a reason in the record")
+    known = read_people(people, policies)
+    by, authenticated = operator(known, as_)
+    return open_reading(store, known), {"by": by, "why": why, "authenticated": authenticated}
+
+
+def looked_up(
+    customer: str, where: str, why: str, as_: str | None, store: str, policies: Path, people: Path | None
+) -> None:
+    """Record that somebody joins a customer's id with what the log has; nothing is recorded of one it does not know."""
+    guard, person = opened(store, people, policies, as_, why, "looking a customer up")
+    try:
+        guard.privacy.find(customer, where=where, **person)
+    except NotFoundError:
+        return
+
+
+def erase(
+    customer: CustomerOption,
+    why: WhyOption = "",
+    tenant: TenantOption = None,
+    as_: AsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Destroy what identifies a customer and opens their personal values: exit code 1 if something is in the way."""
+    guard, person = opened(store, people, policies, as_, why)
+    found = guard.privacy.erase(customer, tenant=tenant, **person)
+    if json:
+        print_json([_document(item) for item in found])
+    else:
+        output = Output()
+        for item in found:
+            _say(output, item, person["by"])
+    if not all(found):
+        raise typer.Exit(FOUND)
+
+
+def _document(item: Erasure) -> dict[str, Any]:
+    return {
+        "tenant": item.subject.tenant,
+        "pseudonym": item.subject.pseudonym,
+        "status": item.status,
+        "entry": item.entry,
+        "actions": item.actions,
+        "values": item.values,
+        "results": item.results,
+        "legal_holds": list(item.holds),
+        "under_way": list(item.under_way),
+        "missing": item.missing,
+    }
+
+
+def _say(output: Output, item: Erasure, by: str) -> None:
+    name = f"{item.subject.pseudonym} of tenant {item.subject.tenant}"
+    if item.status == "erased":
+        output.line(f"erased: {name}", style="bold")
+        output.prose(
+            f"their keys are destroyed; {item.values} values and {item.results} results of {item.actions} actions "
+            f"are deleted; entry {item.entry} says so"
+        )
+    elif item.status == "already":
+        output.line(f"{name} was erased before: entry {item.entry}")
+    elif item.status == "asked":
+        output.line(f"{name} is not erased yet: {more_people(item.missing)}; {by} has")
+    elif item.holds:
+        output.line(f"not erased: {name} is under legal hold", style="yellow")
+        output.prose(f"{', '.join(item.holds)}: `agentguard audit legal-hold list` says why; entry {item.entry}")
+    else:
+        output.line(f"not erased yet: something of {name} is under way", style="yellow")
+        output.prose(
+            f"{', '.join(item.under_way)}: let it end, withdraw it or resolve it, then ask again; entry {item.entry}"
+        )
