@@ -12,7 +12,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 @pytest.mark.parametrize(
-    ("value", "share", "taken"),
+    "value, share, taken",
     [
         ("7fffffffffffffff", 50_000, True),
         ("8000000000000000", 50_000, False),
@@ -45,7 +45,7 @@ def test_ids_that_count_up_are_drawn_as_often_as_any():
 
 
 @pytest.mark.parametrize(
-    ("at", "start", "end"),
+    "at, start, end",
     [
         # Monday 00:00 in Berlin is 23:00 or 22:00 UTC of Sunday
         ("2026-11-22T22:59:59", "2026-11-15T23:00", "2026-11-22T23:00"),
@@ -59,7 +59,7 @@ def test_a_week_is_the_civil_one_where_the_policy_is(at, start, end):
     assert found == tuple(datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (start, end))
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2026-10-25", 25), ("2026-03-29", 23), ("2026-11-22", 24)])
+@pytest.mark.parametrize("day, hours", [("2026-10-25", 25), ("2026-03-29", 23), ("2026-11-22", 24)])
 def test_a_day_is_as_long_as_it_is(day, hours):
     start, end = period_of("day", datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=UTC), BERLIN)
     assert (end - start).total_seconds() == hours * 3600
@@ -72,7 +72,7 @@ def test_a_kind_is_what_the_record_says_and_names_what_nobody_named_as_empty():
 
 
 @pytest.mark.parametrize(
-    ("said", "counts"),
+    "said, counts",
     [
         ([], None),
         ([RIGHT], RIGHT),

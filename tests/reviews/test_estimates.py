@@ -10,7 +10,7 @@ from agentguard.core.estimates import Interval, kappa, wilson
 
 
 @pytest.mark.parametrize(
-    ("found", "of", "low", "high"),
+    "found, of, low, high",
     [
         # Newcombe, Statistics in Medicine 17 (1998) 857-872, table I, method 3
         (81, 263, "0.2553", "0.3662"),
@@ -39,7 +39,7 @@ def test_the_interval_holds_the_rate_and_stays_between_nothing_and_everything(pa
 
 
 @pytest.mark.parametrize(
-    ("counts", "expected"),
+    "counts, expected",
     [
         ((20, 5, 10, 15), "0.4000"),  # the textbook's table of 50 grants, two readers
         ((45, 15, 25, 15), "0.1304"),  # equal shares agree, unequal marginals: 0.1304 and 0.2593

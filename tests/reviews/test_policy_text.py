@@ -17,7 +17,7 @@ def load(review, **more):
 
 
 @pytest.mark.parametrize(
-    ("text", "sampling"),
+    "text, sampling",
     [
         ("2%", Sampling("2%", 2_000)),
         ("0.001 %", Sampling("0.001 %", 1)),
@@ -42,7 +42,7 @@ def test_a_file_without_one_asks_for_nothing():
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "words"),
+    "text, code, words",
     [
         ("2", "review_malformed", "a share from 0% to 100% with up to three decimals comes first"),
         ("100.001%", "review_malformed", "got `100.001%`"),
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_refused_with_what_to_write(text, code, words):
 
 
 @pytest.mark.parametrize(
-    ("text", "code"),
+    "text, code",
     [("0%", "review_of_nothing"), ("100%", "review_of_everything"), ("0%, at least 5 a week", None), ("2%", None)],
 )
 def test_lint_warns_of_a_review_of_nothing_and_of_everything(text, code):
