@@ -93,13 +93,21 @@ class Webhook:
             UndeliveredError: There was another answer, or none.
         """
         body = json.dumps(cloud_event(event, details=self._details), ensure_ascii=False).encode()
+        self.post(event.id, body, CONTENT_TYPE)
+
+    def post(self, message_id: str, body: bytes, content_type: str) -> None:
+        """Post something else than an event, signed as events are.
+
+        Raises:
+            UndeliveredError: There was another answer than one of 2xx, or none.
+        """
         stamp = str(int(self._clock().timestamp()))
         headers = {
-            "Content-Type": CONTENT_TYPE,
+            "Content-Type": content_type,
             "User-Agent": "agentguard",
-            "webhook-id": event.id,
+            "webhook-id": message_id,
             "webhook-timestamp": stamp,
-            "webhook-signature": " ".join(signature(key, event.id, stamp, body) for key in self._keys),
+            "webhook-signature": " ".join(signature(key, message_id, stamp, body) for key in self._keys),
         }
         request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 - the scheme was checked
         try:

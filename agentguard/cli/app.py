@@ -17,15 +17,18 @@ from agentguard.cli import (
     clock,
     escalations,
     exits,
+    keys,
     letters,
     limits,
     operating,
+    packs,
     people,
     policies,
     privacy,
     recording,
     retention,
     reviews,
+    seals,
     store,
     streams,
     witness,
@@ -47,6 +50,13 @@ audit.app.command("stream")(streams.stream)
 audit.app.command("erase")(privacy.erase)
 audit.app.add_typer(retention.holds, name="legal-hold")
 audit.app.command("restored")(witness_restored.restored)
+audit.app.command("keygen")(keys.keygen)
+audit.app.command("change-key")(keys.change_key)
+audit.app.command("seal")(seals.seal)
+audit.app.command("checkpoint")(seals.checkpoint)
+audit.app.command("receipt")(seals.receipt)
+audit.app.command("check-receipt")(seals.check_receipt)
+audit.app.command("export")(packs.export)
 app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
 app.add_typer(reviews.app, name="reviews")

@@ -17,8 +17,10 @@ from agentguard.core.policy import Bundle
 from agentguard.engine import machine
 from agentguard.engine.directory import Given
 from agentguard.engine.guard import Guard
+from agentguard.engine.sealing import Sealing
 from agentguard.engine.witness import Witness
 from agentguard.errors import StoreUnavailableError, UsageError
+from agentguard.evidence.keys import Signer
 from agentguard.store import Vault
 from agentguard.store.address import database_file, keys_file, read_address
 from agentguard.store.upgrading import version_at
@@ -50,7 +52,9 @@ NOTHING = Bundle((), "")
 """No policies: enough to read a store, since what was in force is in it."""
 
 
-def open_reading(store: str, people: Given = None, witnesses: Sequence[Witness] = ()) -> Guard:
+def open_reading(
+    store: str, people: Given = None, witnesses: Sequence[Witness] = (), signer: Signer | Sealing | None = None
+) -> Guard:
     """Return a guard without policies or tools over a store that exists.
 
     Raises:
@@ -61,7 +65,8 @@ def open_reading(store: str, people: Given = None, witnesses: Sequence[Witness] 
         raise StoreUnavailableError(
             f"no tables in `{name}`: the guard makes them when it first runs, or `agentguard store upgrade` does"
         )
-    return Guard(NOTHING, store=store, people=people, vault=_vault(keys_file(store)), witnesses=witnesses)
+    vault = _vault(keys_file(store))
+    return Guard(NOTHING, store=store, people=people, vault=vault, witnesses=witnesses, signer=signer)
 
 
 def _vault(keys: str | None) -> Vault:

@@ -14,7 +14,9 @@ import orjson
 from agentguard.core.digest import canonical_bytes
 from agentguard.engine.origin import origin
 from agentguard.errors import NoteError, NotFoundError, ProofError
+from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
+from agentguard.evidence.note import read_note, verified
 from agentguard.evidence.receipt import FORMAT, Receipt
 from agentguard.evidence.tree import HASH_BYTES, check_inclusion, inclusion_proof, tree_root
 from agentguard.store import Reading, seals
@@ -120,7 +122,8 @@ def check(reading: Reading | None, text: str, keys: Sequence[VerifierKey] = ()) 
     if proof is not None and keys:
         try:
             checkpoint = proof.check(bytes.fromhex(entry.leaf), keys)
-            sealed, signed_by = checkpoint.size, tuple(key.text for key in keys)
+            sealed = checkpoint.size
+            signed_by = tuple(key.text for key in verified(read_note(proof.note), keys))
         except ProofError as error:
             problems.append(str(error))
         if proof.index != entry.position - 1:
@@ -144,7 +147,7 @@ def _against(reading: Reading, entry: Kept, proof: Receipt | None) -> list[str]:
     if found != entry.leaf:
         problems.append(f"entry {entry.position} is another one now: its leaf is {found}, and was {entry.leaf}")
     if proof is not None:
-        before = Sealed("", 0, proof.note, reading.clock().ledger).checkpoint
+        before = Checkpoint.read(read_note(proof.note).text)
         if before.size > size:
             problems.append(f"the log ends at entry {size}, and {before.size} were sealed")
         elif tree_root(StoredTree(reading), before.size) != before.root:

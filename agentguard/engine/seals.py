@@ -111,9 +111,24 @@ class Seals:
         """Take the last checkpoint, have the witnesses offered it, and end; each in a bounded time."""
         if self._loop is not None and self._loop.is_running:
             self._loop.stop()
-            self._parts.witnessing.wait(LONGEST_FAREWELL)
+            self.settle()
         for listening in self._listening:
             listening.stop()
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the last try of this process to take a checkpoint failed; None if it did not."""
+        return None if self._loop is None else self._loop.trouble
+
+    def settle(self, within: timedelta = timedelta(seconds=LONGEST_FAREWELL)) -> bool:
+        """Wait until whoever listens and the witnesses were told of every checkpoint; False if that takes too long."""
+        until = monotonic() + within.total_seconds()
+        told = self._parts.witnessing.wait(within.total_seconds())
+        while any(listening.state.waiting for listening in self._listening):
+            if monotonic() >= until:
+                return False
+            sleep(LOOKS_EVERY)
+        return told
 
     def seal(self) -> Sealed | None:
         """Take a checkpoint of everything that is committed, now, and return it; None for a log without entries.
@@ -166,15 +181,15 @@ class Seals:
         return self._parts.store.read(lambda reading: receipts.kept(reading, position))
 
     def check_receipt(self, text: str, keys: Sequence[VerifierKey] = ()) -> receipts.Checked:
-        """Check a receipt against this log, and against keys where they are given.
+        """Check a receipt against this log and the keys that are trusted; where none are given, the log's own.
 
         Raises:
             NoteError: It is no receipt.
             UnverifiedError: None of the keys signed it.
         """
-        return self._parts.store.read(lambda reading: receipts.check(reading, text, keys))
+        return self._parts.store.read(lambda reading: receipts.check(reading, text, keys or _own_keys(reading)))
 
-    def keys(self) -> tuple[Introduced, ...]:
+    def introduced(self) -> tuple[Introduced, ...]:
         """Return every key of the log, the first one first."""
         return self._parts.store.read(introduced)
 
@@ -265,7 +280,7 @@ class Seals:
         sealed = 0 if last is None else min(last.size, entries)
         first = reading.entry(sealed + 1) if sealed < entries else None
         oldest = None if first is None else max(reading.clock().ledger - first.at, timedelta(0))
-        trouble = None if self._loop is None else self._loop.trouble
+        trouble = self.trouble
         every = SECOND if self._loop is None else self._loop.every
         return SealState(
             origin=name,
@@ -280,6 +295,10 @@ class Seals:
             trouble=trouble,
             listeners=tuple(listening.state for listening in self._listening),
         )
+
+
+def _own_keys(reading: Reading) -> tuple[VerifierKey, ...]:
+    return tuple(dict.fromkeys(found.key for found in introduced(reading)))
 
 
 def _key_of(key: VerifierKey | str) -> VerifierKey:

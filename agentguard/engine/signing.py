@@ -20,6 +20,7 @@ from agentguard.evidence.keys import KEY_BYTES, LOG, Signer, SigningKey, Verifie
 VARIABLE = "AGENTGUARD_SIGNING_KEY"
 PRIVATE = "PRIVATE+KEY+"
 _LARGEST_FILE = 10_000
+_LARGEST_NAME = 4_096
 
 
 class SigningKeyFile:
@@ -103,6 +104,23 @@ def make_key(path: str | Path, name: str, signs: int = LOG) -> VerifierKey:
         opened.flush()
         os.fsync(opened.fileno())
     return public
+
+
+def read_public(text: str) -> VerifierKey:
+    """Return the public key that a text is, or that stands in the file it names, be it the private key's.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    given = text.strip()
+    try:
+        path = Path(given)
+        if not given.startswith(PRIVATE) and len(given) < _LARGEST_NAME and path.is_file():
+            with path.open("rb") as file:
+                given = file.read(_LARGEST_FILE).decode("utf-8", "replace").strip()
+        return SigningKey.read(given).key if given.startswith(PRIVATE) else VerifierKey.read(given)
+    except (NoteError, OSError) as error:
+        raise UsageError(f"expected a public key, or a file with one, in `{text[:100]}`: {error}") from error
 
 
 def _read(path: Path) -> SigningKey:
