@@ -5,7 +5,7 @@ It says what `decide` says, without votes: those lift reasons and change no verd
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
@@ -52,6 +52,21 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
+class Asks:
+    """What asks for a verdict, and when: a rule, a limit, a requirement, or a file's `otherwise` or `on_error`.
+
+    Attributes:
+        is_fallback: For `otherwise` and `on_error`, which speak where the rules do not.
+    """
+
+    source: str
+    policy: Policy
+    then: Then
+    when: Truth
+    is_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """A limit as a formula.
 
@@ -77,20 +92,24 @@ class Requests:
 
     Attributes:
         items: How many items lists have at most; None where they are left open.
+        prefix: Tells the formulas of two versions apart; what can be asked for has the same variables in both.
         said: By qualified id, what each rule, limit and requirement says.
         counted: By qualified id, the limits.
         happened: By qualified id, whether a requirement's event is found.
+        asks: Everything that asks for a verdict; the strictest comes out.
         verdicts: When each verdict comes out; exactly one does.
     """
 
     plan: Plan
     items: int | None
     lexicon: Lexicon
+    prefix: str = ""
     inputs: Inputs = field(init=False)
     translation: Translation = field(init=False)
     said: dict[str, Says] = field(default_factory=dict)
     counted: dict[str, Counts] = field(default_factory=dict)
     happened: dict[str, Truth] = field(default_factory=dict)
+    asks: list[Asks] = field(default_factory=list)
     verdicts: dict[Verdict, Truth] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,7 +133,7 @@ class Requests:
         """Return a name for a formula, so that what rests on it stays small."""
         if isinstance(truth, bool):
             return truth
-        variable = z3.Bool(name)
+        variable = z3.Bool(f"{self.prefix}{name}")
         self.inputs.always.append(variable == truth)
         return variable
 
@@ -196,35 +215,39 @@ class Requests:
         return most, missing
 
     def _judge(self) -> None:
-        plan, asks = self.plan, _Asking()
-        for file in plan.enforced:
-            self._judge_file(file, asks)
+        for file in self.plan.enforced:
+            self._judge_file(file)
+        deny, escalate, allow = (
+            self.define(f"some {verdict}", any_of(asks.when for asks in self.asks if asks.then.verdict is verdict))
+            for verdict in (Verdict.DENY, Verdict.ESCALATE, Verdict.ALLOW)
+        )
         slots = [self.translation.environment[name] for name in self._computed()]
-        asks.denied.append(any_of(no(slot.known) for slot in slots))
-        deny, escalate, allow = (self.define(f"some {name}", any_of(found)) for name, found in asks.named())
-        denied = any_of((deny, no(any_of((escalate, allow)))))
+        deny = any_of((deny, *(no(slot.known) for slot in slots)))
         self.verdicts = {
-            Verdict.DENY: self.define("verdict deny", denied),
+            Verdict.DENY: self.define("verdict deny", any_of((deny, no(any_of((escalate, allow)))))),
             Verdict.ESCALATE: self.define("verdict escalate", all_of((no(deny), escalate))),
             Verdict.ALLOW: self.define("verdict allow", all_of((no(deny), no(escalate), allow))),
         }
 
-    def _judge_file(self, file: PlannedPolicy, asks: _Asking) -> None:
+    def _judge_file(self, file: PlannedPolicy) -> None:
+        policy = file.policy
         for rule in file.rules:
-            self._judge_rule(rule, file.policy)
+            self._judge_rule(rule, policy)
         for requirement in file.requires:
             self._judge_requirement(requirement)
         rules = [self.said[rule.id] for rule in file.rules]
         others = [self.said[name] for name in (*(one.id for one in file.limits), *(one.id for one in file.requires))]
-        spoken = [
-            any_of((says.speaks, says.fails if says.then.verdict is not Verdict.ALLOW else False)) for says in rules
-        ]
-        asks.add(file.policy.otherwise, no(any_of(spoken)))
-        for says, spoke in zip(rules, spoken, strict=True):
-            asks.add(says.then, spoke)
-        for says in others:
-            asks.add(says.then, any_of((says.speaks, says.fails)))
-        asks.add(file.policy.on_error, any_of(says.fails for says in (*rules, *others)))
+        spoken: list[Truth] = []
+        for says in rules:
+            allows = says.then.verdict is Verdict.ALLOW  # then it is silent where it cannot be evaluated
+            spoken.append(says.speaks if allows else any_of((says.speaks, says.fails)))
+            self.asks.append(Asks(says.id, policy, says.then, spoken[-1]))
+        self._fall_back("otherwise", policy, policy.otherwise, no(any_of(spoken)))
+        self.asks += [Asks(says.id, policy, says.then, any_of((says.speaks, says.fails))) for says in others]
+        self._fall_back("on_error", policy, policy.on_error, any_of(says.fails for says in (*rules, *others)))
+
+    def _fall_back(self, name: str, policy: Policy, then: Then, when: Truth) -> None:
+        self.asks.append(Asks(policy.qualified(name), policy, then, when, is_fallback=True))
 
     def _judge_rule(self, planned: PlannedRule, policy: Policy) -> None:
         rule = planned.rule
@@ -262,29 +285,6 @@ class Requests:
     def facts(self) -> list[Truth]:
         """Return everything that is true of all requests."""
         return [*self.inputs.always, *self.lexicon.facts()]
-
-    def is_exact(self) -> bool:
-        """Return whether a request that is found is sure to be one, and none that is missing was left out."""
-        return not self.translation.loose and not self.inputs.lists
-
-
-class _Asking:
-    """What is asked for by whom, by verdict."""
-
-    def __init__(self) -> None:
-        self.denied: list[Truth] = []
-        self.escalated: list[Truth] = []
-        self.allowed: list[Truth] = []
-
-    def add(self, then: Then, when: Truth) -> None:
-        """Note what asks for a verdict."""
-        by = {Verdict.DENY: self.denied, Verdict.ESCALATE: self.escalated, Verdict.ALLOW: self.allowed}
-        if then.verdict in by:
-            by[then.verdict].append(when)
-
-    def named(self) -> Iterable[tuple[str, list[Truth]]]:
-        """Yield each kind with its name."""
-        return (("deny", self.denied), ("escalation", self.escalated), ("allow", self.allowed))
 
 
 def _account(planned: PlannedLimit) -> str:

@@ -47,33 +47,46 @@ class Found:
     """What a search came to.
 
     Attributes:
-        example: None if there is none, or none could be shown.
+        examples: The request that was found, as each of the plans decides it; empty if there is none to show.
         proved: True if no request at all is like that.
         loose: What was said too broadly, in the policy's words, where that matters.
     """
 
-    example: Example | None
+    examples: tuple[Example, ...]
     proved: bool
     loose: tuple[str, ...] = ()
 
+    @property
+    def example(self) -> Example | None:
+        """The request as the first plan decides it."""
+        return self.examples[0] if self.examples else None
 
-Wanted = Callable[[Requests], Truth]
-Confirm = Callable[[Example], bool]
+
+Wanted = Callable[..., Truth]
+"""From the requests of each plan to what must hold of them."""
+
+Confirm = Callable[..., bool]
+"""From the request as each plan decided it to whether it is really like that."""
 
 
 class Search:
-    """Searches among the requests of one action; formulas are built once and asked many times."""
+    """Searches among the requests of one action under one plan or several: built once and asked many times."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, *plans: Plan) -> None:
+        self.plans = plans
         self._lexicon = Lexicon()
-        self._near = _Asked(Requests(plan, ITEMS, self._lexicon))
+        self._near = self._asked(ITEMS)
         self._wide: _Asked | None = None
 
     @property
+    def plan(self) -> Plan:
+        """The first plan."""
+        return self.plans[0]
+
+    @property
     def requests(self) -> Requests:
-        """The requests whose lists have few items."""
-        return self._near.requests
+        """The requests of the first plan, whose lists have few items."""
+        return self._near.requests[0]
 
     def find(self, wanted: Wanted, confirm: Confirm) -> Found:
         """Look for a request.
@@ -83,74 +96,105 @@ class Search:
             confirm: Whether a request that was found and decided is really like that.
         """
         near = self._near
-        found = self._search(near, wanted(near.requests), confirm)
-        if found.example is not None or not near.requests.inputs.lists or not found.proved:
+        found = self._search(near, wanted(*near.requests), confirm)
+        if found.examples or not near.has_lists or not found.proved:
             return found
+        wide = self._wide_asked()
+        if wide.check([wanted(*wide.requests)]) == z3.unsat:
+            return Found((), True)
+        return Found((), False, wide.loose)
+
+    def never(self, wanted: Wanted) -> bool:
+        """Return whether no request at all is like that; False as well where that is not known."""
+        if self._near.check([wanted(*self._near.requests)]) != z3.unsat:
+            return False
+        if not self._near.has_lists:
+            return True
+        wide = self._wide_asked()
+        return bool(wide.check([wanted(*wide.requests)]) == z3.unsat)
+
+    def _asked(self, items: int | None) -> _Asked:
+        numbered = enumerate(self.plans)
+        return _Asked([Requests(plan, items, self._lexicon, f"{number}:") for number, plan in numbered], self._lexicon)
+
+    def _wide_asked(self) -> _Asked:
         if self._wide is None:
-            self._wide = _Asked(Requests(self.plan, None, self._lexicon))
-        if self._wide.check([wanted(self._wide.requests)]) == z3.unsat:
-            return Found(None, True)
-        return Found(
-            None, False, tuple(sorted(loose.source for loose in self._wide.requests.translation.loose.values()))
-        )
+            self._wide = self._asked(None)
+        return self._wide
 
     def _search(self, asked: _Asked, wanted: Truth, confirm: Confirm) -> Found:
         lemmas: list[Truth] = []
-        loose = asked.requests.translation.loose
         for turn in range(MOST_REFINEMENTS):
             answer = asked.check([wanted, *lemmas])
             if answer == z3.unsat:
-                return Found(None, True)
+                return Found((), True)
             if answer != z3.sat:
-                return Found(None, False, ("it takes the solver too long",))
-            model = asked.model()
-            example = shown(asked.requests, model)
-            if example is not None and confirm(example):
-                return Found(example, False)
-            learned = list(_lemmas(asked.requests, model))
+                return Found((), False, ("it takes the solver too long",))
+            examples = asked.examples()
+            if examples and confirm(*examples):
+                return Found(examples, False)
+            learned = asked.lemmas()
             if not learned:
                 break
             lemmas += learned
-            if turn == 0 and (example := self._at_some_hour(asked, wanted, confirm)) is not None:
-                return Found(example, False)
-        return Found(None, False, tuple(sorted(loose)))
+            if turn == 0 and (examples := self._at_some_hour(asked, wanted)) and confirm(*examples):
+                return Found(examples, False)
+        return Found((), False, asked.loose)
 
-    def _at_some_hour(self, asked: _Asked, wanted: Truth, confirm: Confirm) -> Example | None:
+    def _at_some_hour(self, asked: _Asked, wanted: Truth) -> tuple[Example, ...]:
         """Look among a fortnight's half hours, at which every calendar says what it really says."""
         pinned = list(_hours(asked.requests))
         if not pinned or asked.check([wanted, *pinned]) != z3.sat:
-            return None
-        example = shown(asked.requests, asked.model())
-        return example if example is not None and confirm(example) else None
+            return ()
+        return asked.examples()
 
 
 class _Asked:
     """Requests with a solver beside them."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(self, requests: Sequence[Requests], lexicon: Lexicon) -> None:
         self.requests = requests
-        self._solver = z3.SolverFor("QF_UFLIA" if requests.lexicon.has_functions else "QF_LIA")
+        self._lexicon = lexicon
+        self._solver = z3.SolverFor("QF_UFLIA" if lexicon.has_functions else "QF_LIA")
         self._solver.set("timeout", MOST_MILLISECONDS)
-        self._told = 0
-        self._codes = -1
+        self._told = [0] * len(requests)
+        self._facts = -1
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether something is asked about lists."""
+        return any(requests.inputs.lists for requests in self.requests)
+
+    @property
+    def loose(self) -> tuple[str, ...]:
+        """What was said too broadly."""
+        return tuple(sorted({name for requests in self.requests for name in requests.translation.loose}))
 
     def check(self, wanted: Sequence[Truth]) -> Any:
         """Return whether something like this can be."""
         if any(item is False for item in wanted):
             return z3.unsat
-        always = self.requests.inputs.always
-        self._solver.add([item for item in always[self._told :] if item is not True])
-        self._told = len(always)
-        facts = self.requests.lexicon.facts()
-        if len(facts) != self._codes:
+        for place, requests in enumerate(self.requests):
+            always = requests.inputs.always
+            self._solver.add([item for item in always[self._told[place] :] if item is not True])
+            self._told[place] = len(always)
+        facts = self._lexicon.facts()
+        if len(facts) != self._facts:
             self._solver.add([item for item in facts if not isinstance(item, bool)])
-            self._codes = len(facts)
+            self._facts = len(facts)
         named = [self._named(item) for item in wanted if item is not True]
         return self._solver.check(*named)
 
-    def model(self) -> Any:
-        """Return the solver's example."""
-        return self._solver.model()
+    def examples(self) -> tuple[Example, ...]:
+        """Return the solver's example as each plan decides it; empty where it cannot be a request."""
+        model = self._solver.model()
+        found = [shown(requests, model) for requests in self.requests]
+        return tuple(example for example in found if example is not None) if None not in found else ()
+
+    def lemmas(self) -> list[Truth]:
+        """Return what the solver's example shows to be said too broadly."""
+        model = self._solver.model()
+        return [lemma for requests in self.requests for lemma in _lemmas(requests, model)]
 
     def _named(self, truth: Truth) -> Any:
         """Return a name for a formula: the solver assumes names, and forgets them after the question."""
@@ -227,27 +271,27 @@ def _moment(requests: Requests, model: Any, name: str) -> datetime:
     return EPOCH + timedelta(microseconds=number_in(model, units))
 
 
-def _hours(requests: Requests) -> Iterator[Truth]:
+def _hours(asked: Sequence[Requests]) -> Iterator[Truth]:
     """Yield, for each instant that calendars are asked about, that it is one of few, one for each thing they say."""
     about: dict[str, list[Loose]] = {}
-    for loose in requests.translation.loose.values():
+    for loose in (loose for requests in asked for loose in requests.translation.loose.values()):
         if loose.kind in ("calendar", "day") and loose.actual is not None:
             about.setdefault(str(loose.inputs[0]), []).append(loose)
-    for asked in about.values():
-        if all(loose.kind == "day" for loose in asked):
+    for together in about.values():
+        if all(loose.kind == "day" for loose in together):
             continue
         patterns: dict[tuple[Any, ...], int] = {}
         for step in range(FORTNIGHT):
             instant = microseconds(MONDAY + step * HALF_HOUR)
-            said = tuple(loose.actual(instant) for loose in asked if loose.kind == "calendar" and loose.actual)
+            said = tuple(loose.actual(instant) for loose in together if loose.kind == "calendar" and loose.actual)
             patterns.setdefault(said, instant)
-        yield z3.Or([z3.And(list(_at(asked, instant))) for instant in patterns.values()])
+        yield z3.Or([z3.And(list(_at(together, instant))) for instant in patterns.values()])
 
 
-def _at(asked: Sequence[Loose], instant: int) -> Iterator[Truth]:
+def _at(together: Sequence[Loose], instant: int) -> Iterator[Truth]:
     """Yield what holds at one instant."""
-    yield asked[0].inputs[0] == instant
-    for loose in asked:
+    yield together[0].inputs[0] == instant
+    for loose in together:
         if loose.actual is not None:
             yield getattr(loose.variable, "units", loose.variable) == loose.actual(instant)
 

@@ -5,6 +5,7 @@ The tree walker defines what a term means; each rule here says the same of all r
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -305,7 +306,10 @@ class Translation:
             return actual(instant)
         source = f"{unparse(term.of)} during {name}" + (f" #{len(self.loose)}" if self.locals else "")
         if source not in self.loose:
-            self.loose[source] = Loose("calendar", source, z3.Bool(f"«{source}»"), (instant,), actual)
+            stamp = zlib.crc32(
+                repr((calendar, str(zone))).encode()
+            )  # another version may have other hours under the name
+            self.loose[source] = Loose("calendar", source, z3.Bool(f"«{source}» {stamp}"), (instant,), actual)
         return self.loose[source].variable
 
 
