@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from agentguard import Denied, Done, Guard, Idempotent, Money, policyfile
+from agentguard.evidence.keys import Signer
 
 CUSTOMERS = 512
 
@@ -49,11 +50,12 @@ class Shop:
     Args:
         url: The database.
         is_async: Whether lookup and tool are coroutine functions, as an event loop's are.
+        signer: Seals the log beside the walks, if there is one.
     """
 
-    def __init__(self, url: str, *, is_async: bool = False) -> None:
+    def __init__(self, url: str, *, is_async: bool = False, signer: Signer | None = None) -> None:
         bundle = policyfile.bundle_of([policyfile.load_text(POLICY, "refunds.yaml")])
-        self.guard = Guard(bundle, store=url, activate=True)
+        self.guard = Guard(bundle, store=url, activate=True, signer=signer)
         register(self.guard, is_async=is_async)
         self.guard.start()
         self._name = f"{os.getpid()}-{id(self)}"
