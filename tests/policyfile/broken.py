@@ -260,7 +260,11 @@ edited("empty-any", "wrong_shape", ("    when: small and in_window\n", "    when
 edited("then-as-a-list", "wrong_shape", ("    then: allow\n", "    then: «[allow]\n"))
 edited("names-as-a-list", "wrong_shape", ("  small: amount <= 50", "  small: «[amount <= 50]"))
 edited("say-as-a-list", "wrong_shape", ("say: I can't do that.", "say: «[no]"))
-for word in ("review: yearly", "pilot: 10%", "alarms: []", "report_by: x"):
+edited("review-of-no-share", "review_malformed", ("segments:", "review: «yearly\nsegments:"))
+edited("review-each-month", "word_unknown", ("segments:", "review: «2%, at least 5 a month\nsegments:"))
+edited("review-by-nothing-known", "word_unknown", ("segments:", "review: «2%, by agnt\nsegments:"))
+edited("review-of-too-many", "number_malformed", ("segments:", "review: «2%, at least 10001 a week\nsegments:"))
+for word in ("pilot: 10%", "alarms: []", "report_by: x"):
     edited("reserved-" + word.partition(":")[0], "reserved", ("segments:", f"«{word}\nsegments:"))
 edited("confirmed-otherwise", "word_unknown", ("action: identity.verify, same: [on_behalf_of]", "confirmed: «yes"))
 edited(

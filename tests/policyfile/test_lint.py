@@ -197,6 +197,19 @@ def test_an_open_door_is_told():
     assert warnings(("owner: me", "owner: me\notherwise: allow")) == [("otherwise_allows", 1)]
 
 
+@pytest.mark.parametrize(
+    "review, code",
+    [
+        ("0%", "review_of_nothing"),
+        ("0%, at least 1 a week", None),
+        ("99.999%", None),
+        ("100%", "review_of_everything"),
+    ],
+)
+def test_a_review_of_nothing_and_of_everything_is_told(review, code):
+    assert warnings(("facts:\n", f"review: {review}\nfacts:\n")) == ([(code, 8)] if code else [])
+
+
 def test_every_warning_is_tried_here_or_with_the_people():
     files = (Path(__file__), Path(__file__).parents[1] / "people" / "test_lint.py")
     here = "".join(file.read_text(encoding="utf-8") for file in files)

@@ -6,7 +6,6 @@ import pytest
 
 from agentguard import PolicyError, policyfile
 from agentguard.core.reviews import Sampling
-from agentguard.policyfile import lint
 from agentguard.policyfile.schema import json_schema
 from tests.engine.given import REFUNDS
 from tests.reviews.conftest import reviewed
@@ -64,15 +63,6 @@ def test_what_cannot_be_read_is_refused_with_what_to_write(text, code, words):
     (problem,) = caught.value.problems
     assert problem.code == code
     assert words in problem.message
-
-
-@pytest.mark.parametrize(
-    "text, code",
-    [("0%", "review_of_nothing"), ("100%", "review_of_everything"), ("0%, at least 5 a week", None), ("2%", None)],
-)
-def test_lint_warns_of_a_review_of_nothing_and_of_everything(text, code):
-    bundle = policyfile.bundle_of([load(text)])
-    assert [item.code for item in lint(bundle) if item.code.startswith("review_of")] == ([code] if code else [])
 
 
 def test_editors_know_the_key():
