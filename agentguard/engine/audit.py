@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,8 @@ from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
 from agentguard.core.explain import Explanation
 from agentguard.core.policy import Bundle
-from agentguard.engine import recorded
+from agentguard.engine import incidents, reconciling, recorded
+from agentguard.engine.affected import Affected, Case, Suspect, affected
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.export import EVERYTHING, WITHIN, Exported, Wanted, export
 from agentguard.engine.parts import Parts
@@ -24,6 +25,7 @@ from agentguard.engine.powers import Person
 from agentguard.errors import NotFoundError, UsageError
 from agentguard.evidence.keys import VerifierKey
 from agentguard.store import Reading
+from agentguard.store.payments import Payments
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
 from agentguard.store.verification import Kept, Verification, verify
 
@@ -244,6 +246,51 @@ class Audit:
             TamperedError: The log is not the one that was signed, or a policy text is missing: nothing is written.
         """
         return export(self._parts, self.list, wanted, Path(path), tenant, within, **person)
+
+    def reconcile(
+        self,
+        payments: Payments,
+        about: reconciling.About = reconciling.ALL,
+        progress: reconciling.Progress | None = None,
+    ) -> reconciling.Reconciliation:
+        """Compare a payment provider's books with the record: what is in one and not in the other, or differs.
+
+        Raises:
+            UsageError: There are no payments and no window, or it is not clear which amount is paid.
+        """
+        return reconciling.reconcile(self._parts.store, payments, about, progress)
+
+    def affected(
+        self,
+        suspect: Suspect,
+        tell: Callable[[Case], None],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        amount: str | None = None,
+    ) -> Affected:
+        """Find every action in whose decisions a policy, rule, model, agent or fact's source had a part.
+
+        `tell` gets each of them once, in the log's order; the store is read meanwhile.
+        """
+        return self._parts.store.read(
+            lambda reading: affected(reading, suspect, tell, since=since, until=until, amount=amount)
+        )
+
+    def note(
+        self, incident: str, about: Iterable[int | str] = (), *, tenant: str = "default", **person: Unpack[Person]
+    ) -> incidents.Note:
+        """Write down that an incident is about entries (by position) or actions (by id), for good.
+
+        Raises:
+            NotFoundError: The log has no such entry or action.
+            UsageError: The incident has no name, or nobody and no reason is named.
+        """
+        return incidents.note(self._parts, incident, about, tenant, **person)
+
+    def notes(self, entries: Iterable[int] = (), actions: Iterable[str] = ()) -> tuple[incidents.Note, ...]:
+        """Return what was noted about any of these entries and actions, the first note first."""
+        return self._parts.store.read(lambda reading: incidents.notes_about(reading, entries, actions))
 
     def _decided(self, position: int) -> Entry:
         found = self.show(position)

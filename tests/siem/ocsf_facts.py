@@ -1,7 +1,7 @@
 """Facts of the published OCSF schema, version 1.9.0 (3 August 2026), for what agentguard writes: no text of it.
 
 Source: github.com/ocsf/ocsf-schema, `events/base_event.json`, `events/application/{application,api_activity}.json`,
-`profiles/{ai_operation,record_integrity,security_control}.json`, `objects/*.json` and `dictionary.json`. An attribute is
+`profiles/{ai_operation,record_integrity,security_control}.json`, `objects/*.json`, `dictionary.json`. An attribute is
 `type`, `type!` where it is required, `type[]` where it is an array; attributes that agentguard never writes and that
 nobody requires are left out.
 """

@@ -60,7 +60,7 @@ def test_every_kind_that_the_code_writes_means_something_in_ocsf():
 
 
 @pytest.mark.parametrize(
-    ("told", "action", "disposition", "status"),
+    "told, action, disposition, status",
     [
         ({"verdict": "allow", "approved": False}, "Allowed", "Allowed", "Success"),
         ({"verdict": "escalate", "approved": False}, "Allowed", "Delayed", "Success"),
@@ -73,7 +73,7 @@ def test_a_decision_is_disposed_of_as_it_was_decided(told, action, disposition, 
     assert (found["action"], found["disposition"], found["status"]) == (action, disposition, status)
 
 
-@pytest.mark.parametrize(("approve", "disposition"), [(True, "Approved"), (False, "Rejected")])
+@pytest.mark.parametrize("approve, disposition", [(True, "Approved"), (False, "Rejected")])
 def test_a_vote_is_its_voter_s_and_a_no_is_a_rejection(approve, disposition):
     found = event("voted", actor=AGENT, vote={"voter": "maria", "approve": approve, "note": "free text"})
     assert found["disposition"] == disposition
