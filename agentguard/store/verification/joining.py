@@ -81,6 +81,11 @@ class Joined:
         """Entries up to this one are as they were, as far as anything here shows."""
         return self.last if self.findings.sound is None else min(self.findings.sound, self.last)
 
+    @property
+    def is_forked(self) -> bool:
+        """Whether somebody outside has another log, so that nothing of what is signed in the database counts."""
+        return self.differs is not None and self.differs.outside
+
     def _follow(self, checked: Checked) -> None:
         if checked.first is not None and checked.first != self.expected:
             self.findings.report_entry(checked.first, self.last, "gap", gap(self.expected, checked.first))
@@ -111,7 +116,8 @@ class Joined:
         for statement in stated:
             if statement.root == root:
                 self.statements += statement.signed and not statement.outside
-                self.agreed = max(self.agreed, statement.size if statement.signed else 0)
+                if statement.signed and not self.is_forked:
+                    self.agreed = max(self.agreed, statement.size)
                 self.outside = max(self.outside, statement.size if statement.outside else 0)
             elif self.differs is None or (statement.outside and not self.differs.outside):
                 self._report(statement, root)
@@ -119,6 +125,8 @@ class Joined:
     def _report(self, statement: Stated, root: bytes) -> None:
         """Report the first root that is not as stated: every larger one cannot be either."""
         self.differs = statement
+        if statement.outside:
+            self.agreed = min(self.agreed, self.outside)  # who has the key signs whatever the database is made to say
         holds = max(self.agreed, self.outside)
         since = (
             f"what was signed for {holds} entries still holds, so one of {holds + 1} to {statement.size} was changed"

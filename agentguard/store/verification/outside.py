@@ -48,9 +48,8 @@ def read_outside(kept: Sequence[Kept], trust: Trust, findings: Findings) -> tupl
     return tuple(stated)
 
 
-def check_lost(reading: Reading, elsewhere: Sequence[Stated], findings: Findings) -> None:
+def check_lost(reading: Reading, size: int, elsewhere: Sequence[Stated], findings: Findings) -> None:
     """Report what was signed about more entries than there are, and what the log itself does not keep any more."""
-    size = reading.position()
     query = select(_checkpoint.c.size).where(_checkpoint.c.size > size).order_by(_checkpoint.c.size)
     for row in reading.rows(query.limit(1)):
         _report_lost(findings, f"the checkpoint of {row['size']} entries", row["size"], size)

@@ -136,7 +136,7 @@ def _end(reading: Reading, outset: _Outset) -> Verification:
     size = outset.size or FIRST
     joined.join(Entries(size, LAST, trust, tuple(s.size for s in outset.elsewhere)).do(reading, Known()))
     _check_head(reading, joined)
-    check_lost(reading, outset.elsewhere, findings)
+    check_lost(reading, joined.expected - 1, outset.elsewhere, findings)
     check_tiles_above(reading, findings)
     purged = check_purged(reading, joined.purged, trust, findings)
     return Verification(
