@@ -12,6 +12,8 @@ DRAWERS = {"utils", "util", "common", "helpers", "helper", "manager", "base", "m
 IMPURE = {"open", "print", "input", "hash", "id", "breakpoint", "exec"}
 # Generated code has to be made executable somewhere; nowhere else.
 MAY_EXECUTE = {"agentguard/core/language/compile.py"}
+# What an auditor carries to a machine without agentguard is one file.
+LONGEST = {"agentguard/evidence/verify.py": 500}
 MAY_COMPARE_LIKENESS = {"agentguard/core/language/suggest.py"}
 # Written so that this file does not contain what it looks for.
 MACHINE_PATHS = re.compile(rb"/w[o]rk/|/f[a]rm/|/t[m]p/[a-z]+/|/r[o]ot/|/h[o]me/[a-z]+/")
@@ -23,7 +25,7 @@ def module(request):
 
 
 def test_no_module_is_longer_than_400_lines(module):
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= LONGEST.get(shown(module), 400)
 
 
 def test_no_function_is_longer_than_60_lines(module):

@@ -1,0 +1,123 @@
+"""`audit export`: an evidence pack for somebody who checks it without us."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agentguard.cli.audit import moment_of
+from agentguard.cli.exits import FOUND
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    AsOption,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    open_reading,
+    operator,
+    read_people,
+)
+from agentguard.cli.output import Output, print_json
+from agentguard.engine.export import Exported, Wanted
+from agentguard.errors import UsageError
+from agentguard.evidence.checkpoint import Checkpoint
+from agentguard.evidence.note import read_note
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="The ZIP to write; it must not be there yet.")],
+    customer: Annotated[str | None, typer.Option(help="Actions for this customer, by id or pseudonym.")] = None,
+    action: Annotated[str | None, typer.Option(help="Actions of this kind, like `refund.issue`.")] = None,
+    verdict: Annotated[str | None, typer.Option(help="Decided so: `allow`, `escalate` or `deny`.")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="One action, by its id.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="From then on: `2026-11-20`, `2026-11-20T10:00` or `3 days`.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Up to then, written like --since.")] = None,
+    readings: Annotated[bool, typer.Option("--readings", help="Also who read the log and took packs of it.")] = False,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Open personal values, if you may; that is recorded first.")
+    ] = False,
+    size: Annotated[
+        int | None, typer.Option(help="Make a pack again that rests on the checkpoint of this size.", min=1)
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="Show that the log continues this checkpoint; may be repeated.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a checkpoint that covers it.", min=0, max=600)] = 5,
+    why: Annotated[str, typer.Option("--why", help="The reason, for the record.")] = "",
+    as_: AsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write an evidence pack: entries, policies, proofs, a report, and what checks them without agentguard."""
+    if not why.strip():
+        raise UsageError("expected --why: who takes evidence out, and why, is in the record")
+    known = read_people(people, policies)
+    by, authenticated = operator(known, as_)
+    wanted = Wanted(
+        customer=customer,
+        action=action,
+        verdict=verdict,
+        action_id=id_,
+        since=None if since is None else moment_of(since),
+        until=None if until is None else moment_of(until),
+        readings=readings,
+        size=size,
+        older=tuple(map(_checkpoint, checkpoint or ())),
+        personal=personal,
+    )
+    guard = open_reading(store, known)
+    within = timedelta(seconds=wait)
+    made = guard.audit.export(out, wanted, within=within, by=by, why=why, authenticated=authenticated)
+    unsealed = not made.seal.is_signed and guard.seals.state().key
+    if json:
+        print_json(_document(made))
+    else:
+        _say(Output(), made)
+    if unsealed:
+        warning = (
+            "warning: nobody sealed these entries in time, so that nobody signed for them; is `audit seal` running?"
+        )
+        Output(sys.stderr).line(warning, style="yellow")
+        raise typer.Exit(FOUND)
+
+
+def _checkpoint(path: Path) -> Checkpoint:
+    """Return a checkpoint that somebody kept."""
+    try:
+        return Checkpoint.read(read_note(path.read_bytes()).text)
+    except OSError as error:
+        raise UsageError(f"expected a checkpoint in `{path}`: {error}") from error
+
+
+def _document(made: Exported) -> dict[str, Any]:
+    checkpoint = made.seal.checkpoint
+    return {
+        "file": str(made.path),
+        "sha256": made.sha256,
+        "entries": made.entries,
+        "checkpoint": {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()},
+        "signed": made.seal.is_signed,
+        "witnesses": list(made.seal.witnesses),
+        "recorded": made.entry,
+    }
+
+
+def _say(output: Output, made: Exported) -> None:
+    entries = "1 entry" if made.entries == 1 else f"{made.entries} entries"
+    output.line(f"wrote {made.path}: {entries} of {made.seal.checkpoint.size}, recorded as entry {made.entry}")
+    signed = "NOT SIGNED: the log was not sealed, and nobody outside can tell whether it was made up"
+    if made.seal.is_signed:
+        signed = f"signed; witnesses: {', '.join(made.seal.witnesses) or 'none'}"
+    output.pairs([("SHA-256", made.sha256), ("checkpoint", signed)])
+    output.prose("check it with the verify.py that is in it, or better one from a release, and the log's public key:")
+    output.line(f"  python3 -I -S verify.py {made.path} --key KEY")

@@ -1,0 +1,350 @@
+"""Evidence packs: entries, the policies they were decided by, and the proofs that both are what they were.
+
+The same question about the same log gives the same bytes. That is why nothing of the moment stands in a pack, why it
+rests on the first checkpoint that covers all of its entries and not on the newest one, and why entries about reading
+the log, those of earlier packs among them, are in it only where they are asked for. The entry that records a pack comes
+after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack
+
+from agentguard.core.digest import digest, time_text
+from agentguard.core.narration.narrator import Narrator
+from agentguard.core.people import UNVERIFIED
+from agentguard.engine import opening, pack, pack_report, privacy
+from agentguard.engine.opening import Opened
+from agentguard.engine.origin import origin
+from agentguard.engine.pack import Seal
+from agentguard.engine.pack_readme import readme
+from agentguard.engine.parts import Parts
+from agentguard.engine.powers import Person, require_person
+from agentguard.engine.privacy import Look
+from agentguard.engine.seals import Seals
+from agentguard.engine.seals_keys import introduced, key_of_log
+from agentguard.errors import NotFoundError, UsageError
+from agentguard.evidence import verify
+from agentguard.evidence.checkpoint import Checkpoint
+from agentguard.evidence.keys import VerifierKey
+from agentguard.evidence.note import read_note
+from agentguard.evidence.tree import tree_root
+from agentguard.store import Reading, seals
+from agentguard.store.records import Entry, EntryFilter
+from agentguard.store.tiles import StoredTree
+
+KIND = "exported"
+READINGS = frozenset({KIND, privacy.KIND})
+"""Kinds of entries about who read the log."""
+
+MOST_ENTRIES = 50_000
+MOST_OLDER = 100
+"""How many earlier packs the log is shown to continue."""
+
+PAGE = 1_000
+PSEUDONYM = "p_"
+"""How pseudonyms begin: one of them may be asked for in place of the customer."""
+
+WITHIN = timedelta(seconds=5)
+"""How long a checkpoint is waited for, where the log is sealed."""
+
+Listed = Callable[..., Sequence[Entry]]
+"""Lists entries a page at a time, as `guard.audit.list` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries go into a pack; what is None does not narrow. Actions that have one of them go into it whole.
+
+    Attributes:
+        customer: By id or pseudonym.
+        action: Like `refund.issue`.
+        verdict: Decisions: `allow`, `escalate` or `deny`.
+        action_id: One action.
+        readings: Also entries about reading the log: packs, and looks at personal values.
+        size: Rest on the checkpoint of exactly so many entries, to make a pack again that was made then.
+        older: Checkpoints that somebody kept; the pack shows that the log continues them.
+        personal: Open personal values, for whom that is allowed; it is recorded before.
+    """
+
+    customer: str | None = None
+    action: str | None = None
+    verdict: str | None = None
+    action_id: str | None = None
+    tenant: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    readings: bool = False
+    size: int | None = None
+    older: tuple[Checkpoint, ...] = ()
+    personal: bool = False
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A pack that was written.
+
+    Attributes:
+        sha256: Of the ZIP.
+        entries: How many are in it; `last` is the position of the last one.
+        seal: What it rests on; `is_signed` is False for a log that is not sealed, or not yet.
+        entry: The position of the entry that records it.
+    """
+
+    path: Path
+    sha256: str
+    entries: int
+    last: int
+    seal: Seal
+    entry: int
+
+
+def export(
+    parts: Parts, listed: Listed, wanted: Wanted, path: Path, tenant: str, within: timedelta, **person: Unpack[Person]
+) -> Exported:
+    """Write an evidence pack, and record it.
+
+    Args:
+        parts: The store, the vault and the people.
+        listed: Lists entries, as `guard.audit.list` does.
+        wanted: Which entries.
+        path: A file that is not there yet.
+        tenant: Whose log the record of it stands in.
+        within: How long to wait for a checkpoint that covers the entries, where the log is sealed.
+        person: Who asks, and why.
+
+    Raises:
+        UsageError: The file is there already, nobody and no reason is named, or there are too many entries.
+        NotFoundError: No entry is what was asked for.
+        PowerRefusedError: Personal values are asked for, and this person may not see them.
+        TamperedError: The log is not the one that was signed, or a policy text is missing: nothing is written.
+    """
+    require_person(person["by"], person["why"], person.get("authenticated", UNVERIFIED))
+    if path.exists():
+        raise UsageError(f"expected a new file, got `{path}`, which is there already; evidence is not overwritten")
+    entries = _chosen(parts, listed, wanted)
+    last = entries[-1].pos
+    if wanted.size is None and parts.store.read(key_of_log) is not None:
+        parts.witnessing.seal_now()
+        Seals(parts, tenant, None).covering(last, within)
+    opened = parts.store.read(lambda reading: _opened(parts, reading, entries)) if wanted.personal else {}
+    _record_look(parts, wanted, entries, opened, tenant, person)
+    query = _query(parts, wanted, tenant)
+
+    def pack_of(reading: Reading) -> _Packed:
+        """Return the pack, as one state of the log has it."""
+        return _packed(parts, reading, wanted, entries, opened, query, person)
+
+    packed = parts.store.read(pack_of)
+    data = pack.archive(packed.files)
+    recorded = {"query": query, "entries": len(entries), "personal": wanted.personal, "sha256": digest(data)}
+    now = packed.seal.checkpoint
+    about = {"checkpoint": {"origin": now.origin, "size": now.size, "root": now.root.hex()}, **recorded}
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_bytes(data)
+    try:
+        entry = parts.store.transact(lambda it: it.append({"tenant": tenant, "kind": KIND, **_who(person), **about}))
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return Exported(path, digest(data), len(entries), last, packed.seal, entry.pos)
+
+
+def _chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
+    """Return the entries of a pack in order: those asked for, their whole actions, and what put policies into force."""
+    end = wanted.size if wanted.size is not None else parts.store.read(lambda reading: reading.position())
+    found = {entry.pos: entry for entry in _asked_for(listed, wanted, end)}
+    if not found:
+        raise NotFoundError("expected entries to put into the pack, got none that are what was asked for")
+    last = max(found)
+    actions = {entry.action_id for entry in found.values() if entry.action_id}
+    if _narrows(wanted):
+        for action_id in sorted(actions):
+            whole = parts.store.read(partial(Reading.entries_of, action_id=action_id))
+            found.update((entry.pos, entry) for entry in whole if entry.pos <= end)
+            _require_few(found)
+    bundles = {entry.document.get("bundle") for entry in found.values()}
+    last = max(found)
+    for entry in _every(partial(listed, kind="activated")):
+        if entry.pos < last and entry.document["bundle"] in bundles:
+            found[entry.pos] = entry
+    return [found[pos] for pos in sorted(found)]
+
+
+def _asked_for(listed: Listed, wanted: Wanted, end: int) -> Iterator[Entry]:
+    names = ("customer", "action", "verdict", "action_id", "tenant", "since", "until")
+    count = 0
+    for entry in _every(partial(listed, **{name: getattr(wanted, name) for name in names})):
+        if entry.pos > end:
+            return
+        if wanted.readings or entry.kind not in READINGS:
+            count += 1
+            _require_few(range(count))
+            yield entry
+
+
+def _every(listed: Listed) -> Iterator[Entry]:
+    after = 0
+    while page := listed(after=after, limit=PAGE):
+        yield from page
+        after = page[-1].pos
+
+
+def _require_few(found: Sized) -> None:
+    if len(found) > MOST_ENTRIES:
+        raise UsageError(f"expected at most {MOST_ENTRIES:,} entries in a pack, got more; ask for a shorter time")
+
+
+def _narrows(wanted: Wanted) -> bool:
+    """Return whether something but the whole log is asked for, so that actions may be there in part."""
+    return any(
+        value is not None for value in (wanted.customer, wanted.action, wanted.verdict, wanted.since, wanted.until)
+    )
+
+
+def _query(parts: Parts, wanted: Wanted, tenant: str) -> dict[str, Any]:
+    """Return what is asked for as a record may say it: customers by pseudonym, and nothing that was not asked."""
+    named = wanted.customer
+    if named is not None and not named.startswith(PSEUDONYM):
+        named = parts.vault.name_of(wanted.tenant or tenant, named)
+    said = {
+        "customer": named,
+        "action": wanted.action,
+        "verdict": wanted.verdict,
+        "action_id": wanted.action_id,
+        "tenant": wanted.tenant,
+        "since": None if wanted.since is None else time_text(wanted.since),
+        "until": None if wanted.until is None else time_text(wanted.until),
+        "readings": wanted.readings or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _who(person: Person) -> dict[str, str]:
+    return {"by": person["by"], "why": person["why"], "authenticated": person.get("authenticated", UNVERIFIED)}
+
+
+def _opened(parts: Parts, reading: Reading, entries: Sequence[Entry]) -> dict[int, Opened]:
+    """Return entries with their personal values in the clear, by position."""
+    return {entry.pos: opening.opened(parts, reading, entry) for entry in entries if entry.body}
+
+
+def _record_look(
+    parts: Parts, wanted: Wanted, entries: Sequence[Entry], opened: Mapping[int, Opened], tenant: str, person: Person
+) -> None:
+    """Record that personal values are about to be handed out, before they are."""
+    if not wanted.personal:
+        return
+    about = {str(entry.document.get("on_behalf_of") or "") for entry in entries if entry.body}
+    places = {privacy.IDENTITY, *(place for item in opened.values() for place in item.places)}
+    look = Look("evidence pack", tuple(sorted(about)), tuple(sorted(places)), wanted.tenant or tenant)
+    privacy.personal_read(parts, look, **person)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A pack that was put together and is not written yet."""
+
+    files: Mapping[str, bytes]
+    seal: Seal
+
+
+def _packed(
+    parts: Parts,
+    reading: Reading,
+    wanted: Wanted,
+    entries: Sequence[Entry],
+    opened: Mapping[int, Opened],
+    query: Mapping[str, Any],
+    person: Person,
+) -> _Packed:
+    """Return the files of a pack in their order, and what they rest on."""
+    tree, name = StoredTree(reading), origin(reading)
+    seal = _seal(reading, tree, name, wanted.size, entries[-1].pos)
+    checkpoint, size = seal.checkpoint, seal.checkpoint.size
+    pack.require_sealed(tree, checkpoint)
+    keys = [item.key for item in introduced(reading)]
+    texts = pack.texts_of(reading, entries)
+    about = {
+        "agentguard": parts.versions.engine,
+        "pack": 1,
+        "log": {"origin": name, "size": size, "root": checkpoint.root.hex()},
+        "query": dict(query),
+        "asked": _who(person),
+        "entries": len(entries),
+        "personal": wanted.personal,
+    }
+    known_as = _names(parts) if wanted.personal else str
+    documents = {pos: item.document for pos, item in opened.items()}
+    told = [(entry, documents.get(entry.pos) or entry.document) for entry in entries]
+    narrator = Narrator((body for _, body in told), partial(parts.force.bundle, reading), known_as)
+    files = {
+        "README.txt": readme(about, seal, signers(seal, keys)),
+        "report.html": pack_report.report(about, seal, told, narrator, texts),
+        "entries.csv": pack.table(entries),
+        "entries.jsonl": pack.entry_lines(entries),
+        "checkpoint.txt": seal.note.encode(),
+        "proofs/inclusion.jsonl": pack.inclusion_lines(tree, entries, size),
+        "proofs/consistency.jsonl": pack.consistency_lines(tree, [*_earlier(reading, name, size), *wanted.older], size),
+        "keys.txt": pack.key_lines(keys),
+        pack.VERIFIER: pack.verifier(),
+        **pack.files_of_texts(texts),
+    }
+    if wanted.personal:
+        files["personal.jsonl"] = b"".join(
+            verify.canonical({"pos": pos, "customer": known_as(str(item.get("on_behalf_of") or "")), "entry": item})
+            + b"\n"
+            for pos, item in documents.items()
+        )
+    return _Packed({**files, "manifest.json": pack.manifest(about, files)}, seal)
+
+
+def _names(parts: Parts) -> Callable[[str], str]:
+    def named(pseudonym: str) -> str:
+        """Return who a pseudonym stands for; itself where the key was destroyed."""
+        return (parts.vault.customer_of(pseudonym) if pseudonym else None) or pseudonym
+
+    return named
+
+
+def _seal(reading: Reading, tree: StoredTree, name: str, size: int | None, last: int) -> Seal:
+    """Return what a pack rests on: the first checkpoint that covers its entries, a witnessed one if there is one.
+
+    Raises:
+        UsageError: A size is asked for at which no checkpoint was taken.
+    """
+    found = seals.covering(reading, name, size or last)
+    if found is not None and not found.witnesses and size is None:
+        newest = seals.newest_witnessed(reading, name)
+        found = newest if newest is not None and newest.size >= last else found
+    if found is not None and size is not None and found.size != size and key_of_log(reading) is not None:
+        raise UsageError(f"expected the size of a checkpoint, got {size}; the next one has {found.size} entries")
+    if found is not None:
+        return Seal(found.checkpoint, found.note, is_signed=True, witnesses=found.witnesses)
+    checkpoint = Checkpoint(name, size or last, tree_root(tree, size or last))
+    return Seal(checkpoint, checkpoint.text, is_signed=False)
+
+
+def signers(seal: Seal, keys: Sequence[VerifierKey]) -> str:
+    """Return which of the log's keys signed, in words."""
+    if not seal.is_signed:
+        return ""
+    signatures = read_note(seal.note).signatures
+    signed = [key for key in keys if any(item.is_of(key) for item in signatures)]
+    return ", ".join(f"{key.name} ({key.id.hex()})" for key in dict.fromkeys(signed))
+
+
+def _earlier(reading: Reading, name: str, size: int) -> Iterator[Checkpoint]:
+    """Yield the checkpoints of the packs that were handed out before, the newest ones."""
+    for entry in reading.entries(size + 1, MOST_OLDER, EntryFilter(kind=KIND), newest_first=True):
+        found = entry.document.get("checkpoint")
+        if found and found["origin"] == name:
+            yield Checkpoint(name, int(found["size"]), bytes.fromhex(found["root"]))
