@@ -7,15 +7,14 @@ an entry, and goes on under a name of its own.
 from __future__ import annotations
 
 from agentguard.store import Reading
-from agentguard.store.records import EntryFilter
+from agentguard.store.seals import count_of
 
 RESTORED = "restored"
-_RESTORES = EntryFilter(kind=RESTORED)
 
 
 def origin(reading: Reading) -> str:
     """Return the origin of the log as it stands: `agentguard/NAME`, or `agentguard/NAME/restored-N`."""
-    return origin_of(reading.log_name(), len(reading.entries(0, 1_000, _RESTORES)))
+    return origin_of(reading.log_name(), count_of(reading, RESTORED))
 
 
 def origin_of(log: str, restores: int) -> str:

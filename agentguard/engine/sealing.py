@@ -21,7 +21,7 @@ from agentguard.evidence.keys import Signer
 from agentguard.evidence.tree import Subtrees, tree_root
 from agentguard.store import Reading, Store, Transaction, seals
 from agentguard.store.seals import Sealed
-from agentguard.store.tiles import StoredTree, add_tile, leaves, missing_tiles
+from agentguard.store.tiles import MOST_TILES, StoredTree, Tile, add_tile, leaves, missing_tiles
 
 MOST_TRIES = 10
 """How often others may be quicker before this one gives up for now."""
@@ -59,10 +59,11 @@ class _Before:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """What is to be signed next, and the last promise, which it continues or is."""
+    """What is to be signed next, the last promise, which it continues or is, and what to store of the tree."""
 
     checkpoint: Checkpoint
     promised: Checkpoint | None
+    tiles: tuple[Tile, ...] = ()
 
 
 class Sealer:
@@ -103,24 +104,39 @@ class Sealer:
         if key_of_log(reading) is None:
             return _Before(lambda transaction: introduce(transaction, self._signer.key, self._tenant, FIRST))
         require_key(reading, self._signer)
-        if tiles := missing_tiles(reading):
-            return _Before(lambda transaction: [add_tile(transaction, tile) for tile in tiles])
+        tiles = tuple(missing_tiles(reading, tree=tree))
+        if len(tiles) >= MOST_TILES:
+            return _Before(lambda transaction: add_tiles(transaction, tiles))
         if promised is not None and promised.size == size:
-            return _Due(promised, promised)  # somebody was killed before the signature was stored, or is at it now
-        return _Due(Checkpoint(name, size, tree_root(tree, size)), promised)
+            return _Due(promised, promised, tiles)  # somebody died before the signature was stored, or is at it now
+        return _Due(Checkpoint(name, size, tree_root(tree, size)), promised, tiles)
 
     def _promised(self, due: _Due) -> bool:
         """Promise the checkpoint; False if somebody else promised another one meanwhile."""
-        if due.checkpoint == due.promised:
-            return True
-        return self._store.transact(lambda transaction: seals.promise(transaction, due.checkpoint, due.promised))
+
+        def work(transaction: Transaction) -> bool:
+            """Keep the tiles in any case: they are true of the log whoever seals it."""
+            add_tiles(transaction, due.tiles)
+            return due.checkpoint == due.promised or seals.promise(transaction, due.checkpoint, due.promised)
+
+        return self._store.transact(work)
 
     def _signed(self, checkpoint: Checkpoint) -> Sealed | None:
         self._memory.remember(checkpoint)
         note = signed(checkpoint, self._signer)
-        name, size = checkpoint.origin, checkpoint.size
-        self._store.transact(lambda transaction: seals.add_checkpoint(transaction, name, size, note))
-        return self._store.read(lambda reading: seals.newest(reading, name))
+
+        def work(transaction: Transaction) -> Sealed | None:
+            """Store it, unless somebody else stored a later one, which is the newest then."""
+            seals.add_checkpoint(transaction, checkpoint.origin, checkpoint.size, note)
+            return seals.newest(transaction, checkpoint.origin)
+
+        return self._store.transact(work)
+
+
+def add_tiles(transaction: Transaction, tiles: Iterable[Tile]) -> None:
+    """Store tiles that others may have stored meanwhile."""
+    for tile in tiles:
+        add_tile(transaction, tile)
 
 
 def require_continued(reading: Reading, tree: Subtrees, known: Iterable[Checkpoint | None]) -> None:

@@ -15,6 +15,7 @@ from agentguard.errors import NoteError, TamperedError
 from agentguard.evidence.keys import VerifierKey
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import Entry, EntryFilter, EntryRef
+from agentguard.store.seals import newest_of
 
 KEY_INTRODUCED = "key_introduced"
 FIRST: Final[Mapping[str, Any]] = {
@@ -70,7 +71,8 @@ def key_of_log(reading: Reading) -> Introduced | None:
     Raises:
         TamperedError: The entry names no key.
     """
-    return next(map(_introduced, reading.entries(0, 1, _INTRODUCED, newest_first=True)), None)
+    found = newest_of(reading, KEY_INTRODUCED)
+    return None if found is None else _introduced(found)
 
 
 def key_at(keys: tuple[Introduced, ...], size: int) -> Introduced | None:

@@ -26,6 +26,9 @@ _LARGEST_NAME = 4_096
 class SigningKeyFile:
     """Signs with the key in a file that `agentguard audit keygen` made, and that only its owner may read.
 
+    Attributes:
+        key: The public half.
+
     Args:
         path: The file.
         signed: Where it is written down what was signed; `PATH.signed` if left out.
@@ -37,12 +40,8 @@ class SigningKeyFile:
     def __init__(self, path: str | Path, *, signed: str | Path | None = None) -> None:
         self.path = Path(path)
         self._signing = _read(self.path)
+        self.key: VerifierKey = self._signing.key
         self.signed = SignedFile(self.path, Path(signed) if signed is not None else Path(f"{path}.signed"))
-
-    @property
-    def key(self) -> VerifierKey:
-        """The public key of what it signs."""
-        return self._signing.key
 
     def sign(self, message: bytes) -> bytes:
         """Return the Ed25519 signature over the message."""

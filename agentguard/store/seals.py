@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select
+from sqlalchemy import Select, bindparam, func, insert, select
 
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.note import Signature, note_text, read_note
+from agentguard.store import rows
 from agentguard.store.evidence_tables import CheckpointRow, CosignatureRow, PromiseRow
 from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.reading import Reading
+from agentguard.store.records import Entry
 from agentguard.store.statement import Statement
+from agentguard.store.tables import SELDOM, EntryRow
 from agentguard.store.transaction import Transaction
 
 _promise = PromiseRow.__table__
 _checkpoint = CheckpointRow.__table__
 _cosignature = CosignatureRow.__table__
+_entry = EntryRow.__table__
 
 _LAST_PROMISE = Statement(
     select(_promise.c.size, _promise.c.root)
@@ -46,6 +50,10 @@ _LINES = Statement(
     .order_by(_cosignature.c.witness),
     ["origin", "size"],
 )
+_NEWEST_OF = Statement(
+    select(_entry).where(_entry.c.kind == bindparam("of"), SELDOM).order_by(_entry.c.pos.desc()).limit(1), ["of"]
+)
+_COUNT_OF = Statement(select(func.count()).select_from(_entry).where(_entry.c.kind == bindparam("of"), SELDOM), ["of"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,19 @@ class Sealed:
     def checkpoint(self) -> Checkpoint:
         """What the note says; whether it is signed is not looked at."""
         return Checkpoint.read(read_note(self.note).text)
+
+
+def newest_of(reading: Reading, kind: str) -> Entry | None:
+    """Return the last entry of a kind that is seldom written; asked for with every checkpoint."""
+    names = [column.name for column in _entry.columns]
+    return next(
+        (rows.entry_record(dict(zip(names, row, strict=True))) for row in reading.found(_NEWEST_OF, kind)), None
+    )
+
+
+def count_of(reading: Reading, kind: str) -> int:
+    """Return how many entries there are of a kind that is seldom written."""
+    return int(reading.found(_COUNT_OF, kind)[0][0])
 
 
 def last_promise(reading: Reading, origin: str) -> Checkpoint | None:
@@ -125,8 +146,8 @@ def checkpoints(reading: Reading, origin: str | None = None, after: int = 0) -> 
     """Yield the checkpoints in the order of their sizes: all, or those of one origin, larger than `after`."""
     query: Select[Any] = select(*_STORED).where(_checkpoint.c.size > after)
     query = query if origin is None else query.where(_checkpoint.c.origin == origin)
-    rows = list(reading.rows(query.order_by(_checkpoint.c.size, _checkpoint.c.origin)))
-    yield from (_sealed(reading, row) for row in rows)
+    found = list(reading.rows(query.order_by(_checkpoint.c.size, _checkpoint.c.origin)))
+    yield from (_sealed(reading, row) for row in found)
 
 
 def newest_witnessed(reading: Reading, origin: str) -> Sealed | None:
@@ -140,9 +161,9 @@ def newest_witnessed(reading: Reading, origin: str) -> Sealed | None:
     )
 
 
-def _first(reading: Reading, rows: list[Any]) -> Sealed | None:
+def _first(reading: Reading, found: list[Any]) -> Sealed | None:
     names = [column.name for column in _STORED]
-    return next((_sealed(reading, dict(zip(names, row, strict=True))) for row in rows), None)
+    return next((_sealed(reading, dict(zip(names, row, strict=True))) for row in found), None)
 
 
 def _sealed(reading: Reading, row: Mapping[str, Any]) -> Sealed:

@@ -79,11 +79,11 @@ class StoredTree:
         return nodes[upward][offset >> upward]
 
     def made(self, level: int, number: int) -> Tile | None:
-        """Return a tile as what lies below it says, or None while it is not full."""
-        hashes = self._below(level, number)
-        if len(hashes) < WIDTH:
+        """Return a tile, as what lies below it says where it is not stored, or None while it is not full."""
+        nodes = self._nodes(level, number)
+        if len(nodes[0]) < WIDTH:
             return None
-        return Tile(level, number, b"".join(hashes), _levels(hashes)[HEIGHT][0])
+        return Tile(level, number, b"".join(nodes[0]), nodes[HEIGHT][0])
 
     def _worked_out(self, level: int, number: int) -> list[list[bytes]]:
         """Return the hashes of one tile, as many as there are, and above them all whole pairs, up to its root."""
@@ -134,15 +134,18 @@ def tile_hashes(reading: Reading, level: int, number: int) -> list[bytes] | None
     return [data[start : start + HASH_BYTES] for start in range(0, len(data), HASH_BYTES)]
 
 
-def missing_tiles(reading: Reading, size: int | None = None, most: int = MOST_TILES) -> list[Tile]:
+def missing_tiles(
+    reading: Reading, size: int | None = None, most: int = MOST_TILES, tree: StoredTree | None = None
+) -> list[Tile]:
     """Return the next tiles that can be stored, those of lower levels first; none when all are.
 
     Args:
         reading: One consistent view.
         size: How many entries tiles may be made of; all of them unless said.
         most: How many at once: each is the work of 256 hashes.
+        tree: The same log, where the caller has looked at it already.
     """
-    tree = StoredTree(reading)
+    tree = tree or StoredTree(reading)
     below = reading.position() if size is None else min(size, reading.position())
     made: list[Tile] = []
     level = 0
