@@ -145,6 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what is no HTTP request that is understood here, in a word."""
         del message, explain
+        self.request_version = self.protocol_version  # what it could not read it takes for HTTP 0.9, without a status
         self._answer(Reply(code, "not understood\n"), last=True)
 
     def log_message(self, *_: Any) -> None:

@@ -6,7 +6,6 @@ import signal
 import ssl
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from agentguard.adapters.witness_server import WitnessServer
 from agentguard.adapters.witnessed_logs import WitnessedLogs
 from agentguard.cli.opened import JsonOption
 from agentguard.cli.output import Output, print_json
+from agentguard.engine.machine import wall_clock
 from agentguard.engine.signing import make_key
 from agentguard.engine.witness import Witness
 from agentguard.errors import ConfigurationError, NoteError, UsageError
@@ -74,7 +74,7 @@ def serve(
     """Serve a witness over HTTP, as C2SP's tlog-witness says, until it is interrupted."""
     signer = _witness_key(key)
     book = WitnessBook(database)
-    desk = WitnessDesk(signer, WitnessedLogs(logs), book, lambda: int(time.time()))
+    desk = WitnessDesk(signer, WitnessedLogs(logs), book, lambda: int(wall_clock().timestamp()))
     try:
         server = WitnessServer(_address(listen), desk, rate=rate, tls=_tls(certificate, certificate_key))
     except OSError as error:

@@ -86,6 +86,6 @@ def _tell(done: Restoration, by: str) -> None:
     output.line(f"recorded as entry {done.entry}; the log goes on as `{done.origin}`")
     if lost is not None:
         output.line(
-            f"{lost} entries are lost: what they say was done is no longer known here, so that the same could be done "
+            f"up to {lost} entries are lost: what they say was done is no longer known here, so that the same could be done "
             f"again. Compare with the provider's books (`agentguard audit reconcile`) before agents act."
         )

@@ -52,19 +52,25 @@ class Comparison:
 
     Attributes:
         here: How many entries this log has.
+        sealed: How many of them its own newest checkpoint covers.
         unasked: Why a witness could not be asked, by name.
     """
 
     origin: str
     here: int
+    sealed: int = 0
     differences: tuple[Difference, ...] = ()
     unasked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lost(self) -> int | None:
-        """How many entries the witnesses have seen that are not here; None where this is another log altogether."""
+        """How many entries at most the witnesses have seen that are not here: those after the newest checkpoint here.
+
+        What is written to an older database once it was put back is not taken for what was lost. None where no witness
+        said how many it has seen.
+        """
         sizes = [difference.size for difference in self.differences if difference.size is not None]
-        return max(sizes) - self.here if sizes and max(sizes) > self.here else None
+        return max(0, max(sizes) - self.sealed) if sizes else None
 
 
 def require_same(parts: Parts) -> None:
@@ -90,7 +96,7 @@ def require_same(parts: Parts) -> None:
 
 def compared(store: Store, witnessing: Witnessing, seconds: float) -> Comparison:
     """Ask every witness at once, and wait so many seconds at most, what it has of this log."""
-    name, here = store.read(lambda reading: (origin(reading), reading.position()))
+    name, here, sealed = store.read(_standing)
     asked = {
         witness.name: worker.start(partial(_asked, store, witnessing, witness, name))
         for witness in witnessing.witnesses
@@ -107,7 +113,13 @@ def compared(store: Store, witnessing: Witnessing, seconds: float) -> Comparison
             unasked[witness] = _words(answer.exception())
         elif answer.result() is not None:
             differences.append(answer.result())
-    return Comparison(name, here, tuple(differences), unasked)
+    return Comparison(name, here, sealed, tuple(differences), unasked)
+
+
+def _standing(reading: Reading) -> tuple[str, int, int]:
+    name = origin(reading)
+    last = newest(reading, name)
+    return name, reading.position(), 0 if last is None else last.size
 
 
 def _asked(store: Store, witnessing: Witnessing, witness: Witness, name: str) -> Difference | None:
@@ -135,7 +147,8 @@ def _difference(reading: Reading, witness: str, note: str) -> Difference | None:
 
 def _refusal(found: Comparison) -> str:
     told = "; ".join(f"witness `{difference.witness}`: {difference.why}" for difference in found.differences)
-    older = "an older database was put back" if found.lost is not None else "the log was rewritten, or went on twice"
+    shorter = any(difference.size is not None and difference.size > found.here for difference in found.differences)
+    older = "an older database was put back" if shorter else "the log was rewritten, or went on twice"
     return (
         f"expected the log `{found.origin}` as its witnesses have it, got another one: {told}. It seems that {older}; "
         f"nothing is begun. Put the newest database back, or, if an older one was restored on purpose, record it with "

@@ -74,6 +74,7 @@ def record_restore(parts: Parts, tenant: str, *, anyway: bool = False, **person:
             "origin": following,
             "continues": found.origin,
             "here": transaction.position(),
+            "sealed": found.sealed,
             "lost": found.lost,
             "witnessed": {
                 item.witness: {"size": item.size, "note": item.note, "why": item.why} for item in found.differences

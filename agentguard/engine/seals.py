@@ -114,6 +114,7 @@ class Seals:
             self.settle()
         for listening in self._listening:
             listening.stop()
+        self._parts.witnessing.stop()
 
     @property
     def trouble(self) -> Trouble | None:
