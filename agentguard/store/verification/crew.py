@@ -25,6 +25,9 @@ MOST = 8
 WORTH_IT = 40_000
 """Entries below which starting Python again takes longer than what it would save."""
 
+MOST_UNDER_WAY = 64
+"""Parts that may be done before one that takes long; what they came to is little."""
+
 _CODE = "from agentguard.store.verification.worker import main; main()"
 
 
@@ -63,7 +66,7 @@ class Crew:
             try:
                 for job in jobs:
                     under_way.append(threads.submit(self._do, job))
-                    if len(under_way) > 2 * len(self._all):
+                    if len(under_way) >= MOST_UNDER_WAY:
                         yield under_way.popleft().result()
                 while under_way:
                     yield under_way.popleft().result()

@@ -124,9 +124,9 @@ def _jobs(outset: _Outset) -> Iterator[Job]:
         last = min(outset.size, after - after % STRETCH + STRETCH)
         yield Entries(after or FIRST, last, outset.trust, tuple(size for size in sizes if after < size <= last))
         after = last
+    yield Ledger()  # the longest part, which the others are done beside
     for number, first in enumerate(outset.bounds):
         yield Actions(first, outset.bounds[number + 1] if number + 1 < len(outset.bounds) else None)
-    yield Ledger()
 
 
 def _end(reading: Reading, outset: _Outset) -> Verification:
