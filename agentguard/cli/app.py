@@ -15,8 +15,10 @@ from agentguard.cli import (
     actions,
     audit,
     clock,
+    completeness,
     escalations,
     exits,
+    incidents,
     keys,
     letters,
     limits,
@@ -57,6 +59,9 @@ audit.app.command("checkpoint")(seals.checkpoint)
 audit.app.command("receipt")(seals.receipt)
 audit.app.command("check-receipt")(seals.check_receipt)
 audit.app.command("export")(packs.export)
+audit.app.command("reconcile")(completeness.reconcile)
+audit.app.command("affected")(incidents.affected)
+audit.app.command("note")(incidents.note)
 app.add_typer(audit.app, name="audit")
 app.add_typer(escalations.app, name="escalations")
 app.add_typer(reviews.app, name="reviews")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from agentguard.core.narration import announcements, custody, escalated, interventions, reviewed
+from agentguard.core.narration import announcements, completeness, custody, escalated, interventions, reviewed
 from agentguard.core.narration.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
 from agentguard.core.prose import amount_text, known_by, moment, plain, span
@@ -74,6 +74,7 @@ class Narrator:
             "withdrawn": _ended,
             **interventions.TELLERS,
             **custody.TELLERS,
+            **completeness.TELLERS,
             **announcements.TELLERS,
             **escalated.TELLERS,
             **reviewed.TELLERS,
