@@ -187,8 +187,16 @@ class Witnessing:
             self._failing.add(witness.name)
             with self._lock:
                 self._offers.setdefault(witness.name, note)
-            self._stopping.wait(pause)
+            self._pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _pause(self, seconds: float) -> None:
+        """Leave a witness alone that did not answer; not for long where somebody waits for it."""
+        began = monotonic()
+        while not self._stopping.wait(LOOK_AGAIN):
+            passed = monotonic() - began
+            if passed >= seconds or (passed >= FIRST_PAUSE and self._waiting):
+                return
 
     def _offered(self, store: Store, witness: Witness, note: str) -> bool:
         """Offer a checkpoint; False if it is to be tried again."""
@@ -221,7 +229,7 @@ class Witnessing:
             with self._lock:
                 late = [waiting for waiting in self._waiting if waiting.until <= now]
                 self._waiting = [waiting for waiting in self._waiting if waiting.until > now]
-                self._watching = bool(self._waiting) and not self._stopping.is_set()
+                self._watching = bool(self._waiting) and not (self._stopping.is_set() or store.is_closed)
                 given_up = late if self._watching else late + self._waiting
             for waiting in given_up:
                 waiting.give(False)
