@@ -41,7 +41,7 @@ def proofs(url: str, count: int) -> dict[str, float]:
     return {"entries": size, **found}
 
 
-def beside_pymerkle(path: Path, folder: Path, rounds: int) -> dict[str, float]:
+def beside_pymerkle(path: Path, folder: Path, rounds: int, count: int) -> dict[str, float]:
     """Hash the same entries into both trees in turn, and prove the same entries from both at rest.
 
     Microseconds an entry in memory, and of a proof of one of them, made and checked, from SQLite: medians.
@@ -66,7 +66,7 @@ def beside_pymerkle(path: Path, folder: Path, rounds: int) -> dict[str, float]:
     }
     draw = random.Random(len(entries))
     proofs_of: dict[str, list[float]] = {name: [] for name in proving}
-    for index in draw.choices(range(len(entries)), k=100):
+    for index in draw.choices(range(len(entries)), k=count):
         for name, prove in proving.items():
             proofs_of[name].append(_timed(prove, index))
     peer.close()
