@@ -87,8 +87,17 @@ class Reviews:
             case, record = judging.found(transaction, case_id)
             judging.require_stranger(parts, record, permit.by)
             if outcome and not judging.has_opened(transaction, case, permit.by):
-                body = {"tenant": record.tenant, "kind": judging.OPENED, "action_id": record.id, "review": case.id}
-                transaction.append({**body, "on_behalf_of": record.on_behalf_of, **permit.recorded()})
+                transaction.append(
+                    {
+                        "tenant": record.tenant,
+                        "kind": judging.OPENED,
+                        "action_id": record.id,
+                        "action": record.action,
+                        "on_behalf_of": record.on_behalf_of,
+                        "review": case.id,
+                        **permit.recorded(),
+                    }
+                )
 
         powers.used(parts, Use(judging.POWER, case_id, action.tenant, **person), work)
         if personal:
