@@ -12,6 +12,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 # Every refusal to change history is this one function; for a moment it lets rows go.
 EMPTY = """
 CREATE OR REPLACE FUNCTION agentguard_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
+DELETE FROM agentguard_escalation;
 DO $$ DECLARE name text; BEGIN
   FOR name IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
   LOOP EXECUTE 'DELETE FROM ' || name; END LOOP;

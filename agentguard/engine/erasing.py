@@ -18,6 +18,7 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.subjects import Subject, actions_of, subjects
 from agentguard.store import Reading, Transaction, forgetting, legal_holds
+from agentguard.store.legal_holds import Matter
 from agentguard.store.records import EntryFilter
 
 BEGUN, DONE, DEFERRED = "erasing", "erased", "erasure_deferred"
@@ -129,7 +130,7 @@ def _in_the_way(reading: Reading, subject: Subject) -> tuple[tuple[str, ...], tu
     holds = set(holding_back.held_customer(standing, subject))
     under_way: list[str] = []
     for record in actions_of(reading, subject.pseudonym):
-        holds.update(holding_back.held_by(standing, record))
+        holds.update(holding_back.held_by(standing, Matter.of(record)))
         waits = any(item.state == escalating.OPEN for item in reading.escalations_of(record.id))
         if (waits or record.state not in FINAL) and len(under_way) < _MOST_NAMED:
             under_way.append(record.id)

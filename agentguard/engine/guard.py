@@ -115,7 +115,8 @@ class Guard:
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts)
         self.seals = Seals(self._parts, tenant, signer)
         self.reviews = Reviews(self._parts)
-        self.privacy, self.retention = Privacy(self._parts), Retention(self._parts, tenant)
+        self.privacy = Privacy(self._parts)
+        self.retention = Retention(self._parts, tenant, self.seals, signer)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
         self.told, self.letter = customers.told, customers.letter

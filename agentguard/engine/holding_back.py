@@ -12,8 +12,7 @@ from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.subjects import Subject, subjects
 from agentguard.errors import NotFoundError, PowerRefusedError, UsageError
 from agentguard.store import Reading, Transaction, legal_holds
-from agentguard.store.legal_holds import LegalHold, Scope
-from agentguard.store.records import ActionRecord
+from agentguard.store.legal_holds import LegalHold, Matter, Scope
 
 SET, LIFTED = "legal_hold_set", "legal_hold_lifted"
 
@@ -98,9 +97,9 @@ def lift(parts: Parts, hold_id: str, tenant: str, **person: Unpack[Person]) -> L
     return _complete(powers.used(parts, Use("legal_hold", f"lift {hold_id}"[:500], tenant, **person), work))
 
 
-def held_by(holds: Iterable[LegalHold], record: ActionRecord) -> tuple[str, ...]:
-    """Return the ids of the holds that cover an action."""
-    return tuple(item.id for item in holds if item.scope.covers(record))
+def held_by(holds: Iterable[LegalHold], matter: Matter) -> tuple[str, ...]:
+    """Return the ids of the holds that cover something."""
+    return tuple(item.id for item in holds if item.scope.covers(matter))
 
 
 def held_customer(holds: Iterable[LegalHold], subject: Subject) -> tuple[str, ...]:

@@ -5,18 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Unpack
 
-from agentguard.engine import holding_back
+from agentguard.engine import holding_back, purging
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
+from agentguard.engine.purging import Purge
+from agentguard.engine.sealing import Sealing
+from agentguard.engine.seals import Seals
+from agentguard.engine.signing import from_environment
+from agentguard.errors import UsageError
+from agentguard.evidence.keys import Signer
 from agentguard.store.legal_holds import LegalHold, legal_holds
 
 
 class Retention:
     """What keeps records of one guard's store, and what ends them."""
 
-    def __init__(self, parts: Parts, tenant: str) -> None:
+    def __init__(self, parts: Parts, tenant: str, seals: Seals, signer: Signer | Sealing | None) -> None:
         self._parts = parts
         self._tenant = tenant
+        self._seals = seals
+        self._signer = signer
 
     def hold(
         self,
@@ -68,3 +76,27 @@ class Retention:
     def holds(self) -> tuple[LegalHold, ...]:
         """Return every hold that stands now, the oldest first."""
         return self._parts.store.read(legal_holds)
+
+    def due(self) -> Purge:
+        """Return what a purge would take away now, and what would stay all the same."""
+        return purging.due(self._parts)
+
+    def purge(self, **person: Unpack[Person]) -> Purge:
+        """Take away the bodies of every record whose time is over; leaves stay in the tree, and no key acts twice.
+
+        The log is sealed first, so that a signed checkpoint covers what goes. It may be ended, and called again.
+
+        Raises:
+            PowerRefusedError: This person may not, or somebody else has to ask for the same first.
+            UsageError: This guard has no key to sign the tombstone with, or another one than the log's.
+        """
+        signer = self._signer or from_environment()
+        if signer is None:
+            raise UsageError(
+                "expected a key to sign the tombstone with, got none; give `signer=`, or name a key file in "
+                "AGENTGUARD_SIGNING_KEY"
+            )
+        self._seals.seal()
+        return purging.purge(
+            self._parts, signer.signer if isinstance(signer, Sealing) else signer, self._tenant, **person
+        )

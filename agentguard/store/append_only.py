@@ -30,12 +30,18 @@ NEVER_CHANGED = (
 MAY_BE_DELETED = frozenset({"agentguard_sealed", "agentguard_result"})
 """What a person's right to be forgotten may take away; an entry keeps its digest."""
 
+DELETED_ROW_MUST = {
+    "agentguard_vote": "NOT EXISTS (SELECT 1 FROM agentguard_escalation WHERE id = OLD.escalation)",
+}
+"""When a row may be deleted all the same: a vote goes after what it was about, when that is purged."""
+
 CHANGED_ROW_MUST = {
     "agentguard_entry": (
         "length(NEW.body) = 0 AND NEW.pos = OLD.pos AND NEW.stream = OLD.stream AND NEW.seq = OLD.seq"
         " AND NEW.ts_us = OLD.ts_us AND NEW.kind = OLD.kind AND NEW.leaf = OLD.leaf"
         " AND coalesce(NEW.action_id, '') = coalesce(OLD.action_id, '')"
-        " AND EXISTS (SELECT 1 FROM agentguard_tombstone WHERE first <= OLD.pos AND last >= OLD.pos)"
+        " AND coalesce((SELECT last FROM agentguard_tombstone WHERE first <= OLD.pos ORDER BY first DESC LIMIT 1), 0)"
+        " >= OLD.pos"
     ),
     "agentguard_review": (
         "NEW.verdict IN ('right', 'wrong') AND NEW.id = OLD.id AND NEW.policy = OLD.policy"
@@ -88,8 +94,8 @@ NEW_ROW_MUST = {
         " AND witness = NEW.witness)"
     ),
     "agentguard_tombstone": (
-        "NEW.first <= NEW.last AND NOT EXISTS (SELECT 1 FROM agentguard_tombstone"
-        " WHERE first <= NEW.last AND last >= NEW.first)"
+        "NEW.first <= NEW.last AND coalesce((SELECT last FROM agentguard_tombstone WHERE first <= NEW.last"
+        " ORDER BY first DESC LIMIT 1), 0) < NEW.first"
     ),
     "agentguard_review": "NOT EXISTS (SELECT 1 FROM agentguard_review WHERE id = NEW.id)",
     "agentguard_log": "NOT EXISTS (SELECT 1 FROM agentguard_log)",

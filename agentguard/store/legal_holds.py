@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import delete, insert, select
@@ -18,6 +18,23 @@ from agentguard.store.records import ActionRecord
 from agentguard.store.transaction import Transaction
 
 _hold = LegalHoldRow.__table__
+
+
+class Matter(NamedTuple):
+    """What may be held: an action, or a yes that stands beside the actions; `customer` is a pseudonym."""
+
+    tenant: str
+    customer: str
+    action: str
+    action_id: str | None
+    begun: datetime
+    ended: datetime
+
+    @classmethod
+    def of(cls, record: ActionRecord) -> Matter:
+        """Return what there is to hold of an action."""
+        ended = record.updated_at or record.asked_at
+        return cls(record.tenant, record.on_behalf_of, record.action, record.id, record.asked_at, ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +56,16 @@ class Scope:
     until: datetime | None = None
     tenant: str | None = None
 
-    def covers(self, record: ActionRecord) -> bool:
-        """Return whether an action is held."""
-        names = ((self.action, record.action), (self.action_id, record.id), (self.tenant, record.tenant))
+    def covers(self, matter: Matter) -> bool:
+        """Return whether something is held."""
+        names = ((self.action, matter.action), (self.action_id, matter.action_id), (self.tenant, matter.tenant))
         if any(wanted is not None and wanted != found for wanted, found in names):
             return False
-        if self.customers and record.on_behalf_of not in self.customers:
+        if self.customers and matter.customer not in self.customers:
             return False
-        last = record.updated_at or record.asked_at
-        return (self.since is None or last >= self.since) and (self.until is None or record.asked_at <= self.until)
+        begun_late = self.until is not None and matter.begun > self.until
+        ended_early = self.since is not None and matter.ended < self.since
+        return not begun_late and not ended_early
 
     def covers_customer(self, tenant: str, pseudonym: str) -> bool:
         """Return whether everything about a customer is held, whatever they asked for."""

@@ -23,6 +23,7 @@ from agentguard.errors import AgentGuardError, StoreSchemaError, StoreUnavailabl
 from agentguard.store import postgresql_errors
 from agentguard.store.append_only import (
     CHANGED_ROW_MUST,
+    DELETED_ROW_MUST,
     HEAD_GROWS,
     HEAD_SHRINKS,
     HEAD_STAYS,
@@ -159,9 +160,7 @@ class Postgresql:
             yield from _no_update(table)
             yield from _refusal(f"{table}_no_truncate", f"BEFORE TRUNCATE ON {table}", is_append_only(table))
             if table not in MAY_BE_DELETED:
-                yield from _refusal(
-                    f"{table}_no_delete", f"BEFORE DELETE ON {table} FOR EACH ROW", is_append_only(table)
-                )
+                yield from _no_delete(table)
         for table, condition in NEW_ROW_MUST.items():
             yield from _in_order(table, condition)
         yield from _refusal("agentguard_log_stays", "BEFORE DELETE ON agentguard_log FOR EACH ROW", HEAD_STAYS)
@@ -274,15 +273,23 @@ def _no_update(table: str) -> Iterator[str]:
         yield from _refusal(name, when, is_append_only(table))
 
 
+def _no_delete(table: str) -> Iterator[str]:
+    name, when = f"{table}_no_delete", f"BEFORE DELETE ON {table} FOR EACH ROW"
+    if table in DELETED_ROW_MUST:
+        yield from _only_if(name, when, DELETED_ROW_MUST[table], is_append_only(table), then="OLD")
+    else:
+        yield from _refusal(name, when, is_append_only(table))
+
+
 def _in_order(table: str, condition: str) -> Iterator[str]:
     yield from _only_if(
         f"{table}_in_order", f"BEFORE INSERT ON {table} FOR EACH ROW", condition, takes_next_row_only(table)
     )
 
 
-def _only_if(name: str, when: str, condition: str, words: str) -> Iterator[str]:
+def _only_if(name: str, when: str, condition: str, words: str, then: str = "NEW") -> Iterator[str]:
     refusal = f"RAISE EXCEPTION USING MESSAGE = '{words}'"
-    yield _function(name, f"IF NOT coalesce({condition}, false) THEN {refusal}; END IF; RETURN NEW;")
+    yield _function(name, f"IF NOT coalesce({condition}, false) THEN {refusal}; END IF; RETURN {then};")
     yield from _trigger(name, when, f"{name}()")
 
 

@@ -1,7 +1,6 @@
 """What can be read in one transaction: a consistent view of the ledger, the log and the actions.
 
-Everything comes out as records; the statements here and in `transaction`, `accounts` and `verification` are all the SQL
-there is.
+Everything comes out as records; this package has all the SQL that there is.
 """
 
 from __future__ import annotations
@@ -363,6 +362,11 @@ class Reading:
     def found_each(self, wanted: Statement, parameters: Sequence[Row]) -> list[Row | None]:
         """Return the first row that a statement finds for each row of parameters; a server is asked once."""
         return self._lookups.cold.row_of_each(wanted, parameters)
+
+    @property
+    def lookups(self) -> Lookups:
+        """What functions of this package look things up through, and change them with."""
+        return self._lookups
 
     def result(self, action_id: str) -> bytes | None:
         """Return the sealed result of an action, or None if there is none or it was erased."""

@@ -15,6 +15,7 @@ from sqlalchemy.pool import StaticPool
 from agentguard.errors import StoreError, StoreSchemaError, StoreUnavailableError, TamperedError
 from agentguard.store.append_only import (
     CHANGED_ROW_MUST,
+    DELETED_ROW_MUST,
     HEAD_GROWS,
     HEAD_SHRINKS,
     HEAD_STAYS,
@@ -108,7 +109,9 @@ class Sqlite:
             when = f"BEFORE UPDATE ON {table}" + (f" WHEN NOT coalesce({allowed}, 0)" if allowed else "")
             yield _trigger(f"{table}_no_update", when, is_append_only(table))
             if table not in MAY_BE_DELETED:
-                yield _trigger(f"{table}_no_delete", f"BEFORE DELETE ON {table}", is_append_only(table))
+                allowed = DELETED_ROW_MUST.get(table)
+                when = f"BEFORE DELETE ON {table}" + (f" WHEN NOT coalesce({allowed}, 0)" if allowed else "")
+                yield _trigger(f"{table}_no_delete", when, is_append_only(table))
         for table, condition in NEW_ROW_MUST.items():
             when = f"BEFORE INSERT ON {table} WHEN NOT coalesce({condition}, 0)"
             yield _trigger(f"{table}_in_order", when, takes_next_row_only(table))

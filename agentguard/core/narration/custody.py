@@ -67,8 +67,11 @@ def _legal_hold_lifted(body: dict[str, Any]) -> Told:
 
 def _purged(body: dict[str, Any]) -> Told:
     ranges = _listed(f"{first} to {last}" if last > first else str(first) for first, last in body["ranges"])
-    details = [*by(body), ("entries", f"{body['entries']}: {ranges}"), ("actions", str(body["actions"]))]
-    details += [("of", f"{name}: {number}") for name, number in sorted(body["by_action"].items())]
+    details = [*by(body), ("entries", f"{body['entries']}: {ranges}"), ("records", str(body["records"]))]
+    kept = body["kept_for"]
+    details += [
+        ("of", f"{name}: {number}, kept for {kept[name]}") for name, number in sorted(body["by_action"].items())
+    ]
     return Told("purged: the bodies of entries whose time is over are taken away", "deny", details)
 
 
