@@ -39,6 +39,7 @@ class Answer:
         say: Words for the customer from the policy, in `language`; empty if the policy has none.
         reasons: Why, the deciding ones first.
         entry: Position in the audit log of the last entry about it, or None where nothing was stored.
+        leaf: The hash of that entry: kept with the position, it finds a log that was rewritten (`guard.seals.kept`).
         replayed: True where the same key had been answered before.
     """
 
@@ -48,6 +49,7 @@ class Answer:
     language: str = ""
     reasons: tuple[Reason, ...] = ()
     entry: int | None = None
+    leaf: str = ""
     replayed: bool = False
 
     status: ClassVar[str] = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Unpack
 
 from agentguard.core.lifecycle import State
@@ -86,7 +87,7 @@ def resolve(parts: Parts, action_id: str, *, done: bool, result: Any = None, **p
         lambda transaction, permit: (permit, permit.together(transaction)),
     )
     if agreement.missing:
-        return recorded.with_entry(recorded.ended(record, replayed=True), agreement.entry)
+        return replace(recorded.ended(record, replayed=True), entry=agreement.entry, leaf="")
     outcome = Outcome(OutcomeKind.DONE if done else OutcomeKind.NOT_DONE, result, error="" if done else "resolved")
     said = permit.recorded(agreement)
     by, why = said.pop("by"), said.pop("why")

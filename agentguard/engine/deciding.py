@@ -149,7 +149,7 @@ class Deciding:
         if decision.requirements:
             confirming.use(transaction, self.ask, decision, written.pos)
         if not self.begin:
-            return recorded.ready(self.ask, decision, written.pos, lease)
+            return recorded.ready(self.ask, decision, written, lease)
         return undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written)
 
     def _amounts(self, decision: Decision) -> dict[str, tuple[str, int]]:
@@ -180,7 +180,7 @@ class Deciding:
         transaction.open_escalation(opened)
         if self.before is not None and carried(self.parts, transaction, self.before, opened, self.people):
             return Again.LOOK
-        return escalating.waiting(self.ask.action_id, self.ask.request.action, decision, opened, written.pos)
+        return escalating.waiting(self.ask.action_id, self.ask.request.action, decision, opened, written)
 
     def _denied(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer:
         fence = 0 if self.before is None else self.before.fence
@@ -201,7 +201,7 @@ class Deciding:
         written = self._record(
             transaction, evidence, decision, entry.Standing(State.DENIED, fence, 0), answer=answer, keep=not free
         )
-        return replace(answer, entry=written.pos)
+        return recorded.with_entry(answer, written)
 
     def _record(
         self,
@@ -245,7 +245,7 @@ class Deciding:
                 "attempt": standing.attempt,
                 "bundle": ask.plan.bundle_digest,
                 "decision_entry": written.pos,
-                "answer": recorded.answer_text(decision, answer, written.pos),
+                "answer": recorded.answer_text(decision, answer, written),
                 **changes,  # type: ignore[typeddict-item]
             }
             self._move(transaction, State(standing.state), moves)
@@ -274,6 +274,7 @@ class Deciding:
             action=self.ask.request.action,
             reasons=(reason,),
             entry=written.pos,
+            leaf=written.leaf,
             may_retry=True,
         )
 

@@ -21,7 +21,7 @@ from agentguard.engine.answers import Waiting, WaitsFor
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
 from agentguard.store import Reading, Transaction
-from agentguard.store.records import ActionRecord, EscalationRecord
+from agentguard.store.records import ActionRecord, EntryRef, EscalationRecord
 
 OPEN = "open"
 APPROVED = "approved"
@@ -147,7 +147,7 @@ def held(parts: Parts, plan: Plan, decision: Decision) -> dict[str, tuple[str, i
     }
 
 
-def waiting(action_id: str, action: str, decision: Decision, record: EscalationRecord, position: int) -> Waiting:
+def waiting(action_id: str, action: str, decision: Decision, record: EscalationRecord, written: EntryRef) -> Waiting:
     """Return the answer of an action that has just begun to wait."""
     return Waiting(
         decision_id=action_id,
@@ -155,7 +155,8 @@ def waiting(action_id: str, action: str, decision: Decision, record: EscalationR
         say=decision.say,
         language=decision.language,
         reasons=decision.reasons,
-        entry=position,
+        entry=written.pos,
+        leaf=written.leaf,
         escalations=waits(record),
     )
 
@@ -236,7 +237,7 @@ def waits_again(
         not_counted=not_counted,
     )
     written = transaction.append(body)
-    answer = recorded.changed_text(before, written.pos)
+    answer = recorded.changed_text(before, written)
     transaction.move(before.id, State.WAITING, before.fence, State.WAITING, answer=answer)
     return still_waiting(before, again)
 

@@ -56,7 +56,7 @@ def _passed_on(
     written = transaction.append(body)
     if record.state is not State.WAITING:
         return recorded.ended(record, replayed=True)
-    answer = recorded.changed_text(record, written.pos)
+    answer = recorded.changed_text(record, written)
     transaction.move(record.id, State.WAITING, record.fence, State.WAITING, escalation=following.id, answer=answer)
     return escalating.still_waiting(record, following)
 
@@ -108,7 +108,7 @@ def _deny(
     transaction.release(record.id)
     reasons = (reason, *recorded.reasons_of(recorded.kept(record)))
     # Without the words for the customer: they were true while it waited.
-    answer = recorded.document_text(reasons=reasons, entry_position=written.pos, amended=more.get("amended", ""))
+    answer = recorded.document_text(reasons=reasons, written=written, amended=more.get("amended", ""))
     transaction.move(record.id, record.state, record.fence, State.DENIED, answer=answer)
     ended = transaction.action(record.id)
     return recorded.ended(ended or record, replayed=False)

@@ -23,7 +23,7 @@ from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import AgentGuardError
 from agentguard.log import get_logger
 from agentguard.store import Transaction
-from agentguard.store.records import ActionRecord, Sealed
+from agentguard.store.records import ActionRecord, EntryRef, Sealed
 
 log = get_logger("finish")
 
@@ -146,7 +146,7 @@ class Finishing:
             transaction.post(record.id, account, unit, amount)
         if record.state is State.IN_DOUBT:
             free_what_waited(transaction, record)
-        answer = recorded.changed(record, written.pos, result_kept=self.report.result.kept, error="")
+        answer = recorded.changed(record, written, result_kept=self.report.result.kept, error="")
         transaction.move(
             record.id,
             record.state,
@@ -174,14 +174,14 @@ class Finishing:
             return self._late(transaction, record)
         written = transaction.append(self._entry(record, State.RELEASED, "released"))
         transaction.release(record.id)
-        return self._moved(transaction, record, State.RELEASED, written.pos)
+        return self._moved(transaction, record, State.RELEASED, written)
 
     def _doubt(self, transaction: Transaction, record: ActionRecord) -> Answer:
         written = transaction.append(self._entry(record, State.IN_DOUBT, "in_doubt"))
-        return self._moved(transaction, record, State.IN_DOUBT, written.pos)
+        return self._moved(transaction, record, State.IN_DOUBT, written)
 
-    def _moved(self, transaction: Transaction, record: ActionRecord, state: State, position: int) -> Answer:
-        answer = recorded.changed(record, position, error=self.report.outcome.error)
+    def _moved(self, transaction: Transaction, record: ActionRecord, state: State, written: EntryRef) -> Answer:
+        answer = recorded.changed(record, written, error=self.report.outcome.error)
         transaction.move(
             record.id, record.state, record.fence, state, answer=recorded.text_of(answer), lease_until=None
         )
@@ -193,8 +193,8 @@ class Finishing:
         body = self._entry(record, record.state, "late_report", alarm=alarm)
         written = transaction.append({**body, "reported_fence": self.begun.standing.fence})
         if record.state is State.EXECUTING:
-            return recorded.with_entry(InDoubt(**recorded.common(record)), written.pos)
-        return recorded.with_entry(recorded.ended(record, replayed=False), written.pos)
+            return recorded.with_entry(InDoubt(**recorded.common(record)), written)
+        return recorded.with_entry(recorded.ended(record, replayed=False), written)
 
     def _was_reported_done(self, transaction: Transaction, record: ActionRecord) -> bool:
         documents = (item.document for item in transaction.entries_of(record.id) if item.kind == "late_report")

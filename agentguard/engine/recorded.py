@@ -22,7 +22,7 @@ from agentguard.engine.parts import Parts
 from agentguard.errors import ClockError, NotFoundError, StoreUnavailableError
 from agentguard.log import get_logger
 from agentguard.store import Reading
-from agentguard.store.records import ActionRecord
+from agentguard.store.records import ActionRecord, EntryRef
 
 log = get_logger("guard")
 
@@ -61,13 +61,13 @@ def _actor_text(who: Actor) -> str:
     return canonical_bytes(entry.actor(who)).decode()
 
 
-def answer_text(decision: Decision, answer: Answer | None, position: int) -> str:
+def answer_text(decision: Decision, answer: Answer | None, written: EntryRef) -> str:
     """Return what to answer again under the same key, as canonical JSON."""
     return document_text(
         say=decision.heard,
         language=decision.language,
         reasons=decision.reasons,
-        entry_position=position,
+        written=written,
         problems=answer.problems if isinstance(answer, Denied) else (),
     )
 
@@ -75,7 +75,7 @@ def answer_text(decision: Decision, answer: Answer | None, position: int) -> str
 def document_text(
     *,
     reasons: Sequence[Reason],
-    entry_position: int,
+    written: EntryRef,
     say: str = "",
     language: str = "",
     problems: Sequence[str] = (),
@@ -99,7 +99,8 @@ def document_text(
             }
             for reason in reasons
         ],
-        "entry": entry_position,
+        "entry": written.pos,
+        "leaf": written.leaf,
         "problems": list(problems),
         "error": error,
         "result_kept": result_kept,
@@ -107,14 +108,14 @@ def document_text(
     return text_of({**document, "amended": amended} if amended else document)
 
 
-def changed_text(record: ActionRecord, position: int, **changes: Any) -> str:
+def changed_text(record: ActionRecord, written: EntryRef, **changes: Any) -> str:
     """Return a kept answer after one more entry."""
-    return text_of(changed(record, position, **changes))
+    return text_of(changed(record, written, **changes))
 
 
-def changed(record: ActionRecord, position: int, **changes: Any) -> dict[str, Any]:
+def changed(record: ActionRecord, written: EntryRef, **changes: Any) -> dict[str, Any]:
     """Return the kept part of a row's answer after one more entry."""
-    return {**kept(record), "entry": position, **changes}
+    return {**kept(record), "entry": written.pos, "leaf": written.leaf, **changes}
 
 
 def text_of(document: dict[str, Any]) -> str:
@@ -174,6 +175,7 @@ def _common(record: ActionRecord, document: dict[str, Any]) -> dict[str, Any]:
         "language": document.get("language", ""),
         "reasons": reasons_of(document),
         "entry": document.get("entry"),
+        "leaf": document.get("leaf", ""),
     }
 
 
@@ -208,7 +210,7 @@ def came_to(
             raise ValueError(state)
 
 
-def ready(asked: Ask, decision: Decision, position: int, until: datetime) -> Ready:
+def ready(asked: Ask, decision: Decision, written: EntryRef, until: datetime) -> Ready:
     """Return the answer of an action that is allowed and held, not begun."""
     return Ready(
         decision_id=asked.action_id,
@@ -216,7 +218,8 @@ def ready(asked: Ask, decision: Decision, position: int, until: datetime) -> Rea
         say=decision.heard,
         language=decision.language,
         reasons=decision.reasons,
-        entry=position,
+        entry=written.pos,
+        leaf=written.leaf,
         until=until,
     )
 
@@ -248,9 +251,9 @@ def refused_entry(
     )
 
 
-def with_entry(answer: Answer, position: int) -> Answer:
+def with_entry(answer: Answer, written: EntryRef) -> Answer:
     """Return an answer that names its entry."""
-    return replace(answer, entry=position)
+    return replace(answer, entry=written.pos, leaf=written.leaf)
 
 
 def not_now(action_id: str, action: str, cause: str) -> Unavailable:

@@ -159,7 +159,7 @@ def _write(parts: Parts, told: Told, transaction: Transaction) -> Recorded:
     freed = free(parts, transaction, row, lambda: told.values)
     body = _entry(parts, told, transaction, {"limits": limits, "freed": freed})
     written = transaction.append(body)
-    answer = recorded.document_text(reasons=(), entry_position=written.pos, result_kept=False)
+    answer = recorded.document_text(reasons=(), written=written, result_kept=False)
     transaction.open_action(replace(row, decision_entry=written.pos, answer=answer))
     remember(parts, transaction, row.id, asked.request, written.pos, moment)
     found = recorded_from(body, written.pos, replayed=False)

@@ -9,6 +9,7 @@ from inspect import iscoroutinefunction
 from typing import TypeVar, Unpack
 
 from agentguard.engine import powers, receipts
+from agentguard.engine.answers import Answer
 from agentguard.engine.machine import monotonic, sleep
 from agentguard.engine.origin import origin
 from agentguard.engine.parts import Parts
@@ -92,6 +93,7 @@ class Seals:
         self._signer = signer
         self._listening: list[Listening] = []
         self._loop: SealingLoop | None = None
+        self._log = ""
 
     @property
     def signs_here(self) -> bool:
@@ -173,12 +175,19 @@ class Seals:
         """
         return self._waited(position, within, lambda reading: receipts.proved(reading, position))
 
-    def kept(self, position: int) -> receipts.Kept:
+    def kept(self, about: Answer | int) -> receipts.Kept:
         """Return what names an entry for good, to be kept by a caller: log, position and leaf.
 
+        Args:
+            about: An answer, whose last entry it is and for which the database is not asked again; or a position.
+
         Raises:
-            NotFoundError: The log has no such entry.
+            NotFoundError: The log has no such entry, or nothing was stored about the answer.
         """
+        if isinstance(about, Answer) and about.entry is not None and about.leaf:
+            self._log = self._log or self._parts.store.read(lambda reading: reading.log_name())
+            return receipts.Kept(self._log, about.entry, about.leaf)
+        position = about.entry or 0 if isinstance(about, Answer) else about
         return self._parts.store.read(lambda reading: receipts.kept(reading, position))
 
     def check_receipt(self, text: str, keys: Sequence[VerifierKey] = ()) -> receipts.Checked:

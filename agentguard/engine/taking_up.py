@@ -164,7 +164,7 @@ def left_over(transaction: Transaction, record: ActionRecord, begun: Undertaking
         decision_entry=record.decision_entry,
     )
     written = transaction.append(body)
-    answer = recorded.changed_text(record, written.pos, error=error)
+    answer = recorded.changed_text(record, written, error=error)
     transaction.move(record.id, State.IN_DOUBT, record.fence, State.IN_DOUBT, answer=answer, lease_until=None)
     return recorded.ended(replace(record, answer=answer), replayed=False)
 

@@ -211,13 +211,12 @@ def refuse(parts: Parts, asked: Ask, transaction: Transaction) -> Answer | None:
         reasons = (Reason("action_unknown", request.action, Verdict.DENY),)
     written = transaction.append(recorded.refused_entry(parts, asked, reasons, None))
     problems = tuple(str(fault) for fault in asked.faults[:MAX_FAULTS]) if asked.plan.files else ()
-    kept = recorded.document_text(reasons=reasons, entry_position=written.pos, problems=problems)
+    kept = recorded.document_text(reasons=reasons, written=written, problems=problems)
     bundle = asked.plan.bundle_digest
     transaction.open_action(
         recorded.new_record(
             asked, "unprotected", state=State.DENIED, answer=kept, decision_entry=written.pos, bundle=bundle
         )
     )
-    return Denied(
-        decision_id=asked.action_id, action=request.action, reasons=reasons, entry=written.pos, problems=problems
-    )
+    denied = Denied(decision_id=asked.action_id, action=request.action, reasons=reasons, problems=problems)
+    return recorded.with_entry(denied, written)
