@@ -105,6 +105,7 @@ def show(
     output = Output()
     told = narrator(guard, guard.audit.of(entry.action_id) if entry.action_id else [entry])
     timeline.show_entry(output, told, entry, _standing(told, entry))
+    timeline.show_notes(output, guard, [entry.pos], entry.action_id)
 
 
 def document(entry: Entry) -> dict[str, Any]:

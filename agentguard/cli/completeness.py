@@ -17,7 +17,7 @@ from agentguard.cli.bookfile import FIELDS, UNITS, BookFile, Reading
 from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import DEFAULT_STORE, AsOption, JsonOption, StoreOption, login, open_reading
 from agentguard.cli.output import Output, print_json
-from agentguard.cli.spreadsheet import table_in
+from agentguard.cli.spreadsheet import require_new, table_in
 from agentguard.core.language.suggest import did_you_mean
 from agentguard.core.prose import moment
 from agentguard.engine.guard import Guard
@@ -64,6 +64,7 @@ def reconcile(
         None if until is None else moment_of(until),
         timedelta(minutes=slack),
     )
+    require_new(out)
     guard = open_reading(store)
     with Payments() as payments, _progress(quiet=json) as told:
         book = _kept(payments, file, how, told)

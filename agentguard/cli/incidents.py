@@ -24,7 +24,7 @@ from agentguard.cli.opened import (
     read_people,
 )
 from agentguard.cli.output import Output, print_json
-from agentguard.cli.spreadsheet import table_in
+from agentguard.cli.spreadsheet import require_new, table_in
 from agentguard.core.prose import moment
 from agentguard.engine.affected import Affected, Case, Suspect
 from agentguard.engine.guard import Guard
@@ -63,6 +63,7 @@ def affected(
 ) -> None:
     """List the actions that a policy, rule, model, agent or fact's source decided, and what to look at in each."""
     suspect = Suspect(policy, rule, model, agent, fact, source, verdict)
+    require_new(out)
     known = read_people(people, policies) if customers else None
     guard = open_reading(store, known)
     window: dict[str, Any] = {

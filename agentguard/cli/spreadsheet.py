@@ -25,6 +25,16 @@ class Table:
         self._writer.writerow([_cell(cell) for cell in cells])
 
 
+def require_new(path: Path | None) -> None:
+    """Refuse a file that is there already, before anything is done whose result would go there.
+
+    Raises:
+        UsageError: It is there.
+    """
+    if path is not None and path.exists():
+        raise UsageError(f"expected a file that is not there yet, got `{path}`; take another name")
+
+
 @contextmanager
 def table_in(path: Path, columns: Sequence[str]) -> Iterator[Table]:
     """Give a table that is written to a new file.
@@ -32,11 +42,10 @@ def table_in(path: Path, columns: Sequence[str]) -> Iterator[Table]:
     Raises:
         UsageError: The file is there already, or cannot be written.
     """
+    require_new(path)
     try:
         with path.open("x", encoding="utf-8", newline="") as file:
             yield Table(file, columns)
-    except FileExistsError as error:
-        raise UsageError(f"expected a file that is not there yet, got `{path}`; take another name") from error
     except OSError as error:
         raise UsageError(f"expected a file to write at `{path}`: {error.strerror or error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -24,6 +25,15 @@ def show(output: Output, guard: Guard, record: ActionRecord) -> None:
     for entry in entries:
         output.line()
         show_entry(output, told, entry)
+    show_notes(output, guard, [entry.pos for entry in entries], record.id)
+
+
+def show_notes(output: Output, guard: Guard, entries: Iterable[int], action_id: str | None) -> None:
+    """Print what was noted later about any of these entries, or their action."""
+    for note in guard.audit.notes(entries, [action_id] if action_id else []):
+        output.line()
+        output.line(f"incident {note.incident}, noted in entry {note.entry}", style="bold magenta")
+        output.pairs([("by", note.by), ("why", note.why)], indent=2)
 
 
 def show_entry(output: Output, narrator: Narrator, entry: Entry, more: Details | None = None) -> None:
