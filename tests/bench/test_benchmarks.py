@@ -30,9 +30,9 @@ def test_history_finds_every_edge_of_a_sliding_window_exact(tmp_path):
     assert compared > 20
 
 
-def test_audit_verifies_and_proves_a_copied_log_and_has_pymerkles_root(tmp_path):
-    parts = ("--only", "verifying", "proving", "tree")
+def test_audit_proves_entries_of_a_copied_log_and_has_pymerkles_root(tmp_path):
+    parts = ("--only", "proving", "tree")
     shown = run("audit", *parts, "--entries", "1200", "--proofs", "5", "--rounds", "1", "--json", folder=tmp_path)
     found = json.loads(shown)
-    assert found["verifying"]["entries"] == found["proving"]["entries"] > found["tree"]["entries"] / 2 > 1000
+    assert found["tree"]["entries"] == found["proving"]["entries"] > 1200
     assert 0 < found["proving"]["both p50"] <= found["proving"]["both p99"]
