@@ -94,6 +94,19 @@ def require_same(parts: Parts) -> None:
         log.warning("witness.unavailable", witness=name, reason=why)
 
 
+def look_again(parts: Parts) -> None:
+    """Ask the witnesses once more, while agents act; where one has another log, nothing is begun any more."""
+    if not parts.witnessing.witnesses or parts.witnessing.refusal:
+        return
+    try:
+        found = compared(parts.store, parts.witnessing, parts.waits.witness.total_seconds())
+    except AgentGuardError as error:
+        log.warning("witness.unavailable", witness="", reason=str(error))
+        return
+    for difference in found.differences:
+        parts.witnessing.refuse(difference.witness, difference.why)
+
+
 def compared(store: Store, witnessing: Witnessing, seconds: float) -> Comparison:
     """Ask every witness at once, and wait so many seconds at most, what it has of this log."""
     name, here, sealed = store.read(_standing)

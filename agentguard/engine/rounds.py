@@ -18,6 +18,7 @@ from typing import TypeVar
 from agentguard.core.lifecycle import State
 from agentguard.engine import escalating, pausing, recorded, worker
 from agentguard.engine.answers import Answer, InDoubt, Ready, Unavailable, Waiting
+from agentguard.engine.comparing import look_again
 from agentguard.engine.drive import drive
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import monotonic
@@ -182,7 +183,11 @@ class Rounds:
         """Go round in the background, if it is time again."""
         if monotonic() >= self._next and self._parts.waits.rounds is not None:
             self._put_off()
-            worker.start(self.start)
+            worker.start(self._next_round)
+
+    def _next_round(self) -> None:
+        look_again(self._parts)
+        self.start()
 
     def stop(self) -> None:
         """Take up nothing any more; what is under way goes on."""

@@ -10,6 +10,7 @@ from typing import TypeVar, Unpack
 
 from agentguard.engine import powers, receipts
 from agentguard.engine.answers import Answer
+from agentguard.engine.comparing import require_same
 from agentguard.engine.machine import monotonic, sleep
 from agentguard.engine.origin import origin
 from agentguard.engine.parts import Parts
@@ -252,6 +253,7 @@ class Seals:
                     "expected a key to seal with, got none; give `signer=`, name a key file in AGENTGUARD_SIGNING_KEY, "
                     "or let `agentguard audit seal --key FILE` do it elsewhere"
                 )
+            require_same(self._parts)  # what was put back is not signed a second time under the same name
             sealing = found if isinstance(found, Sealing) else Sealing(found)
             sealer = Sealer(self._parts.store, sealing.signer, self._tenant)
             self._loop = SealingLoop(self._parts.store, sealing, sealer, self._took)

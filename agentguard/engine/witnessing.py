@@ -224,7 +224,8 @@ class Witnessing:
             try:
                 self._seen_to(store.read(_size_seen))
             except AgentGuardError as error:
-                log.warning("witness.unavailable", witness="", error=error.code, reason=str(error))
+                if not store.is_closed:
+                    log.warning("guard.unavailable", error=error.code, reason=str(error))
             now = monotonic()
             with self._lock:
                 late = [waiting for waiting in self._waiting if waiting.until <= now]

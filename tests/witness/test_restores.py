@@ -104,6 +104,7 @@ def test_an_older_database_refuses_to_act_until_two_people_record_the_restore(co
     assert body["witnessed"]["file:shop.checkpoint"]["note"] == note
     assert (body["origin"], body["by"], body["with"][0]["by"]) == (done.origin, "tom", "maria")
     assert isinstance(act(late, "k-5")[0], Done)
+    assert late.guard.audit.verify().ok
     late.guard.close()
     assert path.read_text().startswith(f"{done.origin}\n"), "the witness follows it under its new name"
     assert path.with_name("shop.checkpoint.0").read_text() == note

@@ -51,6 +51,13 @@ def _clock_confirmed(body: dict[str, Any]) -> Told:
     return Told("the clock is relied on again", "allow", [*by(body), *times, ("doubt", body["doubt"])])
 
 
+def _restored(body: dict[str, Any]) -> Told:
+    details = [*by(body), ("before", body["continues"]), ("entries here", str(body["here"]))]
+    details += [("lost", f"up to {body['lost']} entries")] if body["lost"] is not None else []
+    details += [(f"witness {name}", item["why"]) for name, item in body["witnessed"].items()]
+    return Told(f"a backup was restored; the log goes on as {body['origin']}", "deny", details)
+
+
 def _schema_upgraded(body: dict[str, Any]) -> Told:
     return Told(f"tables brought from schema {body['from']} to {body['to']}", "", by(body))
 
@@ -73,6 +80,7 @@ TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
     "halted": _halted,
     "resumed": _resumed,
     "clock_confirmed": _clock_confirmed,
+    "restored": _restored,
     "schema_upgraded": _schema_upgraded,
     "power_refused": _power_refused,
     **{f"{power}_asked": partial(_asked, power) for power in POWERS},

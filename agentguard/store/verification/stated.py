@@ -153,6 +153,8 @@ def _seen(
         return []
     found: dict[str, int] = {}
     for _, _, witness, line in lines:
+        if not line:  # it keeps checkpoints and signs nothing, as a file does
+            continue
         try:
             signed = witnessed(Note(note.text, (Signature.read(line),)), trust.witnesses)
         except (NoteError, UnverifiedError) as error:
