@@ -33,7 +33,12 @@ UNCHECKED = "unchecked"
 """Who the people are could not be told, and a stop was let through all the same."""
 
 _AT_ONCE = "halt"
-_ENDED_BY = {"resume": ("halted", "resumed"), "activate": ("activated",), "purge": ("purged",)}
+_ENDED_BY = {
+    "resume": ("halted", "resumed"),
+    "activate": ("activated",),
+    "purge": ("purged",),
+    "change_key": ("key_introduced",),
+}
 """Kinds of entries after which earlier askings for a power count no more."""
 
 
