@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select
 
 from agentguard.errors import NoteError, UnverifiedError
-from agentguard.evidence.keys import VerifierKey
 from agentguard.evidence.note import read_note, verified
 from agentguard.evidence.tombstone import Tombstone, leaves_digest
 from agentguard.store.reading import Reading
 from agentguard.store.statement import Statement
-from agentguard.store.tables import EntryRow
-from agentguard.store.tombstones import tombstones
+from agentguard.store.tables import SELDOM, EntryRow
 from agentguard.store.verification.agreement import said_by
 from agentguard.store.verification.finding import Findings
 from agentguard.store.verification.trust import Trust
+
+PURGED = "purged"
+Range = tuple[int, int]
 
 _entry = EntryRow.__table__
 _LEAVES = Statement(
@@ -27,50 +29,62 @@ _LEAVES = Statement(
 )
 
 
-def check_purged(reading: Reading, purged: Sequence[tuple[int, int]], trust: Trust, findings: Findings) -> int:
-    """Return how many entries were rightly purged, and report the others."""
-    if not purged:
-        return 0
-    signed = sorted(_signed(reading, trust))
+def check_purged(reading: Reading, purged: Sequence[Range], trust: Trust, findings: Findings) -> int:
+    """Return how many entries were rightly purged, and report the others.
+
+    Args:
+        reading: One consistent view.
+        purged: First and last positions of the entries without a body, in order.
+        trust: Whose signatures count.
+        findings: Told what is wrong.
+    """
+    buried = sorted(_buried(reading, trust, findings)) if purged else []
     count = 0
     for first, last in purged:
-        for start, end in _uncovered(first, last, signed):
-            words = f"expected a signed tombstone over entries {start} to {end}, whose bodies are gone, got none"
-            findings.holds_until(start - 1)
-            findings.report(start, "tombstone", words)
-            count -= end - start + 1
-        count += last - first + 1
+        pos = first
+        while pos <= last:
+            number = bisect_right(buried, (pos, last + 1)) - 1
+            end = buried[number][1] if number >= 0 else 0
+            if end < pos:
+                following = buried[number + 1][0] if number + 1 < len(buried) else last + 1
+                _report(findings, pos, min(last, following - 1))
+                pos = following
+            else:
+                count += min(end, last) - pos + 1
+                pos = end + 1
     return count
 
 
-def _signed(reading: Reading, trust: Trust) -> Iterator[tuple[int, int]]:
-    """Yield the stretches over which an entry has a tombstone that a key of the log signed, leaf for leaf."""
-    for position in dict.fromkeys(entry for _, _, entry in tombstones(reading)):
-        found = reading.entry(position)
-        said = None if found is None else said_by(found.body)
-        stone = None if said is None else _opened(said.get("tombstone"), trust.keys_at(position))
-        if stone is None or stone.log != trust.log or stone.ranges[-1][1] >= position:
+def _report(findings: Findings, first: int, last: int) -> None:
+    gone = f"entry {first}, whose body is" if first == last else f"entries {first} to {last}, whose bodies are"
+    words = f"expected a tombstone that the log's key signed over {gone} gone, got none: it was taken away"
+    findings.report_entry(first, first - 1, "tombstone", words)
+
+
+def _buried(reading: Reading, trust: Trust, findings: Findings) -> list[Range]:
+    """Return the positions under tombstones that are in order, and report those that are not."""
+    found: list[Range] = []
+    query = select(_entry.c.pos, _entry.c.body).where(_entry.c.kind == PURGED, SELDOM).order_by(_entry.c.pos)
+    for row in reading.rows(query):
+        body = said_by(bytes(row["body"])) or {}
+        try:
+            note = read_note(str(body.get("tombstone", "")))
+            verified(note, trust.keys_at(row["pos"]))
+            stone = Tombstone.read(note.text)
+        except (NoteError, UnverifiedError) as error:
+            findings.report(row["pos"], "tombstone", f"expected a tombstone that the log's key signed: {error}")
             continue
-        leaves = (bytes.fromhex(leaf) for pair in stone.ranges for (leaf,) in reading.found(_LEAVES, *pair))
-        if leaves_digest(leaves) == stone.leaves:
-            yield from stone.ranges
+        if stone.log != trust.log or stone.ranges[-1][1] >= row["pos"] or _leaves(reading, stone) != stone.leaves:
+            words = "expected a tombstone over the leaves that are still there, got one over others"
+            findings.report(row["pos"], "tombstone", words)
+            continue
+        found += stone.ranges
+    return found
 
 
-def _opened(note: object, keys: Sequence[VerifierKey]) -> Tombstone | None:
+def _leaves(reading: Reading, stone: Tombstone) -> bytes:
+    leaves = (leaf for first, last in stone.ranges for (leaf,) in reading.found(_LEAVES, first, last))
     try:
-        read = read_note(str(note))
-        return Tombstone.read(read.text) if verified(read, keys) else None
-    except (NoteError, UnverifiedError):
-        return None
-
-
-def _uncovered(first: int, last: int, signed: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield what of a stretch no tombstone covers."""
-    for start, end in signed:
-        if end < first or start > last:
-            continue
-        if start > first:
-            yield first, start - 1
-        first = end + 1
-    if first <= last:
-        yield first, last
+        return leaves_digest(bytes.fromhex(leaf) for leaf in leaves)
+    except ValueError:
+        return b""  # what is no leaf is reported where it stands
