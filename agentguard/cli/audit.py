@@ -157,7 +157,7 @@ def _standing(narrator: Narrator, entry: Entry) -> Details:
     body = entry.document
     about: Details = []
     if entry.action_id:
-        about = [("action", body["action"]), ("who", narrator.who(body)), ("action id", entry.action_id)]
+        about = [("action", body.get("action", "–")), ("who", narrator.who(body)), ("action id", entry.action_id)]
     return [
         *about,
         ("in the log", f"stream {entry.stream}, number {entry.seq}"),
@@ -177,6 +177,8 @@ def _cause(body: dict[str, Any]) -> str:
 
 def _what(kind: str, body: dict[str, Any]) -> str:
     """Return an entry in a word or two: a decision's verdict, or that people lifted it, a vote, or the entry's kind."""
+    if body.get("purged"):
+        return f"{kind}, purged"
     if kind == "voted":
         return "voted yes" if body["vote"]["approve"] else "voted no"
     if kind != "decided":

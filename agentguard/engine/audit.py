@@ -22,6 +22,7 @@ from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.export import EVERYTHING, WITHIN, Exported, Wanted, export
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
+from agentguard.engine.seals import Seals
 from agentguard.errors import NotFoundError, UsageError
 from agentguard.evidence.keys import VerifierKey
 from agentguard.store import Reading
@@ -82,8 +83,9 @@ class Explained:
 class Audit:
     """The audit log of one guard's store."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, seals: Seals) -> None:
         self._parts = parts
+        self._seals = seals
 
     def list(
         self,
@@ -245,7 +247,7 @@ class Audit:
             PowerRefusedError: Personal values are asked for, and this person may not see them.
             TamperedError: The log is not the one that was signed, or a policy text is missing: nothing is written.
         """
-        return export(self._parts, self.list, wanted, Path(path), tenant, within, **person)
+        return export(self._parts, self.list, self._seals, wanted, Path(path), tenant, within, **person)
 
     def reconcile(
         self,
@@ -296,6 +298,8 @@ class Audit:
         found = self.show(position)
         if found.kind != "decided":
             raise UsageError(f"expected an entry of kind `decided`, got entry {position} of kind `{found.kind}`")
+        if found.is_purged:
+            raise UsageError(f"expected an entry whose text is there, got {position}, which was purged in its time")
         return found
 
     def _rebuilt(self, found: Entry) -> Rebuilt:

@@ -82,7 +82,7 @@ def _before(parts: Parts, reading: Reading, asked: Ask) -> Confirmation | None:
     key = {"key": parts.keyed_value(asked.request.key)}
     position = reading.settled(asked.request.tenant, _YES, key, None)
     found = None if position is None else reading.entry(position)
-    if found is None:
+    if found is None or found.is_purged:
         return None
     if found.document["request_digest"] != asked.digest:
         raise KeyConflictError(

@@ -70,7 +70,7 @@ def contest(
 
     def work(transaction: Transaction) -> Contested:
         """Write the contest down and open its escalation, unless that was done before."""
-        action = recorded.found(transaction, action_id)
+        action = recorded.whole(transaction, action_id)
         parts.require_keys(transaction)
         before = _before(transaction, action, digest, key)
         if before is not None:
@@ -136,6 +136,8 @@ def _who_saw(reading: Reading, action: ActionRecord) -> Iterator[str]:
     current: ActionRecord | None = action
     while current is not None:
         for item in reading.entries_of(current.id):
+            if item.is_purged:
+                continue
             body = item.document
             if item.kind in ("voted", "viewed") and body["escalation"] not in contests:
                 yield body["vote"]["voter"] if item.kind == "voted" else body["voter"]

@@ -93,7 +93,7 @@ def statistics_of(reading: Reading, tenant: str | None, since: datetime | None) 
     voters: dict[str, _Tally] = {}
     for entry in _votes(reading, since):
         body = entry.document
-        if body["escalation"] in opened:
+        if not entry.is_purged and body["escalation"] in opened:
             voters.setdefault(body["vote"]["voter"], _Tally()).add(_how(body), entry.at - opened[body["escalation"]])
     return Statistics(
         since,

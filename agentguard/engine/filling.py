@@ -107,6 +107,9 @@ class _Filling:
 
     def _movements(self, item: Entry) -> Iterator[tuple[str, str, Movement]]:
         """Yield what one action that was done comes to, by unit and account."""
+        if item.is_purged:
+            self._miss(item)
+            return
         body = item.document
         limits = tuple((planned, gap) for planned, gap in self.of(body["action"]) if item.pos > gap.after)
         if not limits:
@@ -120,6 +123,12 @@ class _Filling:
             yield need.unit, account, Movement(at, need.amount, body["action_id"])
         self._record(decided, "posted", counted_now)
 
+    def _miss(self, item: Entry) -> None:
+        """Report what was done and purged since as not countable: how much it was is gone."""
+        record = self.transaction.action(item.action_id or "")
+        for _, gap in () if record is None else self.of(record.action):
+            gap.uncounted += item.pos > gap.after
+
     def give_back(self) -> None:
         """Give back what was undone, when all that was done, or is under way, is counted."""
         for item in self._done() if self.freeing else ():
@@ -128,7 +137,7 @@ class _Filling:
     def _give_back(self, item: Entry) -> None:
         """Give back on the new accounts what an action of the past gave back: once more on an old one does nothing."""
         body = item.document
-        if body["action"] not in self.freeing:
+        if item.is_purged or body["action"] not in self.freeing:
             return
         record = self.transaction.action(body["action_id"])
         if record is None or record.relates_to is None:

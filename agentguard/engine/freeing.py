@@ -122,6 +122,8 @@ def _accounts(
     for entry in transaction.entries_of(original.id):
         if entry.kind not in _COUNTING or (entry.kind == "decided" and entry.pos != original.decision_entry):
             continue
+        if entry.is_purged:
+            continue  # what cannot be told to be free stays counted
         body = entry.document
         try:
             plan = parts.force.plan(parts.force.bundle(transaction, body["bundle"]), original.action)

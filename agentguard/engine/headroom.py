@@ -92,6 +92,8 @@ def headrooms(parts: Parts, decisions: int = RECENT) -> tuple[Headroom, ...]:
         found: dict[tuple[str, str], Headroom] = {}
         bundle = parts.force.in_force(reading)
         for entry in itertools.islice(_newest(reading), decisions):
+            if entry.is_purged:
+                continue
             plan = parts.force.plan(bundle, entry.document["action"])
             for account, headroom in _of_entry(parts, reading, plan, entry):
                 found.setdefault((headroom.limit, account), headroom)

@@ -59,7 +59,7 @@ def letter(
         UsageError: There is no such language, nobody decided it here, or the customer was erased.
         StoreUnavailableError: The keys are not at hand.
     """
-    action = recorded.found(reading, action_id)
+    action = recorded.whole(reading, action_id)
     parts.require_keys(reading)
     if action.on_behalf_of and parts.vault.customer_of(action.on_behalf_of) is None:
         raise UsageError(f"expected a customer to write to, got action `{action_id}`, whose customer was erased")

@@ -19,7 +19,7 @@ from agentguard.core.request import Actor
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable
 from agentguard.engine.asking import Ask, raw_text
 from agentguard.engine.parts import Parts
-from agentguard.errors import ClockError, NotFoundError, StoreUnavailableError
+from agentguard.errors import ClockError, NotFoundError, StoreUnavailableError, UsageError
 from agentguard.log import get_logger
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, EntryRef
@@ -154,6 +154,19 @@ def found(reading: Reading, action_id: object) -> ActionRecord:
     record = reading.action(action_id) if isinstance(action_id, str) else None
     if record is None:
         raise not_found(action_id)
+    return record
+
+
+def whole(reading: Reading, action_id: object) -> ActionRecord:
+    """Return an action whose record is still there.
+
+    Raises:
+        NotFoundError: None has this id.
+        UsageError: Its record was purged.
+    """
+    record = found(reading, action_id)
+    if kept(record).get("purged"):
+        raise UsageError(f"expected an action whose record is there, got `{record.id}`, which was purged in its time")
     return record
 
 

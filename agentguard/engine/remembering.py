@@ -67,6 +67,8 @@ def remember_before(parts: Parts, transaction: Transaction, bundle: Bundle) -> d
     if missing and transaction.digest_in_force() is not None:
         parts.require_keys(transaction)
         for item in _done_after(transaction, min(missing.values())):
+            if item.is_purged:
+                continue  # what it was is gone; a requirement that asks for it is not met
             action = item.document["action"]
             names = frozenset(name for (of, name), after in missing.items() if of == action and item.pos > after)
             if names:

@@ -77,7 +77,7 @@ def _doubt(parts: Parts, reading: Reading, target: str) -> str:
         missing = f"no policy in force has an action `{name}`"
     elif kind == "agent":
         newest = reading.entries(0, RECENT, EntryFilter(kind="decided"), newest_first=True)
-        known = {str(entry.document["actor"]["id"]) for entry in newest}
+        known = {str(entry.document["actor"]["id"]) for entry in newest if not entry.is_purged}
         missing = f"none of the newest {RECENT:,} decisions is about an agent `{name}`"
     else:
         return ""

@@ -55,7 +55,7 @@ def tell(
 
     def work(transaction: Transaction) -> Telling:
         """Write down what the customer was told, unless that was done before."""
-        action = recorded.found(transaction, action_id)
+        action = recorded.whole(transaction, action_id)
         parts.require_keys(transaction)
         before = _before(transaction, action, digest, key)
         if before is not None:

@@ -137,7 +137,7 @@ def test_a_purged_key_never_acts_again_and_limits_keep_their_count(opened):
     at.clock.advance(3 * YEAR)
     purge(at)
     again = settled(at, amount="50.00")
-    assert (again.status, again.decision_id, len(at.paid)) == ("already_done", answer.decision_id, 1)
+    assert (again.status, again.replayed, again.decision_id, len(at.paid)) == ("done", True, answer.decision_id, 1)
     assert at.usage(answer) == before
     assert settled(at, key="k-2", amount="51.00").status != "done"  # for ever: 100 on the order
 
@@ -208,7 +208,7 @@ def test_everything_that_reads_records_copes_with_purged_ones(opened):
     ):
         with pytest.raises(UsageError, match="purged"):
             refused()
-    assert at.guard.check(identity).status == "already_done"
+    assert at.guard.check(identity).replayed
     at.guard.limits()
     at.guard.halt("agent:bot", **WHO)
     assert at.guard.recover() == []
