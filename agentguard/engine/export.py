@@ -108,13 +108,21 @@ class Exported:
 
 
 def export(
-    parts: Parts, listed: Listed, wanted: Wanted, path: Path, tenant: str, within: timedelta, **person: Unpack[Person]
+    parts: Parts,
+    listed: Listed,
+    sealing: Seals,
+    wanted: Wanted,
+    path: Path,
+    tenant: str,
+    within: timedelta,
+    **person: Unpack[Person],
 ) -> Exported:
     """Write an evidence pack, and record it.
 
     Args:
         parts: The store, the vault and the people.
         listed: Lists entries, as `guard.audit.list` does.
+        sealing: The seals of the log, as `guard.seals`.
         wanted: Which entries.
         path: A file that is not there yet.
         tenant: Whose log the record of it stands in.
@@ -133,8 +141,7 @@ def export(
     entries = _chosen(parts, listed, wanted)
     last = entries[-1].pos
     if wanted.size is None and parts.store.read(key_of_log) is not None:
-        parts.witnessing.seal_now()
-        Seals(parts, tenant, None).covering(last, within)
+        _await_seal(sealing, last, within)
     opened = parts.store.read(lambda reading: _opened(parts, reading, entries)) if wanted.personal else {}
     _record_look(parts, wanted, entries, opened, tenant, person)
     query = _query(parts, wanted, tenant)
@@ -156,6 +163,13 @@ def export(
     finally:
         unfinished.unlink(missing_ok=True)
     return Exported(path, digest(data), len(entries), last, packed.seal, entry.pos)
+
+
+def _await_seal(sealing: Seals, last: int, within: timedelta) -> None:
+    """See to it that a checkpoint covers an entry, at once where this guard has the key; else wait for somebody's."""
+    if sealing.covering(last) is None and sealing.signs_here:
+        sealing.seal()
+    sealing.covering(last, within)
 
 
 def _chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
