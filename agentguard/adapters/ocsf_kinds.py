@@ -141,6 +141,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "restored": Kind(_UPDATE, Disposition.RESTORED, _HIGH, alert=True),
         "exported": Kind(_READ, Disposition.ALLOWED, _LOW),
         "personal_read": Kind(_READ, Disposition.ALLOWED, _LOW),
+        "erasing": Kind(_DELETE, Disposition.ALLOWED, _LOW, _OPEN),
         "erased": Kind(_DELETE, Disposition.DELETED, _LOW),
         "erasure_deferred": Kind(_DELETE, Disposition.DELAYED, _LOW, _OPEN),
         "legal_hold_set": Kind(_CREATE, Disposition.ALLOWED, _LOW),

@@ -21,7 +21,8 @@ NAMES = (
     "before", "escalation", "escalation_state", "decision_entry", "relates_to", "external_reference", "outcome",
     "alarm", "by", "by_kind", "authenticated", "power", "refused", "missing", "source", "happened_at", "target",
     "was_halted", "channel", "event", "attempts", "voter", "from", "to", "undone_by", "late", "confirmation",
-    "incident", "entries", "sha256", "purged", "origin", "witnessed", "lost", "size", "root", "key_id",
+    "incident", "entries", "sha256", "purged", "origin", "continues", "here", "lost", "stolen",
+    "review", "how", "decided", "should", "severity",
 )  # fmt: skip
 """What is told as it stands, where it is a name, a number or yes or no."""
 

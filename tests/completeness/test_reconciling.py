@@ -9,6 +9,7 @@ from agentguard.core.narration.narrator import Narrator
 from agentguard.engine.reconciling import CODES
 from agentguard.store import Store
 from tests.completeness.conftest import guard_of, line
+from tests.project.tree import ROOT
 
 
 @pytest.fixture
@@ -29,7 +30,11 @@ def test_books_that_say_what_the_record_says_differ_only_in_what_is_in_doubt(sho
     said = compare(shop.lines())
     assert said.code == 1
     assert said.found == sorted(about_doubts(shop))
-    assert (said.json["matched"], said.json["payments"], said.json["actions"]) == (3, 4, 5)  # the first was begun before it was paid
+    assert (said.json["matched"], said.json["payments"], said.json["actions"]) == (
+        3,
+        4,
+        5,
+    )  # the first was begun before it was paid
     details = {item["payment"] or item["action_id"]: item["detail"] for item in said.json["findings"]}
     assert details == {
         "re_3": "the provider says that it was paid",
@@ -252,3 +257,9 @@ def test_people_read_what_differs_and_what_it_means(shop, command):
     assert said.code == 1
     assert CODES["in_doubt"] in said.out
     assert shop.ids["lost"] in said.out
+
+
+def test_every_finding_stands_in_the_manual():
+    for page in ("codes.md", "reconciliation.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert [code for code in CODES if f"| `{code}` |" not in text] == []

@@ -9,6 +9,7 @@ import rfc8785
 
 from agentguard.adapters.ocsf import ocsf_event
 from agentguard.adapters.ocsf_kinds import KINDS
+from agentguard.core.narration.narrator import Narrator
 from agentguard.store.records import Entry
 from tests.project.tree import PACKAGE
 from tests.siem.ocsf_walk import problems
@@ -57,6 +58,7 @@ def kinds_in_the_code():
 def test_every_kind_that_the_code_writes_means_something_in_ocsf():
     assert sorted(set(kinds_in_the_code()) - KINDS.keys()) == []
     assert len(set(kinds_in_the_code())) > 15
+    assert sorted(set(Narrator((), lambda _: None, str).kinds) - KINDS.keys()) == []
 
 
 @pytest.mark.parametrize(
