@@ -349,9 +349,8 @@ class Checked:
         rows = [COLUMNS, *(row_of(entry.pos, entry.leaf.hex(), entry.body) for entry in self.entries.values())]
         same_table = "".join(map(csv_line, rows)).encode() == self.pack.read("entries.csv")
         self.expect(same_table, "entries.csv: it does not say what the entries say")
-        return (
-            f"{len(self.entries)} entries are in the log, each at its place, none left out in {stretches(self.entries)}"
-        )
+        where = f"{stretches(self.entries)} (of a stretch none is left out)"
+        return f"{len(self.entries)} entries are in the log, each at its place: {where}"
 
     def chains(self) -> str:
         """Check what entries say of the log and of each other: its name, their times, order and predecessors."""

@@ -140,7 +140,7 @@ def test_an_entry_left_out_with_its_proof_shows_as_a_gap_and_as_another_count(fi
         zipped(tmp_path / "b.zip", {**left, "manifest.json": verify.canonical(manifest)}, consistent=True)
     )
     assert code == 0, "a pack may leave out what it likes, and what it has is in the log all the same"
-    assert f"none left out in {lines[0]['pos']}, {lines[2]['pos']}-" in said
+    assert f"each at its place: {lines[0]['pos']}, {lines[2]['pos']}-" in said
 
 
 def test_another_policy_text_under_the_same_name_is_found(files, tmp_path, check):
