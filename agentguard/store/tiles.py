@@ -78,11 +78,9 @@ class StoredTree:
             raise TamperedError(f"expected the leaves of hash {index} of level {level} in the log, got fewer entries")
         return nodes[upward][offset >> upward]
 
-    def made(self, level: int, number: int) -> Tile | None:
-        """Return a tile, as what lies below it says where it is not stored, or None while it is not full."""
+    def made(self, level: int, number: int) -> Tile:
+        """Return a full tile, as what lies below it says where it is not stored."""
         nodes = self._nodes(level, number)
-        if len(nodes[0]) < WIDTH:
-            return None
         return Tile(level, number, b"".join(nodes[0]), nodes[HEIGHT][0])
 
     def _worked_out(self, level: int, number: int) -> list[list[bytes]]:
@@ -152,10 +150,10 @@ def missing_tiles(
     while full := below >> HEIGHT:
         newest = reading.found(_NEWEST, level)
         first = newest[0][0] + 1 if newest else 0
-        tiles = (tree.made(level, number) for number in range(first, min(full, first + most - len(made))))
-        made.extend(tile for tile in tiles if tile is not None)
-        if first < full:
-            break  # the level above is made of what is stored of this one
+        end = min(full, first + most - len(made))
+        made.extend(tree.made(level, number) for number in range(first, end))
+        if end < full:
+            break  # the level above is made of the whole of this one
         level, below = level + 1, full
     return made
 

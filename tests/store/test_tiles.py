@@ -73,7 +73,17 @@ def test_tiles_of_tiles_are_right_at_every_height(store, monkeypatch):
     fill(store, 611)
     check_everything(store)
     stored = tile_all(store, most=70)
+    assert store.read(missing_tiles) == []
     assert [sum(1 for level, _ in stored if level == wanted) for wanted in range(5)] == [152, 38, 9, 2, 0]
+    check_everything(store)
+
+
+def test_what_a_new_tile_completes_above_it_comes_with_it(store, monkeypatch):
+    monkeypatch.setattr(tiles_module, "HEIGHT", 2)
+    monkeypatch.setattr(tiles_module, "WIDTH", 4)
+    fill(store, 64)
+    found = [(tile.level, tile.number) for tile in store.read(missing_tiles)]
+    assert found == [*((0, number) for number in range(16)), *((1, number) for number in range(4)), (2, 0)]
     check_everything(store)
 
 
