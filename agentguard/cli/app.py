@@ -50,6 +50,8 @@ app: typer.Typer = typer.Typer(
 app.add_typer(policies.app, name="policy")
 audit.app.command("stream")(streams.stream)
 audit.app.command("erase")(privacy.erase)
+audit.app.command("about")(privacy.about)
+audit.app.command("purge")(retention.purge)
 audit.app.add_typer(retention.holds, name="legal-hold")
 audit.app.command("restored")(witness_restored.restored)
 audit.app.command("keygen")(keys.keygen)

@@ -21,10 +21,13 @@ from agentguard.cli.opened import (
     read_people,
 )
 from agentguard.cli.output import Output, print_json
+from agentguard.core.packet import WIDTH
+from agentguard.core.prose import printable
 from agentguard.engine.erasing import Erasure
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person, more_people
 from agentguard.errors import NotFoundError, UsageError
+from agentguard.evidence.keys import Signer
 
 CustomerOption = Annotated[str, typer.Option("--customer", help="The customer, by id or pseudonym.")]
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's records; all when left out.")]
@@ -32,7 +35,13 @@ WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the recor
 
 
 def opened(
-    store: str, people: Path | None, policies: Path, as_: str | None, why: str, what: str = "every look and change"
+    store: str,
+    people: Path | None,
+    policies: Path,
+    as_: str | None,
+    why: str,
+    what: str = "every look and change",
+    signer: Signer | None = None,
 ) -> tuple[Guard, Person]:
     """Return a guard over a store, and who does something with it and why.
 
@@ -43,7 +52,7 @@ def opened(
         raise UsageError(f"expected --why: {what} has a reason in the record")
     known = read_people(people, policies)
     by, authenticated = operator(known, as_)
-    return open_reading(store, known), {"by": by, "why": why, "authenticated": authenticated}
+    return open_reading(store, known, signer=signer), {"by": by, "why": why, "authenticated": authenticated}
 
 
 def looked_up(
@@ -55,6 +64,28 @@ def looked_up(
         guard.privacy.find(customer, where=where, **person)
     except NotFoundError:
         return
+
+
+def about(
+    customer: CustomerOption,
+    why: WhyOption = "",
+    tenant: TenantOption = None,
+    as_: AsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a customer's copy of everything that is recorded about them; that it was made is recorded."""
+    guard, person = opened(store, people, policies, as_, why)
+    found = guard.privacy.about(customer, tenant=tenant, **person)
+    if json:
+        print_json([item.as_json() for item in found])
+        return
+    output = Output()
+    for item in found:
+        for line in printable(item.as_text(min(output.console.width, WIDTH))).splitlines():
+            output.line(line, style="bold" if line.isupper() else "")
 
 
 def erase(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,9 +23,45 @@ from agentguard.cli.output import Output, print_json
 from agentguard.cli.privacy import TenantOption, WhyOption, opened
 from agentguard.core.narration.custody import scope_words
 from agentguard.core.prose import moment
+from agentguard.engine.signing import VARIABLE, SigningKeyFile
 from agentguard.store.legal_holds import LegalHold
 
 holds = typer.Typer(help="What must be neither purged nor erased, who says so and why.", no_args_is_help=True)
+
+
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Purge nothing; show what would go.")] = False,
+    key: Annotated[
+        Path | None, typer.Option("--key", envvar=VARIABLE, help="The private key that signs the log.")
+    ] = None,
+    why: WhyOption = "",
+    as_: AsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take away the text of records whose time is over, under a signed tombstone; it may be ended and run again."""
+    if dry_run:
+        found = open_reading(store).retention.due()
+    else:
+        signer = None if key is None else SigningKeyFile(key)
+        guard, person = opened(store, people, policies, as_, why, signer=signer)
+        found = guard.retention.purge(**person)
+        guard.close()
+    if json:
+        print_json({**asdict(found), "positions": list(found.positions), "dry_run": dry_run})
+        return
+    output = Output()
+    verb = "would be purged" if dry_run else "purged"
+    output.line(f"{verb}: {found.records} records of {found.entries} entries" if found else "nothing is over")
+    for name, number in sorted(found.by_action.items()):
+        output.line(f"  {name}: {number}")
+    stays = [(f"{found.held} are under legal hold", found.held), (f"{found.needed} are still needed", found.needed)]
+    stays += [(f"nobody says how long {name} is kept: {number}", number) for name, number in found.unsaid.items()]
+    for words, number in stays:
+        if number:
+            output.line(f"stays: {words}", style="dim")
 
 
 @holds.command("set")

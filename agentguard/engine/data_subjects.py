@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from agentguard.engine import erasing
+from agentguard.engine.about import About, about
 from agentguard.engine.erasing import Erasure
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
@@ -54,6 +55,16 @@ class Privacy:
         subject = self._parts.store.read(lambda reading: subjects(self._parts, reading, pseudonym))[0]
         personal_read(self._parts, Look(where, (pseudonym,), (IDENTITY,), subject.tenant), **person)
         return self._parts.vault.customer_of(pseudonym)
+
+    def about(self, customer: str, *, tenant: str | None = None, **person: Unpack[Person]) -> tuple[About, ...]:
+        """Return everything that is recorded about a customer, one copy for each tenant; it is recorded first.
+
+        Raises:
+            NotFoundError: No record is about this customer.
+            PowerRefusedError: This person may not read what is personal.
+            StoreUnavailableError: The keys are not those of this database.
+        """
+        return about(self._parts, customer, tenant, **person)
 
     def erase(self, customer: str, *, tenant: str | None = None, **person: Unpack[Person]) -> tuple[Erasure, ...]:
         """Destroy what identifies a customer and opens their personal values, for each tenant whose records know them.

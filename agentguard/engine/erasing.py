@@ -19,7 +19,7 @@ from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.subjects import Subject, actions_of, subjects
 from agentguard.store import Reading, Transaction, forgetting, legal_holds
 from agentguard.store.legal_holds import Matter
-from agentguard.store.records import EntryFilter
+from agentguard.store.records import Entry, EntryFilter
 
 BEGUN, DONE, DEFERRED = "erasing", "erased", "erasure_deferred"
 _PAGE = 100
@@ -107,7 +107,7 @@ def _entry(kind: str, subject: Subject, permit: Permit, **more: Any) -> dict[str
     return {**about, **permit.recorded(), **more}
 
 
-def _last(reading: Reading, subject: Subject) -> Any:
+def _last(reading: Reading, subject: Subject) -> Entry | None:
     """Return the last entry that says an erasure of this customer began or was done."""
     found = [
         item
@@ -158,15 +158,16 @@ def _forgotten(parts: Parts, subject: Subject, until: int) -> tuple[int, int, in
 
 
 def _forget_confirmations(transaction: Transaction, subject: Subject, until: int) -> int:
-    names = {digest for body in confirmations(transaction, subject, until) for digest in forgetting.sealed_names(body)}
+    said = (item.document for item in confirmations(transaction, subject, until))
+    names = {digest for body in said for digest in forgetting.sealed_names(body)}
     return forgetting.forget_sealed(transaction, names)
 
 
-def confirmations(reading: Reading, subject: Subject, until: int | None = None) -> Iterator[dict[str, Any]]:
-    """Yield what entries say of each yes of a customer: they stand beside their actions, and not under them."""
+def confirmations(reading: Reading, subject: Subject, until: int | None = None) -> Iterator[Entry]:
+    """Yield the entries of each yes of a customer: they stand beside their actions, and not under them."""
     after = 0
     while page := reading.entries(after, 500, EntryFilter(stream=subject.tenant, kind=confirming.KIND)):
         for item in page:
-            if (until is None or item.pos < until) and item.document["on_behalf_of"] == subject.pseudonym:
-                yield item.document
+            if (until is None or item.pos < until) and item.document.get("on_behalf_of") == subject.pseudonym:
+                yield item
         after = page[-1].pos

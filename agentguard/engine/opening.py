@@ -42,6 +42,8 @@ def opened(parts: Parts, reading: Reading, item: Entry) -> Opened:
     """
     parts.require_keys(reading)
     body = item.document
+    if item.is_purged:
+        return Opened(body, (), ())
     opening = _Opening(unsealer(parts, reading, item.action_id or body.get("confirmation", "")), item.kind)
     document = {name: opening.value(name, value) for name, value in body.items()}
     return Opened(document, tuple(opening.places), tuple(opening.erased))

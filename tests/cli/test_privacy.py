@@ -45,3 +45,22 @@ def test_a_hold_on_what_is_not_there_is_no_hold(shop, command):
         said = command("audit", "legal-hold", "set", *words, "--why", "case 12")
         assert (said.code, said.out) == (2, "")
     assert "cus_nobody" not in command("audit", "legal-hold", "set", "--customer", "cus_nobody", "--why", "x").err
+
+
+def test_a_copy_for_the_customer_is_written_and_recorded(shop, command):
+    assert command("audit", "about", "--customer", "cus_9999").code == 2
+    said = command("audit", "about", "--customer", "cus_9999", *WHO)
+    assert (said.code, "cus_9999" in said.out, "Not yours." in said.out) == (0, True, True)
+    assert command("audit", "about", "--customer", "cus_9999", *WHO, "--json").json[0]["customer"] == "cus_9999"
+    assert {look["where"] for look in kinds(command, "personal_read")} == {"subject access"}
+
+
+def test_a_purge_says_what_stays_and_needs_a_key(shop, command, monkeypatch):
+    said = command("audit", "purge", "--dry-run")
+    assert (said.code, "nothing is over" in said.out) == (0, True)
+    assert "nobody says how long refund.issue is kept" in said.out
+    assert command("audit", "purge", "--dry-run", "--json").json["records"] == 0
+    said = command("audit", "purge", *WHO)
+    assert (said.code, "a key to sign the tombstone" in said.err) == (2, True)
+    assert command("audit", "keygen", "seal.key").code == 0
+    assert command("audit", "purge", "--key", "seal.key", *WHO).code == 0
