@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, insert, or_, select, update
+from sqlalchemy import Select, or_, select, update
 
 from agentguard.core.digest import canonical_bytes
 from agentguard.core.reviews import Case
 from agentguard.store.evidence_tables import ReviewRow
 from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.reading import LARGEST_PAGE, Reading
+from agentguard.store.statement import inserting
 from agentguard.store.tables import ActionRow
 from agentguard.store.transaction import Transaction
 
 _review = ReviewRow.__table__
 _action = ActionRow.__table__
+
+_INSERT = inserting(_review)
 
 WAITING = "waiting"
 JUDGED = "judged"
@@ -26,18 +29,10 @@ STATES = (WAITING, JUDGED)
 
 def add(transaction: Transaction, case: Case) -> None:
     """Add a case; its entry has to be appended in the same transaction."""
-    values = {
-        "id": case.id,
-        "policy": case.policy,
-        "action_id": case.action_id,
-        "entry": case.entry,
-        "stratum": canonical_bytes(list(case.stratum)).decode(),
-        "week": case.period,
-        "how": case.how,
-        "verdict": case.verdict,
-        "drawn_us": to_microseconds(case.drawn_at),
-    }
-    transaction.write(insert(_review).values(values))
+    stratum = canonical_bytes(list(case.stratum)).decode()
+    about = case.id, case.policy, case.action_id, case.entry, stratum, case.period, case.how, case.verdict
+    # With what else the transaction comes to: a statement of its own would write all of that before its time.
+    transaction._layer.add(_INSERT, (*about, to_microseconds(case.drawn_at)))  # noqa: SLF001
 
 
 def judge(transaction: Transaction, case_id: str, verdict: str) -> None:
