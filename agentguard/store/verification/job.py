@@ -47,7 +47,7 @@ class Actions:
     """The actions after an id up to another one: their rows, and what their entries say."""
 
     after: str
-    last: str | None
+    last: str
 
     def do(self, reading: Reading, known: Known) -> Done:  # noqa: ARG002 -- what entries refer to was looked up before
         """Check them."""

@@ -17,6 +17,7 @@ from agentguard.store.verification.crew import Crew, how_many
 from agentguard.store.verification.finding import Findings
 from agentguard.store.verification.job import Actions, Entries, Job, Ledger
 from agentguard.store.verification.joining import Joined
+from agentguard.store.verification.merging import LAST as LAST_ID
 from agentguard.store.verification.outside import check_lost, read_outside
 from agentguard.store.verification.result import Kept, Verification
 from agentguard.store.verification.stated import Stated
@@ -126,7 +127,7 @@ def _jobs(outset: _Outset) -> Iterator[Job]:
         after = last
     yield Ledger()  # the longest part, which the others are done beside
     for number, first in enumerate(outset.bounds):
-        yield Actions(first, outset.bounds[number + 1] if number + 1 < len(outset.bounds) else None)
+        yield Actions(first, outset.bounds[number + 1] if number + 1 < len(outset.bounds) else LAST_ID)
 
 
 def _end(reading: Reading, outset: _Outset) -> Verification:
