@@ -1,4 +1,4 @@
-"""Entries about the records themselves, in words: who looked, who was erased, what is held, what was purged."""
+"""Entries about the records themselves, in words: who looked, what was taken out or erased, held or purged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from agentguard.core.narration.told import Details, Told, by
-from agentguard.core.prose import moment
+from agentguard.core.prose import inline, moment
 
 _MOST_NAMED = 10
 _IN_THE_WAY = {"legal_hold": "a legal hold", "under_way": "something that is under way"}
@@ -75,7 +75,20 @@ def _purged(body: dict[str, Any]) -> Told:
     return Told("purged: the bodies of entries whose time is over are taken away", "deny", details)
 
 
+def _exported(body: dict[str, Any]) -> Told:
+    checkpoint = body["checkpoint"]
+    details = [
+        *by(body),
+        ("asked for", inline(body["query"]) or "everything"),
+        ("entries", f"{body['entries']} of {checkpoint['size']}"),
+        ("personal", "in the clear" if body["personal"] else "closed"),
+        ("SHA-256", body["sha256"]),
+    ]
+    return Told("an evidence pack was taken out", "", details)
+
+
 TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
+    "exported": _exported,
     "personal_read": _personal_read,
     "erasing": _erasing,
     "erased": _erased,

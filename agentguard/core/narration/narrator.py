@@ -47,6 +47,7 @@ class Narrator:
         customer: Callable[[str], str],
     ) -> None:
         self._bundle, self._customer = bundle, customer
+        self._places_of: dict[str, tuple[Mapping[str, Place], str]] = {}
         self._accounts: dict[str, tuple[str, str]] = {}
         for body in bodies:
             for check in _checks(body):
@@ -125,10 +126,12 @@ class Narrator:
     def _places(self, bundle: str) -> tuple[Mapping[str, Place], str]:
         if not bundle:
             return {}, ""
-        try:
-            return places_of(self._bundle(bundle)), ""
-        except TamperedError as error:
-            return {}, f"the texts cannot be shown: {error}"
+        if bundle not in self._places_of:
+            try:
+                self._places_of[bundle] = places_of(self._bundle(bundle)), ""
+            except TamperedError as error:
+                self._places_of[bundle] = {}, f"the texts cannot be shown: {error}"
+        return self._places_of[bundle]
 
     def place(self, bundle: str, source: str) -> Place | None:
         """Return where a rule, limit or requirement of a bundle stands; None if that cannot be told."""
