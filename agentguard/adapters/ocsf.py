@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,11 +19,13 @@ from agentguard.adapters.ocsf_kinds import (
     BLOCKED,
     DELAYED,
     DENIED,
+    DIFFERS,
     KINDS,
     REJECTED,
     UNKNOWN,
     Activity,
     Kind,
+    Severity,
 )
 from agentguard.core.digest import canonical_bytes, time_text
 from agentguard.engine import machine
@@ -93,7 +96,7 @@ def attested(log: str, position: int, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def kind_of(told: Mapping[str, Any]) -> Kind:
-    """Return what an entry is in OCSF, by its kind and, of decisions and votes, by what they say."""
+    """Return what an entry is in OCSF, by its kind and, where that decides it, by what it says."""
     match told["kind"]:
         case _ if told.get("purged") is True:
             return UNKNOWN  # what it said is gone
@@ -101,6 +104,10 @@ def kind_of(told: Mapping[str, Any]) -> Kind:
             return APPROVED if told.get("approved") else _VERDICTS.get(told["verdict"], UNKNOWN)
         case "voted" if "vote" in told:
             return APPROVED if told["vote"].get("approve") else REJECTED
+        case "reconciled" if told.get("findings"):
+            return DIFFERS
+        case known if told.get("alarm") is True:
+            return replace(KINDS.get(known, UNKNOWN), severity=Severity.HIGH, alert=True)
         case known:
             return KINDS.get(known, UNKNOWN)
 

@@ -85,6 +85,8 @@ DELAYED = Kind(_CREATE, Disposition.DELAYED, _LOW)
 BLOCKED = Kind(_CREATE, Disposition.BLOCKED, _LOW, _FAILED)
 APPROVED = Kind(_UPDATE, Disposition.APPROVED)
 REJECTED = Kind(_UPDATE, Disposition.REJECTED, _LOW, _FAILED)
+DIFFERS = Kind(_READ, Disposition.ALERT, _HIGH, _FAILED, alert=True)
+"""What books are that say something else than the record."""
 UNKNOWN = Kind(Activity.OTHER, Disposition.LOGGED, status=_OPEN)
 """What an entry is whose kind this version does not know, or whose text was purged."""
 

@@ -6,6 +6,7 @@ is on record, and so is what came of it; somebody has to look at each case, and 
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from agentguard.errors import UsageError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
 
+DECISIONS = ("decided", "refused")
+"""Kinds of entries that answer a request: by rules, or before any rule was asked."""
 _PAGE = 500
 
 REMEDIES: Mapping[State, str] = MappingProxyType(
@@ -154,8 +157,8 @@ def affected(
         amount: The argument that is the amount, where an action has several; without it such an action has none here.
     """
     total, customers = Affected(), set[str]()
-    filters = EntryFilter(kind="decided", since=since, until=until)
-    for entry in _entries(reading, filters):
+    found = (_entries(reading, EntryFilter(kind=kind, since=since, until=until)) for kind in DECISIONS)
+    for entry in heapq.merge(*found, key=lambda item: item.pos):
         if not entry.body or not suspect.decided(entry.document) or entry.action_id is None:
             continue
         entries = reading.entries_of(entry.action_id)
@@ -184,7 +187,7 @@ def _first(entries: tuple[Entry, ...], suspect: Suspect, since: datetime | None)
     return next(
         item.pos
         for item in entries
-        if item.kind == "decided" and item.body and (since is None or item.at >= since)
+        if item.kind in DECISIONS and item.body and (since is None or item.at >= since)
         if suspect.decided(item.document)
     )
 

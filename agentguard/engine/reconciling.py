@@ -28,6 +28,7 @@ UNKNOWN_PAYMENT = "payment_without_intent"
 NO_PAYMENT = "intent_without_payment"
 OTHER_AMOUNT = "amount_differs"
 TWICE = "paid_twice"
+SHARED = "one_payment_for_two"
 NOT_BEGUN = "paid_and_not_allowed"
 RELEASED = "paid_and_released"
 IN_DOUBT = "in_doubt"
@@ -38,6 +39,7 @@ CODES: Mapping[str, str] = {
     NO_PAYMENT: "the record says that it was done, and the provider has no such payment",
     OTHER_AMOUNT: "the provider paid another amount than the record says",
     TWICE: "the provider paid more than once for one action",
+    SHARED: "two actions on record name the same payment",
     NOT_BEGUN: "the provider paid for an action that was denied, or was not begun",
     RELEASED: "the provider paid, and the record says that nothing happened",
     IN_DOUBT: "nobody knows yet whether it was done; the provider's books say",
@@ -264,19 +266,23 @@ def _compare(expected: _Expected, payments: Payments, tally: _Tally, slack: time
     """Compare one action with its payments."""
     record = expected.record
     references = [record.external_reference] if record.external_reference else []
-    found = payments.of(record.id, references, expected.intents)
+    of_it = payments.of(record.id, references, expected.intents)
+    found = [payment for payment, _ in of_it]
     inside = tally.window.has(expected.at)
     if record.state in BEGUN and inside:
         tally.numbers["actions"] += 1
     if not found and record.state not in BEGUN:
         return
     about = Finding("", expected.at, action_id=record.id, action=record.action, recorded=_text(expected.amount))
-    seen = [payment for payment in found if tally.window.has(payment.at)]
+    seen = [payment for payment, before in of_it if not before and tally.window.has(payment.at)]
     tally.numbers["payments"] += len(seen)
     tally.numbers["pending"] += sum(payment.status not in (DONE, NOT_DONE) for payment in seen)
     for payment in found:
         if payment.intent and payment.intent not in expected.intents:
             tally.found(_with(about, OTHER_INTENT, payment, f"intent {payment.intent}"))
+    for payment, before in of_it:
+        if before and payment.status != NOT_DONE:
+            tally.found(_with(about, SHARED, payment, f"found for {before} already"))
     paid = [payment for payment in found if payment.status != NOT_DONE]
     if inside and _is_doubtful(record, tally.window):
         _doubtful(about, found, tally)

@@ -7,11 +7,11 @@ in memory.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from agentguard.store.moment import from_microseconds, to_microseconds
 
@@ -48,7 +48,7 @@ _TYPES = (
     "line INTEGER PRIMARY KEY, id TEXT, at_us INTEGER, currency TEXT, amount INTEGER, status TEXT, key TEXT, "
     "intent TEXT"
 )
-_FIND = {name: f"SELECT {_COLUMNS} FROM payment WHERE {name} = ?" for name in ("id", "key", "intent")}  # noqa: S608
+_FIND = {name: f"SELECT {_COLUMNS}, found FROM payment WHERE {name} = ?" for name in ("id", "key", "intent")}  # noqa: S608
 
 
 class Payments:
@@ -60,7 +60,7 @@ class Payments:
             "PRAGMA journal_mode = OFF",
             "PRAGMA synchronous = OFF",
             "PRAGMA cache_size = -4096",
-            f"CREATE TABLE payment ({_TYPES}, found INTEGER DEFAULT 0) STRICT",
+            f"CREATE TABLE payment ({_TYPES}, found TEXT DEFAULT '') STRICT",
             "CREATE INDEX payment_id ON payment (id)",
             "CREATE INDEX payment_key ON payment (key) WHERE key <> ''",
             "CREATE INDEX payment_intent ON payment (intent) WHERE intent <> ''",
@@ -104,19 +104,21 @@ class Payments:
         """Return how many there are."""
         return int(self._connection.execute("SELECT count(*) FROM payment").fetchone()[0])
 
-    def of(self, action_id: str, references: Collection[str], intents: Collection[str]) -> list[Payment]:
-        """Return the payments of an action, by line; they count as found from then on."""
+    def of(self, action_id: str, references: Collection[str], intents: Collection[str]) -> list[tuple[Payment, str]]:
+        """Return the payments of an action by line, each with the action that it was found for before, if one was."""
         wanted = [("key", action_id), *(("id", item) for item in references), *(("intent", item) for item in intents)]
         rows = {row[0]: row for name, value in wanted for row in self._connection.execute(_FIND[name], (value,))}
-        self._connection.executemany("UPDATE payment SET found = 1 WHERE line = ?", [(line,) for line in rows])
-        return [_payment(rows[line]) for line in sorted(rows)]
+        self._connection.executemany(
+            "UPDATE payment SET found = ? WHERE line = ?", [(action_id, line) for line in rows]
+        )
+        return [(_payment(row), found) for *row, found in (rows[line] for line in sorted(rows))]
 
     def of_nobody(self) -> Iterator[Payment]:
         """Yield the payments that no action was found for, by line."""
-        for row in self._connection.execute(f"SELECT {_COLUMNS} FROM payment WHERE found = 0 ORDER BY line"):  # noqa: S608
+        for row in self._connection.execute(f"SELECT {_COLUMNS} FROM payment WHERE found = '' ORDER BY line"):  # noqa: S608
             yield _payment(row)
 
 
-def _payment(row: tuple[int, str, int, str, int, str, str, str]) -> Payment:
+def _payment(row: Sequence[Any]) -> Payment:
     line, name, at_us, currency, amount, status, key, intent = row
     return Payment(line, name, from_microseconds(at_us), currency, amount, status, key, intent)

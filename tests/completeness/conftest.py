@@ -51,8 +51,8 @@ def line(name, amount, key="", intent="", status="succeeded", at=None):
     return dict(zip(HEADER, values, strict=True))
 
 
-def guard_of(folder, booked):
-    guard = Guard(folder / "policies", store=f"sqlite:///{folder}/shop.db", activate=True)
+def guard_of(folder, booked, store=None):
+    guard = Guard(folder / "policies", store=store or f"sqlite:///{folder}/shop.db", activate=True)
 
     @guard.fact("order")
     def order(order_id: str) -> dict:
@@ -62,7 +62,7 @@ def guard_of(folder, booked):
         "refund.issue",
         effect=Idempotent(ttl=timedelta(hours=24)),
         reference=lambda receipt: receipt["id"],
-        settles=lambda receipt: {"amount": receipt["amount"]},
+        settles=lambda receipt: {"amount": Money.parse(receipt["amount"])},
     )
     def issue(
         order_id: str, amount: Money, *, key: str, intent: str | None = None, email: str | None = None

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from agentguard.store import Store
+from tests.completeness.conftest import guard_of
 
 
 def cases(said):
@@ -31,6 +32,16 @@ def cases(said):
 )
 def test_whom_it_touched_is_found_by_what_decided(shop, command, words, keys):
     assert cases(command("audit", "affected", *words, "--json")) == sorted(shop.ids[key] for key in keys)
+
+
+def test_whoever_was_refused_before_any_rule_was_asked_is_touched_too(shop, command):
+    guard = guard_of(shop.folder, [])
+    asked = {"agent": "another", "on_behalf_of": "cus_8812", "context": {"conversation": "c"}}
+    refused = guard.run("refund.issue", {"order_id": "A", "amount": "NaN"}, key="nan", **asked)
+    guard.close()
+    said = command("audit", "affected", "--agent", "another", "--json")
+    assert cases(said) == [refused.decision_id]
+    assert said.json["states"] == {"denied": 1}
 
 
 def test_a_source_is_suspect_for_any_fact_or_for_one(shop, command):

@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentguard.core.narration.narrator import Narrator
-from agentguard.engine.reconciling import CODES
+from agentguard.engine.affected import Suspect
+from agentguard.engine.reconciling import CODES, About
 from agentguard.store import Store
+from agentguard.store.payments import Payment, Payments
+from tests.cli import shop as shops
 from tests.completeness.conftest import guard_of, line
 from tests.project.tree import ROOT
 
@@ -263,3 +266,48 @@ def test_every_finding_stands_in_the_manual():
     for page in ("codes.md", "reconciliation.md"):
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
         assert [code for code in CODES if f"| `{code}` |" not in text] == []
+
+
+def test_two_actions_that_name_one_payment_are_found(shop, compare):
+    now = datetime.now(UTC)
+    guard = guard_of(shop.folder, [])
+    guard.start(recover=False)
+    deed = {"by": "tom", "source": "desk", "happened_at": now, "key": "d-1", "external_reference": "re_1"}
+    guard.record("refund.issue", {"order_id": "A", "amount": "40.00"}, on_behalf_of="cus_8812", **deed)
+    guard.close()
+    said = compare([*shop.lines(), line("re_later", "1.00", at=now + timedelta(minutes=1))])
+    assert ("one_payment_for_two", "re_1") in said.found
+    assert said.json["payments"] == 5
+
+
+def test_what_people_did_and_told_of_is_on_record(shop, compare):
+    now = datetime.now(UTC)
+    guard = guard_of(shop.folder, [])
+    guard.start(recover=False)
+    deed = {"by": "tom", "source": "desk", "happened_at": now, "key": "d-1", "external_reference": "re_desk"}
+    guard.record("refund.issue", {"order_id": "A", "amount": "5.00"}, on_behalf_of="cus_8812", **deed)
+    guard.close()
+    said = compare([*shop.lines(), line("re_desk", "5.00", at=now)])
+    assert said.found == sorted(about_doubts(shop))
+    assert said.json["matched"] == 4
+
+
+def test_books_and_record_are_compared_and_incidents_found_on_both_engines(address, tmp_path):
+    shops.write_files(tmp_path)
+    booked = []
+    guard = guard_of(tmp_path, booked, address)
+    asked = {"agent": "bot", "on_behalf_of": "cus_8812", "context": {"conversation": "c"}}
+    first = guard.run("refund.issue", {"order_id": "A", "amount": "40.00"}, key="1", **asked)
+    guard.run("refund.issue", {"order_id": "A", "amount": "30.00"}, key="2", **asked)
+    paid = [Payment(2, "re_1", datetime.now(UTC), "USD", 4000, key=first.decision_id)]
+    with Payments() as payments:
+        payments.add(paid)
+        window = About(since=datetime(2020, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC))
+        done = guard.audit.reconcile(payments, window)
+    assert dict(done.counts) == {"intent_without_payment": 1}
+    cases = []
+    total = guard.audit.affected(Suspect(policy="refunds@1"), cases.append)
+    assert (total.actions, [case.amount for case in cases]) == (2, ["40.00 USD", "30.00 USD"])
+    guard.audit.note("INC-1", [first.decision_id], by="maria", why="looked", authenticated="os_login")
+    assert [note.incident for note in guard.audit.notes(actions=[first.decision_id])] == ["INC-1"]
+    assert guard.audit.verify().ok

@@ -82,6 +82,16 @@ def test_a_vote_is_its_voter_s_and_a_no_is_a_rejection(approve, disposition):
     assert found["actor"]["user"] == {"type": "User", "type_id": 1, "uid": "maria"}
 
 
+def test_books_that_differ_and_an_effect_that_nobody_expected_are_alerts():
+    assert event("reconciled", findings={})["is_alert"] is False
+    differs = event("reconciled", findings={"payment_without_intent": 2})
+    assert (differs["is_alert"], differs["severity"]) == (True, "High")
+    assert differs["unmapped"]["findings"] == {"payment_without_intent": 2}
+    assert event("settled", alarm=False)["is_alert"] is False
+    late = event("settled", alarm=True)
+    assert (late["is_alert"], late["severity"], problems(late)) == (True, "High", [])
+
+
 def test_the_policy_of_the_reason_that_decided_is_named_first():
     policies = {name: {"version": 2, "digest": name[0] * 64} for name in ("caps", "refunds")}
     reasons = [{"code": "rule_matched", "source": "refunds/theirs"}]
