@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +15,7 @@ from agentguard.cli.output import Output, verdict_text
 from agentguard.core.calendar import DAY_END, Calendar, Hours
 from agentguard.core.policy import Contest, Guarantee, Limit, Policy, Requirement, Route, Rule, Template, Then
 from agentguard.core.prose import span
+from agentguard.core.reviews import Sampling
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PLAIN = (
@@ -48,6 +50,9 @@ def show(output: Output, policy: Policy) -> None:
     _print_part(output, "has to happen first", _with_words(required))
     _print_part(output, "who decides", ((item.id, _route_text(item)) for item in policy.routes.values()))
     _print_part(output, "a denial may be contested", [] if policy.contest is None else [_contest_text(policy.contest)])
+    _print_part(
+        output, "looked at afterwards", [] if policy.review is None else [("share", review_text(policy.review))]
+    )
     _print_part(output, "promises", ((item.id, _guarantee_text(item)) for item in policy.guarantees))
 
 
@@ -70,6 +75,7 @@ def document(policy: Policy) -> dict[str, Any]:
         "limits": {item.id: limit_text(policy, item) for item in policy.limits},
         "requires": {item.id: _requirement_text(policy, item) for item in policy.requires},
         "escalations": {item.id: _route_text(item) for item in policy.routes.values()},
+        "review": None if policy.review is None else review_text(policy.review),
         "contest": None if policy.contest is None else ": ".join(_contest_text(policy.contest)),
         "guarantees": {item.id: _guarantee_text(item) for item in policy.guarantees},
     }
@@ -180,6 +186,14 @@ def _contest_text(item: Contest) -> tuple[str, str]:
     hours = f" of {item.within.calendar}" if item.within is not None and item.within.calendar else ""
     within = f", and they have {span(item.within.duration.total_seconds())}{hours}" if item.within is not None else ""
     return item.to, f"within {span(item.open_for.total_seconds())}, by people who have not seen the case{within}"
+
+
+def review_text(item: Sampling) -> str:
+    """Return what people look at afterwards as a sentence."""
+    share = f"{Decimal(item.share) / 1_000:f} % of what is decided without a person"
+    least = f", at least {item.least} a {item.period}" if item.least else ""
+    kinds = f" for each {' and '.join(item.by)}" if item.by and least else f", told by {' and '.join(item.by)}"
+    return f"{share}{least}{kinds if item.by else ''}"
 
 
 def _guarantee_text(item: Guarantee) -> str:

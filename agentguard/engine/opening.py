@@ -9,13 +9,20 @@ from typing import Any
 from agentguard.core.entry import place_of
 from agentguard.core.prose import ERASED
 from agentguard.core.reader import Unseal
-from agentguard.engine import confirming, contesting, told
+from agentguard.core.reviews import REVIEWED
+from agentguard.engine import confirming, contesting, judging, told
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
 from agentguard.store import Reading
 from agentguard.store.records import Entry
 
-_WORDS = {told.TOLD: told.PLACE, confirming.KIND: confirming.PLACE, contesting.CONTESTED: contesting.PLACE}
+_WORDS = {
+    told.TOLD: ("words", told.PLACE),
+    confirming.KIND: ("words", confirming.PLACE),
+    contesting.CONTESTED: ("words", contesting.PLACE),
+    REVIEWED: ("note", judging.PLACE),
+}
+"""By kind of entry: the key under which sealed words stand, and the place they are sealed for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,9 @@ class _Opening:
             return {key: self._plain(place_of("context", key), inner) for key, inner in value.items()}
         if name == "facts" and isinstance(value, Mapping):
             return {key: self._fact(key, inner) for key, inner in value.items()}
-        if name == "words" and self.kind in _WORDS:
-            return self._plain(_WORDS[self.kind], value)
+        key, place = _WORDS.get(self.kind, ("", ""))
+        if name == key:
+            return self._plain(place, value)
         return value
 
     def _fact(self, name: str, fact: Any) -> Any:
