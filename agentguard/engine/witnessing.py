@@ -26,6 +26,8 @@ from agentguard.errors import (
     WitnessUnavailableError,
 )
 from agentguard.evidence.checkpoint import Checkpoint
+from agentguard.evidence.cosignature import witnessed
+from agentguard.evidence.keys import VerifierKey
 from agentguard.evidence.note import read_note
 from agentguard.evidence.tree import consistency_proof
 from agentguard.log import get_logger
@@ -222,7 +224,7 @@ class Witnessing:
         """Look at what others write down, as long as somebody waits."""
         while True:
             try:
-                self._seen_to(store.read(_size_seen))
+                self._seen_to(store.read(partial(_size_seen, keys=self._keys())))
             except AgentGuardError as error:
                 if not store.is_closed:
                     log.warning("guard.unavailable", error=error.code, reason=str(error))
@@ -237,6 +239,12 @@ class Witnessing:
             if not self._watching:
                 return
             self._stopping.wait(LOOK_AGAIN)
+
+    def _keys(self) -> list[VerifierKey]:
+        """Return the keys by which what others wrote down is told; none where some witness signs nothing."""
+        keys = [getattr(witness, "key", None) for witness in self.witnesses]
+        known = [key for key in keys if isinstance(key, VerifierKey)]
+        return known if len(known) == len(keys) else []
 
     def _seen_to(self, size: int) -> None:
         with self._lock:
@@ -273,9 +281,11 @@ def _kept(transaction: Transaction, checkpoint: Checkpoint, witness: str, line: 
     add_cosignature(transaction, checkpoint.origin, checkpoint.size, witness, line)
 
 
-def _size_seen(reading: Reading) -> int:
+def _size_seen(reading: Reading, keys: Sequence[VerifierKey]) -> int:
     found = newest_witnessed(reading, origin(reading))
-    return 0 if found is None else found.size
+    if found is None or (keys and not witnessed(read_note(found.note), keys)):
+        return 0
+    return found.size
 
 
 def _nobody_seals() -> None:

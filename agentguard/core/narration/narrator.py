@@ -106,6 +106,7 @@ class Narrator:
             *(("requires", f"{name}: {_met(entry)}") for name, entry in body["requirements"].items()),
             *(("vote", vote_text(vote)) for vote in body["votes"]),
             *self._waits(body),
+            *([("witness", "one has to see this before the tool is called")] if body.get("witness") else []),
             *_said(body),
             *_shadow(body),
             ("policies", ", ".join(f"{name} version {item['version']}" for name, item in body["policies"].items())),
