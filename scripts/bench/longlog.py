@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from governed import CUSTOMERS, Shop
 from multiply import multiply
 
+from agentguard.engine.sealing import Sealer
 from agentguard.evidence.keys import SigningKey
 from agentguard.store import Store
 from agentguard.store.verification import verify
@@ -25,6 +27,7 @@ from agentguard.store.verification import verify
 KEY = SigningKey("bench.example/log", bytes(range(32)))
 ENTRIES_OF_AN_ACTION = 2
 MOST_RUN = 8 * CUSTOMERS
+WHOSE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def long_log(path: Path, entries: int) -> int:
@@ -37,15 +40,15 @@ def long_log(path: Path, entries: int) -> int:
             shop.meet(runner)
     shop.guard.close()
     multiply(path, math.ceil(entries / (rounds * CUSTOMERS * ENTRIES_OF_AN_ACTION)))
-    shop = Shop(url, signer=KEY)
-    sealed = shop.guard.seals.seal()
-    shop.guard.close()
+    store = Store.open(url)
+    sealed = Sealer(store, KEY, "default").seal()
+    store.close()
     assert sealed is not None
     return sealed.size
 
 
 def verified(path: Path) -> dict[str, float]:
-    """Verify a log in a process of its own: entries, seconds, and megabytes of all processes at their largest."""
+    """Verify a log in a process of its own: entries, seconds, those of processors, and megabytes at their largest."""
     done = subprocess.run([sys.executable, __file__, str(path)], stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -60,13 +63,16 @@ def main() -> None:
             peaks[process] = max(_peak(process), peaks.get(process, 0))
 
     store = Store.open(f"sqlite:///{sys.argv[1]}")
+    spent = sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, WHOSE))
     began = time.perf_counter()
     result = verify(store, measure)
     seconds = time.perf_counter() - began
     measure(0, 0)
+    spent = sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, WHOSE)) - spent
     if not result.ok:
         raise SystemExit(f"expected the log to verify, got {result.findings[:3]}")
-    print(json.dumps({"entries": result.entries, "seconds": seconds, "megabytes": sum(peaks.values())}))
+    found = {"entries": result.entries, "seconds": seconds, "processor": spent, "megabytes": sum(peaks.values())}
+    print(json.dumps(found))
 
 
 def _children() -> list[str]:
