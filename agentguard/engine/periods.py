@@ -83,19 +83,20 @@ class Period:
 
     Attributes:
         sampling: As the version says that decided first in it.
-        last: Position of the last entry that was read and is in it.
+        first, last: Positions of the first decision that was counted, and of the last entry that was read and is in it.
     """
 
     sampling: Sampling
     start: datetime
     end: datetime
+    first: int
     last: int
     kinds: dict[tuple[str, tuple[str, ...]], Kind] = field(default_factory=dict)
 
     @classmethod
     def begun_by(cls, policy: Policy, sampling: Sampling, item: Entry) -> Period:
         """Return the period of a decision."""
-        return cls(sampling, *period_of(sampling.period, item.at, policy.zone), item.pos)
+        return cls(sampling, *period_of(sampling.period, item.at, policy.zone), item.pos, item.pos)
 
     def add(self, parts: Parts, item: Entry, body: Mapping[str, Any], policy: Policy) -> None:
         """Count a decision of the policy."""

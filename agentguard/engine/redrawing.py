@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from agentguard.core.reviews import DRAWN, LEAST, SHARE, draw
@@ -82,7 +82,7 @@ class _Redrawing:
     recorded: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     decisions: int = 0
-    purged: int = 0
+    purged: list[datetime] = field(default_factory=list)
     cases: int = 0
     truncated: bool = False
 
@@ -97,7 +97,7 @@ class _Redrawing:
         for item in self._entries("decided"):
             self.decisions += 1
             if item.document.get("purged"):
-                self.purged += 1
+                self.purged.append(item.at)
                 for key in [key for key in self.recorded if key[0] == item.pos]:
                     del self.recorded[key]
                 continue
@@ -114,7 +114,7 @@ class _Redrawing:
             outside = entry is not None and entry.kind == "decided" and not self._is_inside(entry.at)
             if not outside:
                 self._add(EXTRA, policy, body["action_id"], position, body["how"], "it was drawn, and nothing draws it")
-        return Redrawn(self.decisions, self.purged, self.cases, tuple(self.findings), self.truncated)
+        return Redrawn(self.decisions, len(self.purged), self.cases, tuple(self.findings), self.truncated)
 
     def _entries(self, kind: str, *, open_end: bool = False) -> Iterator[Entry]:
         after, wanted = 0, EntryFilter(kind=kind, since=self.since, until=None if open_end else self.until)
@@ -142,14 +142,26 @@ class _Redrawing:
         return first is not None and first.pos == item.pos
 
     def _least(self, name: str, period: Period) -> None:
-        """Hold what a period lacks against what was drawn at its end, if that has come and all of it was read."""
+        """Hold what a period lacks against what was drawn at its end, if that has come and all of it can be read."""
         cursor = self.reading.cursor(CURSOR + name)
-        cut = self.since is not None and period.start < self.since
-        if cursor is None or cursor.position < period.last or cut:
+        if not self._is_whole(period):
+            for position, policy in list(self.recorded):
+                inside = policy == name and period.first <= position <= period.last
+                if inside and self.recorded[position, policy]["how"] == LEAST:
+                    del self.recorded[position, policy]
+            return
+        if cursor is None or cursor.position < period.last:
             return
         for candidate in period.lacking():
             made = candidate.draw
             self._found(made.policy, made.case, candidate.entry, candidate.body["action_id"], LEAST)
+
+    def _is_whole(self, period: Period) -> bool:
+        """Return whether nothing of a period is left out, and nothing of it was purged."""
+        purged = any(period.start <= at < period.end for at in self.purged)
+        cut_before = self.since is not None and period.start < self.since
+        cut_after = self.until is not None and self.until < period.end - timedelta(microseconds=1)
+        return not (purged or cut_before or cut_after)
 
     def _found(self, policy: str, case_id: str, position: int, action_id: str, how: str) -> None:
         body = self.recorded.pop((position, policy), None)

@@ -92,6 +92,19 @@ def test_a_time_is_looked_at_alone_and_what_is_outside_is_left_out(shop):
     assert (earlier.decisions, bool(earlier)) == (8, True)
 
 
+@pytest.mark.parametrize("half", [{"since": timedelta(hours=2)}, {"until": timedelta(hours=2)}])
+def test_of_a_week_that_is_only_looked_at_in_part_nothing_false_is_told(in_memory, half):
+    shop = in_memory("0%, at least 2 a week")
+    began = shop.clock()
+    for number in range(8):
+        refund(shop, number)
+        shop.clock.advance(timedelta(hours=1))
+    shop.clock.advance(timedelta(days=8))
+    shop.guard.work()
+    (name, after), *_ = half.items()
+    assert found(shop, **{name: began + after}) == []
+
+
 def test_under_other_keys_no_draw_is_made_again(shop, in_memory, tmp_path):
     weeks(shop)
     other = in_memory(
