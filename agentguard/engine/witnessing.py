@@ -32,7 +32,7 @@ from agentguard.evidence.note import read_note
 from agentguard.evidence.tree import consistency_proof
 from agentguard.log import get_logger
 from agentguard.store import Reading, Store, Transaction, forking
-from agentguard.store.seals import add_cosignature, newest_witnessed
+from agentguard.store.seals import add_cosignature, newest_witnessed, was_seen_by
 from agentguard.store.tiles import StoredTree
 
 log = get_logger("witness")
@@ -121,6 +121,8 @@ class Witnessing:
             except WitnessMovedError as error:
                 old = error.size
                 continue
+            if not old and store.read(lambda reading: was_seen_by(reading, offered.origin, witness.name)):
+                log.warning("witness.forgot", witness=witness.name)
             self._sizes[known] = offered.size
             signed = (line or "").rstrip("\n")
             store.transact(partial(_kept, checkpoint=offered, witness=witness.name, line=signed))

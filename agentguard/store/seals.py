@@ -132,6 +132,12 @@ def add_cosignature(transaction: Transaction, origin: str, size: int, witness: s
     return True
 
 
+def was_seen_by(reading: Reading, origin: str, witness: str) -> bool:
+    """Return whether a witness has seen some checkpoint of an origin before."""
+    query = select(_cosignature.c.size).where(_cosignature.c.origin == origin, _cosignature.c.witness == witness)
+    return any(True for _ in reading.rows(query.limit(1)))
+
+
 def newest(reading: Reading, origin: str) -> Sealed | None:
     """Return the last checkpoint of an origin, or None before the first."""
     return _first(reading, reading.found(_LAST, origin))

@@ -210,6 +210,19 @@ def test_a_witness_that_comes_back_is_offered_what_it_missed(copy, open_shop, pa
     until(lambda: path.exists() and size_of(path.read_text()) == shop_size(shop))
 
 
+def test_a_witness_that_was_emptied_is_offered_the_log_anew_and_that_is_said(copy, open_shop, path, capfd):
+    address = copy()
+    shop = open_shop(address)
+    act(shop, "k-1")
+    shop.guard.close()
+    assert "witness.forgot" not in "".join(capfd.readouterr())
+    path.unlink()
+    shop = open_shop(address)
+    shop.guard.start()
+    until(lambda: path.exists() and size_of(path.read_text()) == shop_size(shop))
+    assert "witness.forgot" in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("why", ["", "there is none"])
 def test_a_restore_is_recorded_for_a_reason_and_where_something_is_missing(copy, open_shop, why):
     shop = open_shop(copy())
