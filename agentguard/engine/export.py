@@ -9,6 +9,7 @@ after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -136,8 +137,7 @@ def export(
         TamperedError: The log is not the one that was signed, or a policy text is missing: nothing is written.
     """
     require_person(person["by"], person["why"], person.get("authenticated", UNVERIFIED))
-    if path.exists():
-        raise UsageError(f"expected a new file, got `{path}`, which is there already; evidence is not overwritten")
+    _require_new(path)
     entries = _chosen(parts, listed, wanted)
     last = entries[-1].pos
     if wanted.size is None and parts.store.read(key_of_log) is not None:
@@ -155,14 +155,34 @@ def export(
     recorded = {"query": query, "entries": len(entries), "personal": wanted.personal, "sha256": digest(data)}
     now = packed.seal.checkpoint
     about = {"checkpoint": {"origin": now.origin, "size": now.size, "root": now.root.hex()}, **recorded}
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_bytes(data)
-    try:
+    with _unfinished(path, data) as finish:
         entry = parts.store.transact(lambda it: it.append({"tenant": tenant, "kind": KIND, **_who(person), **about}))
-        unfinished.replace(path)
+        finish()
+    return Exported(path, digest(data), len(entries), last, packed.seal, entry.pos)
+
+
+def _require_new(path: Path) -> None:
+    if path.exists():
+        raise UsageError(f"expected a new file, got `{path}`, which is there already; evidence is not overwritten")
+    if not path.parent.is_dir():
+        raise UsageError(f"expected a folder at `{path.parent}` to write the pack into, got none")
+
+
+@contextmanager
+def _unfinished(path: Path, data: bytes) -> Iterator[Callable[[], object]]:
+    """Write a file beside its place, and give what moves it there: no pack is there that is half written or unrecorded.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        unfinished.write_bytes(data)
+        yield lambda: unfinished.replace(path)
+    except OSError as error:
+        raise UsageError(f"expected to write `{path}`: {error}") from error
     finally:
         unfinished.unlink(missing_ok=True)
-    return Exported(path, digest(data), len(entries), last, packed.seal, entry.pos)
 
 
 def _await_seal(sealing: Seals, last: int, within: timedelta) -> None:

@@ -177,26 +177,34 @@ def _summary(actions: Mapping[str, Sequence[Found]]) -> Iterator[str]:
 def _rules(found: Sequence[Found], narrator: Narrator) -> Iterator[str]:
     """Yield which rules and limits decided, how often, and where they stand."""
     times: Counter[tuple[str, str, str]] = Counter()
-    words: dict[tuple[str, str, str], str] = {}
+    cells: dict[tuple[str, str, str], tuple[str, str]] = {}
     for _, body in found:
         for reason in body.get("reasons") or () if body["kind"] in ("decided", "refused") else ():
             key = (str(reason["source"]), str(reason["verdict"]), str(body.get("bundle") or ""))
             times[key] += 1
-            words.setdefault(key, reason_text({**reason, "detail": None}))
+            if key not in cells:
+                where = _where(body, key[0], narrator.place(key[2], key[0]))
+                cells[key] = _text(reason_text({**reason, "detail": None})), where
     if not times:
         return
     yield "<section><h2>Rules and limits that decided</h2><table><thead><tr><th>rule or limit</th><th>says</th>"
     yield "<th>for example, because</th><th>stands in</th><th class='n'>times</th></tr></thead><tbody>"
     for key in sorted(times):
-        source, verdict, bundle = key
-        where = _where(narrator.place(bundle, source))
-        cells = (f"<code>{_text(source)}</code>", _mark(verdict), _text(words[key]), where)
-        yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + f"<td class='n'>{times[key]}</td></tr>"
+        row = (f"<code>{_text(key[0])}</code>", _mark(key[1]), *cells[key])
+        yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + f"<td class='n'>{times[key]}</td></tr>"
     yield "</tbody></table></section>"
 
 
-def _where(place: Place | None) -> str:
-    return "–" if place is None else f"{_text(place.file)} line {place.line}"
+def _where(body: Body, source: str, place: Place | None) -> str:
+    """Return where a rule stands, as a link to the line of the policy text below."""
+    used = (body.get("policies") or {}).get(source.partition("/")[0])
+    if place is None or used is None:
+        return "–"
+    return f"<a href='#{_line_id(used['digest'], place.line)}'>{_text(place.file)} line {place.line}</a>"
+
+
+def _line_id(digest: object, number: int) -> str:
+    return f"line-{_text(digest)[:16]}-{number}"
 
 
 def _mark(word: str) -> str:
@@ -250,6 +258,9 @@ def _policies(texts: Texts) -> Iterator[str]:
     if texts.policies:
         yield "<h2 id='policies'>The policies that were in force</h2>"
     for name, (title, version, text) in sorted(texts.policies.items(), key=lambda item: item[1][:2]):
-        lines = "\n".join(f"<i>{number:4}</i> {_text(line)}" for number, line in enumerate(text.splitlines(), 1))
+        lines = "\n".join(
+            f"<span id='{_line_id(name, number)}'><i>{number:4}</i> {_text(line)}</span>"
+            for number, line in enumerate(text.splitlines(), 1)
+        )
         yield f"<section class='policy'><h3>{_text(title)}, version {version}</h3>"
         yield f"<p class='digest'>SHA-256 {name}</p><pre>{lines}</pre></section>"

@@ -17,7 +17,10 @@ dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 table { width: 100%; border-collapse: collapse; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 th { font-size: .8rem; color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--ink); }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
+td:first-child { white-space: nowrap; }
+td a { color: inherit; }
+:target { background: #fff3b8; color: var(--ink); }
 .n { text-align: right; white-space: nowrap; }
 th.n { white-space: normal; }
 .means { background: var(--pale); border: 1px solid var(--line); padding: .2rem 1.3rem 1rem; }
@@ -52,9 +55,9 @@ pre i { color: var(--soft); font-style: normal; user-select: none; }
 @media print {
   body { background: #fff; font-size: 10.5pt; }
   main { margin: 0; padding: 0; border: 0; max-width: none; }
-  article, .means, tr, .steps li { break-inside: avoid; }
-  article { break-inside: auto; }
-  h2, h3, .step { break-after: avoid; }
+  .means, tr, header { break-inside: avoid; }
+  h2, h3, .step, article > dl { break-after: avoid; }
+  dt, dd { break-inside: avoid; }
   thead { display: table-header-group; }
   .policy { break-before: page; }
 }
