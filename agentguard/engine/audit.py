@@ -23,6 +23,7 @@ from agentguard.engine.export import EVERYTHING, WITHIN, Exported, Wanted, expor
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.seals import Seals
+from agentguard.engine.sought import Sought, require_kind
 from agentguard.errors import NotFoundError, UsageError
 from agentguard.evidence.keys import VerifierKey
 from agentguard.store import Reading
@@ -98,37 +99,42 @@ class Audit:
         action: str | None = None,
         customer: str | None = None,
         verdict: str | None = None,
+        rule: str | None = None,
+        full: str | None = None,
+        by: str | None = None,
+        policy: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         newest_first: bool = False,
     ) -> tuple[Entry, ...]:
         """Return entries a page at a time; `after` is the last position of the page before.
 
-        `action`, `customer` and `verdict` stand inside the entries, so that entry after entry is read to find them.
+        What stands inside entries (`action`, `customer` and the names from `verdict` to `policy`) is found by reading
+        one after another; `Sought` says what each of them means.
 
         Raises:
-            UsageError: There is no such verdict.
+            UsageError: There is no such kind of entry, or verdict.
         """
-        if verdict is not None and verdict not in recorded.VERDICTS:
-            raise UsageError(f"expected a verdict of {', '.join(recorded.VERDICTS)}, got `{verdict!s:.100}`")
+        sought = Sought(action=action, verdict=verdict, rule=rule, full=full, by=by, policy=policy)
         filters = EntryFilter(stream=tenant, kind=kind, action_id=action_id, since=since, until=until)
-        wanted = {name: value for name, value in (("action", action), ("verdict", verdict)) if value is not None}
 
         def fits(entry: Entry) -> bool:
             """Return whether an entry is one of those asked for."""
             body = entry.document
-            named = customer is None or self._is_about(body, customer)
-            return named and all(body.get(name) == value for name, value in wanted.items())
+            return sought.fits(body) and (customer is None or self._is_about(body, customer))
 
         def read(reading: Reading) -> tuple[Entry, ...]:
             """Return the entries asked for, as one state of the log has them."""
-            if not wanted and customer is None:
+            if not sought.narrows and customer is None:
                 return reading.entries(after, limit, filters, newest_first=newest_first)
             if customer is not None and not customer.startswith(PSEUDONYM):
                 self._parts.require_keys(reading)
             return tuple(itertools.islice(filter(fits, _pages(reading, after, filters, newest_first)), limit))
 
-        return self._parts.store.read(read)
+        found = self._parts.store.read(read)
+        if not found and kind is not None:
+            require_kind(kind)
+        return found
 
     def _is_about(self, body: dict[str, Any], customer: str) -> bool:
         pseudonym = body.get("on_behalf_of")
