@@ -66,7 +66,8 @@ def list_escalations(
     for record in found:
         text.append(f"\n\n{record.id}" if text else record.id, style="bold")
         for name, value in _summary(guard, record, now):
-            text.append(f"\n  {name:<9}  ", style="dim").append(printable(value))
+            text.append(f"\n  {name:<9}  ", style="dim")
+            text.append(value if isinstance(value, Text) else printable(value))
     output.text(text)
     if len(found) == limit:
         output.line(f"more may be there: --after {found[-1].id}")

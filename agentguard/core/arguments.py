@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -48,6 +48,11 @@ class Fault:
 
     def __str__(self) -> str:
         return f"`{self.argument}`: {self.message}" if self.argument else self.message
+
+    @property
+    def for_record(self) -> Fault:
+        """The fault without a name that the model made up: whatever is personal in it would stay for good."""
+        return replace(self, argument="") if self.code == "unknown" else self
 
 
 @dataclass(frozen=True, slots=True)

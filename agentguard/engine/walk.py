@@ -202,16 +202,18 @@ def refuse(parts: Parts, asked: Ask, transaction: Transaction) -> Answer | None:
     request = asked.request
     if transaction.action_by_key(request.tenant, request.actor.id, asked.conversation, request.key) is not None:
         return None
+    kept_faults = [fault.for_record for fault in asked.faults[:MAX_FAULTS]]
     if asked.plan.files:
         reasons = tuple(
             Reason("arguments_invalid", request.action, Verdict.DENY, detail=f"{fault.argument or '-'}: {fault.code}")
-            for fault in asked.faults[:MAX_FAULTS]
+            for fault in kept_faults
         )
     else:
         reasons = (Reason("action_unknown", request.action, Verdict.DENY),)
     written = transaction.append(recorded.refused_entry(parts, asked, reasons, None))
     problems = tuple(str(fault) for fault in asked.faults[:MAX_FAULTS]) if asked.plan.files else ()
-    kept = recorded.document_text(reasons=reasons, written=written, problems=problems)
+    repeated = tuple(map(str, kept_faults)) if asked.plan.files else ()
+    kept = recorded.document_text(reasons=reasons, written=written, problems=repeated)
     bundle = asked.plan.bundle_digest
     transaction.open_action(
         recorded.new_record(

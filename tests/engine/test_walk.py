@@ -176,7 +176,7 @@ def test_bad_arguments_are_a_denial_with_every_fault_and_an_entry(any_shop):
     assert [problem.split("`")[1] for problem in heard["problems"]] == ["approved", "amount", "reason"]
     entry = any_shop.guard.audit.show(answer.entry)
     assert [reason["detail"] for reason in entry.document["reasons"]] == [
-        "approved: unknown",
+        "-: unknown",
         "amount: not_a_number",
         "reason: not_one_of",
     ]
