@@ -23,6 +23,8 @@ from agentguard.engine.guard import Guard
 from agentguard.engine.headroom import Headroom
 from agentguard.engine.parts import Waits
 from agentguard.engine.rounds import Round
+from agentguard.engine.sealing import Sealing
+from agentguard.engine.signing import SigningKeyFile
 from agentguard.engine.told import Telling
 from agentguard.engine.voting import Ballot
 from agentguard.errors import (
@@ -88,6 +90,8 @@ __all__ = [
     "RecordingError",
     "Retry",
     "Round",
+    "Sealing",
+    "SigningKeyFile",
     "StoreError",
     "StoreUnavailableError",
     "Telling",

@@ -31,10 +31,10 @@ def keygen(
     name: Annotated[str, typer.Option("--name", help="What the key is called in signatures.")] = "agentguard",
     json: JsonOption = False,
 ) -> None:
-    """Make a key that signs the log, in a file of its own; print the public one, for whoever checks."""
+    """Make a key that signs the log, in a file of its own; print the public one, for whoever checks: `FILE.pub` too."""
     public = make_key(file, name)
     if json:
-        print_json({"key": public.text, "file": str(file)})
+        print_json({"key": public.text, "file": str(file), "public": f"{file}.pub"})
     else:
         Output().line(public.text)
 

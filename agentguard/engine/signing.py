@@ -80,18 +80,29 @@ def memory_of(signer: Signer) -> SignedMemory:
 
 
 def make_key(path: str | Path, name: str, signs: int = LOG) -> VerifierKey:
-    """Make a new key in a new file that only its owner may read, and return its public half.
+    """Make a new key in a new file that only its owner may read, and its public half beside it in `PATH.pub`.
 
     Raises:
-        UsageError: The file is there, cannot be made, or the name is none for a key.
+        UsageError: One of the files is there, or cannot be made, or the name is none for a key.
     """
     try:
         made = SigningKey(name, machine.random_bytes(KEY_BYTES), signs)
         public = made.key
     except NoteError as error:
         raise UsageError(str(error)) from error
+    beside = Path(f"{path}.pub")
+    _write_new(beside, public.text, 0o644)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _write_new(Path(path), made.text, 0o600)
+    except UsageError:
+        beside.unlink()
+        raise
+    return public
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
         raise UsageError(
             f"expected a new file for the key, got `{path}`, which is there; no key is ever overwritten"
@@ -99,10 +110,9 @@ def make_key(path: str | Path, name: str, signs: int = LOG) -> VerifierKey:
     except OSError as error:
         raise UsageError(f"the key file `{path}` cannot be made: {error.strerror}") from error
     with os.fdopen(file, "w") as opened:
-        opened.write(f"{made.text}\n")
+        opened.write(f"{text}\n")
         opened.flush()
         os.fsync(opened.fileno())
-    return public
 
 
 def read_public(text: str) -> VerifierKey:

@@ -60,7 +60,10 @@ class VerifierKey:
         Raises:
             NoteError: It is not such a text, or was mistyped.
         """
-        name, id_, signs, public = _parts(text.strip(), "a public key must look like `name+hhhhhhhh+base64`")
+        expected = "a public key must look like `name+hhhhhhhh+base64`"
+        if text.strip().startswith(_PRIVATE):
+            raise NoteError(f"{expected}, got a private one, which nobody needs in order to check")
+        name, id_, signs, public = _parts(text.strip(), expected)
         return _confirmed(cls(name, public, signs), id_)
 
     def check(self, message: bytes, signature: bytes) -> bool:

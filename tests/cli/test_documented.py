@@ -47,7 +47,7 @@ def test_every_documented_option_exists(path):
 
 
 def test_every_documented_command_exists():
-    sections = re.findall(r"(?m)^### (agentguard [a-z ]+[a-z])", PAGE)
+    sections = re.findall(r"(?m)^### (agentguard [a-z -]+[a-z])", PAGE)
     assert sorted(sections) == sorted(COMMANDS)
 
 

@@ -10,7 +10,7 @@ from agentguard.engine.sealing import Sealing
 from agentguard.engine.signing import SigningKeyFile, from_environment, make_key, read_public
 from agentguard.errors import ConfigurationError, NoteError, PowerRefusedError, UsageError
 from agentguard.evidence.checkpoint import opened
-from agentguard.evidence.keys import WITNESS, SigningKey
+from agentguard.evidence.keys import WITNESS, SigningKey, VerifierKey
 from tests.engine.given import shop
 from tests.sealing.given import KEY, OTHER_KEY, RecordingSigner
 
@@ -108,7 +108,19 @@ def test_a_new_key_is_in_a_file_of_its_owner_alone_and_never_in_the_place_of_ano
     assert path.read_text() == before
     with pytest.raises(UsageError, match="neither spaces"):
         make_key(tmp_path / "other.key", "two words")
-    assert not (tmp_path / "other.key").exists()
+    assert (tmp_path / "seal.key.pub").read_text() == f"{public.text}\n"
+    (tmp_path / "third.key.pub").touch()
+    with pytest.raises(UsageError, match="no key is ever overwritten"):
+        make_key(tmp_path / "third.key", "acme-log")
+    (tmp_path / "fourth.key").touch()
+    with pytest.raises(UsageError, match="no key is ever overwritten"):
+        make_key(tmp_path / "fourth.key", "acme-log")
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "fourth.key",
+        "seal.key",
+        "seal.key.pub",
+        "third.key.pub",
+    ]
 
 
 def test_a_key_that_others_may_read_is_not_used(tmp_path):
@@ -138,6 +150,12 @@ def test_a_public_key_is_read_from_text_or_either_file(tmp_path):
     for wrong in ("", str(tmp_path), str(tmp_path / "none"), "a+b+c"):
         with pytest.raises(UsageError):
             read_public(wrong)
+
+
+def test_a_private_key_in_the_place_of_a_public_one_is_not_repeated():
+    with pytest.raises(NoteError, match="got a private one") as error:
+        VerifierKey.read(KEY.text)
+    assert KEY.text[-20:] not in str(error.value)
 
 
 def test_where_the_environment_names_nothing_nobody_signs(tmp_path):

@@ -58,6 +58,14 @@ def _restored(body: dict[str, Any]) -> Told:
     return Told(f"a backup was restored; the log goes on as {body['origin']}", "deny", details)
 
 
+def _key_introduced(body: dict[str, Any]) -> Told:
+    key = ("key", body["key"])
+    if body["replaces"] is None:
+        return Told("the first key of the log introduces itself", "", [key, ("by", body["by"])])
+    replaced = ("replaces", f"{body['replaces']}{', which was stolen' if body['stolen'] else ''}")
+    return Told("another key signs the log from here on", "escalate", [key, replaced, *by(body)])
+
+
 def _schema_upgraded(body: dict[str, Any]) -> Told:
     return Told(f"tables brought from schema {body['from']} to {body['to']}", "", by(body))
 
@@ -81,6 +89,7 @@ TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
     "resumed": _resumed,
     "clock_confirmed": _clock_confirmed,
     "restored": _restored,
+    "key_introduced": _key_introduced,
     "schema_upgraded": _schema_upgraded,
     "power_refused": _power_refused,
     **{f"{power}_asked": partial(_asked, power) for power in POWERS},
