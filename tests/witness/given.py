@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from agentguard.engine.parts import Waits
+from agentguard.engine.sealing import Sealing
 from agentguard.errors import WitnessUnavailableError
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import SigningKey
@@ -10,6 +11,8 @@ from agentguard.evidence.note import read_note
 from tests.engine.given import shop
 
 LOG_KEY = SigningKey("shop", bytes(range(32)))
+
+SEALING = Sealing(LOG_KEY, timedelta(milliseconds=100))
 
 LARGE_WAITS = """
 agentguard: 1
@@ -52,7 +55,7 @@ class Away:
         return self.inner
 
 
-def witnessed_shop(store, *witnesses, signer=LOG_KEY, wait=3.0, **more):
+def witnessed_shop(store, *witnesses, signer=SEALING, wait=3.0, **more):
     waits = Waits(witness=timedelta(seconds=wait), recovery=None, rounds=None)
     return shop(store, signer=signer, witnesses=witnesses, waits=waits, **more)
 

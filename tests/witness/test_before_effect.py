@@ -20,19 +20,20 @@ def path(tmp_path):
     return tmp_path / "shop.checkpoint"
 
 
-@pytest.fixture(params=["sync", "async"])
-def open_shop(request, address, path):
-    opened = []
+@pytest.fixture
+def open_shop(address, path):
+    """Open shops: with functions and threads on one engine, with coroutines and event loops on the other."""
+    opened, is_async = [], address.startswith("postgresql")
 
     def open_one(*witnesses, **more):
         opened.append(
             witnessed_shop(
                 address,
                 *(witnesses or (FileWitness(path),)),
-                **{"text": LARGE_WAITS, "is_async": request.param == "async", **more},
+                **{"text": LARGE_WAITS, "is_async": is_async, **more},
             )
         )
-        if request.param == "async":
+        if is_async:
             opened[-1].ask = opened[-1].aask
         return opened[-1]
 

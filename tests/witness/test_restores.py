@@ -27,6 +27,12 @@ STAFF = dataclasses.replace(PEOPLE, powers={"restore": Power(frozenset({"maria",
 NUMBERS = itertools.count()
 
 
+@pytest.fixture
+def new_file(tmp_path, closed_stores):
+    """The address of a database that is not there yet."""
+    return f"sqlite:///{tmp_path / 'shop.db'}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def copy(request, tmp_path, monkeypatch, closed_stores):
     """From the address of a database, or None for a new one, to that of a copy as it is now."""
@@ -181,8 +187,8 @@ def until(happened, seconds=10.0):
         time.sleep(0.01)
 
 
-def test_a_witness_that_is_away_is_warned_of_and_one_that_is_required_lets_nothing_begin(copy, open_shop, path):
-    address = copy()
+def test_a_witness_that_is_away_is_warned_of_and_one_that_is_required_lets_nothing_begin(new_file, open_shop, path):
+    address = new_file
     away = Away(FileWitness(path))
     shop = open_shop(address, away)
     assert isinstance(act(shop, "k-1")[0], Done)
@@ -202,16 +208,16 @@ def shop_size(shop):
     return shop.guard.store.read(lambda reading: reading.position())
 
 
-def test_a_witness_that_comes_back_is_offered_what_it_missed(copy, open_shop, path):
+def test_a_witness_that_comes_back_is_offered_what_it_missed(new_file, open_shop, path):
     away = Away(FileWitness(path))
-    shop = open_shop(copy(), away)
+    shop = open_shop(new_file, away)
     act(shop, "k-1", "k-2")
     away.is_here = True
     until(lambda: path.exists() and size_of(path.read_text()) == shop_size(shop))
 
 
-def test_a_witness_that_was_emptied_is_offered_the_log_anew_and_that_is_said(copy, open_shop, path, capfd):
-    address = copy()
+def test_a_witness_that_was_emptied_is_offered_the_log_anew_and_that_is_said(new_file, open_shop, path, capfd):
+    address = new_file
     shop = open_shop(address)
     act(shop, "k-1")
     shop.guard.close()
@@ -224,14 +230,14 @@ def test_a_witness_that_was_emptied_is_offered_the_log_anew_and_that_is_said(cop
 
 
 @pytest.mark.parametrize("why", ["", "there is none"])
-def test_a_restore_is_recorded_for_a_reason_and_where_something_is_missing(copy, open_shop, why):
-    shop = open_shop(copy())
+def test_a_restore_is_recorded_for_a_reason_and_where_something_is_missing(new_file, open_shop, why):
+    shop = open_shop(new_file)
     act(shop, "k-1")
     with pytest.raises(UsageError):
         shop.guard.restored(**{**PERSON, "why": why})
     assert shop.guard.audit.list(kind="restored") == ()
 
 
-def test_witnesses_of_one_name_are_told_apart_by_nobody(copy, path):
+def test_witnesses_of_one_name_are_told_apart_by_nobody(new_file, path):
     with pytest.raises(ConfigurationError, match=r"`file:shop\.checkpoint` twice"):
-        witnessed_shop(copy(), FileWitness(path), FileWitness(path))
+        witnessed_shop(new_file, FileWitness(path), FileWitness(path))

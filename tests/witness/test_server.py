@@ -3,10 +3,7 @@
 import json
 import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -29,6 +26,7 @@ from agentguard.evidence.cosignature import witnessed
 from agentguard.evidence.note import Signature, read_note
 from agentguard.evidence.requests import AddCheckpoint
 from agentguard.store.witness_book import WitnessBook
+from tests.forked import forked, typed
 from tests.witness.logs import KEY, ORIGIN, OTHER_KEY, WITNESS_KEY, Log
 
 LOGS = f"# the shop\n\n{ORIGIN} {KEY.key.text}\n"
@@ -247,29 +245,32 @@ def test_the_key_of_a_log_is_not_taken_for_that_of_a_witness():
 def serving(folder):
     """Start the command on one folder; several at once, and again after they were killed."""
     started = []
-    command = [sys.executable, "-c", "from agentguard.cli import main; main()", "witness", "serve", "--json"]
-    options = ["--listen", "127.0.0.1:0", "--logs", "logs.txt", "--rate", "10000"]
+    options = ["--listen", "127.0.0.1:0", "--logs", "logs.txt", "--rate", "10000", "--json"]
 
     def serve(count):
-        """Return processes and a client of each; they start side by side."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes = [subprocess.Popen([*command, *options], cwd=folder, **pipes) for _ in range(count)]
-        started.extend(processes)
-        return processes, [client(process) for process in processes]
+        """Return processes with what they print, and a client of each; they start side by side."""
+        found = []
+        for _ in range(count):
+            printed = folder / f"printed-{len(started)}"
+            process = forked(typed, ["witness", "serve", *options], folder, dict(os.environ), printed)
+            process.start()
+            started.append(process)
+            found.append((process, printed))
+        return found, [client(process, printed) for process, printed in found]
 
-    def client(process):
-        said = ""
-        while not said.rstrip().endswith("}"):
-            line = process.stdout.readline()
-            assert line, process.stderr.read()
-            said += line
-        return HttpWitness(json.loads(said)["url"], key=json.loads(said)["key"])
+    def client(process, printed):
+        end = time.monotonic() + 30
+        while not (printed.exists() and printed.read_text().rstrip().endswith("}")):
+            assert process.is_alive(), printed.read_text()
+            assert time.monotonic() < end, "it does not listen"
+            time.sleep(0.01)
+        said = json.loads(printed.read_text())
+        return HttpWitness(said["url"], key=said["key"])
 
     yield serve
     for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        process.kill()
+        process.join()
 
 
 def climb(witnesses, seed, until, taken):
@@ -297,9 +298,9 @@ def test_two_processes_that_are_killed_never_roll_back_what_they_signed(serving)
         thread.start()
     time.sleep(0.4)
     known = max(taken)
-    for process in processes:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    for process, _ in processes:
+        process.kill()
+        process.join()
     processes, witnesses[:] = serving(2)
     assert opened(witnesses[0].latest(ORIGIN), [KEY.key]).size >= known
     before = len(taken)
@@ -310,6 +311,8 @@ def test_two_processes_that_are_killed_never_roll_back_what_they_signed(serving)
     kept = [opened(witness.latest(ORIGIN), [KEY.key]).size for witness in witnesses]
     assert kept[0] == kept[1] == max(taken)
     assert len(taken) > before > 10
-    processes[0].terminate()
-    assert processes[0].wait(10) == 0
-    assert processes[0].stderr.read() == ""
+    process, printed = processes[0]
+    process.terminate()
+    process.join(10)
+    assert process.exitcode == 0
+    assert printed.read_text().count("\n") == 4, "it says where it listens, and nothing else"
