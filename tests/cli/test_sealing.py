@@ -1,0 +1,125 @@
+"""`agentguard audit keygen`, `seal`, `checkpoint`, `receipt`, `check-receipt` and `change-key`, as people type them."""
+
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from agentguard.evidence.checkpoint import opened
+from agentguard.evidence.keys import VerifierKey
+from tests.forked import forked, typed
+
+
+@pytest.fixture
+def key(shop, command):
+    said = command("audit", "keygen", "seal.key", "--json").json
+    assert Path("seal.key.pub").read_text() == f"{said['key']}\n"
+    return VerifierKey.read(said["key"])
+
+
+def test_a_log_is_sealed_once_and_its_checkpoint_is_what_anybody_checks(shop, command, key):
+    assert "sealed   0 of" in command("audit", "seal", "--state").out
+    assert command("audit", "checkpoint").code == 1
+    sealed = command("audit", "seal", "--key", "seal.key", "--once", "--export", "copy.txt", "--json")
+    assert sealed.code == 0
+    note = command("audit", "checkpoint").out
+    assert note == sealed.json["note"] == Path("copy.txt").read_text()
+    assert opened(note, [key]).size == sealed.json["size"]
+    state = command("audit", "seal", "--state", "--json")
+    assert (state.code, state.json["unsealed"], state.json["key"]) == (0, 0, key.text)
+    assert command("audit", "checkpoint", "1", "--json").json["note"] == note
+    assert "sealed" in command("audit", "seal", "--key", "seal.key", "--once").out
+
+
+def test_who_names_no_key_is_told_how_to_make_one(shop, command, monkeypatch):
+    said = command("audit", "seal", "--once")
+    assert said.code == 2
+    assert "audit keygen" in said.err
+    monkeypatch.setenv("AGENTGUARD_SIGNING_KEY", "none.key")
+    assert command("audit", "seal", "--once").code == 2
+    assert command("audit", "list").code == 0
+
+
+def test_a_receipt_is_there_once_its_entry_is_sealed_and_checks_with_and_without_the_database(shop, command, key):
+    early = command("audit", "receipt", "2")
+    assert early.code == 1
+    assert "entry 2 is in no checkpoint yet" in early.err
+    Path("early.json").write_text(str(command("audit", "receipt", "2", "--json").json["kept"]).replace("'", '"'))
+    assert "no checkpoint covers it yet" in command("audit", "check-receipt", "early.json").out
+    command("audit", "seal", "--key", "seal.key", "--once")
+    assert command("audit", "receipt", "2", "--out", "proof.txt").code == 0
+    said = command("audit", "check-receipt", "proof.txt", "--json").json
+    assert (said["ok"], said["position"], said["signed_by"]) == (True, 2, [key.text])
+    assert "name the one that you know with --key" in command("audit", "check-receipt", "proof.txt").out
+    assert command("audit", "check-receipt", "proof.txt", "--offline", "--key", "seal.key.pub").code == 0
+    assert command("audit", "check-receipt", "proof.txt", "--offline").code == 2
+    command("audit", "keygen", "other.key")
+    assert command("audit", "check-receipt", "proof.txt", "--offline", "--key", "other.key.pub").code == 1
+    assert command("audit", "check-receipt", "none.txt").code == 2
+    assert command("audit", "receipt", "100000").code == 2
+
+
+def test_a_kept_receipt_against_a_rewritten_log_is_found(shop, command, key):
+    command("audit", "seal", "--key", "seal.key", "--once")
+    command("audit", "receipt", "3", "--out", "proof.txt")
+    database = sqlite3.connect(shop.folder / "shop.db", isolation_level=None)
+    database.execute("DROP TRIGGER agentguard_entry_no_update")
+    database.execute("UPDATE agentguard_entry SET leaf = ? WHERE pos = 3", (64 * "0",))
+    database.close()
+    for words in (["--key", "seal.key.pub"], []):
+        said = command("audit", "check-receipt", "proof.txt", *words)
+        assert said.code == 1
+        assert "entry 3 is another one now" in said.out
+        assert "the log was rewritten" in said.out
+
+
+def test_another_key_is_introduced_with_a_reason_and_the_old_one_signs_no_more(shop, command, key):
+    command("audit", "seal", "--key", "seal.key", "--once")
+    command("audit", "keygen", "new.key", "--name", "shop")
+    assert command("audit", "change-key", "new.key.pub").code == 2
+    told = command("audit", "change-key", "new.key.pub", "--why", "a year is over")
+    assert told.code == 0
+    assert "signs from entry" in told.out
+    assert "nothing has changed" in command("audit", "change-key", "new.key.pub", "--why", "again").out
+    refused = command("audit", "seal", "--key", "seal.key", "--once")
+    assert refused.code == 2
+    assert "change-key" in refused.err
+    assert command("audit", "seal", "--key", "new.key", "--once").code == 0
+    verified = command("audit", "verify")
+    assert verified.code == 0, verified.out
+    (newest, first) = command("audit", "list", "--kind", "key_introduced", "--json").json
+    assert (newest["entry"]["why"], newest["entry"]["by"]) == ("a year is over", "mrossi")
+    assert "the first key of the log introduces itself" in command("audit", "show", str(first["pos"])).out
+    assert "another key signs the log" in command("audit", "show", str(newest["pos"])).out
+
+
+def test_two_people_change_a_key_where_the_people_file_says_who_may(shop, command, key):
+    people = Path("policies/people.yaml")
+    people.write_text(f"{people.read_text()}powers: {{change_key: {{who: [maria, tom], people: 2}}}}\n")
+    first = command("audit", "change-key", "seal.key.pub", "--why", "it was never used", "--stolen")
+    assert first.code == 1
+    assert "1" in first.out or "one more person" in first.out
+    second = command("audit", "change-key", "seal.key.pub", "--why", "the same", "--stolen", "--as", "tom", "--json")
+    assert second.json["changed"] is True
+
+
+def test_a_process_of_its_own_seals_until_it_is_told_to_stop(shop, key):
+    printed = shop.folder / "printed.txt"
+    words = ["audit", "seal", "--key", "seal.key", "--every", "0.1", "--json"]
+    process = forked(typed, words, str(shop.folder), dict(os.environ), str(printed))
+    process.start()
+    until(lambda: printed.exists() and '"note"' in printed.read_text())
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(30)
+    assert process.exitcode == 0
+    assert "stopped" in printed.read_text()
+
+
+def until(met, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.02)
