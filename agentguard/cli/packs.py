@@ -24,7 +24,8 @@ from agentguard.cli.opened import (
     read_people,
 )
 from agentguard.cli.output import Output, print_json
-from agentguard.engine.export import Exported, Wanted
+from agentguard.engine.export import Exported
+from agentguard.engine.export_query import Wanted
 from agentguard.errors import UsageError
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.note import read_note
@@ -40,6 +41,7 @@ def export(
         str | None, typer.Option(help="From then on: `2026-11-20`, `2026-11-20T10:00` or `3 days`.")
     ] = None,
     until: Annotated[str | None, typer.Option(help="Up to then, written like --since.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's records.")] = None,
     readings: Annotated[bool, typer.Option("--readings", help="Also who read the log and took packs of it.")] = False,
     personal: Annotated[
         bool, typer.Option("--personal", help="Open personal values, if you may; that is recorded first.")
@@ -68,6 +70,7 @@ def export(
         action=action,
         verdict=verdict,
         action_id=id_,
+        tenant=tenant,
         since=None if since is None else moment_of(since),
         until=None if until is None else moment_of(until),
         readings=readings,

@@ -19,7 +19,8 @@ from agentguard.core.policy import Bundle
 from agentguard.engine import incidents, reconciling, recorded
 from agentguard.engine.affected import Affected, Case, Suspect, affected
 from agentguard.engine.explaining import Rebuilt, rebuilt
-from agentguard.engine.export import EVERYTHING, WITHIN, Exported, Wanted, export
+from agentguard.engine.export import WITHIN, Exported, export
+from agentguard.engine.export_query import EVERYTHING, Wanted
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.seals import Seals

@@ -8,18 +8,19 @@ after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from agentguard.core.digest import digest, time_text
+from agentguard.core.digest import digest
 from agentguard.core.narration.narrator import Narrator
 from agentguard.core.people import UNVERIFIED
 from agentguard.engine import opening, pack, pack_report, privacy
+from agentguard.engine.export_query import KIND, WHERE, Listed, Wanted, by_pseudonym, chosen, query_of
 from agentguard.engine.opening import Opened
 from agentguard.engine.origin import origin
 from agentguard.engine.pack import Seal
@@ -29,7 +30,7 @@ from agentguard.engine.powers import Person, require_person
 from agentguard.engine.privacy import Look
 from agentguard.engine.seals import Seals
 from agentguard.engine.seals_keys import introduced, key_of_log
-from agentguard.errors import NotFoundError, UsageError
+from agentguard.errors import UsageError
 from agentguard.evidence import verify
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
@@ -39,54 +40,11 @@ from agentguard.store import Reading, seals
 from agentguard.store.records import Entry, EntryFilter
 from agentguard.store.tiles import StoredTree
 
-KIND = "exported"
-READINGS = frozenset({KIND, privacy.KIND})
-"""Kinds of entries about who read the log."""
-
-MOST_ENTRIES = 50_000
 MOST_OLDER = 100
 """How many earlier packs the log is shown to continue."""
 
-PAGE = 1_000
-PSEUDONYM = "p_"
-"""How pseudonyms begin: one of them may be asked for in place of the customer."""
-
 WITHIN = timedelta(seconds=5)
 """How long a checkpoint is waited for, where the log is sealed."""
-
-Listed = Callable[..., Sequence[Entry]]
-"""Lists entries a page at a time, as `guard.audit.list` does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which entries go into a pack; what is None does not narrow. Actions that have one of them go into it whole.
-
-    Attributes:
-        customer: By id or pseudonym.
-        action: Like `refund.issue`.
-        verdict: Decisions: `allow`, `escalate` or `deny`.
-        action_id: One action.
-        readings: Also entries about reading the log: packs, and looks at personal values.
-        size: Rest on the checkpoint of exactly so many entries, to make a pack again that was made then.
-        older: Checkpoints that somebody kept; the pack shows that the log continues them.
-        personal: Open personal values, for whom that is allowed; it is recorded before.
-    """
-
-    customer: str | None = None
-    action: str | None = None
-    verdict: str | None = None
-    action_id: str | None = None
-    tenant: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    readings: bool = False
-    size: int | None = None
-    older: tuple[Checkpoint, ...] = ()
-    personal: bool = False
-
-
-EVERYTHING = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +96,14 @@ def export(
     """
     require_person(person["by"], person["why"], person.get("authenticated", UNVERIFIED))
     _require_new(path)
-    entries = _chosen(parts, listed, wanted)
+    wanted = by_pseudonym(parts, wanted, person)
+    entries = chosen(parts, listed, wanted)
     last = entries[-1].pos
     if wanted.size is None and parts.store.read(key_of_log) is not None:
         _await_seal(sealing, last, within)
     opened = parts.store.read(lambda reading: _opened(parts, reading, entries)) if wanted.personal else {}
     _record_look(parts, wanted, entries, opened, tenant, person)
-    query = _query(parts, wanted, tenant)
+    query = query_of(wanted)
 
     def pack_of(reading: Reading) -> _Packed:
         """Return the pack, as one state of the log has it."""
@@ -192,76 +151,6 @@ def _await_seal(sealing: Seals, last: int, within: timedelta) -> None:
     sealing.covering(last, within)
 
 
-def _chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
-    """Return the entries of a pack in order: those asked for, their whole actions, and what put policies into force."""
-    end = wanted.size if wanted.size is not None else parts.store.read(lambda reading: reading.position())
-    found = {entry.pos: entry for entry in _asked_for(listed, wanted, end)}
-    if not found:
-        raise NotFoundError("expected entries to put into the pack, got none that are what was asked for")
-    last = max(found)
-    actions = {entry.action_id for entry in found.values() if entry.action_id}
-    if _narrows(wanted):
-        for action_id in sorted(actions):
-            whole = parts.store.read(partial(Reading.entries_of, action_id=action_id))
-            found.update((entry.pos, entry) for entry in whole if entry.pos <= end)
-            _require_few(found)
-    bundles = {entry.document.get("bundle") for entry in found.values()}
-    last = max(found)
-    for entry in _every(partial(listed, kind="activated")):
-        if entry.pos < last and entry.document["bundle"] in bundles:
-            found[entry.pos] = entry
-    return [found[pos] for pos in sorted(found)]
-
-
-def _asked_for(listed: Listed, wanted: Wanted, end: int) -> Iterator[Entry]:
-    names = ("customer", "action", "verdict", "action_id", "tenant", "since", "until")
-    count = 0
-    for entry in _every(partial(listed, **{name: getattr(wanted, name) for name in names})):
-        if entry.pos > end:
-            return
-        if wanted.readings or entry.kind not in READINGS:
-            count += 1
-            _require_few(range(count))
-            yield entry
-
-
-def _every(listed: Listed) -> Iterator[Entry]:
-    after = 0
-    while page := listed(after=after, limit=PAGE):
-        yield from page
-        after = page[-1].pos
-
-
-def _require_few(found: Sized) -> None:
-    if len(found) > MOST_ENTRIES:
-        raise UsageError(f"expected at most {MOST_ENTRIES:,} entries in a pack, got more; ask for a shorter time")
-
-
-def _narrows(wanted: Wanted) -> bool:
-    """Return whether something but the whole log is asked for, so that actions may be there in part."""
-    return any(
-        value is not None for value in (wanted.customer, wanted.action, wanted.verdict, wanted.since, wanted.until)
-    )
-
-
-def _query(parts: Parts, wanted: Wanted, tenant: str) -> dict[str, Any]:
-    """Return what is asked for as a record may say it: customers by pseudonym, and nothing that was not asked."""
-    named = wanted.customer
-    if named is not None and not named.startswith(PSEUDONYM):
-        named = parts.vault.name_of(wanted.tenant or tenant, named)
-    said = {
-        "customer": named,
-        "action": wanted.action,
-        "verdict": wanted.verdict,
-        "action_id": wanted.action_id,
-        "tenant": wanted.tenant,
-        "since": None if wanted.since is None else time_text(wanted.since),
-        "until": None if wanted.until is None else time_text(wanted.until),
-        "readings": wanted.readings or None,
-    }
-    return {name: value for name, value in said.items() if value is not None}
-
-
 def _who(person: Person) -> dict[str, str]:
     return {"by": person["by"], "why": person["why"], "authenticated": person.get("authenticated", UNVERIFIED)}
 
@@ -279,7 +168,7 @@ def _record_look(
         return
     about = {str(entry.document.get("on_behalf_of") or "") for entry in entries if entry.body}
     places = {privacy.IDENTITY, *(place for item in opened.values() for place in item.places)}
-    look = Look("evidence pack", tuple(sorted(about)), tuple(sorted(places)), wanted.tenant or tenant)
+    look = Look(WHERE, tuple(sorted(about)), tuple(sorted(places)), wanted.tenant or tenant)
     privacy.personal_read(parts, look, **person)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentguard import Guard
-from agentguard.engine.export import Wanted
+from agentguard.engine.export_query import Wanted
 from agentguard.evidence import verify
 from agentguard.evidence.keys import SigningKey
 from tests.cli import shop as shops

@@ -28,7 +28,7 @@ ASKED = ("--as", "maria", "--why", "the audit of 2026")
 def test_a_pack_is_written_said_and_checked(place, capsys):
     assert run(["audit", "export", "a.zip", "--customer", "cus_8812", *ASKED]) == 0
     said = capsys.readouterr().out
-    assert "wrote a.zip: 14 entries of 16, recorded as entry 18" in said
+    assert "wrote a.zip: 14 entries of 16, recorded as entry 20" in said
     assert "signed; witnesses: none" in said
     assert verify.main(["a.zip", "--key", KEY.key.text]) == 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentguard import Guard
-from agentguard.engine.export import MOST_ENTRIES, Wanted
+from agentguard.engine.export_query import MOST_ENTRIES, Wanted
 from agentguard.errors import NotFoundError, PowerRefusedError, TamperedError, UsageError
 from agentguard.evidence import verify
 from tests.cli import shop as shops
@@ -242,7 +242,7 @@ def test_nothing_is_overwritten_and_nobody_takes_evidence_without_a_name_and_a_r
 
 def test_more_entries_than_a_pack_may_have_are_refused(shop, guard, tmp_path, monkeypatch):
     assert MOST_ENTRIES == 50_000
-    monkeypatch.setattr("agentguard.engine.export.MOST_ENTRIES", 3)
+    monkeypatch.setattr("agentguard.engine.export_query.MOST_ENTRIES", 3)
     with pytest.raises(UsageError, match="expected at most 3 entries in a pack"):
         guard.audit.export(tmp_path / "a.zip", **ADA)
 

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from agentguard import Guard
-from agentguard.engine.export import Wanted
+from agentguard.engine.export_query import Wanted
 from tests.cli import shop as shops
 
 HOSTILE = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">\u202e'\"&amp;"

@@ -1,0 +1,142 @@
+"""Which entries go into an evidence pack: what was asked for, whole actions, and what put their policies into force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Sized
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from agentguard.core.digest import time_text
+from agentguard.engine import privacy
+from agentguard.engine.parts import Parts
+from agentguard.engine.powers import Person
+from agentguard.engine.privacy import Look
+from agentguard.engine.subjects import is_pseudonym, subjects
+from agentguard.errors import NotFoundError, UsageError
+from agentguard.evidence.checkpoint import Checkpoint
+from agentguard.store import Reading
+from agentguard.store.records import Entry
+
+KIND = "exported"
+READINGS = frozenset({KIND, privacy.KIND})
+"""Kinds of entries about who read the log."""
+
+MOST_ENTRIES = 50_000
+PAGE = 1_000
+WHERE = "evidence pack"
+
+Listed = Callable[..., Sequence[Entry]]
+"""Lists entries a page at a time, as `guard.audit.list` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries go into a pack; what is None does not narrow. Actions that have one of them go into it whole.
+
+    Attributes:
+        customer: By id or pseudonym.
+        action: Like `refund.issue`.
+        verdict: Decisions: `allow`, `escalate` or `deny`.
+        action_id: One action.
+        readings: Also entries about reading the log: packs, and looks at personal values.
+        size: Rest on the checkpoint of exactly so many entries, to make a pack again that was made then.
+        older: Checkpoints that somebody kept; the pack shows that the log continues them.
+        personal: Open personal values, for whom that is allowed; it is recorded before.
+    """
+
+    customer: str | None = None
+    action: str | None = None
+    verdict: str | None = None
+    action_id: str | None = None
+    tenant: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    readings: bool = False
+    size: int | None = None
+    older: tuple[Checkpoint, ...] = ()
+    personal: bool = False
+
+
+EVERYTHING = Wanted()
+
+
+def chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
+    """Return the entries of a pack in order: those asked for, their whole actions, and what put policies into force."""
+    end = wanted.size if wanted.size is not None else parts.store.read(lambda reading: reading.position())
+    found = {entry.pos: entry for entry in _asked_for(listed, wanted, end)}
+    if not found:
+        raise NotFoundError("expected entries to put into the pack, got none that are what was asked for")
+    last = max(found)
+    actions = {entry.action_id for entry in found.values() if entry.action_id}
+    if _narrows(wanted):
+        for action_id in sorted(actions):
+            whole = parts.store.read(partial(Reading.entries_of, action_id=action_id))
+            found.update((entry.pos, entry) for entry in whole if entry.pos <= end)
+            _require_few(found)
+    bundles = {entry.document.get("bundle") for entry in found.values()}
+    last = max(found)
+    for entry in _every(partial(listed, kind="activated")):
+        if entry.pos < last and entry.document["bundle"] in bundles:
+            found[entry.pos] = entry
+    return [found[pos] for pos in sorted(found)]
+
+
+def _asked_for(listed: Listed, wanted: Wanted, end: int) -> Iterator[Entry]:
+    names = ("customer", "action", "verdict", "action_id", "tenant", "since", "until")
+    count = 0
+    for entry in _every(partial(listed, **{name: getattr(wanted, name) for name in names})):
+        if entry.pos > end:
+            return
+        if wanted.readings or entry.kind not in READINGS:
+            count += 1
+            _require_few(range(count))
+            yield entry
+
+
+def _every(listed: Listed) -> Iterator[Entry]:
+    after = 0
+    while page := listed(after=after, limit=PAGE):
+        yield from page
+        after = page[-1].pos
+
+
+def _require_few(found: Sized) -> None:
+    if len(found) > MOST_ENTRIES:
+        raise UsageError(f"expected at most {MOST_ENTRIES:,} entries in a pack, got more; ask for a shorter time")
+
+
+def _narrows(wanted: Wanted) -> bool:
+    """Return whether something but the whole log is asked for, so that actions may be there in part."""
+    return any(
+        value is not None for value in (wanted.customer, wanted.action, wanted.verdict, wanted.since, wanted.until)
+    )
+
+
+def by_pseudonym(parts: Parts, wanted: Wanted, person: Person) -> Wanted:
+    """Return what is wanted with the customer as the log calls them; that somebody joined the two is recorded."""
+    named = wanted.customer
+    if named is None or is_pseudonym(named):
+        return wanted
+    found = parts.store.read(lambda reading: subjects(parts, reading, named, wanted.tenant))
+    if len(found) > 1:
+        tenants = ", ".join(f"`{subject.tenant}`" for subject in found)
+        raise UsageError(f"expected the tenant of this customer, who has records in {tenants}; name one of them")
+    privacy.personal_read(parts, Look(WHERE, (found[0].pseudonym,), tenant=found[0].tenant), **person)
+    return replace(wanted, customer=found[0].pseudonym, tenant=found[0].tenant)
+
+
+def query_of(wanted: Wanted) -> dict[str, Any]:
+    """Return what is asked for as a record may say it, and nothing that was not asked."""
+    said = {
+        "customer": wanted.customer,
+        "action": wanted.action,
+        "verdict": wanted.verdict,
+        "action_id": wanted.action_id,
+        "tenant": wanted.tenant,
+        "since": None if wanted.since is None else time_text(wanted.since),
+        "until": None if wanted.until is None else time_text(wanted.until),
+        "readings": wanted.readings or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
