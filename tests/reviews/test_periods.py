@@ -69,6 +69,17 @@ def test_what_the_share_drew_counts_and_nothing_is_added_where_it_is_enough(in_m
     assert len(drawn(shop)) == 3
 
 
+def test_only_what_lacks_is_drawn_beside_what_the_share_drew(in_memory):
+    shop = in_memory("50%, at least 10 a week")
+    for number in range(20):
+        refund(shop, number)
+    by_share = len(drawn(shop))
+    shop.clock.advance(timedelta(days=8))
+    assert len(shop.guard.work().drawn) == max(0, 10 - by_share)
+    assert len(set(drawn(shop))) == max(10, by_share)
+    assert shop.guard.reviews.verify()
+
+
 def test_days_are_ended_one_by_one_and_many_at_once_after_a_while(in_memory):
     shop = in_memory("0%, at least 1 a day")
     answers = []
