@@ -22,7 +22,7 @@ from agentguard.engine.guard import Guard
 from agentguard.engine.receipts import Checked
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.seals import SealState
-from agentguard.engine.signing import VARIABLE, SigningKeyFile, read_public
+from agentguard.engine.signing import SIGNED_VARIABLE, VARIABLE, SigningKeyFile, read_public
 from agentguard.errors import UsageError
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
@@ -42,7 +42,10 @@ def seal(
         Path | None, typer.Option("--key", envvar=VARIABLE, help="The private key, as `audit keygen` made it.")
     ] = None,
     signed: Annotated[
-        Path | None, typer.Option("--signed", help="Where it is written down what was signed; beside the key.")
+        Path | None,
+        typer.Option(
+            "--signed", envvar=SIGNED_VARIABLE, help="Where it is written down what was signed; beside the key."
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Take one checkpoint and end.")] = False,
     state: Annotated[bool, typer.Option("--state", help="Seal nothing; show how far the log is sealed.")] = False,

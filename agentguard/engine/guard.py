@@ -114,8 +114,7 @@ class Guard:
         self._acting = Acting(self.run, self.arun)
         self.seals = Seals(self._parts, tenant, signer)
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts, self.seals)
-        self.reviews = Reviews(self._parts)
-        self.privacy = Privacy(self._parts)
+        self.reviews, self.privacy = Reviews(self._parts), Privacy(self._parts)
         self.retention = Retention(self._parts, tenant, self.seals, signer)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
@@ -329,6 +328,7 @@ class Guard:
         registry = self._parts.registry
         if not registry.frozen and (self._activate or registry.tools):  # who only records needs no tools
             self.start(recover=False)
+        self.seals.begin()
 
     def execute(self, action_id: str) -> Answer:
         """Go on with an action that is ready, or waits and was approved; decided again with the facts of now.

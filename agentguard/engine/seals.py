@@ -11,7 +11,7 @@ from typing import TypeVar, Unpack
 from agentguard.engine import powers, receipts
 from agentguard.engine.answers import Answer
 from agentguard.engine.comparing import require_same
-from agentguard.engine.machine import monotonic, sleep
+from agentguard.engine.machine import in_thread, monotonic, sleep
 from agentguard.engine.origin import origin
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
@@ -175,6 +175,10 @@ class Seals:
             ProofError: The log is not the one that the checkpoint seals: it was rewritten.
         """
         return self._waited(position, within, lambda reading: receipts.proved(reading, position))
+
+    async def areceipt(self, position: int, within: timedelta = WITHIN) -> Receipt | None:
+        """Do as `receipt` does, in an event loop."""
+        return await in_thread(lambda: self.receipt(position, within))
 
     def kept(self, about: Answer | int) -> receipts.Kept:
         """Return what names an entry for good, to be kept by a caller: log, position and leaf.

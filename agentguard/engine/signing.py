@@ -18,6 +18,8 @@ from agentguard.errors import ConfigurationError, NoteError, UsageError
 from agentguard.evidence.keys import KEY_BYTES, LOG, Signer, SigningKey, VerifierKey
 
 VARIABLE = "AGENTGUARD_SIGNING_KEY"
+SIGNED_VARIABLE = "AGENTGUARD_SIGNED"
+"""Where it is written down what the key in that file signed, if not beside it: its folder may be for reading only."""
 PRIVATE = "PRIVATE+KEY+"
 _LARGEST_FILE = 10_000
 _LARGEST_NAME = 4_096
@@ -63,7 +65,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Signer | No
     if not named:
         return None
     if not named.startswith(PRIVATE):
-        return SigningKeyFile(named)
+        return SigningKeyFile(named, signed=environment.get(SIGNED_VARIABLE) or None)
     try:
         return _for_logs(SigningKey.read(named), f"the variable {VARIABLE}")
     except NoteError as error:

@@ -1,19 +1,24 @@
 """Sealing beside the walks of a guard: in time, never in their way, and seen."""
 
+import asyncio
 import contextlib
+import dataclasses
 import os
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from structlog.testing import capture_logs
 
+from agentguard import Guard
+from agentguard.adapters.checkpoint_exports import CheckpointFile, CheckpointWebhook
 from agentguard.engine.sealing import Sealing
-from agentguard.errors import ConfigurationError, NotFoundError, UsageError
+from agentguard.errors import ConfigurationError, NotDoneError, NotFoundError, UsageError
 from agentguard.evidence.checkpoint import opened
 from agentguard.store import Store
-from tests.engine.given import shop
+from tests.engine.given import PEOPLE, REFUNDS, bundle, shop
 from tests.sealing.given import KEY, OTHER_KEY, RecordingSigner, add, all_sealed, assert_sound, owner, rewrite
 
 SOON = timedelta(milliseconds=20)
@@ -205,3 +210,86 @@ def test_an_environment_that_names_no_key_ends_the_start_and_disturbs_no_reader(
     assert one.guard.audit.verify().ok
     with pytest.raises(ConfigurationError, match="audit keygen"):
         one.ask()
+
+
+def leaf_at(guard, position):
+    return guard.store.read(lambda reading: reading.entry(position)).leaf
+
+
+def test_every_answer_carries_the_leaf_of_its_entry_and_a_repeated_key_the_same(open_shop):
+    one = open_shop()
+    asked = {
+        "done": one.ask(),
+        "denied": one.ask(key="k-2", who="c-2"),
+        "invalid": one.ask("much", key="k-3"),
+        "waiting": one.ask("60.00", key="k-4"),
+        "ready": one.ask("1.00", key="k-5", run=one.guard.propose),
+    }
+    for answer in asked.values():
+        assert answer.leaf == leaf_at(one.guard, answer.entry)
+        assert one.guard.seals.kept(answer) == one.guard.seals.kept(answer.entry)
+    assert one.ask().leaf == asked["done"].leaf
+    assert one.guard.check(asked["waiting"].decision_id).leaf == asked["waiting"].leaf
+    one.guard.halt(by="maria", why="a test")
+    stopped = one.ask(key="k-6")
+    assert stopped.leaf == leaf_at(one.guard, stopped.entry)
+    with pytest.raises(NotFoundError):
+        one.guard.seals.kept(dataclasses.replace(stopped, entry=None, leaf=""))
+
+
+def test_what_an_effect_ends_in_doubt_or_not_done_has_its_leaf_too(open_shop):
+    one = open_shop()
+    for error in (RuntimeError, NotDoneError):
+        one.acts = lambda *_, error=error: (_ for _ in ()).throw(error("no"))
+        answer = one.ask(key=error.__name__)
+        assert answer.leaf == leaf_at(one.guard, answer.entry)
+
+
+def test_a_receipt_is_awaited_in_an_event_loop(open_shop):
+    one = open_shop(Sealing(RecordingSigner(), every=LONG))
+    answer = one.ask()
+    receipt = asyncio.run(one.guard.seals.areceipt(answer.entry))
+    assert receipt.check(bytes.fromhex(answer.leaf), [KEY.key]).size >= answer.entry
+
+
+def test_checkpoints_are_copied_to_a_file_and_posted_signed(open_shop, tmp_path):
+    one = open_shop(Sealing(RecordingSigner(), every=SOON))
+    posted = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.append((self.headers["webhook-id"], self.headers["webhook-signature"], body.decode()))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    one.guard.seals.listen(CheckpointFile(tmp_path / "newest.txt"))
+    one.guard.seals.listen(
+        CheckpointWebhook(f"http://127.0.0.1:{server.server_port}/checkpoints", secret="whsec_" + 32 * "A")
+    )
+    one.ask()
+    one.guard.close()
+    server.shutdown()
+    server.server_close()
+    note = (tmp_path / "newest.txt").read_text()
+    assert posted[-1][2] == note
+    assert opened(note, [KEY.key]).size > 1
+    assert posted[-1][0].startswith("checkpoint-")
+    assert posted[-1][1].startswith("v1,")
+
+
+def test_who_only_records_what_others_did_seals_it_as_well(address):
+    guard = Guard(bundle(REFUNDS), store=address, people=PEOPLE, activate=True, signer=Sealing(RecordingSigner(), SOON))
+    guard.start()
+    guard.close()
+    recorder = Guard(bundle(REFUNDS), store=address, people=PEOPLE, signer=Sealing(RecordingSigner(), SOON))
+    add(recorder.store)
+    with contextlib.suppress(UsageError):
+        recorder.record("refund.issue", {}, by="maria", source="desk", happened_at=datetime.now(UTC), key="d-1")
+    until(lambda: recorder.seals.state().unsealed == 0)
+    recorder.close()
