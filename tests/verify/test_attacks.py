@@ -348,6 +348,27 @@ def test_a_checkpoint_of_an_old_key_over_the_entry_of_the_new_one_is_found(logge
     assert found(logged)[0] == {(None, "signature")}
 
 
+def test_a_stolen_key_is_told_and_breaks_nothing(logged):
+    introduce(logged, THIEF, stolen=True)
+    seal(logged, THIEF)
+    codes, checked = found(logged)
+    assert codes == set()
+    assert "was stolen" in str(checked.late[0])
+
+
+def test_an_older_copy_that_was_put_back_on_purpose_is_told_and_breaks_nothing(logged, owner):
+    cut(owner, 9)
+    forget(owner, 9)
+    body = {"tenant": "acme", "kind": "restored", "continues": ORIGIN, "origin": f"{ORIGIN}/restored-1", "here": 9}
+    reopened = Store.open(logged.address)
+    reopened.transact(lambda t: [t.append(body), *(t.append({"tenant": "acme", "kind": "noted"}) for _ in range(5))])
+    seal(reopened, origin=f"{ORIGIN}/restored-1")
+    codes, checked = found(reopened, **outside(logged.kept))
+    assert codes == set()
+    assert "as entry 10 records" in str(checked.late[0])
+    assert found(reopened, **outside(logged.kept_before))[0] == set(), "what was not lost is compared as ever"
+
+
 def test_every_trigger_that_the_owner_drops_is_no_help_to_him(logged, address):
     owner = Owner(address, drops=True)
     owner.write(5, {**owner.body(5), "n": 50})

@@ -121,6 +121,18 @@ def test_a_check_from_a_trusted_checkpoint_on_reads_only_what_is_new(busy, addre
     assert not verify(busy).ok
 
 
+def test_an_older_checkpoint_than_the_trusted_one_is_compared_as_well(busy, tmp_path):
+    older = [Kept("older.txt", busy.note)]
+    assert verify(busy, since=Kept("trusted.txt", busy.newest), kept=older).kept == 311
+    other = Store.open(f"sqlite:///{tmp_path / 'other.db'}", log="log-of-the-test")
+    introduce(other)
+    other.transact(lambda t: t.append({"tenant": "acme", "kind": "noted"}))
+    older = [Kept("older.txt", seal(other))]
+    other.close()
+    checked = verify(busy, since=Kept("trusted.txt", busy.newest), kept=older)
+    assert [finding.code for finding in checked.findings] == ["fork", "checkpoint"]
+
+
 @pytest.mark.parametrize("pos", [312, 313, 400, 600])
 def test_a_change_after_the_trusted_checkpoint_is_found(busy, address, pos):
     owner = Owner(address)

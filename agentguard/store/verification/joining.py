@@ -110,9 +110,10 @@ class Joined:
                 return  # a hole was reported, and what comes after it has no place in the tree
             self.tree.join(piece)
             if piece.end in at:
-                self._compare(self.tree.root(), at.pop(piece.end))
+                self.compare(self.tree.root(), at.pop(piece.end))
 
-    def _compare(self, root: bytes, stated: Iterable[Stated]) -> None:
+    def compare(self, root: bytes, stated: Iterable[Stated]) -> None:
+        """Compare the root over some first entries with what is stated of it."""
         for statement in stated:
             if statement.root == root:
                 self.statements += statement.signed and not statement.outside

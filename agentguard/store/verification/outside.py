@@ -11,7 +11,7 @@ from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.note import read_note, verified
 from agentguard.store.evidence_tables import CheckpointRow
 from agentguard.store.reading import Reading
-from agentguard.store.verification.finding import Findings
+from agentguard.store.verification.finding import Finding, Findings
 from agentguard.store.verification.result import Kept
 from agentguard.store.verification.stated import Stated
 from agentguard.store.verification.trust import Trust
@@ -19,8 +19,10 @@ from agentguard.store.verification.trust import Trust
 _checkpoint = CheckpointRow.__table__
 
 
-def read_outside(kept: Sequence[Kept], trust: Trust, findings: Findings) -> tuple[Stated, ...]:
+def read_outside(kept: Sequence[Kept], trust: Trust, findings: Findings, notes: list[Finding]) -> tuple[Stated, ...]:
     """Return what checkpoints that are kept outside say about this log, and report those that are about another.
+
+    What was lost when an older copy was put back on purpose is noted, since an entry says so.
 
     Raises:
         UsageError: Something else than a checkpoint was given.
@@ -37,6 +39,10 @@ def read_outside(kept: Sequence[Kept], trust: Trust, findings: Findings) -> tupl
             words = f"expected the log of {what}, `{said.origin}`, got `{trust.log}`: another log stands in its place"
             findings.holds_until(0)
             findings.report(None, "fork", words)
+            continue
+        if (restored := trust.lost(said.origin, said.size)) is not None:
+            words = f"{what} is of the log before an older copy of {restored.size} entries was put back, as entry "
+            notes.append(Finding(restored.entry, "rollback", f"{words}{restored.entry} records"))
             continue
         signed = True
         try:

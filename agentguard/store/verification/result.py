@@ -28,7 +28,6 @@ class Verification:
         late: What is no proof of anything, but worth a question.
         head: The leaf of the last entry; empty before the first.
         root: The root of the tree over all entries, in hex; empty where entries are missing.
-        origin: What the log is called in its checkpoints.
         checkpoints: How many stored checkpoints were signed by a key that counts, and have the root that they say.
         signed: The largest size among them: later entries are in no checkpoint yet.
         kept: The largest size that agrees with a checkpoint kept outside.
@@ -45,7 +44,6 @@ class Verification:
     truncated: bool
     head: str
     root: str = ""
-    origin: str = ""
     purged: int = 0
     late: tuple[Finding, ...] = ()
     checkpoints: int = 0

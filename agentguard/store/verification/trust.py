@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import orjson
 from sqlalchemy import select
 
 from agentguard.errors import NoteError
 from agentguard.evidence.keys import LOG, WITNESS, VerifierKey
 from agentguard.store.reading import Reading
 from agentguard.store.tables import SELDOM, EntryRow
+from agentguard.store.verification.agreement import said_by
 
 KEY_INTRODUCED = "key_introduced"
+RESTORED = "restored"
 
 _entry = EntryRow.__table__
 
@@ -28,18 +30,29 @@ class Introduced:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """That an older copy was put back on purpose: what was signed under an origin past a size is lost with it."""
+
+    entry: int
+    origin: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trust:
     """Who may have signed what.
 
     Attributes:
         log: The log's name.
         introduced: Its keys as its entries say, the first one first.
+        restored: When an older copy was put back, as its entries say.
         pinned: Keys of logs and witnesses that the caller knows from elsewhere; with one of a log among them only
             these count.
     """
 
     log: str
     introduced: tuple[Introduced, ...] = ()
+    restored: tuple[Restored, ...] = ()
     pinned: tuple[VerifierKey, ...] = ()
 
     @property
@@ -71,6 +84,10 @@ class Trust:
             return tuple(key for key in self.pinned if key.signs == LOG)
         return tuple(dict.fromkeys(found.key for found in self.introduced))
 
+    def lost(self, origin: str, size: int) -> Restored | None:
+        """Return the restore with which a checkpoint was lost, if one was recorded."""
+        return next((found for found in self.restored if found.origin == origin and size > found.size), None)
+
     def is_of_this_log(self, origin: str) -> bool:
         """Whether an origin is the log's, before or after a restore."""
         own = f"agentguard/{self.log}"
@@ -78,13 +95,23 @@ class Trust:
 
 
 def read_trust(reading: Reading, pinned: Sequence[VerifierKey]) -> Trust:
-    """Return whose signatures count for a log; an entry that introduces no readable key is reported as its body is."""
-    query = select(_entry.c.pos, _entry.c.body).where(_entry.c.kind == KEY_INTRODUCED, SELDOM).order_by(_entry.c.pos)
-    found = []
-    for row in reading.rows(query):
+    """Return whose signatures count for a log; an entry that says nothing readable is reported as its body is."""
+    introduced, restored = [], []
+    for pos, body in _said(reading, KEY_INTRODUCED):
         try:
-            body = orjson.loads(bytes(row["body"]))
-            found.append(Introduced(row["pos"], VerifierKey.read(body["key"]), bool(body.get("stolen"))))
-        except (orjson.JSONDecodeError, NoteError, KeyError, TypeError, AttributeError):
+            introduced.append(Introduced(pos, VerifierKey.read(str(body.get("key"))), bool(body.get("stolen"))))
+        except NoteError:
             continue
-    return Trust(reading.log_name(), tuple(found), tuple(pinned))
+    for pos, body in _said(reading, RESTORED):
+        origin, size = body.get("continues"), body.get("here")
+        if isinstance(origin, str) and isinstance(size, int):
+            restored.append(Restored(pos, origin, size))
+    return Trust(reading.log_name(), tuple(introduced), tuple(restored), tuple(pinned))
+
+
+def _said(reading: Reading, kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    query = select(_entry.c.pos, _entry.c.body).where(_entry.c.kind == kind, SELDOM).order_by(_entry.c.pos)
+    for row in reading.rows(query):
+        body = said_by(bytes(row["body"]))
+        if body is not None:
+            yield row["pos"], dict(body)

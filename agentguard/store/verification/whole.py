@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from agentguard.evidence.keys import VerifierKey
+from agentguard.evidence.tree import tree_root
 from agentguard.store.database import Store
 from agentguard.store.reading import Reading
 from agentguard.store.tables import ActionRow
+from agentguard.store.tiles import StoredTree
 from agentguard.store.verification.above import check_tiles_above
 from agentguard.store.verification.beginning import Beginning, begin_at
 from agentguard.store.verification.crew import Crew, how_many
-from agentguard.store.verification.finding import Findings
+from agentguard.store.verification.finding import Finding, Findings
 from agentguard.store.verification.job import Actions, Entries, Job, Ledger
 from agentguard.store.verification.joining import Joined
 from agentguard.store.verification.merging import LAST as LAST_ID
@@ -95,8 +97,8 @@ def _begin(
     reading: Reading, store: Store, keys: Sequence[VerifierKey], kept: Sequence[Kept], since: Kept | None
 ) -> _Outset:
     trust = read_trust(reading, keys)
-    findings = Findings()
-    elsewhere = read_outside(kept, trust, findings)
+    findings, notes = Findings(), _stolen(trust)
+    elsewhere = read_outside(kept, trust, findings, notes)
     begins = Beginning() if since is None else begin_at(reading, store, since, trust)
     findings.add(begins.findings.kept)
     joined = Joined(
@@ -107,6 +109,7 @@ def _begin(
         last_us=begins.last_us,
         elsewhere=elsewhere,
         findings=findings,
+        late=notes,
     )
     after, bounds, count = begins.first_action, [], 0
     query = select(_action.c.id).order_by(_action.c.id).limit(1)
@@ -136,6 +139,9 @@ def _end(reading: Reading, outset: _Outset) -> Verification:
     findings = joined.findings
     size = outset.size or FIRST
     joined.join(Entries(size, LAST, trust, tuple(s.size for s in outset.elsewhere)).do(reading, Known()))
+    for statement in outset.elsewhere:
+        if statement.size <= outset.since:
+            joined.compare(tree_root(StoredTree(reading), statement.size), [statement])
     _check_head(reading, joined)
     check_lost(reading, joined.expected - 1, outset.elsewhere, findings)
     check_tiles_above(reading, findings)
@@ -158,6 +164,19 @@ def _end(reading: Reading, outset: _Outset) -> Verification:
         pinned=trust.is_pinned,
         since=outset.since,
     )
+
+
+def _stolen(trust: Trust) -> list[Finding]:
+    """Return a note about each key that was replaced because somebody else had it."""
+    return [
+        Finding(
+            found.entry,
+            "signature",
+            f"the key before entry {found.entry} was stolen: what it signed is worth what is kept elsewhere of it",
+        )
+        for found in trust.introduced
+        if found.stolen
+    ]
 
 
 def _check_head(reading: Reading, joined: Joined) -> None:
