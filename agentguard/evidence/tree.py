@@ -258,7 +258,7 @@ def _roots_of(old_size: int, old_root: bytes, new_size: int, proof: Sequence[byt
         else:
             found_new = node_hash(found_new, hash_)
         node, last = node >> 1, last >> 1
-    if last or not found_old:
+    if last:
         raise ProofError(f"the proof from {old_size} to {new_size} entries is too short: it has {len(proof)} hashes")
     return found_old, found_new
 

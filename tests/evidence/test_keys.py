@@ -80,6 +80,14 @@ def test_a_new_key_is_of_the_random_bytes_that_it_is_given():
         SigningKey("log.example", bytes(31))
 
 
+def test_a_public_key_has_32_bytes_and_a_kind_that_there_is():
+    for wrong in (b"", bytes(31), bytes(33)):
+        with pytest.raises(NoteError, match="must have 32 bytes"):
+            VerifierKey("log.example", wrong)
+    with pytest.raises(NoteError, match="must be of kind 1"):
+        VerifierKey("log.example", bytes(32), 6)
+
+
 def test_one_pair_has_other_ids_as_a_log_and_as_a_witness():
     log, witness = SigningKey("a.example", bytes(32)), SigningKey("a.example", bytes(32), WITNESS)
     assert log.key.public == witness.key.public

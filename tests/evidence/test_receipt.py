@@ -96,6 +96,7 @@ def test_one_witness_under_two_names_is_one_witness():
         f"{FORMAT}\nindex x\n\ncheckpoint\n",
         f"{FORMAT}\nindex -1\n\ncheckpoint\n",
         f"{FORMAT}\nindex 00\n\ncheckpoint\n",
+        f"{FORMAT}\nindex {2**63}\n\ncheckpoint\n",
         f"{FORMAT}\nindex 0\nindex 1\n\ncheckpoint\n",
         f"{FORMAT}\nextra AAAA\n\ncheckpoint\n",
         f"{FORMAT}\nextra !\nindex 0\n\ncheckpoint\n",

@@ -60,7 +60,7 @@ def test_what_two_witnesses_signed_goes_under_the_checkpoint():
 def test_a_size_is_one_line():
     assert read_size(size_text(20852163)) == 20852163
     assert read_size(size_text(0)) == 0
-    for wrong in ("", "\n", "3", "3\n\n", "03\n", "-1\n", "3\n4\n", "three\n"):
+    for wrong in ("", "\n", "3", "34", "3\n\n", "03\n", "-1\n", "3\n4\n", "three\n"):
         with pytest.raises(NoteError):
             read_size(wrong)
 

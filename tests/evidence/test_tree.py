@@ -274,6 +274,17 @@ def test_no_consistency_proof_holds_for_other_sizes_or_with_a_hash_more_or_less(
             check_consistency(wrong_old, old_root, new, root, wrong_proof)
 
 
+def test_a_proof_of_the_wrong_length_is_told_as_such():
+    leaves, root = leaves_of(7), root_of(7)
+    inclusion, consistency = inclusion_proof(Known(leaves), 4, 7), consistency_proof(Known(leaves), 3, 7)
+    for proof, words in (((*inclusion, root), "too long: it has 4 hashes"), (inclusion[:-1], "too short")):
+        with pytest.raises(ProofError, match=f"the proof for leaf 4 of 7 is {words}"):
+            check_inclusion(leaves[4], 4, 7, proof, root)
+    for proof, words in (((*consistency, root), "too long: it has 5 hashes"), ((), "too short")):
+        with pytest.raises(ProofError, match=f"the proof from 3 to 7 entries is {words}"):
+            check_consistency(3, root_of(3), 7, root, proof)
+
+
 def test_two_entries_together_are_not_taken_for_an_inner_hash():
     leaves = leaves_of(2)
     forged = leaf_hash(leaves[0] + leaves[1])

@@ -1,5 +1,8 @@
 """The tree at rest: proofs from tiles and leaves are those of the entries, on each engine, and damage is told."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from agentguard.errors import TamperedError
@@ -11,6 +14,7 @@ from agentguard.evidence.tree import (
     inclusion_proof,
     tree_root,
 )
+from agentguard.store import Store
 from agentguard.store import tiles as tiles_module
 from agentguard.store.tiles import MOST_TILES, StoredTree, Tile, add_tile, leaves, missing_tiles
 
@@ -101,6 +105,44 @@ def test_a_tile_that_says_otherwise_is_not_taken_for_the_one_that_is_stored(stor
     other = Tile(0, 0, bytes(8192), bytes(32))
     with pytest.raises(TamperedError, match="expected tile 0 of level 0 as the log says, got other hashes"):
         store.transact(lambda transaction: add_tile(transaction, other))
+
+
+@pytest.fixture
+def filled(path):
+    opened = Store.open(f"sqlite:///{path}")
+    fill(opened, 300)
+    tile_all(opened)
+    yield opened
+    opened.close()
+
+
+def damage(path, *statements):
+    """Change the file behind the store's back, as its owner."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement, words",
+    [
+        ("DELETE FROM agentguard_entry WHERE pos = 3", "expected entries 1 to 256 in the log, got 255 of them"),
+        ("UPDATE agentguard_entry SET leaf = 'x' WHERE pos = 3", "expected the leaves of entries 1 to 256 as hex"),
+        ("UPDATE agentguard_entry SET leaf = 'ff' WHERE pos = 3", "expected the leaves of entries 1 to 256 as hex"),
+    ],
+)
+def test_an_entry_that_is_gone_or_has_no_leaf_is_no_part_of_a_tree(filled, path, statement, words):
+    damage(path, "DELETE FROM agentguard_tile", statement)
+    with pytest.raises(TamperedError, match=words):
+        filled.read(lambda reading: StoredTree(reading).root(0, 0))
+
+
+def test_a_tile_that_is_not_whole_is_no_part_of_a_tree(filled, path):
+    damage(path, "UPDATE agentguard_tile SET hashes = substr(hashes, 1, 8160)")
+    with pytest.raises(TamperedError, match="expected 256 hashes in tile 0 of level 0, got 8160 bytes"):
+        filled.read(lambda reading: StoredTree(reading).root(0, 0))
 
 
 def test_a_leaf_that_the_log_does_not_have_has_no_hash(store):
