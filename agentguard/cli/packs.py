@@ -30,29 +30,41 @@ from agentguard.errors import UsageError
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.note import read_note
 
+CustomerOption = Annotated[str | None, typer.Option(help="Actions for this customer, by id or pseudonym.")]
+ActionOption = Annotated[str | None, typer.Option(help="Actions of this kind, like `refund.issue`.")]
+VerdictOption = Annotated[str | None, typer.Option(help="Decided so: `allow`, `escalate` or `deny`.")]
+IdOption = Annotated[str | None, typer.Option("--id", help="One action, by its id.")]
+SinceOption = Annotated[str | None, typer.Option(help="From then on: `2026-11-20`, `2026-11-20T10:00` or `3 days`.")]
+UntilOption = Annotated[str | None, typer.Option(help="Up to then, written like --since.")]
+TenantOption = Annotated[str | None, typer.Option(help="Only this tenant's records.")]
+ReadingsOption = Annotated[bool, typer.Option("--readings", help="Also who read the log and took packs of it.")]
+PersonalOption = Annotated[
+    bool, typer.Option("--personal", help="Open personal values, if you may; that is recorded first.")
+]
+SizeOption = Annotated[
+    int | None, typer.Option(help="Make a pack again that rests on the checkpoint of this size.", min=1)
+]
+CheckpointOption = Annotated[
+    list[Path] | None, typer.Option(help="Show that the log continues this checkpoint; may be repeated.")
+]
+WaitOption = Annotated[float, typer.Option(help="Seconds to wait for a checkpoint that covers it.", min=0, max=600)]
+UNSEALED = "warning: nobody sealed these entries in time, so that nobody signed for them; is `audit seal` running?"
+
 
 def export(
     out: Annotated[Path, typer.Argument(help="The ZIP to write; it must not be there yet.")],
-    customer: Annotated[str | None, typer.Option(help="Actions for this customer, by id or pseudonym.")] = None,
-    action: Annotated[str | None, typer.Option(help="Actions of this kind, like `refund.issue`.")] = None,
-    verdict: Annotated[str | None, typer.Option(help="Decided so: `allow`, `escalate` or `deny`.")] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="One action, by its id.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="From then on: `2026-11-20`, `2026-11-20T10:00` or `3 days`.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Up to then, written like --since.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant's records.")] = None,
-    readings: Annotated[bool, typer.Option("--readings", help="Also who read the log and took packs of it.")] = False,
-    personal: Annotated[
-        bool, typer.Option("--personal", help="Open personal values, if you may; that is recorded first.")
-    ] = False,
-    size: Annotated[
-        int | None, typer.Option(help="Make a pack again that rests on the checkpoint of this size.", min=1)
-    ] = None,
-    checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="Show that the log continues this checkpoint; may be repeated.")
-    ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a checkpoint that covers it.", min=0, max=600)] = 5,
+    customer: CustomerOption = None,
+    action: ActionOption = None,
+    verdict: VerdictOption = None,
+    id_: IdOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    tenant: TenantOption = None,
+    readings: ReadingsOption = False,
+    personal: PersonalOption = False,
+    size: SizeOption = None,
+    checkpoint: CheckpointOption = None,
+    wait: WaitOption = 5,
     why: Annotated[str, typer.Option("--why", help="The reason, for the record.")] = "",
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -87,10 +99,7 @@ def export(
     else:
         _say(Output(), made)
     if unsealed:
-        warning = (
-            "warning: nobody sealed these entries in time, so that nobody signed for them; is `audit seal` running?"
-        )
-        Output(sys.stderr).line(warning, style="yellow")
+        Output(sys.stderr).line(UNSEALED, style="yellow")
         raise typer.Exit(FOUND)
 
 
