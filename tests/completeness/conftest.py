@@ -73,6 +73,8 @@ def guard_of(folder, booked, store=None):
             raise NotDoneError("card expired")
         if str(amount) == "12.00 USD":
             raise RuntimeError("the connection was lost before anything was sent")
+        if str(amount) == "45.00 USD":
+            amount = Money.of("44.00", "USD")  # the provider keeps a fee
         booked.append(line(name, str(amount).partition(" ")[0], key, intent or ""))
         if str(amount) == "13.00 USD":
             raise RuntimeError("timeout")

@@ -62,6 +62,20 @@ def test_what_was_done_is_added_up_by_where_it_stands_and_by_currency(shop, comm
     assert said["verdicts"] == {"allow": 6, "escalate": 1, "deny": 1}
 
 
+def test_an_action_that_was_decided_twice_is_one_case_with_its_first_decision(shop, command):
+    guard = guard_of(shop.folder, [])
+    escalation = guard.audit.action(shop.ids["waiting"]).escalation
+    guard.escalations.approve(escalation, by="maria", authenticated="os_login", reason_code="goodwill")
+    asked = {"agent": "bot", "on_behalf_of": "cus_8812", "context": {"conversation": "c"}, "key": "waiting"}
+    guard.run("refund.issue", {"order_id": "A", "amount": "90.00", "email": "ann@example.com"}, **asked)
+    decided = [entry.pos for entry in guard.audit.of(shop.ids["waiting"]) if entry.kind == "decided"]
+    guard.close()
+    assert len(decided) == 2
+    said = command("audit", "affected", "--rule", "refunds/large", "--json").json
+    assert [(case["entry"], case["state"]) for case in said["cases"]] == [(decided[0], "settled")]
+    assert (said["actions"], said["verdicts"]) == (1, {"escalate": 1})
+
+
 def test_nothing_under_suspicion_is_refused(command, shop):
     assert "under suspicion" in command("audit", "affected").err
 

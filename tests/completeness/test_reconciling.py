@@ -311,3 +311,39 @@ def test_books_and_record_are_compared_and_incidents_found_on_both_engines(addre
     guard.audit.note("INC-1", [first.decision_id], by="maria", why="looked", authenticated="os_login")
     assert [note.incident for note in guard.audit.notes(actions=[first.decision_id])] == ["INC-1"]
     assert guard.audit.verify().ok
+
+
+ASKED = {"agent": "bot", "on_behalf_of": "cus_8812", "context": {"conversation": "c"}}
+
+
+@pytest.mark.parametrize("status, found", [("succeeded", 1), ("pending", 1), ("failed", 0)])
+def test_what_nobody_asked_for_is_found_also_where_it_is_not_finished_and_not_where_it_failed(
+    shop, compare, status, found
+):
+    lines = [*shop.lines(), line("re_rogue", "5.00", status=status)]
+    assert compare(lines).found.count(("payment_without_intent", "re_rogue")) == found
+
+
+def test_what_was_really_paid_is_compared_and_not_what_was_asked_for(shop, compare):
+    booked = shop.lines()
+    guard = guard_of(shop.folder, booked)
+    guard.start(recover=False)
+    assert guard.run("refund.issue", {"order_id": "A", "amount": "45.00"}, key="fee", **ASKED).status == "done"
+    guard.close()
+    assert booked[-1]["Amount"] == "44.00"
+    assert compare(booked).found == sorted(about_doubts(shop))
+
+
+def test_everything_in_a_window_that_is_shorter_than_the_slack_counts(shop, command):
+    lines = [item for item in shop.lines() if item["id"] != "re_2"]
+    said = command("audit", "reconcile", shop.export(lines), "--units", "major", "--json")
+    assert ("intent_without_payment", shop.ids["second"]) in said.found
+    assert said.json["at_edges"] == 0
+
+
+@pytest.mark.parametrize("amount, words", [("0.00", ()), ("-5.00", ()), ("5.00", ("--negative",))])
+def test_an_amount_that_does_not_go_out_is_a_line_that_cannot_be_read(shop, command, amount, words):
+    path = shop.export([line("re_1", amount)])
+    said = command("audit", "reconcile", path, "--units", "major", *words)
+    assert said.code == 1
+    assert "provider.csv:2: expected an amount that goes out" in said.err
