@@ -1,15 +1,17 @@
 """The purge: what is over goes as a whole, what is not stays, and the log still proves everything that it proved."""
 
+import sqlite3
 from datetime import timedelta
 
 import pytest
 
 from agentguard.errors import PowerRefusedError, UsageError
+from agentguard.evidence.keys import SigningKey
 from agentguard.evidence.note import read_note, verified
 from agentguard.evidence.tombstone import Tombstone, leaves_digest
-from tests.engine.given import REFUNDS, shop
+from tests.engine.given import PEOPLE, REFUNDS, shop
 from tests.privacy.conftest import people
-from tests.retention.conftest import WHO, YEAR
+from tests.retention.conftest import KEPT, WHO, YEAR
 
 SECRET = "order-of-mrs-personal"
 
@@ -213,3 +215,79 @@ def test_everything_that_reads_records_copes_with_purged_ones(opened):
     at.guard.halt("agent:bot", **WHO)
     assert at.guard.recover() == []
     assert audit.verify().ok
+
+
+def test_a_limit_that_comes_later_reports_what_was_purged_as_not_countable(opened):
+    at = opened(PEOPLE)
+    settled(at)
+    at.clock.advance(3 * YEAR)
+    purge(at)
+    settled(at, key="k-2", amount="7.00")
+    later = KEPT.replace("version: 1", "version: 2", 1) + (
+        "  - {id: all-time, on: [refund.issue], sum: amount, in: forever, max: 1000, over: deny}\n"
+    )
+    at.guard.close()
+    again = opened(PEOPLE, text=later, clock=at.clock)
+    again.guard.start()
+    body = again.guard.audit.list(kind="activated", newest_first=True)[0].document
+    opening = body["limits"]["refunds/all-time"]
+    assert (opening["account"], opening["movements"], opening["uncounted"]) == ("filled", 1, 1)
+    assert again.guard.audit.verify().ok
+
+
+def test_an_undoing_of_what_was_purged_gives_nothing_back(opened):
+    text = KEPT.replace(
+        "max: order.total, over: deny}", "max: order.total, over: deny, freed_by: [identity.verify]}", 1
+    )
+    at = opened(text=text)
+    first = settled(at, amount="90.00")
+    at.clock.advance(3 * YEAR)
+    purge(at)
+    before = at.usage(first)
+    answer = at.guard.run(
+        "identity.verify",
+        {"document": "passport"},
+        agent="bot",
+        on_behalf_of="c-1",
+        key="v-1",
+        relates_to=first.decision_id,
+    )
+    assert (answer.status, at.usage(first)) == ("done", before)
+
+
+def test_a_yes_that_nobody_used_goes_in_its_time(opened):
+    at = opened()
+    arguments = {"order_id": SECRET, "amount": "40.00", "reason": "late"}
+    said = {"on_behalf_of": "c-1", "words": "Yes", "by": "form", "context": {"conversation": "talk-1"}}
+    first = at.guard.confirm("refund.issue", arguments, key="form-1", **said)
+    at.clock.advance(3 * YEAR)
+    assert purge(at).by_action == {"refund.issue": 1}
+    assert at.guard.audit.show(first.entry).is_purged
+    assert at.guard.confirm("refund.issue", arguments, key="form-1", **said).entry > first.entry
+    assert at.guard.audit.verify().ok
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE agentguard_entry SET body = x'' WHERE pos = 2",
+        "UPDATE agentguard_entry SET body = x'7b7d' WHERE body = x''",
+        "UPDATE agentguard_entry SET leaf = 'f' WHERE body = x''",
+        "DELETE FROM agentguard_tombstone",
+        "UPDATE agentguard_tombstone SET last = 99",
+        "INSERT INTO agentguard_tombstone SELECT last, last + 1, entry FROM agentguard_tombstone",
+        "DELETE FROM agentguard_vote",
+    ],
+)
+def test_the_database_lets_nothing_else_be_taken_away(tmp_path, statement):
+    at = shop(f"sqlite:///{tmp_path}/guard.db", text=KEPT, signer=SigningKey("agentguard/test", bytes(range(32))))
+    waiting = at.ask("60.00", key="w-1")
+    at.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="goodwill")
+    settled(at)
+    at.clock.advance(3 * YEAR)
+    purge(at)
+    at.guard.close()
+    raw = sqlite3.connect(tmp_path / "guard.db")
+    with pytest.raises(sqlite3.IntegrityError, match="agentguard: "):
+        raw.execute(statement)
+    raw.close()
