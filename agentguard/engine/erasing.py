@@ -17,7 +17,7 @@ from agentguard.engine import confirming, escalating, holding_back, powers
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.subjects import Subject, actions_of, subjects
-from agentguard.store import Reading, Transaction, forgetting, legal_holds
+from agentguard.store import Reading, Transaction, forgetting
 from agentguard.store.legal_holds import Matter
 from agentguard.store.records import Entry, EntryFilter
 
@@ -126,7 +126,7 @@ def _is_readable(parts: Parts, reading: Reading, subject: Subject, since: int) -
 
 
 def _in_the_way(reading: Reading, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    standing = legal_holds.legal_holds(reading)
+    standing = holding_back.standing(reading)
     holds = set(holding_back.held_customer(standing, subject))
     under_way: list[str] = []
     for record in actions_of(reading, subject.pseudonym):

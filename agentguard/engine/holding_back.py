@@ -10,11 +10,9 @@ from agentguard.engine import powers, recorded
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.subjects import Subject, subjects
-from agentguard.errors import NotFoundError, PowerRefusedError, UsageError
+from agentguard.errors import NotFoundError, PowerRefusedError, TamperedError, UsageError
 from agentguard.store import Reading, Transaction, legal_holds
-from agentguard.store.legal_holds import LegalHold, Matter, Scope
-
-SET, LIFTED = "legal_hold_set", "legal_hold_lifted"
+from agentguard.store.legal_holds import LIFTED, SET, LegalHold, Matter, Scope
 
 
 def scope_of(
@@ -95,6 +93,21 @@ def lift(parts: Parts, hold_id: str, tenant: str, **person: Unpack[Person]) -> L
         return found
 
     return _complete(powers.used(parts, Use("legal_hold", f"lift {hold_id}"[:500], tenant, **person), work))
+
+
+def standing(reading: Reading) -> tuple[LegalHold, ...]:
+    """Return every hold that stands now, for whoever is about to take something away.
+
+    Raises:
+        TamperedError: Somebody set, lifted or changed one behind the log's back.
+    """
+    wrong = legal_holds.contradicted(reading)
+    if wrong:
+        raise TamperedError(
+            f"expected legal hold `{wrong[0]}` as its entries say, got it set, lifted or changed without one; nothing "
+            "is taken away; run `agentguard audit verify`"
+        )
+    return legal_holds.legal_holds(reading)
 
 
 def held_by(holds: Iterable[LegalHold], matter: Matter) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from agentguard.engine import confirming, escalating, holding_back, recorded
 from agentguard.engine.parts import Parts
 from agentguard.errors import ConfigurationError
 from agentguard.store import Reading
-from agentguard.store.legal_holds import LegalHold, Matter, legal_holds
+from agentguard.store.legal_holds import LegalHold, Matter
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
 
 _PAGE = 500
@@ -74,7 +74,7 @@ class Search:
 
     def __post_init__(self) -> None:
         """Look up what counts for all of them."""
-        self.holds = legal_holds(self.reading)
+        self.holds = holding_back.standing(self.reading)
         self.wanted = frozenset(_wanted(self.reading))
         try:
             self.in_force = self.parts.force.in_force(self.reading)

@@ -15,8 +15,12 @@ from agentguard.store.evidence_tables import LegalHoldRow
 from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.reading import Reading
 from agentguard.store.records import ActionRecord
+from agentguard.store.tables import SELDOM, EntryRow
 from agentguard.store.transaction import Transaction
 
+SET, LIFTED = "legal_hold_set", "legal_hold_lifted"
+
+_entry = EntryRow.__table__
 _hold = LegalHoldRow.__table__
 
 
@@ -117,6 +121,21 @@ def legal_holds(reading: Reading) -> tuple[LegalHold, ...]:
     )
 
 
+def contradicted(reading: Reading) -> tuple[str, ...]:
+    """Return the ids of holds that stand otherwise than the log says: set, lifted or changed behind its back."""
+    said: dict[str, Any] = {}
+    kinds = _entry.c.kind.in_((SET, LIFTED))
+    for row in reading.rows(select(_entry.c.kind, _entry.c.body).where(kinds, SELDOM).order_by(_entry.c.pos)):
+        body = _read(bytes(row["body"]))
+        if row["kind"] == SET:
+            said[str(body.get("hold"))] = body.get("scope")
+        else:
+            said.pop(str(body.get("hold")), None)
+    rows = reading.rows(select(_hold.c.id, _hold.c.scope))
+    stands = {row["id"]: orjson.loads(row["scope"]) for row in rows}
+    return tuple(sorted(name for name in said.keys() | stands.keys() if said.get(name) != stands.get(name)))
+
+
 def add(transaction: Transaction, hold: LegalHold) -> None:
     """Store a hold; the caller appends the entry that says so."""
     scope = canonical_bytes(hold.scope.document()).decode()
@@ -127,6 +146,15 @@ def add(transaction: Transaction, hold: LegalHold) -> None:
 def lift(transaction: Transaction, hold_id: str) -> bool:
     """Take a hold away; False if there is none."""
     return transaction.write(delete(_hold).where(_hold.c.id == hold_id)) == 1
+
+
+def _read(data: bytes) -> Mapping[str, Any]:
+    """Return what an entry says; nothing where it cannot be read, which is found elsewhere."""
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _time(text: str | None) -> datetime | None:

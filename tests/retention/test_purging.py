@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard.errors import PowerRefusedError, UsageError
+from agentguard.errors import PowerRefusedError, TamperedError, UsageError
 from agentguard.evidence.keys import SigningKey
 from agentguard.evidence.note import read_note, verified
 from agentguard.evidence.tombstone import Tombstone, leaves_digest
@@ -291,3 +291,22 @@ def test_the_database_lets_nothing_else_be_taken_away(tmp_path, statement):
     with pytest.raises(sqlite3.IntegrityError, match="agentguard: "):
         raw.execute(statement)
     raw.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM agentguard_legal_hold", "UPDATE agentguard_legal_hold SET scope = replace(scope, 'p_', 'q_')"],
+)
+def test_a_hold_that_was_taken_away_behind_the_logs_back_still_keeps_everything(tmp_path, statement):
+    at = shop(f"sqlite:///{tmp_path}/guard.db", text=KEPT, signer=SigningKey("agentguard/test", bytes(range(32))))
+    settled(at)
+    at.guard.retention.hold(customer="c-1", **WHO)
+    at.clock.advance(3 * YEAR)
+    raw = sqlite3.connect(tmp_path / "guard.db", isolation_level=None)
+    raw.execute(statement)
+    raw.close()
+    for taking in (lambda: purge(at), lambda: at.guard.privacy.erase("c-1", **WHO)):
+        with pytest.raises(TamperedError, match="legal hold"):
+            taking()
+    assert [finding.code for finding in at.guard.audit.verify().findings] == ["legal_hold"]
+    at.guard.close()

@@ -15,8 +15,8 @@ class Finding:
     Attributes:
         pos: The entry, or None where it is about a row that is not an entry.
         code: `gap`, `sequence`, `chain`, `leaf`, `body`, `column`, `time`, `policy`, `sealed`, `action`, `hold`,
-            `posting`, `reversal`, `escalation`, `vote`, `activation`, `halt`, `account`, `head`, `tree`, `checkpoint`,
-            `signature`, `rollback`, `fork`, `tombstone` or `backdated`.
+            `posting`, `reversal`, `escalation`, `vote`, `activation`, `halt`, `legal_hold`, `account`, `head`, `tree`,
+            `checkpoint`, `signature`, `rollback`, `fork`, `tombstone` or `backdated`.
     """
 
     pos: int | None

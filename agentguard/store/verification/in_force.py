@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from agentguard.core.digest import digest
+from agentguard.store.legal_holds import contradicted
 from agentguard.store.reading import Reading
 from agentguard.store.tables import SELDOM, ActivationRow, EntryRow, EscalationRow, HaltRow, PolicyTextRow, VoteRow
 from agentguard.store.verification.agreement import Body, Report, said_by
@@ -58,7 +59,7 @@ def _is_vote(row: Mapping[str, Any], document: Body, said: Body) -> bool:
 
 
 def check_in_force(reading: Reading, report: Report) -> None:
-    """Compare which bundles were put into force, and what is stopped, with the entries about both."""
+    """Compare which bundles were put into force, what is stopped and what is held with the entries about them."""
     activated: list[str] = []
     stopped: set[str] = set()
     kinds = _entry.c.kind.in_(("activated", "halted", "resumed"))
@@ -75,3 +76,5 @@ def check_in_force(reading: Reading, report: Report) -> None:
         report(None, "activation", "expected the bundles put into force as their entries say, got others")
     for target in sorted({row["target"] for row in reading.rows(select(_halt.c.target))} ^ stopped):
         report(None, "halt", f"expected the stop of `{target}` as its entries say, got it set or lifted without one")
+    for name in contradicted(reading):
+        report(None, "legal_hold", f"expected legal hold `{name}` as its entries say, got it set, lifted or changed")
