@@ -20,3 +20,8 @@ def origin(reading: Reading) -> str:
 def origin_of(log: str, restores: int) -> str:
     """Return the origin of a log that was restored so often."""
     return f"agentguard/{log}/restored-{restores}" if restores else f"agentguard/{log}"
+
+
+def is_restored(name: str) -> bool:
+    """Return whether an origin is of a log whose backup was restored."""
+    return "/restored-" in name

@@ -11,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
-from agentguard.engine.origin import origin
+from agentguard.engine.origin import is_restored, origin
 from agentguard.engine.seals_keys import FIRST, introduce, key_of_log
 from agentguard.engine.signing import memory_of
 from agentguard.errors import ConfigurationError, StoreUnavailableError, TamperedError
 from agentguard.evidence.checkpoint import Checkpoint, signed
 from agentguard.evidence.keys import Signer
 from agentguard.evidence.tree import Subtrees, tree_root
+from agentguard.log import get_logger
 from agentguard.store import Reading, Store, Transaction, seals
 from agentguard.store.seals import Sealed
 from agentguard.store.tiles import MOST_TILES, StoredTree, Tile, add_tile, leaves, missing_tiles
+
+log = get_logger("seals")
 
 MOST_TRIES = 10
 """How often others may be quicker before this one gives up for now."""
@@ -37,11 +41,14 @@ class Sealing:
         signer: Signs; a `SigningKeyFile`, or the host's own door to its keys.
         every: At most so long after an entry.
         at_most: Or as soon as there are so many entries.
+        signed: File in which it is written down what was signed; beside the key for one in a file. A key that is kept
+            elsewhere needs one: without it an old database that is put back is signed again by the next process.
     """
 
     signer: Signer
     every: timedelta = SECOND
     at_most: int = 1_000
+    signed: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.every <= timedelta(0) or self.at_most < 1:
@@ -69,11 +76,11 @@ class _Due:
 class Sealer:
     """Takes checkpoints of one log with one key; several of them, in any number of processes, do no harm."""
 
-    def __init__(self, store: Store, signer: Signer, tenant: str) -> None:
+    def __init__(self, store: Store, signer: Signer, tenant: str, signed: str | Path | None = None) -> None:
         self._store = store
         self._signer = signer
         self._tenant = tenant
-        self._memory = memory_of(signer)
+        self._memory = memory_of(signer, signed)
 
     def seal(self) -> Sealed | None:
         """Take a checkpoint of everything that is committed now; return it, or the last one if nothing is new.
@@ -122,6 +129,9 @@ class Sealer:
         return self._store.transact(work)
 
     def _signed(self, checkpoint: Checkpoint) -> Sealed | None:
+        if is_restored(checkpoint.origin) and self._memory.last(checkpoint.origin) is None:
+            # Whoever owns the database can write the entry that renames the log; a person should know of it.
+            log.warning("seals.log_renamed", origin=checkpoint.origin, size=checkpoint.size)
         self._memory.remember(checkpoint)
         note = signed(checkpoint, self._signer)
 

@@ -19,7 +19,7 @@ from agentguard.engine.sealing import SECOND, Sealer, Sealing
 from agentguard.engine.sealing_loop import LATE, SealingLoop, Trouble
 from agentguard.engine.seals_keys import Introduced, introduce, introduced, key_of_log
 from agentguard.engine.seals_listening import ListenerState, Listening
-from agentguard.engine.signing import from_environment, has_key
+from agentguard.engine.signing import from_environment, has_key, signed_elsewhere
 from agentguard.errors import NoteError, UsageError
 from agentguard.evidence.keys import LOG, Signer, VerifierKey
 from agentguard.evidence.receipt import Receipt
@@ -258,8 +258,8 @@ class Seals:
                     "or let `agentguard audit seal --key FILE` do it elsewhere"
                 )
             require_same(self._parts)  # what was put back is not signed a second time under the same name
-            sealing = found if isinstance(found, Sealing) else Sealing(found)
-            sealer = Sealer(self._parts.store, sealing.signer, self._tenant)
+            sealing = found if isinstance(found, Sealing) else Sealing(found, signed=signed_elsewhere(found))
+            sealer = Sealer(self._parts.store, sealing.signer, self._tenant, sealing.signed)
             self._loop = SealingLoop(self._parts.store, sealing, sealer, self._took)
             self._parts.witnessing.seal_now = self._loop.ask
         return self._loop

@@ -43,7 +43,7 @@ class SigningKeyFile:
         self.path = Path(path)
         self._signing = _read(self.path)
         self.key: VerifierKey = self._signing.key
-        self.signed = SignedFile(self.path, Path(signed) if signed is not None else Path(f"{path}.signed"))
+        self.signed = SignedFile(signed or f"{path}.signed", lock=self.path)
 
     def sign(self, message: bytes) -> bytes:
         """Return the Ed25519 signature over the message."""
@@ -72,12 +72,19 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Signer | No
         raise ConfigurationError([f"{VARIABLE}: {error}"]) from error
 
 
-def memory_of(signer: Signer) -> SignedMemory:
-    """Return what remembers the signatures of a signer: the file beside its key, or this process for as long as it is.
+def signed_elsewhere(signer: Signer, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the file that `AGENTGUARD_SIGNED` names for a key that is in no file and remembers nothing itself."""
+    return None if isinstance(signer, SigningKeyFile) else environment.get(SIGNED_VARIABLE) or None
 
-    Beside either, the promises in the database and the checkpoints that others keep say what was signed.
+
+def memory_of(signer: Signer, signed: str | Path | None = None) -> SignedMemory:
+    """Return what remembers the signatures of a signer: a file, its own, or this process for as long as it is.
+
+    Args:
+        signer: Who signs.
+        signed: The file; that beside its key where a `SigningKeyFile` is given and nothing else is said.
     """
-    found = getattr(signer, "signed", None)
+    found = SignedFile(signed) if signed is not None else getattr(signer, "signed", None)
     return found if isinstance(found, SignedMemory) else SignedHere()
 
 

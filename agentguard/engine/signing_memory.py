@@ -77,16 +77,17 @@ class SignedHere(_Forked):
 
 
 class SignedFile(_Forked):
-    """Remembers in a small file beside the key: for each log the text of its newest checkpoint.
+    """Remembers in a small file: for each log the text of its newest checkpoint.
 
     Args:
-        key: The key's file; the lock on it keeps every process of this machine that signs with the key apart.
         path: The file.
+        lock: A file that is there: the lock on it keeps every process of this machine that signs with the key apart.
+            One beside the file if left out.
     """
 
-    def __init__(self, key: Path, path: Path) -> None:
-        self._key = key
-        self._path = path
+    def __init__(self, path: str | Path, lock: str | Path | None = None) -> None:
+        self._path = Path(path)
+        self._lock_path = None if lock is None else Path(lock)
         self.begin_anew()
         forking.watch(self)
 
@@ -97,7 +98,7 @@ class SignedFile(_Forked):
         Raises:
             StoreUnavailableError: Another one holds it for too long.
         """
-        with _held(self._lock), _locked(self._key):
+        with _held(self._lock), _locked(self._lock_path or Path(f"{self._path}.lock"), make=self._lock_path is None):
             yield
 
     def last(self, origin: str) -> Checkpoint | None:
@@ -128,7 +129,7 @@ class SignedFile(_Forked):
         except OSError as error:
             raise StoreUnavailableError(
                 f"what is signed next cannot be written down in `{self._path}`: {error.strerror}; nothing was signed; "
-                f"let this user write there, or name another file (`SigningKeyFile(…, signed=…)`)"
+                f"let this user write there, or name another file (`signed=`, `AGENTGUARD_SIGNED`)"
             ) from error
 
     def _read(self) -> dict[str, Checkpoint]:
@@ -160,14 +161,13 @@ def _held(lock: threading.Lock) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, *, make: bool) -> Iterator[None]:
     """Hold the operating system's lock on a file; a process that dies gives it away."""
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | (os.O_CREAT if make else 0)
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, flags, 0o600)
     except OSError as error:
-        raise StoreUnavailableError(
-            f"the key file `{path}` cannot be opened: {error.strerror}; nothing was signed"
-        ) from error
+        raise StoreUnavailableError(f"`{path}` cannot be opened: {error.strerror}; nothing was signed") from error
     try:
         if fcntl is not None:
             _wait(file, path)

@@ -152,8 +152,8 @@ def checkpoints(reading: Reading, origin: str | None = None, after: int = 0) -> 
     """Yield the checkpoints in the order of their sizes: all, or those of one origin, larger than `after`."""
     query: Select[Any] = select(*_STORED).where(_checkpoint.c.size > after)
     query = query if origin is None else query.where(_checkpoint.c.origin == origin)
-    found = list(reading.rows(query.order_by(_checkpoint.c.size, _checkpoint.c.origin)))
-    yield from (_sealed(reading, row) for row in found)
+    for row in reading.rows(query.order_by(_checkpoint.c.size, _checkpoint.c.origin)):
+        yield _sealed(reading, row)
 
 
 def newest_witnessed(reading: Reading, origin: str) -> Sealed | None:
