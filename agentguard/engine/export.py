@@ -99,8 +99,8 @@ def export(
     wanted = by_pseudonym(parts, wanted, person)
     entries = chosen(parts, listed, wanted)
     last = entries[-1].pos
-    if wanted.size is None and parts.store.read(key_of_log) is not None:
-        _await_seal(sealing, last, within)
+    if wanted.size is None:
+        _await_seal(parts, sealing, last, within)
     opened = parts.store.read(lambda reading: _opened(parts, reading, entries)) if wanted.personal else {}
     _record_look(parts, wanted, entries, opened, tenant, person)
     query = query_of(wanted)
@@ -144,11 +144,14 @@ def _unfinished(path: Path, data: bytes) -> Iterator[Callable[[], object]]:
         unfinished.unlink(missing_ok=True)
 
 
-def _await_seal(sealing: Seals, last: int, within: timedelta) -> None:
+def _await_seal(parts: Parts, sealing: Seals, last: int, within: timedelta) -> None:
     """See to it that a checkpoint covers an entry, at once where this guard has the key; else wait for somebody's."""
-    if sealing.covering(last) is None and sealing.signs_here:
+    if sealing.covering(last) is not None:
+        return
+    if sealing.signs_here:
         sealing.seal()
-    sealing.covering(last, within)
+    elif parts.store.read(key_of_log) is not None:
+        sealing.covering(last, within)
 
 
 def _who(person: Person) -> dict[str, str]:

@@ -1,15 +1,15 @@
-"""Which entries go into an evidence pack: what was asked for, whole actions, and what put their policies into force."""
+"""Which entries go into an evidence pack: what was asked for, whole actions, and what stands behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from agentguard.core.digest import time_text
-from agentguard.engine import privacy
+from agentguard.engine import privacy, purging
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.privacy import Look
@@ -23,7 +23,7 @@ KIND = "exported"
 READINGS = frozenset({KIND, privacy.KIND})
 """Kinds of entries about who read the log."""
 
-MOST_ENTRIES = 50_000
+MOST_ENTRIES = 20_000
 PAGE = 1_000
 WHERE = "evidence pack"
 
@@ -63,24 +63,32 @@ EVERYTHING = Wanted()
 
 
 def chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
-    """Return the entries of a pack in order: those asked for, their whole actions, and what put policies into force."""
+    """Return the entries of a pack in order: those asked for, their whole actions, and what stands behind them."""
     end = wanted.size if wanted.size is not None else parts.store.read(lambda reading: reading.position())
     found = {entry.pos: entry for entry in _asked_for(listed, wanted, end)}
     if not found:
         raise NotFoundError("expected entries to put into the pack, got none that are what was asked for")
-    last = max(found)
-    actions = {entry.action_id for entry in found.values() if entry.action_id}
     if _narrows(wanted):
-        for action_id in sorted(actions):
+        for action_id in sorted({entry.action_id for entry in found.values() if entry.action_id}):
             whole = parts.store.read(partial(Reading.entries_of, action_id=action_id))
             found.update((entry.pos, entry) for entry in whole if entry.pos <= end)
             _require_few(found)
+    found.update((entry.pos, entry) for entry in _behind(listed, found, end))
+    return [found[pos] for pos in sorted(found)]
+
+
+def _behind(listed: Listed, found: Mapping[int, Entry], end: int) -> Iterator[Entry]:
+    """Yield what put the policies of entries into force before them, and what says why some of them are purged."""
     bundles = {entry.document.get("bundle") for entry in found.values()}
     last = max(found)
     for entry in _every(partial(listed, kind="activated")):
         if entry.pos < last and entry.document["bundle"] in bundles:
-            found[entry.pos] = entry
-    return [found[pos] for pos in sorted(found)]
+            yield entry
+    gone = [entry.pos for entry in found.values() if entry.is_purged]
+    for entry in _every(partial(listed, kind=purging.KIND)) if gone else ():
+        ranges = entry.document["ranges"]
+        if entry.pos <= end and any(first <= pos <= stop for first, stop in ranges for pos in gone):
+            yield entry
 
 
 def _asked_for(listed: Listed, wanted: Wanted, end: int) -> Iterator[Entry]:

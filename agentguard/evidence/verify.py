@@ -148,12 +148,13 @@ def unbase64(text: str) -> bytes:
 class Key:
     """A public key that signs notes (kind 1) or cosigns them as a witness (kind 4), from `name+hhhhhhhh+base64`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, kind: int = 1) -> None:
         try:
             self.name, digits, material = text.strip().split("+", 2)
             data = unbase64(material)
             self.id, self.kind, self.public = bytes.fromhex(digits), data[0], data[1:]
-            fits = hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4] == self.id and len(data) == 33
+            right = self.kind == kind and len(data) == 33
+            fits = right and hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4] == self.id
         except (ValueError, IndexError):
             fits = False
         if not fits:
@@ -164,7 +165,7 @@ class Key:
         if self.kind == 4:  # a witness signs the time as well, which stands before the signature
             text = f"cosignature/v1\ntime {int.from_bytes(value[:8], 'big')}\n{text}"
             value = value[8:]
-        return self.kind in (1, 4) and signature_holds(self.public, text.encode(), value)
+        return signature_holds(self.public, text.encode(), value)
 
 
 class Checkpoint:
@@ -472,7 +473,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("pack")
     parser.add_argument("command", nargs="?", default="check", choices=("check", "list", "show", "policy"))
     parser.add_argument("words", nargs="*")
-    for name, kind in (("--key", Key), ("--witness", Key), ("--checkpoint", str)):
+    for name, kind in (("--key", Key), ("--witness", lambda text: Key(text, 4)), ("--checkpoint", str)):
         parser.add_argument(name, action="append", default=[], type=kind)
     options = parser.parse_intermixed_args(given)
     try:

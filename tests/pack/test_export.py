@@ -241,7 +241,7 @@ def test_nothing_is_overwritten_and_nobody_takes_evidence_without_a_name_and_a_r
 
 
 def test_more_entries_than_a_pack_may_have_are_refused(shop, guard, tmp_path, monkeypatch):
-    assert MOST_ENTRIES == 50_000
+    assert MOST_ENTRIES == 20_000
     monkeypatch.setattr("agentguard.engine.export_query.MOST_ENTRIES", 3)
     with pytest.raises(UsageError, match="expected at most 3 entries in a pack"):
         guard.audit.export(tmp_path / "a.zip", **ADA)

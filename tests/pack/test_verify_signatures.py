@@ -132,11 +132,11 @@ def test_a_cosignature_counts_for_the_text_and_the_time_that_it_is_of():
     note = read_note(signed(checkpoint, log))
     line = cosignature.cosigned(note.text, witness, 1_700_000_000)
     read = verify.Checkpoint(note_text(note.joined(line)).encode(), "it")
-    assert read.signed_by(verify.Key(witness.key.text))
+    assert read.signed_by(verify.Key(witness.key.text, 4))
     assert read.signed_by(verify.Key(log.key.text))
     other = verify.Checkpoint(signed(Checkpoint("agentguard/x", 4, bytes(32)), log).encode(), "it")
     other.signatures = read.signatures
-    assert not other.signed_by(verify.Key(witness.key.text))
+    assert not other.signed_by(verify.Key(witness.key.text, 4))
 
 
 @pytest.mark.parametrize(
