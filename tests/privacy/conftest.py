@@ -26,6 +26,17 @@ def people(**powers):
 
 @pytest.fixture
 def opened(address):
+    """Opens shops on both engines."""
+    yield from opening(address)
+
+
+@pytest.fixture
+def opened_here():
+    """Opens shops in memory, for what no engine has to do with."""
+    yield from opening("sqlite://")
+
+
+def opening(address):
     shops = []
 
     def open_one(known=None, **more):

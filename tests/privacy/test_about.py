@@ -35,8 +35,8 @@ def test_the_copy_has_everything_in_words_and_as_json(opened):
     assert [item["state"] for item in document["records"]] == ["settled", "denied", "confirmed"]
 
 
-def test_that_it_was_made_is_recorded_with_everything_that_was_opened(opened):
-    at = opened()
+def test_that_it_was_made_is_recorded_with_everything_that_was_opened(opened_here):
+    at = opened_here()
     customer(at)
     about(at)
     look = at.guard.audit.list(kind="personal_read")[0].document
@@ -45,16 +45,16 @@ def test_that_it_was_made_is_recorded_with_everything_that_was_opened(opened):
     assert about(at).looks[0]["where"] == "subject access"
 
 
-def test_whoever_may_not_read_what_is_personal_gets_no_copy(opened):
-    at = opened()
+def test_whoever_may_not_read_what_is_personal_gets_no_copy(opened_here):
+    at = opened_here()
     customer(at)
     with pytest.raises(PowerRefusedError):
         about(at, by="eve")
 
 
-def test_nothing_of_others_is_in_it_and_no_names_of_who_decided(opened):
+def test_nothing_of_others_is_in_it_and_no_names_of_who_decided(opened_here):
     users = {name: User(name, name.title(), frozenset({name})) for name in ("ada", "kim")}
-    at = opened(People(users, {"leads": frozenset({"kim"}), "finance": frozenset()}, allow_unverified=True))
+    at = opened_here(People(users, {"leads": frozenset({"kim"}), "finance": frozenset()}, allow_unverified=True))
     waiting = customer(at, amount="60.00")
     at.guard.escalations.approve(waiting.escalation.id, by="kim", reason_code="goodwill", note="a good customer")
     at.guard.execute(waiting.decision_id)

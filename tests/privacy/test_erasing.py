@@ -59,16 +59,16 @@ def test_a_decision_about_the_erased_names_what_is_gone(opened):
     assert {"facts.customer.email", "on_behalf_of"} <= set(again.erased)
 
 
-def test_others_stay_as_they_are(opened):
-    at = opened()
+def test_others_stay_as_they_are(opened_here):
+    at = opened_here()
     customer(at)
     other = customer(at, who="c-2", key="k-2")
     erase(at)
     assert recomputed(at, other).erased == ()
 
 
-def test_the_record_says_who_began_and_that_it_is_done(opened):
-    at = opened()
+def test_the_record_says_who_began_and_that_it_is_done(opened_here):
+    at = opened_here()
     customer(at)
     erased = erase(at)
     (begun,), (done,) = bodies(at, "erasing"), bodies(at, "erased")
@@ -76,8 +76,8 @@ def test_the_record_says_who_began_and_that_it_is_done(opened):
     assert (done["values"], done["results"], done["actions"]) == (2, 1, 1)
 
 
-def test_a_second_time_there_is_nothing_to_do(opened):
-    at = opened()
+def test_a_second_time_there_is_nothing_to_do(opened_here):
+    at = opened_here()
     customer(at)
     first = erase(at)
     again = erase(at)
@@ -85,8 +85,8 @@ def test_a_second_time_there_is_nothing_to_do(opened):
     assert len(bodies(at, "erasing")) == 1
 
 
-def test_by_pseudonym_too_and_nobody_is_not_found(opened):
-    at = opened()
+def test_by_pseudonym_too_and_nobody_is_not_found(opened_here):
+    at = opened_here()
     answer = customer(at)
     pseudonym = at.guard.audit.of(answer.decision_id)[0].document["on_behalf_of"]
     with pytest.raises(NotFoundError):
@@ -105,8 +105,8 @@ def test_whoever_comes_back_is_remembered_again_and_can_be_erased_again(opened):
     assert again.entry > first.entry
 
 
-def test_limits_still_know_what_the_erased_have_used(opened):
-    at = opened()
+def test_limits_still_know_what_the_erased_have_used(opened_here):
+    at = opened_here()
     answer = customer(at)
     before = at.usage(answer)
     erase(at)
@@ -117,8 +117,8 @@ def test_limits_still_know_what_the_erased_have_used(opened):
 
 
 @pytest.mark.parametrize("under_way", ["waiting", "ready", "in_doubt"])
-def test_nothing_is_erased_while_something_is_under_way(opened, under_way):
-    at = opened()
+def test_nothing_is_erased_while_something_is_under_way(opened_here, under_way):
+    at = opened_here()
 
     def lost(*_):
         raise TimeoutError
@@ -137,8 +137,8 @@ def test_nothing_is_erased_while_something_is_under_way(opened, under_way):
 
 
 @pytest.mark.parametrize("scope", ["customer", "action", "action_id"])
-def test_nothing_is_erased_under_a_legal_hold_until_it_is_lifted(opened, scope):
-    at = opened()
+def test_nothing_is_erased_under_a_legal_hold_until_it_is_lifted(opened_here, scope):
+    at = opened_here()
     answer = customer(at)
     named = {"customer": "c-1", "action": "refund.issue", "action_id": answer.decision_id}
     hold = at.guard.retention.hold(**{scope: named[scope]}, **WHO)
@@ -151,8 +151,8 @@ def test_nothing_is_erased_under_a_legal_hold_until_it_is_lifted(opened, scope):
     assert bodies(at, "legal_hold_lifted")[0]["hold"] == hold.id
 
 
-def test_a_hold_on_somebody_else_is_in_nobodys_way(opened):
-    at = opened()
+def test_a_hold_on_somebody_else_is_in_nobodys_way(opened_here):
+    at = opened_here()
     customer(at)
     customer(at, who="c-2", key="k-2")
     at.guard.retention.hold(customer="c-2", **WHO)
@@ -204,8 +204,8 @@ def test_each_tenant_has_its_own_records_of_a_customer_and_one_can_be_erased_alo
     assert {item.subject.tenant: item.status for item in both} == {"branch": "already", "default": "erased"}
 
 
-def test_who_may_not_erases_nobody_and_where_it_takes_two_the_second_one_does(opened):
-    at = opened(people(erase=({"ada", "kim"}, 2)))
+def test_who_may_not_erases_nobody_and_where_it_takes_two_the_second_one_does(opened_here):
+    at = opened_here(people(erase=({"ada", "kim"}, 2)))
     customer(at)
     with pytest.raises(PowerRefusedError):
         erase(at, by="eve")

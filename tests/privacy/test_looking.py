@@ -4,30 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard.core.people import People, Power, User
 from agentguard.engine.privacy import AGAIN, MOST_PEOPLE, Look, looks_at, personal_read
 from agentguard.errors import PowerRefusedError, UsageError
-from tests.engine.given import shop
 
-USERS = {name: User(name, name.title(), frozenset({name})) for name in ("ada", "kim", "eve")}
 LOOK = Look("audit list", ("p_1",), ("facts.customer.email", "on_behalf_of"))
-
-
-def people(**powers):
-    return People(USERS, operators=frozenset({"ada", "kim"}), powers=powers or None)
-
-
-@pytest.fixture
-def opened(address):
-    shops = []
-
-    def open_one(known=None):
-        shops.append(shop(address, people=known or people()))
-        return shops[-1]
-
-    yield open_one
-    for one in shops:
-        one.guard.close()
 
 
 def look(at, look=LOOK, by="ada", why="complaint 12", authenticated="os_login"):
@@ -52,8 +32,8 @@ def test_a_look_is_recorded_with_who_why_where_whom_and_what(opened):
     assert body["fields"] == ["facts.customer.email", "on_behalf_of"]
 
 
-def test_the_same_look_is_one_entry_for_a_quarter_of_an_hour_and_no_longer(opened):
-    at = opened()
+def test_the_same_look_is_one_entry_for_a_quarter_of_an_hour_and_no_longer(opened_here):
+    at = opened_here()
     first = look(at)
     at.clock.advance(AGAIN)
     assert look(at) == first
@@ -61,8 +41,8 @@ def test_the_same_look_is_one_entry_for_a_quarter_of_an_hour_and_no_longer(opene
     assert look(at) > first
 
 
-def test_another_person_reason_place_customer_or_field_is_another_look(opened):
-    at = opened()
+def test_another_person_reason_place_customer_or_field_is_another_look(opened_here):
+    at = opened_here()
     look(at)
     others = [
         Look("letter", LOOK.about, LOOK.fields),
@@ -79,14 +59,14 @@ def test_another_person_reason_place_customer_or_field_is_another_look(opened):
     assert len(looks(at)) == len(others) + 3
 
 
-def test_a_look_at_less_is_covered_by_the_look_at_more(opened):
-    at = opened()
+def test_a_look_at_less_is_covered_by_the_look_at_more(opened_here):
+    at = opened_here()
     more = Look("audit list", ("p_1", "p_2"), ("arguments.document", "on_behalf_of"))
     assert look(at, more) == look(at, Look("audit list", ("p_2",)))
 
 
-def test_a_look_at_nobody_is_none(opened):
-    at = opened()
+def test_a_look_at_nobody_is_none(opened_here):
+    at = opened_here()
     assert look(at, Look("audit list", ("",))) == 0
     assert looks(at) == ()
 
@@ -99,21 +79,21 @@ def test_a_look_at_very_many_names_all_of_them_in_entries_of_bounded_size(opened
     assert [len(entry.document["about"]) for entry in found] == [1]
 
 
-def test_who_may_not_look_sees_nothing_and_the_refusal_is_recorded(opened):
-    at = opened()
+def test_who_may_not_look_sees_nothing_and_the_refusal_is_recorded(opened_here):
+    at = opened_here()
     with pytest.raises(PowerRefusedError):
         look(at, by="eve")
     assert looks(at) == ()
     assert at.guard.audit.list(kind="power_refused")[0].document["power"] == "read_personal"
 
 
-def test_nobody_looks_without_a_reason(opened):
+def test_nobody_looks_without_a_reason(opened_here):
     with pytest.raises(UsageError, match="a reason"):
-        look(opened(), why="")
+        look(opened_here(), why="")
 
 
-def test_where_it_takes_two_the_first_one_sees_nothing_until_the_second_has_asked(opened):
-    at = opened(people(read_personal=Power(frozenset({"ada", "kim"}), 2)))
+def test_where_it_takes_two_the_first_one_sees_nothing_until_the_second_has_asked(opened_here):
+    at = opened_here(people(read_personal=({"ada", "kim"}, 2)))
     with pytest.raises(PowerRefusedError) as refused:
         look(at)
     assert refused.value.why == "more_people"

@@ -15,6 +15,17 @@ YEAR = timedelta(days=365)
 
 @pytest.fixture
 def opened(address):
+    """Opens shops on both engines."""
+    yield from opening(address)
+
+
+@pytest.fixture
+def opened_here():
+    """Opens shops in memory, for what no engine has to do with."""
+    yield from opening("sqlite://")
+
+
+def opening(address):
     shops = []
 
     def open_one(known=None, text=KEPT, **more):

@@ -49,8 +49,8 @@ def test_a_settled_action_goes_after_its_time_and_the_log_still_holds(opened, di
 @pytest.mark.parametrize(
     "early,count", [(timedelta(microseconds=1), 0), (timedelta(0), 0), (-timedelta(microseconds=1), 1)]
 )
-def test_nothing_goes_a_microsecond_too_early(opened, early, count):
-    at = opened()
+def test_nothing_goes_a_microsecond_too_early(opened_here, early, count):
+    at = opened_here()
     answer = settled(at)
     last = at.guard.audit.of(answer.decision_id)[-1].at
     at.clock.advance(last.replace(year=last.year + 2) - at.clock() - early)
@@ -58,8 +58,8 @@ def test_nothing_goes_a_microsecond_too_early(opened, early, count):
     assert purge(at).records == count
 
 
-def test_each_action_has_its_own_time_and_what_nobody_speaks_of_stays(opened):
-    at = opened()
+def test_each_action_has_its_own_time_and_what_nobody_speaks_of_stays(opened_here):
+    at = opened_here()
     settled(at)
     at.guard.run("identity.verify", {"document": "passport"}, agent="bot", on_behalf_of="c-1", key="v-1")
     at.clock.advance(YEAR + timedelta(days=3))
@@ -68,19 +68,19 @@ def test_each_action_has_its_own_time_and_what_nobody_speaks_of_stays(opened):
     assert purge(at).by_action == {"refund.issue": 1}
 
 
-def test_without_a_word_about_it_nothing_goes(opened):
-    at = opened(text=REFUNDS)
+def test_without_a_word_about_it_nothing_goes(opened_here):
+    at = opened_here(text=REFUNDS)
     settled(at)
     at.clock.advance(20 * YEAR)
     done = purge(at)
     assert (done.records, done.unsaid) == (0, {"refund.issue": 1})
 
 
-def test_the_longest_time_of_all_files_counts(opened):
+def test_the_longest_time_of_all_files_counts(opened_here):
     other = REFUNDS.replace("policy: refunds", "policy: more").replace(
         "names:", "retention: {otherwise: 3 years}\nnames:", 1
     )
-    at = opened(text=[REFUNDS.replace("names:", "retention: {otherwise: 1 year}\nnames:", 1), other])
+    at = opened_here(text=[REFUNDS.replace("names:", "retention: {otherwise: 1 year}\nnames:", 1), other])
     settled(at)
     at.clock.advance(2 * YEAR + timedelta(days=3))
     assert purge(at).records == 0
@@ -89,8 +89,8 @@ def test_the_longest_time_of_all_files_counts(opened):
 
 
 @pytest.mark.parametrize("named", ["customer", "action", "action_id", "since"])
-def test_what_is_held_stays_until_it_is_let_go(opened, named):
-    at = opened()
+def test_what_is_held_stays_until_it_is_let_go(opened_here, named):
+    at = opened_here()
     answer = settled(at)
     scope = {"customer": "c-1", "action": "refund.issue", "action_id": answer.decision_id, "since": at.clock()}
     hold = at.guard.retention.hold(**{named: scope[named]}, **WHO)
@@ -235,11 +235,11 @@ def test_a_limit_that_comes_later_reports_what_was_purged_as_not_countable(opene
     assert again.guard.audit.verify().ok
 
 
-def test_an_undoing_of_what_was_purged_gives_nothing_back(opened):
+def test_an_undoing_of_what_was_purged_gives_nothing_back(opened_here):
     text = KEPT.replace(
         "max: order.total, over: deny}", "max: order.total, over: deny, freed_by: [identity.verify]}", 1
     )
-    at = opened(text=text)
+    at = opened_here(text=text)
     first = settled(at, amount="90.00")
     at.clock.advance(3 * YEAR)
     purge(at)
@@ -255,8 +255,8 @@ def test_an_undoing_of_what_was_purged_gives_nothing_back(opened):
     assert (answer.status, at.usage(first)) == ("done", before)
 
 
-def test_a_yes_that_nobody_used_goes_in_its_time(opened):
-    at = opened()
+def test_a_yes_that_nobody_used_goes_in_its_time(opened_here):
+    at = opened_here()
     arguments = {"order_id": SECRET, "amount": "40.00", "reason": "late"}
     said = {"on_behalf_of": "c-1", "words": "Yes", "by": "form", "context": {"conversation": "talk-1"}}
     first = at.guard.confirm("refund.issue", arguments, key="form-1", **said)
