@@ -6,6 +6,7 @@ import pytest
 
 from agentguard.engine.privacy import AGAIN, MOST_PEOPLE, Look, looks_at, personal_read
 from agentguard.errors import PowerRefusedError, UsageError
+from tests.privacy.conftest import people
 
 LOOK = Look("audit list", ("p_1",), ("facts.customer.email", "on_behalf_of"))
 
