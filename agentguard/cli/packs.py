@@ -25,10 +25,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.engine.export import Exported
-from agentguard.engine.export_query import Wanted
 from agentguard.errors import UsageError
-from agentguard.evidence.checkpoint import Checkpoint
-from agentguard.evidence.note import read_note
 
 CustomerOption = Annotated[str | None, typer.Option(help="Actions for this customer, by id or pseudonym.")]
 ActionOption = Annotated[str | None, typer.Option(help="Actions of this kind, like `refund.issue`.")]
@@ -77,7 +74,9 @@ def export(
         raise UsageError("expected --why: who takes evidence out, and why, is in the record")
     known = read_people(people, policies)
     by, authenticated = operator(known, as_)
-    wanted = Wanted(
+    guard = open_reading(store, known)
+    made = guard.audit.export(
+        out,
         customer=customer,
         action=action,
         verdict=verdict,
@@ -86,13 +85,14 @@ def export(
         since=None if since is None else moment_of(since),
         until=None if until is None else moment_of(until),
         readings=readings,
-        size=size,
-        older=tuple(map(_checkpoint, checkpoint or ())),
         personal=personal,
+        size=size,
+        older=[_note(path) for path in checkpoint or ()],
+        within=timedelta(seconds=wait),
+        by=by,
+        why=why,
+        authenticated=authenticated,
     )
-    guard = open_reading(store, known)
-    within = timedelta(seconds=wait)
-    made = guard.audit.export(out, wanted, within=within, by=by, why=why, authenticated=authenticated)
     unsealed = not made.seal.is_signed and guard.seals.state().key
     if json:
         print_json(_document(made))
@@ -103,11 +103,11 @@ def export(
         raise typer.Exit(FOUND)
 
 
-def _checkpoint(path: Path) -> Checkpoint:
+def _note(path: Path) -> str:
     """Return a checkpoint that somebody kept."""
     try:
-        return Checkpoint.read(read_note(path.read_bytes()).text)
-    except OSError as error:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
         raise UsageError(f"expected a checkpoint in `{path}`: {error}") from error
 
 

@@ -16,19 +16,19 @@ from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
 from agentguard.core.explain import Explanation
 from agentguard.core.policy import Bundle
-from agentguard.engine import incidents, reconciling, recorded
-from agentguard.engine.affected import Affected, Case, Suspect, affected
+from agentguard.engine import recorded
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.export import WITHIN, Exported, export
-from agentguard.engine.export_query import EVERYTHING, Wanted
+from agentguard.engine.export_query import Wanted
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.seals import Seals
 from agentguard.engine.sought import Sought, require_kind
 from agentguard.errors import NotFoundError, UsageError
+from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
+from agentguard.evidence.note import read_note
 from agentguard.store import Reading
-from agentguard.store.payments import Payments
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
 from agentguard.store.verification import Kept, Verification, verify
 
@@ -233,9 +233,18 @@ class Audit:
     def export(
         self,
         path: str | Path,
-        wanted: Wanted = EVERYTHING,
         *,
-        tenant: str = "default",
+        customer: str | None = None,
+        action: str | None = None,
+        verdict: str | None = None,
+        action_id: str | None = None,
+        tenant: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        readings: bool = False,
+        personal: bool = False,
+        size: int | None = None,
+        older: Iterable[str] = (),
         within: timedelta = WITHIN,
         **person: Unpack[Person],
     ) -> Exported:
@@ -243,9 +252,18 @@ class Audit:
 
         Args:
             path: A file that is not there yet.
-            wanted: Which entries; all of them by default.
-            tenant: Whose log the record of it stands in.
-            within: How long to wait for a checkpoint that covers the entries, where the log is sealed.
+            customer: This customer's actions; like `action` to `until` it narrows, and actions that fit come whole.
+            action: Actions of this kind.
+            verdict: Decided so.
+            action_id: One action.
+            tenant: One tenant's records.
+            since: From then on.
+            until: Up to then.
+            readings: Also entries about reading the log.
+            personal: Open personal values, if this person may; that is recorded first.
+            size: Rest on the checkpoint of exactly so many entries, to make an earlier pack again.
+            older: Checkpoints that somebody kept, as signed notes; the pack shows that the log continues them.
+            within: How long to wait for a checkpoint that covers the entries, where somebody else seals the log.
             person: Who asks (`by`), why (`why`), and how they are known (`authenticated`).
 
         Raises:
@@ -254,52 +272,20 @@ class Audit:
             PowerRefusedError: Personal values are asked for, and this person may not see them.
             TamperedError: The log is not the one that was signed, or a policy text is missing: nothing is written.
         """
-        return export(self._parts, self.list, self._seals, wanted, Path(path), tenant, within, **person)
-
-    def reconcile(
-        self,
-        payments: Payments,
-        about: reconciling.About = reconciling.ALL,
-        progress: reconciling.Progress | None = None,
-    ) -> reconciling.Reconciliation:
-        """Compare a payment provider's books with the record: what is in one and not in the other, or differs.
-
-        Raises:
-            UsageError: There are no payments and no window, or it is not clear which amount is paid.
-        """
-        return reconciling.reconcile(self._parts.store, payments, about, progress)
-
-    def affected(
-        self,
-        suspect: Suspect,
-        tell: Callable[[Case], None],
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        amount: str | None = None,
-    ) -> Affected:
-        """Find every action in whose decisions a policy, rule, model, agent or fact's source had a part.
-
-        `tell` gets each of them once, in the log's order; the store is read meanwhile.
-        """
-        return self._parts.store.read(
-            lambda reading: affected(reading, suspect, tell, since=since, until=until, amount=amount)
+        wanted = Wanted(
+            customer=customer,
+            action=action,
+            verdict=verdict,
+            action_id=action_id,
+            tenant=tenant,
+            since=since,
+            until=until,
+            readings=readings,
+            personal=personal,
+            size=size,
+            older=tuple(Checkpoint.read(read_note(note).text) for note in older),
         )
-
-    def note(
-        self, incident: str, about: Iterable[int | str] = (), *, tenant: str = "default", **person: Unpack[Person]
-    ) -> incidents.Note:
-        """Write down that an incident is about entries (by position) or actions (by id), for good.
-
-        Raises:
-            NotFoundError: The log has no such entry or action.
-            UsageError: The incident has no name, or nobody and no reason is named.
-        """
-        return incidents.note(self._parts, incident, about, tenant, **person)
-
-    def notes(self, entries: Iterable[int] = (), actions: Iterable[str] = ()) -> tuple[incidents.Note, ...]:
-        """Return what was noted about any of these entries and actions, the first note first."""
-        return self._parts.store.read(lambda reading: incidents.notes_about(reading, entries, actions))
+        return export(self._parts, self.list, self._seals, wanted, Path(path), within, **person)
 
     def _decided(self, position: int) -> Entry:
         found = self.show(position)

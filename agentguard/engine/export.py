@@ -72,7 +72,6 @@ def export(
     sealing: Seals,
     wanted: Wanted,
     path: Path,
-    tenant: str,
     within: timedelta,
     **person: Unpack[Person],
 ) -> Exported:
@@ -84,7 +83,6 @@ def export(
         sealing: The seals of the log, as `guard.seals`.
         wanted: Which entries.
         path: A file that is not there yet.
-        tenant: Whose log the record of it stands in.
         within: How long to wait for a checkpoint that covers the entries, where the log is sealed.
         person: Who asks, and why.
 
@@ -98,11 +96,12 @@ def export(
     _require_new(path)
     wanted = by_pseudonym(parts, wanted, person)
     entries = chosen(parts, listed, wanted)
-    last = entries[-1].pos
+    last, tenant = entries[-1].pos, _tenant(entries)
     if wanted.size is None:
         _await_seal(parts, sealing, last, within)
     opened = parts.store.read(lambda reading: _opened(parts, reading, entries)) if wanted.personal else {}
-    _record_look(parts, wanted, entries, opened, tenant, person)
+    if wanted.personal:
+        privacy.personal_read(parts, _look(entries, opened, tenant), **person)
     query = query_of(wanted)
 
     def pack_of(reading: Reading) -> _Packed:
@@ -163,16 +162,17 @@ def _opened(parts: Parts, reading: Reading, entries: Sequence[Entry]) -> dict[in
     return {entry.pos: opening.opened(parts, reading, entry) for entry in entries if entry.body}
 
 
-def _record_look(
-    parts: Parts, wanted: Wanted, entries: Sequence[Entry], opened: Mapping[int, Opened], tenant: str, person: Person
-) -> None:
-    """Record that personal values are about to be handed out, before they are."""
-    if not wanted.personal:
-        return
+def _tenant(entries: Sequence[Entry]) -> str:
+    """Return in whose records the pack is recorded: those of the one tenant that it is about, else the host's own."""
+    tenants = {entry.stream for entry in entries}
+    return tenants.pop() if len(tenants) == 1 else "default"
+
+
+def _look(entries: Sequence[Entry], opened: Mapping[int, Opened], tenant: str) -> Look:
+    """Return which personal values are about to be handed out."""
     about = {str(entry.document.get("on_behalf_of") or "") for entry in entries if entry.body}
     places = {privacy.IDENTITY, *(place for item in opened.values() for place in item.places)}
-    look = Look(WHERE, tuple(sorted(about)), tuple(sorted(places)), wanted.tenant or tenant)
-    privacy.personal_read(parts, look, **person)
+    return Look(WHERE, tuple(sorted(about)), tuple(sorted(places)), tenant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,6 @@ class Wanted:
     personal: bool = False
 
 
-EVERYTHING = Wanted()
-
-
 def chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
     """Return the entries of a pack in order: those asked for, their whole actions, and what stands behind them."""
     end = wanted.size if wanted.size is not None else parts.store.read(lambda reading: reading.position())

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from agentguard import Guard
-from agentguard.engine.export_query import Wanted
 from agentguard.evidence import verify
 from agentguard.evidence.keys import SigningKey
 from tests.cli import shop as shops
@@ -35,7 +34,7 @@ def shop(tmp_path_factory):
     made = Shop(folder, ids, folder / "refunds.zip")
     guard = made.guard()
     guard.seals.seal()
-    guard.audit.export(made.pack, Wanted(customer="cus_8812"), by="ada", why="the audit of 2026")
+    guard.audit.export(made.pack, customer="cus_8812", by="ada", why="the audit of 2026")
     guard.close()
     return made
 

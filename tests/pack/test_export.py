@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from agentguard import Guard
-from agentguard.engine.export_query import MOST_ENTRIES, Wanted
+from agentguard.engine.export_query import MOST_ENTRIES
 from agentguard.errors import NotFoundError, PowerRefusedError, TamperedError, UsageError
 from agentguard.evidence import verify
+from agentguard.evidence.checkpoint import Checkpoint, signed
 from tests.cli import shop as shops
 from tests.pack.conftest import KEY
 
@@ -68,9 +69,9 @@ def test_a_pack_is_the_same_bytes_when_it_is_made_twice_on_either_engine(address
     refund(guard, "1", "40.00")
     refund(guard, "2", "20.00", customer="cus_2")
     guard.seals.seal()
-    for wanted in (Wanted(), Wanted(customer="cus_1"), Wanted(verdict="deny")):
+    for wanted in ({}, {"customer": "cus_1"}, {"verdict": "deny"}):
         for name in "ab":
-            guard.audit.export(tmp_path / f"{name}.zip", wanted, **ADA)
+            guard.audit.export(tmp_path / f"{name}.zip", **wanted, **ADA)
         first = (tmp_path / "a.zip").read_bytes()
         assert first == (tmp_path / "b.zip").read_bytes(), wanted
         assert verify.main([str(tmp_path / "a.zip"), "--key", KEY.key.text]) == 0
@@ -80,22 +81,22 @@ def test_a_pack_is_the_same_bytes_when_it_is_made_twice_on_either_engine(address
 
 
 def test_a_pack_is_made_again_at_its_size_however_much_has_happened_since(guard, tmp_path):
-    then = guard.audit.export(tmp_path / "then.zip", Wanted(), **ADA)
+    then = guard.audit.export(tmp_path / "then.zip", **ADA)
     guard.seals.seal()
     refunds = guard.audit.list(kind="decided")
     assert refunds
     guard.halt("action:other", by="ada", why="so that something happens")
     guard.resume("action:other", by="ada", why="so that something happens")
     guard.seals.seal()
-    now = guard.audit.export(tmp_path / "now.zip", Wanted(), **ADA)
-    again = guard.audit.export(tmp_path / "again.zip", Wanted(size=then.seal.checkpoint.size), **ADA)
+    now = guard.audit.export(tmp_path / "now.zip", **ADA)
+    again = guard.audit.export(tmp_path / "again.zip", size=then.seal.checkpoint.size, **ADA)
     assert again.sha256 == then.sha256 != now.sha256
     with pytest.raises(UsageError, match="expected the size of a checkpoint, got 9; the next one has 16"):
-        guard.audit.export(tmp_path / "other.zip", Wanted(size=9), **ADA)
+        guard.audit.export(tmp_path / "other.zip", size=9, **ADA)
 
 
 def test_actions_come_whole_with_what_put_their_policies_into_force(shop, guard, tmp_path):
-    made = guard.audit.export(tmp_path / "a.zip", Wanted(verdict="escalate"), **ADA)
+    made = guard.audit.export(tmp_path / "a.zip", verdict="escalate", **ADA)
     kinds = [line["entry"]["kind"] for line in entries_of(made.path)]
     assert kinds[0] == "activated"
     assert {"decided", "voted", "settled"} <= set(kinds)
@@ -109,29 +110,29 @@ def test_actions_come_whole_with_what_put_their_policies_into_force(shop, guard,
 @pytest.mark.parametrize(
     "wanted,keys",
     [
-        (Wanted(customer="cus_9999"), ["theirs"]),
-        (Wanted(verdict="allow"), ["done", "doubt", "not_done"]),
-        (Wanted(verdict="deny"), ["theirs", "invalid", "too_much"]),
+        ({"customer": "cus_9999"}, ["theirs"]),
+        ({"verdict": "allow"}, ["done", "doubt", "not_done"]),
+        ({"verdict": "deny"}, ["theirs", "invalid", "too_much"]),
     ],
 )
 def test_customer_and_verdict_narrow_to_whole_actions(wanted, keys, shop, guard, tmp_path):
-    made = guard.audit.export(tmp_path / "a.zip", wanted, **ADA)
+    made = guard.audit.export(tmp_path / "a.zip", **wanted, **ADA)
     actions = {line["entry"].get("action_id") for line in entries_of(made.path)} - {None}
     assert actions == {shop.ids[key] for key in keys}
 
 
 def test_one_action_and_a_time_narrow_too(shop, guard, tmp_path):
-    one = guard.audit.export(tmp_path / "one.zip", Wanted(action_id=shop.ids["done"]), **ADA)
+    one = guard.audit.export(tmp_path / "one.zip", action_id=shop.ids["done"], **ADA)
     assert one.entries == 3, "activated, decided and settled"
     newest = guard.audit.list(action_id=shop.ids["too_much"])[0].at
-    late = guard.audit.export(tmp_path / "late.zip", Wanted(since=newest, until=newest), **ADA)
+    late = guard.audit.export(tmp_path / "late.zip", since=newest, until=newest, **ADA)
     assert shop.ids["too_much"] in {line["entry"].get("action_id") for line in entries_of(late.path)}
     with pytest.raises(NotFoundError, match="got none"):
-        guard.audit.export(tmp_path / "none.zip", Wanted(until=newest - timedelta(days=1)), **ADA)
+        guard.audit.export(tmp_path / "none.zip", until=newest - timedelta(days=1), **ADA)
 
 
 def test_what_was_taken_out_by_whom_and_why_is_an_entry_that_no_later_pack_shows_unless_asked(shop, guard, tmp_path):
-    made = guard.audit.export(tmp_path / "a.zip", Wanted(customer="cus_8812"), **ADA)
+    made = guard.audit.export(tmp_path / "a.zip", customer="cus_8812", **ADA)
     entry = guard.audit.show(made.entry)
     body = entry.document
     assert entry.kind == "exported"
@@ -140,16 +141,16 @@ def test_what_was_taken_out_by_whom_and_why_is_an_entry_that_no_later_pack_shows
     assert body["query"]["customer"].startswith("p_"), "the record names nobody"
     assert body["entries"] == made.entries
     guard.seals.seal()
-    without = guard.audit.export(tmp_path / "b.zip", Wanted(), **ADA)
+    without = guard.audit.export(tmp_path / "b.zip", **ADA)
     assert "exported" not in {line["entry"]["kind"] for line in entries_of(without.path)}
-    with_them = guard.audit.export(tmp_path / "c.zip", Wanted(readings=True), **ADA)
+    with_them = guard.audit.export(tmp_path / "c.zip", readings=True, **ADA)
     assert "exported" in {line["entry"]["kind"] for line in entries_of(with_them.path)}
 
 
 def test_a_later_pack_proves_that_the_log_continues_an_earlier_one(shop, guard, tmp_path):
-    first = guard.audit.export(tmp_path / "first.zip", Wanted(), **ADA)
+    first = guard.audit.export(tmp_path / "first.zip", **ADA)
     guard.seals.seal()
-    later = guard.audit.export(tmp_path / "later.zip", Wanted(readings=True), **ADA)
+    later = guard.audit.export(tmp_path / "later.zip", readings=True, **ADA)
     (tmp_path / "kept").write_bytes(read(first.path, "checkpoint.txt"))
     assert later.seal.checkpoint.size > first.seal.checkpoint.size
     assert verify.main([str(later.path), "--key", KEY.key.text, "--checkpoint", str(tmp_path / "kept")]) == 0
@@ -159,23 +160,23 @@ def test_a_checkpoint_that_somebody_kept_is_shown_to_be_continued_and_a_false_on
     kept = guard.seals.newest()
     guard.halt("action:other", by="ada", why="so that something happens")
     guard.seals.seal()
-    made = guard.audit.export(tmp_path / "a.zip", Wanted(older=(kept.checkpoint,)), **ADA)
+    made = guard.audit.export(tmp_path / "a.zip", older=[kept.note], **ADA)
     (tmp_path / "kept").write_text(kept.note, encoding="utf-8")
     assert verify.main([str(made.path), "--key", KEY.key.text, "--checkpoint", str(tmp_path / "kept")]) == 0
-    false = type(kept.checkpoint)(kept.origin, kept.size - 1, bytes(32))
+    false = signed(Checkpoint(kept.origin, kept.size - 1, bytes(32)), KEY)
     with pytest.raises(TamperedError, match="got another root"):
-        guard.audit.export(tmp_path / "b.zip", Wanted(older=(false,)), **ADA)
+        guard.audit.export(tmp_path / "b.zip", older=[false], **ADA)
     assert not (tmp_path / "b.zip").exists()
 
 
 def test_personal_values_are_closed_unless_asked_for_and_then_the_look_is_recorded_first(shop, guard, tmp_path):
-    closed = guard.audit.export(tmp_path / "closed.zip", Wanted(customer="cus_8812"), **ADA)
+    closed = guard.audit.export(tmp_path / "closed.zip", customer="cus_8812", **ADA)
     with zipfile.ZipFile(closed.path) as packed:
         assert "personal.jsonl" not in packed.namelist()
         for name in packed.namelist():
             assert b"ann@example.com" not in packed.read(name), name
     before = guard.store.read(lambda reading: reading.position())
-    opened = guard.audit.export(tmp_path / "open.zip", Wanted(customer="cus_8812", personal=True), **ADA)
+    opened = guard.audit.export(tmp_path / "open.zip", customer="cus_8812", personal=True, **ADA)
     assert b"ann@example.com" in read(opened.path, "personal.jsonl")
     assert b"ann@example.com" in read(opened.path, "report.html")
     assert b"PERSONAL VALUES ARE IN THE CLEAR" in read(opened.path, "README.txt")
@@ -197,7 +198,7 @@ def test_who_may_not_read_personal_values_gets_no_pack_with_them(guard, tmp_path
     guarded = Guard(tmp_path / "shop" / "policies", store=f"sqlite:///{tmp_path}/shop/shop.db", people=people)
     eve = {"by": "eve", "why": "curious", "authenticated": "os_login"}
     with pytest.raises(PowerRefusedError, match="`eve` may not read personal"):
-        guarded.audit.export(tmp_path / "a.zip", Wanted(personal=True), **eve)
+        guarded.audit.export(tmp_path / "a.zip", personal=True, **eve)
     assert not (tmp_path / "a.zip").exists()
     guarded.close()
 

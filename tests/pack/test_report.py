@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 import pytest
 
 from agentguard import Guard
-from agentguard.engine.export_query import Wanted
 from tests.cli import shop as shops
 
 HOSTILE = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">\u202e'\"&amp;"
@@ -63,8 +62,8 @@ def report(tmp_path_factory):
         arguments = {"order_id": NAME, "amount": "40.00", "email": f"{NAME}@example.com"}
         context = {"conversation": NAME}
         guard.run("refund.issue", arguments, agent="<bot>", on_behalf_of=customer, context=context, key=key)
-    wanted = Wanted(personal=True, action="refund.issue")
-    guard.audit.export(folder / "a.zip", wanted, by="<ada>", why=HOSTILE)
+    wanted = {"personal": True, "action": "refund.issue"}
+    guard.audit.export(folder / "a.zip", **wanted, by="<ada>", why=HOSTILE)
     guard.close()
     with zipfile.ZipFile(folder / "a.zip") as packed:
         return packed.read("report.html").decode()

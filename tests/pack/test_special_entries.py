@@ -6,7 +6,6 @@ import zipfile
 
 import pytest
 
-from agentguard.engine.export_query import Wanted
 from agentguard.evidence import verify
 from agentguard.evidence.cosignature import cosigned
 from agentguard.evidence.keys import WITNESS, SigningKey
@@ -40,12 +39,12 @@ def test_a_purged_entry_is_there_as_its_leaf_with_the_entry_that_says_why(kept, 
     kept.clock.advance(2 * YEAR + YEAR)
     stays = kept.ask(key="k-2").decision_id
     kept.guard.retention.purge(**WHO)
-    made = kept.guard.audit.export(tmp_path / "a.zip", Wanted(action_id=gone), **ADA)
+    made = kept.guard.audit.export(tmp_path / "a.zip", action_id=gone, **ADA)
     lines = lines_of(made.path)
     assert [line["pos"] for line in lines if line["body"] is None] == [entry.pos for entry in kept.guard.audit.of(gone)]
     assert [line["entry"]["kind"] for line in lines if line["entry"]] == ["purged"]
     assert stays not in json.dumps(lines)
-    whole = kept.guard.audit.export(tmp_path / "b.zip", Wanted(), **ADA)
+    whole = kept.guard.audit.export(tmp_path / "b.zip", **ADA)
     for pack in (made, whole):
         assert verify.main([str(pack.path), "--key", KEY.key.text]) == 0
         assert verify.main([str(pack.path), "--key", KEY.key.text, "show", str(lines[0]["pos"])]) == 0
@@ -58,7 +57,7 @@ def test_what_was_erased_stays_erased_in_a_pack_with_personal_values(kept, tmp_p
     customer = kept.guard.audit.of(kept.ask(key="k-1").decision_id)[0].document["on_behalf_of"]
     kept.clock.advance(YEAR)
     kept.guard.privacy.erase(customer, **ADA)
-    made = kept.guard.audit.export(tmp_path / "a.zip", Wanted(personal=True), **ADA)
+    made = kept.guard.audit.export(tmp_path / "a.zip", personal=True, **ADA)
     with zipfile.ZipFile(made.path) as packed:
         assert b"(erased)" in packed.read("personal.jsonl") or customer.encode() in packed.read("personal.jsonl")
     assert verify.main([str(made.path), "--key", KEY.key.text]) == 0
@@ -102,8 +101,8 @@ def test_a_witness_that_signed_in_the_future_is_not_believed(kept, tmp_path, cap
 def test_a_pack_rests_on_a_later_checkpoint_where_only_that_one_has_a_witness(kept, tmp_path):
     kept.ask(key="k-1")
     first = kept.guard.seals.seal()
-    wanted = Wanted(action_id=kept.guard.audit.list(kind="decided")[0].action_id)
-    assert kept.guard.audit.export(tmp_path / "a.zip", wanted, **ADA).seal.checkpoint.size == first.size
+    wanted = {"action_id": kept.guard.audit.list(kind="decided")[0].action_id}
+    assert kept.guard.audit.export(tmp_path / "a.zip", **wanted, **ADA).seal.checkpoint.size == first.size
     later = watched(kept, int(time.time()))
-    made = kept.guard.audit.export(tmp_path / "b.zip", wanted, **ADA)
+    made = kept.guard.audit.export(tmp_path / "b.zip", **wanted, **ADA)
     assert made.seal.checkpoint.size == later.size > first.size
