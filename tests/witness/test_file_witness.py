@@ -155,9 +155,11 @@ def test_many_threads_and_processes_never_roll_it_back(path):
         seen = size
     for thread in threads:
         thread.join()
-    taken += [told.get() for _ in processes]
     for process in processes:
         process.join()
+        assert process.exitcode == 0
+        taken.append(told.get())
+    assert len(taken) == 5
     assert all(taken)
     assert opened(path.read_text(), [KEY.key]).size == max(max(sizes) for sizes in taken)
     assert path.read_text() == log.note(max(max(sizes) for sizes in taken))
