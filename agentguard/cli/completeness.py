@@ -71,7 +71,7 @@ def reconcile(
         if book.problems:
             _say_problems(file, book.problems, json=json)
             raise typer.Exit(FOUND)
-        done = guard.audit.reconcile(payments, about, lambda number: told("comparing actions", number))
+        done = guard.audit.reconcile(payments, about, lambda seen, every: told("comparing actions", seen, every))
     _write_down(guard, done, book, as_, dry_run=dry_run)
     if out is not None:
         with table_in(out, COLUMNS) as table:
@@ -85,15 +85,15 @@ def reconcile(
         raise typer.Exit(FOUND)
 
 
-def _kept(payments: Payments, file: Path, how: Reading, told: Callable[[str, int], None]) -> BookFile:
+def _kept(payments: Payments, file: Path, how: Reading, told: Callable[[str, int, int], None]) -> BookFile:
     """Read a file to its end, so that its digest is of all of it."""
-    read = 0
+    read, size = 0, file.stat().st_size if file.is_file() else 0
 
     def seen(count: int) -> None:
         """Tell how much was read."""
         nonlocal read
         read += count
-        told("reading bytes", read)
+        told("reading the file", read, size)
 
     book = BookFile(file, how, seen)
     lines = book.payments()
@@ -140,18 +140,17 @@ def _statuses(given: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str, int], None]]:
+def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Give what shows how far it is; nothing is shown where nobody sees it."""
     if quiet or not sys.stderr.isatty():
-        yield lambda _what, _number: None
+        yield lambda _what, _done, _every: None
         return
     from rich.console import Console
-    from rich.progress import Progress, TextColumn
+    from rich.progress import Progress
 
-    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,.0f}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=None)
-        yield lambda what, number: progress.update(task, description=what, completed=number)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading the file", total=None)
+        yield lambda what, done, every: progress.update(task, description=what, completed=done, total=every)
 
 
 def _say_problems(file: Path, problems: list[tuple[int, str]], *, json: bool) -> None:

@@ -15,9 +15,10 @@ import typer
 from agentguard.adapters.cloudevents import cloud_event
 from agentguard.adapters.ocsf import ocsf_event
 from agentguard.cli.opened import DEFAULT_STORE, StoreOption, open_reading
+from agentguard.cli.output import Output
 from agentguard.cli.worker import Stop, until_told_to_stop
 from agentguard.engine.streaming import Follower
-from agentguard.errors import UsageError
+from agentguard.errors import StoreError, UsageError
 from agentguard.store.records import Entry
 
 LONGEST_LINE = 1_000_000
@@ -51,14 +52,26 @@ def _write_on(
 ) -> None:
     """Write what there is; with something to stop by, also what comes until then."""
     while True:
-        while page := follower.page():
-            write(b"".join(orjson.dumps(event_of(follower.log, entry)) + b"\n" for entry in page))
-            follower.done(page[-1].pos)  # only now: whatever ends the process before says these again
-            if stop is not None and stop.told:
-                return
+        try:
+            _write_what_is_there(follower, event_of, write, stop)
+        except StoreError as error:  # whoever follows wants it to go on when the database is back
+            if stop is None:
+                raise
+            Output(sys.stderr).failure(f"{error}; the next look tries again")
         if stop is None or stop.told:
             return
         stop.wait(every)
+
+
+def _write_what_is_there(
+    follower: Follower,
+    event_of: Callable[[str, Entry], dict[str, Any]],
+    write: Callable[[bytes], None],
+    stop: Stop | None,
+) -> None:
+    while (stop is None or not stop.told) and (page := follower.page()):
+        write(b"".join(orjson.dumps(event_of(follower.log, entry)) + b"\n" for entry in page))
+        follower.done(page[-1].pos)  # only now: whatever ends the process before says these again
 
 
 @contextmanager

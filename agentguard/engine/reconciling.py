@@ -55,8 +55,8 @@ _INTENTS = frozenset({"decided", "sent_again", "taken_up"})
 _TOLD = frozenset({"decided", "settled", "recorded"})
 _PAGE = 500
 
-Progress = Callable[[int], None]
-"""Told how many actions were looked at."""
+Progress = Callable[[int, int], None]
+"""Told how many actions were looked at, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +185,8 @@ def reconcile(store: Store, payments: Payments, about: About = ALL, progress: Pr
 
     def read(reading: Reading) -> None:
         """Look at every action, then at what is left of the payments."""
-        for number, expected in enumerate(_expected(reading, about.actions, tally), start=1):
+        for expected in _expected(reading, about.actions, tally, progress):
             _compare(expected, payments, tally, about.slack)
-            if progress is not None and number % _PAGE == 0:
-                progress(number)
         for payment in payments.of_nobody():
             _nobodys(payment, reading, tally)
 
@@ -207,10 +205,15 @@ def reconcile(store: Store, payments: Payments, about: About = ALL, progress: Pr
     )
 
 
-def _expected(reading: Reading, actions: frozenset[str], tally: _Tally) -> Iterator[_Expected]:
-    after = ""
+def _expected(
+    reading: Reading, actions: frozenset[str], tally: _Tally, progress: Progress | None
+) -> Iterator[_Expected]:
+    after, seen = "", 0
+    every = sum(reading.count_actions().values()) if progress is not None else 0
     while page := reading.actions(limit=_PAGE, after=after):
-        after = page[-1].id
+        after, seen = page[-1].id, seen + len(page)
+        if progress is not None:
+            progress(seen, every)
         for record in page:
             if (actions and record.action not in actions) or record.effect == "read":
                 continue
