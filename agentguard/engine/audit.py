@@ -17,6 +17,7 @@ from agentguard.core.decision import Decision
 from agentguard.core.explain import Explanation
 from agentguard.core.policy import Bundle
 from agentguard.engine import recorded
+from agentguard.engine.completeness import Completeness
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.export import WITHIN, Exported, export
 from agentguard.engine.export_query import Wanted
@@ -82,11 +83,11 @@ class Explained:
     erased: tuple[str, ...]
 
 
-class Audit:
+class Audit(Completeness):
     """The audit log of one guard's store."""
 
     def __init__(self, parts: Parts, seals: Seals) -> None:
-        self._parts = parts
+        super().__init__(parts)
         self._seals = seals
 
     def list(
