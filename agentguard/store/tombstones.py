@@ -6,9 +6,9 @@ what came of it. What limits counted stays too: accounts and postings name nobod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, insert, select, update
 
@@ -17,6 +17,11 @@ from agentguard.store.evidence_tables import TombstoneRow
 from agentguard.store.reading import Reading
 from agentguard.store.tables import ActionRow, EntryRow, EscalationRow, VoteRow
 from agentguard.store.transaction import Transaction
+
+T = TypeVar("T")
+
+_AT_ONCE = 300
+"""So many rows a statement: every engine takes their parameters."""
 
 PURGED = canonical_bytes({"purged": True, "reasons": [], "result_kept": False}).decode()
 """What the row of a purged action keeps of its answer."""
@@ -45,26 +50,33 @@ def bury(transaction: Transaction, ranges: Sequence[tuple[int, int]], entry: int
         entry: The position of that entry.
     """
     count = 0
-    for first, last in ranges:
-        transaction.write(insert(_tombstone).values({"first": first, "last": last, "entry": entry}))
-        within = _entry.c.pos.between(first, last)
-        count += transaction.write(update(_entry).where(within).values(body=b""))
+    for some in _pages(ranges):
+        rows = [{"first": first, "last": last, "entry": entry} for first, last in some]
+        transaction.write(insert(_tombstone).values(rows))
+    for positions in _pages([position for first, last in ranges for position in range(first, last + 1)]):
+        count += transaction.write(update(_entry).where(_entry.c.pos.in_(positions)).values(body=b""))
     return count
 
 
-def blank(transaction: Transaction, action_ids: Iterable[str]) -> None:
+def blank(transaction: Transaction, action_ids: Sequence[str]) -> None:
     """Take away what the rows of actions say of requests and outcomes, and what people decided about them."""
-    for action_id in action_ids:
-        waited = select(_escalation.c.id).where(_escalation.c.action_id == action_id)
+    for some in _pages(action_ids):
+        waited = select(_escalation.c.id).where(_escalation.c.action_id.in_(some))
         names = [row["id"] for row in transaction.rows(waited)]
-        transaction.write(delete(_escalation).where(_escalation.c.action_id == action_id))
-        if names:  # a vote goes only after what it was about
-            transaction.write(delete(_vote).where(_vote.c.escalation.in_(names)))
-        transaction.write(update(_action).where(_action.c.id == action_id).values(_NOTHING))
-        found = transaction.lookups.action(action_id)
-        if found is not None:  # what this process remembers has to be what is written
-            blanked = found._replace(record=replace(found.record, **_NOTHING))
-            transaction.lookups.layer.set(("action", action_id), blanked)
+        if names:
+            transaction.write(delete(_escalation).where(_escalation.c.action_id.in_(some)))
+        for voted in _pages(names):  # a vote goes only after what it was about
+            transaction.write(delete(_vote).where(_vote.c.escalation.in_(voted)))
+        transaction.write(update(_action).where(_action.c.id.in_(some)).values(_NOTHING))
+        for action_id in some:  # what this process remembers has to be what is written
+            found = transaction.lookups.action(action_id)
+            if found is not None:
+                blanked = found._replace(record=replace(found.record, **_NOTHING))
+                transaction.lookups.layer.set(("action", action_id), blanked)
+
+
+def _pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
 
 
 def tombstones(reading: Reading) -> Iterator[tuple[int, int, int]]:
