@@ -1,9 +1,8 @@
 """A stream says every entry at least once, in order, under the same ids, and nothing that people wrote."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ import pytest
 from agentguard.engine.streaming import Follower
 from agentguard.errors import UsageError
 from agentguard.store import Store
+from tests.forked import forked, typed
 from tests.siem.conftest import CANARIES
 from tests.siem.ocsf_walk import problems
 
@@ -113,13 +113,17 @@ def test_a_line_that_was_torn_when_a_writer_died_comes_again_whole(shop, command
 
 
 @contextmanager
-def running(words):
-    with subprocess.Popen(words) as process:
-        try:
-            yield process
-        except BaseException:
-            process.kill()
-            raise
+def typing(words, folder):
+    """Let somebody type a command; it has ended behind this."""
+    process = forked(typed, words, str(folder), dict(os.environ), str(folder / "said.txt"))
+    process.start()
+    try:
+        yield process
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.join(60)
 
 
 def soon(happened):
@@ -132,18 +136,24 @@ def soon(happened):
 def test_a_follower_that_is_killed_loses_nothing(shop):
     store = Store.open(f"sqlite:///{shop}/shop.db")
     wrote, out = store.read(lambda reading: reading.position()), shop / "events.jsonl"
-    program = [sys.executable, "-c", "from agentguard.cli.app import main; main()"]
-    follow = [*program, "audit", "stream", "--cursor", "siem", "--follow", "--every", "0.1", "--out", str(out)]
-    with running(follow) as process:
+    follow = ["audit", "stream", "--cursor", "siem", "--follow", "--every", "0.1", "--out", str(out)]
+    with typing(follow, shop) as process:
         soon(lambda: out.exists() and out.stat().st_size > 0)
         for _ in range(40):
             store.transact(lambda transaction: transaction.append({"kind": "told", "tenant": "default"}))
             wrote += 1
-        process.send_signal(signal.SIGKILL)
-    with running(follow) as process:
+        os.kill(process.pid, signal.SIGKILL)
+    with typing(follow, shop) as process:
         soon(lambda: f'-{wrote}"' in out.read_text(encoding="utf-8"))
-        process.send_signal(signal.SIGTERM)
-    assert process.returncode == 0
+        os.kill(process.pid, signal.SIGTERM)
+    assert process.exitcode == 0
     seen = [position(event) for event in lines(out.read_text(encoding="utf-8"))]
     assert set(seen) == set(range(1, wrote + 1))
     store.close()
+
+
+def test_what_could_not_be_written_is_said_again(shop, command):
+    code, _, err = command("audit", "stream", "--cursor", "siem", "--out", "/dev/full")
+    assert code == 2
+    assert "No space left" in err
+    assert position(lines(command("audit", "stream", "--cursor", "siem")[1])[0]) == 1
