@@ -88,3 +88,8 @@ class Disk:
 @pytest.fixture
 def disk(address, tmp_path):
     return Disk(address, tmp_path)
+
+
+@pytest.fixture
+def disk_of(tmp_path):
+    return lambda address: Disk(address, tmp_path)

@@ -1,10 +1,16 @@
 """Erasing a customer: nothing of theirs can be opened, the log still holds, and no crash leaves it half done."""
 
+import os
+import signal
+import sqlite3
+
 import pytest
 
 from agentguard.engine import erasing
 from agentguard.errors import NotFoundError, PowerRefusedError
 from agentguard.store import Vault
+from tests.engine.given import shop
+from tests.forked import forked
 from tests.privacy.conftest import WHO, people
 
 EMAIL = "very.personal@mail.example"
@@ -230,3 +236,50 @@ def test_what_a_customer_said_yes_to_is_erased_with_them(opened, disk):
     assert erase(at).values == 1
     assert disk.rows("agentguard_sealed") == 0
     assert bodies(at, "erased")[0]["kind"] == erasing.DONE
+
+
+def test_the_wrapped_key_and_who_it_was_are_overwritten_in_the_keys_file(opened, tmp_path):
+    at = opened()
+    answer = customer(at)
+    pseudonym = at.guard.audit.of(answer.decision_id)[0].document["on_behalf_of"]
+    keys = tmp_path / "guard.db.keys"
+    with sqlite3.connect(keys) as raw:
+        secret = [
+            *raw.execute("SELECT wrapped FROM subject_key WHERE subject = ?", [pseudonym]).fetchone(),
+            *raw.execute("SELECT sealed FROM customer WHERE pseudonym = ?", [pseudonym]).fetchone(),
+        ]
+    assert all(value in keys.read_bytes() for value in secret)
+    erase(at)
+    lying_about = b"".join(path.read_bytes() for path in tmp_path.glob("guard.db.keys*"))
+    assert not any(value in lying_about for value in secret)
+
+
+def kill_in_the_middle(address):
+    """Erase in a process that dies when the keys are gone and the ciphertexts are not."""
+    at = shop(address, people=people())
+    at.guard.store.transact = lambda work, real=at.guard.store.transact: (
+        os.kill(os.getpid(), signal.SIGKILL) if at.guard._parts.vault.customer_of(seen_by(at)) is None else real(work)
+    )
+    erase(at)
+
+
+def seen_by(at):
+    return at.guard._parts.vault.name_of("default", "c-1")
+
+
+def test_a_process_that_is_killed_with_the_keys_gone_leaves_the_rest_to_the_next_one(tmp_path, disk_of):
+    address = f"sqlite:///{tmp_path / 'guard.db'}"
+    at = shop(address, people=people())
+    customer(at)
+    at.guard.close()
+    process = forked(kill_in_the_middle, address)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert disk_of(address).rows("agentguard_result") == 1
+    at = shop(address, people=people())
+    assert at.guard._parts.vault.customer_of(seen_by(at)) is None
+    assert erase(at).status == "erased"
+    assert disk_of(address).rows("agentguard_result") == 0
+    assert [len(bodies(at, kind)) for kind in ("erasing", "erased")] == [2, 1]
+    at.guard.close()
