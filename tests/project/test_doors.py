@@ -10,7 +10,7 @@ from tests.project.tree import PACKAGE, modules, parsed, shown
 # the server of the test kit is asked in its own words.
 DOORS = {
     "alembic": {"store"},
-    "cryptography": {"store"},
+    "cryptography": {"evidence", "store"},
     "openai": {"adapters", "cli/demo"},
     "opentelemetry": {"engine", "log.py"},
     "psycopg": {"store", "testing/postgres_server.py"},

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-from agentguard.store.migrations.columns import WHOLE, WORDS, column
+from agentguard.store.migrations.columns import FIXED, WHOLE, WORDS, column
 
 
 def upgrade(op: Operations) -> None:
@@ -98,8 +98,7 @@ def _action_value(op: Operations) -> None:
         column("entry", WHOLE),
         column("at_us", WHOLE),
         sa.PrimaryKeyConstraint("action_id", "name"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
     op.create_index(
         "agentguard_action_value_found",
@@ -129,8 +128,7 @@ def _bundle(op: Operations) -> None:
         column("policies", WORDS),
         column("stored_us", WHOLE),
         sa.PrimaryKeyConstraint("digest"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -142,8 +140,7 @@ def _checkpoint(op: Operations) -> None:
         column("note", WORDS),
         column("at_us", WHOLE),
         sa.PrimaryKeyConstraint("origin", "size"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -156,8 +153,7 @@ def _cosignature(op: Operations) -> None:
         column("line", WORDS),
         column("at_us", WHOLE),
         sa.PrimaryKeyConstraint("origin", "size", "witness"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -279,8 +275,7 @@ def _policy_text(op: Operations) -> None:
         column("text", WORDS),
         column("stored_us", WHOLE),
         sa.PrimaryKeyConstraint("digest"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
     op.create_index("agentguard_policy_text_name", "agentguard_policy_text", ["name", "version"], unique=False)
 
@@ -295,8 +290,7 @@ def _posting(op: Operations) -> None:
         column("cum", WHOLE),
         column("action_id", WORDS),
         sa.PrimaryKeyConstraint("account", "ts_us", "n"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
     op.create_index("agentguard_posting_action", "agentguard_posting", ["action_id"], unique=False)
 
@@ -309,8 +303,7 @@ def _promise(op: Operations) -> None:
         column("root", sa.LargeBinary()),
         column("at_us", WHOLE),
         sa.PrimaryKeyConstraint("origin", "size"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -320,8 +313,7 @@ def _result(op: Operations) -> None:
         column("action_id", WORDS),
         column("sealed", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("action_id"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -335,8 +327,7 @@ def _reversal(op: Operations) -> None:
         column("amount", WHOLE),
         column("position", WHOLE),
         sa.PrimaryKeyConstraint("account", "original", "action_id"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
     op.create_index("agentguard_reversal_action", "agentguard_reversal", ["action_id"], unique=False)
     op.create_index("agentguard_reversal_time", "agentguard_reversal", ["account", "ts_us", "amount"], unique=False)
@@ -366,8 +357,7 @@ def _sealed(op: Operations) -> None:
         column("digest", WORDS),
         column("sealed", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("digest"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -379,8 +369,7 @@ def _tile(op: Operations) -> None:
         column("root", sa.LargeBinary()),
         column("hashes", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("level", "n"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -391,8 +380,7 @@ def _tombstone(op: Operations) -> None:
         column("last", WHOLE),
         column("entry", WHOLE),
         sa.PrimaryKeyConstraint("first"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
 
 
@@ -405,6 +393,5 @@ def _vote(op: Operations) -> None:
         column("document", WORDS),
         column("voted_us", WHOLE),
         sa.PrimaryKeyConstraint("escalation", "voter"),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **FIXED,
     )
