@@ -44,7 +44,7 @@ CHANGED_ROW_MUST = {
         " >= OLD.pos"
     ),
     "agentguard_review": (
-        "NEW.verdict IN ('right', 'wrong') AND NEW.id = OLD.id AND NEW.policy = OLD.policy"
+        "coalesce(NEW.verdict, '') IN ('right', 'wrong') AND NEW.id = OLD.id AND NEW.policy = OLD.policy"
         " AND NEW.action_id = OLD.action_id AND NEW.entry = OLD.entry AND NEW.stratum = OLD.stratum"
         " AND NEW.week = OLD.week AND NEW.how = OLD.how AND NEW.drawn_us = OLD.drawn_us"
     ),

@@ -13,6 +13,14 @@ from agentguard.store.verification import verify
 from tests.project.tree import ROOT
 from tests.store.given import HandClock, begin, body, settle, write_history
 
+EVIDENCE = """
+INSERT INTO agentguard_tile VALUES (0, 0, 'r', 'h');
+INSERT INTO agentguard_promise VALUES ('o', 1, 'r', 1);
+INSERT INTO agentguard_checkpoint VALUES ('o', 1, 'n', 1);
+INSERT INTO agentguard_cosignature VALUES ('o', 1, 'w', 'l', 1);
+INSERT INTO agentguard_tombstone VALUES (1, 1, 2);
+INSERT INTO agentguard_review VALUES ('r', 'p', 'a', 1, '[]', '2026-11-16', 'share', NULL, 1);
+"""
 HISTORY = sorted(set(NEVER_CHANGED) - {"agentguard_reversal"})
 MANUAL = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
 
@@ -29,6 +37,13 @@ def owner(address):
         yield connection
 
 
+@pytest.fixture
+def history(owner):
+    """The owner of a database with a row in every table of history, those of evidence included."""
+    owner.execute(EVIDENCE)
+    return owner
+
+
 def first_column(connection, table):
     asked = "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
     return [row[0] for row in connection.execute(asked, (table,))]
@@ -36,25 +51,25 @@ def first_column(connection, table):
 
 @pytest.mark.parametrize("role", ["origin", "replica"])
 @pytest.mark.parametrize("table", HISTORY)
-def test_no_row_of_history_can_be_changed_deleted_or_truncated(owner, table, role):
-    owner.execute(f"SET session_replication_role = {role}")  # a replica fires no ordinary trigger
-    before = owner.execute(f"SELECT * FROM {table}").fetchall()
+def test_no_row_of_history_can_be_changed_deleted_or_truncated(history, table, role):
+    history.execute(f"SET session_replication_role = {role}")  # a replica fires no ordinary trigger
+    before = history.execute(f"SELECT * FROM {table}").fetchall()
     assert before
-    name = first_column(owner, table)[-1]
+    name = first_column(history, table)[-1]
     changes = [f"UPDATE {table} SET {name} = {name}", f"TRUNCATE {table}"]
     changes += [] if table in MAY_BE_DELETED else [f"DELETE FROM {table}"]
     for statement in changes:
         with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
-            owner.execute(statement)
-    assert owner.execute(f"SELECT * FROM {table}").fetchall() == before
+            history.execute(statement)
+    assert history.execute(f"SELECT * FROM {table}").fetchall() == before
 
 
 @pytest.mark.parametrize("table", HISTORY)
-def test_no_row_of_history_can_be_written_a_second_time(owner, table):
-    names = ", ".join(first_column(owner, table))
+def test_no_row_of_history_can_be_written_a_second_time(history, table):
+    names = ", ".join(first_column(history, table))
     for ending in ("", " ON CONFLICT DO NOTHING"):
         with pytest.raises(psycopg.errors.RaiseException, match="takes only the next row"):
-            owner.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {table}{ending}")
+            history.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {table}{ending}")
 
 
 @pytest.mark.parametrize("table", sorted(MAY_BE_DELETED))

@@ -219,10 +219,12 @@ def test_a_drawn_case_cannot_be_taken_away_or_made_another_one(open_shop):
     table = ReviewRow.__table__
     others = {"entry": 1, "drawn_us": 1, **dict.fromkeys(("policy", "action_id", "stratum", "week", "how", "id"), "x")}
     changes = [update(table).values({name: value, "verdict": "right"}) for name, value in others.items()]
-    for change in (delete(table), update(table).values(verdict="fine"), *changes):
+    judge(shop, case)
+    taken_back = update(table).values(verdict=None)
+    for change in (delete(table), update(table).values(verdict="fine"), taken_back, *changes):
         with pytest.raises(Exception, match="append-only"):
             shop.guard.store.transact(lambda transaction, change=change: transaction.write(change))
-    assert [item.id for item in shop.guard.reviews.list()] == [case]
+    assert [(item.id, item.verdict) for item in shop.guard.reviews.list(None)] == [(case, "right")]
 
 
 def test_cases_are_listed_a_page_at_a_time(in_memory):
