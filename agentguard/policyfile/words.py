@@ -13,6 +13,9 @@ from agentguard.policyfile.node import Mapping, Scalar, shape, shortened
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.spelling import language_tag, sentence, word
 
+CUSTOMER = "on_behalf_of"
+"""Who it is stands in the log as a pseudonym, and must not stand beside it."""
+
 
 def read_words(model: Spoken, scope: Scope, problems: Problems, what: str, given: Sequence[Expression] = ()) -> Words:
     """Return the words of a rule, limit or requirement; `given` holds whenever they are said."""
@@ -115,6 +118,5 @@ def _placeholder(
 
 def _personal(expression: Expression, scope: Scope) -> str | None:
     """Return a personal value that an expression reads, if there is one: words stand in the log in the clear."""
-    return min(
-        (name for name in expression.reads if name in scope.values and scope.values[name].personal), default=None
-    )
+    personal = (name for name in expression.reads if name in scope.values and scope.values[name].personal)
+    return min((*personal, *expression.reads & {CUSTOMER}), default=None)

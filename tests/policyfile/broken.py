@@ -413,6 +413,7 @@ edited(
     ("customer.region: text\n", "customer.region: text\n  customer.email: text, personal\n"),
     ("refund of {amount}.", "refund for {«customer.email}."),
 )
+edited("customer-in-words", "personal_in_words", ("refund of {amount}.", "refund for {«on_behalf_of}."))
 edited("placeholder-closed", "placeholder_malformed", ("refund of {amount}.", "refund of amount«}."))
 edited("placeholder-of-a-list", "placeholder_malformed", ("refund of {amount}.", "refund of {«order.items}."))
 edited("placeholder-unknown", "unknown_name", ("refund of {amount}.", "refund of {«amont}."))
