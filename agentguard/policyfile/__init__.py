@@ -1,6 +1,6 @@
 """Policy files: text in, checked policies or errors with line and column out; the only place that knows YAML."""
 
-from agentguard.policyfile.build import load_text
+from agentguard.policyfile.build import load_promise, load_text
 from agentguard.policyfile.bundle import bundle_of, load, load_files, policy_paths
 from agentguard.policyfile.cases import load_cases, load_cases_text
 from agentguard.policyfile.layout import format_text
@@ -21,6 +21,7 @@ __all__ = [
     "load_files",
     "load_people",
     "load_people_text",
+    "load_promise",
     "load_text",
     "modeline",
     "people_beside",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 
-from agentguard.core.policy import Policy, Then, Verdict
+from agentguard.core.policy import Guarantee, Place, Policy, Then, Verdict
+from agentguard.errors import PolicyError, Problem
 from agentguard.policyfile.calendars import read_calendars
 from agentguard.policyfile.declarations import action_specs, check_names, declare, read_names
 from agentguard.policyfile.limits import draft_limits, read_limits
-from agentguard.policyfile.model import MODES, PolicyModel
+from agentguard.policyfile.model import MODES, GuaranteeModel, PolicyModel
 from agentguard.policyfile.node import Mapping, Scalar, shortened
 from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems
@@ -28,6 +31,9 @@ from agentguard.policyfile.torn import mended
 from agentguard.policyfile.words import read_say
 
 FORMAT = 1
+PROMISE = re.compile(
+    r"(?P<kind>never|possible):?\s+(?P<verdicts>[a-z]+(\s*,\s*[a-z]+)*)(\s+when:?\s+(?P<when>.+))?", re.DOTALL
+)
 DENY = Then(Verdict.DENY)  # SPEC P2.8, P2.9: what is left out is the strict thing
 
 
@@ -45,6 +51,53 @@ def load_text(text: str, file: str) -> Policy:
     if policy is None or problems_of_model:
         raise AssertionError("a file without problems gives a policy")
     return policy
+
+
+def load_promise(policy: Policy, text: str) -> Guarantee:
+    """Return a promise about a file that is not in it, as people write it: `never allow when amount > 50`.
+
+    It is about every action of the file that has what it reads.
+
+    Raises:
+        PolicyError: With every problem of the promise.
+    """
+    problems = Problems("the promise")
+    found = PROMISE.fullmatch(text.strip())
+    if found is None:
+        message = f"expected a promise like `never allow when amount > 50`, got `{shortened(text)}`"
+        problems.add(Place(problems.file, 1, 1), "wrong_shape", message)
+        problems.raise_if_any()
+        raise AssertionError("a problem was added")
+    reasons: list[Problem] = []
+    for actions in _promised_for(policy):
+        guarantee, told = _promise(policy, found, actions)
+        if guarantee is not None:
+            return guarantee
+        reasons = reasons or list(told)
+    raise PolicyError(reasons)
+
+
+def _promised_for(policy: Policy) -> Iterator[list[str]]:
+    """Yield whose promise it may be: of all actions, or of as many as possible that have what it reads."""
+    yield sorted(policy.actions)
+    yield from ([name] for name in sorted(policy.actions) if len(policy.actions) > 1)
+
+
+def _promise(policy: Policy, found: re.Match[str], actions: list[str]) -> tuple[Guarantee | None, Sequence[Problem]]:
+    problems, quiet = Problems("the promise"), Problems(policy.file)
+    verdicts = [part.strip() for part in found["verdicts"].split(",")]
+    lines = ["id: asked", f"on: [{', '.join(actions)}]", f"{found['kind']}: {json.dumps(verdicts)}"]
+    if found["kind"] == "possible":
+        lines[-1] = f"possible: {verdicts[0]}"
+    if found["when"]:
+        lines.append(f"when: {json.dumps(found['when'], ensure_ascii=False)}")
+    root = read("\n".join(lines) + "\n", problems)
+    promised = checked(GuaranteeModel, root, problems) if root is not None else None
+    model = read_model(policy.text, quiet)
+    if promised is None or model is None:
+        return None, problems.sorted()
+    built = _built(model.model_copy(update={"guarantees": [promised]}), policy.text, problems)
+    return next(iter(built.guarantees), None) if not problems else None, problems.sorted()
 
 
 def read_model(text: str, problems: Problems) -> PolicyModel | None:

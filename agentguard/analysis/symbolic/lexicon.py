@@ -14,7 +14,9 @@ TESTS: dict[str, Callable[[str, str], bool]] = {
     "endsWith": str.endswith,
     "contains": str.__contains__,
 }
-UNWRITTEN = "text "
+ANYTHING = "A"
+UNWRITTEN = "A-"
+"""How a text is written that a policy says nothing of."""
 _MOST_LETTERS = 10_000
 
 
@@ -26,8 +28,8 @@ class Lexicon:
     """
 
     def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-        self._texts: list[str] = []
+        self._codes: dict[str, int] = {ANYTHING: 0}
+        self._texts: list[str] = [ANYTHING]
         self.asked: dict[tuple[str, str], Any] = {}
         self._sizes: Any = None
 

@@ -282,6 +282,13 @@ class Requests:
             name, policy, then, self.define(f"{name} speaks", speaks), self.define(f"{name} fails", fails)
         )
 
+    def kind(self, name: str) -> types.Type | None:
+        """Return the type of something that can be asked or known."""
+        plan = self.plan
+        facts = (file.policy.facts.get(name) for file in plan.files)
+        found = plan.arguments.get(name) or plan.context.get(name) or next(filter(None, facts), None)
+        return None if found is None else found.type
+
     def facts(self) -> list[Truth]:
         """Return everything that is true of all requests."""
         return [*self.inputs.always, *self.lexicon.facts()]

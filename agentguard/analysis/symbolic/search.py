@@ -31,6 +31,7 @@ SOURCE = "example"
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
 FORTNIGHT = 14 * 48
+YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ class Search:
                 return Found((), True)
             if answer != z3.sat:
                 return Found((), False, ("it takes the solver too long",))
+            if turn == 0 and asked.check([wanted, *asked.usual()]) != z3.sat:
+                asked.check([wanted])
             examples = asked.examples()
             if examples and confirm(*examples):
                 return Found(examples, False)
@@ -184,6 +187,16 @@ class _Asked:
             self._facts = len(facts)
         named = [self._named(item) for item in wanted if item is not True]
         return self._solver.check(*named)
+
+    def usual(self) -> list[Truth]:
+        """Return what makes a request look like one of these days."""
+        first, last = microseconds(MONDAY), microseconds(MONDAY + YEAR)
+        times = (
+            getattr(slot.value, "units", None)
+            for name, slot in self.requests[0].translation.environment.items()
+            if name in ("now", "asked_at") or isinstance(self.requests[0].kind(name), types.Time)
+        )
+        return [z3.And(units >= first, units <= last) for units in times if units is not None]
 
     def examples(self) -> tuple[Example, ...]:
         """Return the solver's example as each plan decides it; empty where it cannot be a request."""

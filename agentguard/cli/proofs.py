@@ -1,0 +1,227 @@
+"""`agentguard policy prove`: what policies promise, for every request that there can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agentguard import policyfile
+from agentguard.analysis.solver import require_solver
+from agentguard.cli import exits
+from agentguard.cli.files import Kind, files_of
+from agentguard.cli.opened import JsonOption
+from agentguard.cli.output import Output, print_json
+from agentguard.core.digest import encode
+from agentguard.core.limits import in_unit
+from agentguard.core.policy import Bundle, Policy, Verdict
+from agentguard.core.prose import name_words
+from agentguard.core.request import FactStatus
+from agentguard.core.words import value_text
+from agentguard.errors import PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from agentguard.analysis.proving import Largest, Proof
+    from agentguard.analysis.symbolic.search import Example
+
+STYLES = {"holds": "green", "shown": "green", "broken": "bold red", "impossible": "bold red", "undecided": "yellow"}
+MEANING = {
+    "holds": "kept, whatever is asked",
+    "shown": "kept: this request is an example",
+    "broken": "broken: this request breaks it",
+    "impossible": "broken: no request at all gets this",
+    "undecided": "not proved: no request was found that breaks it, and none could be ruled out",
+}
+
+
+def prove(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Policy files, or folders of them, that are in force together.", metavar="PATH…"),
+    ],
+    promise: Annotated[
+        list[str] | None,
+        typer.Option("--promise", help="Prove this instead, like `never allow when amount > 50`; repeatable."),
+    ] = None,
+    action: Annotated[str | None, typer.Option(help="Only for this action, like `refund.issue`.")] = None,
+    largest: Annotated[
+        str | None,
+        typer.Option("--max", help="The largest value of this argument or fact with which --verdict comes out."),
+    ] = None,
+    verdict: Annotated[str, typer.Option(help="With --max: `allow`, `escalate` or `deny`.")] = "allow",
+    json: JsonOption = False,
+) -> None:
+    """Prove what policies promise for every possible request, or show the request that breaks it: exit code 1."""
+    require_solver("proofs")
+    bundle = policyfile.bundle_of(
+        [policy for path, kind in files_of(paths) if kind is Kind.POLICY for policy in policyfile.load_files(path)]
+    )
+    actions = _actions(bundle, action)
+    if largest is not None:
+        _print_largest(bundle, actions, largest, verdict, json=json)
+        return
+    from agentguard.analysis.proving import prove as proved
+
+    asked = [_promised(bundle, text, action) for text in promise or ()]
+    output = None if json else Output()
+    proofs = []
+    for proof in (proof for item in (asked or [bundle]) for proof in proved(item, actions)):
+        proofs.append(proof)
+        if output is not None:
+            _print(output, proof)
+    if output is None:
+        print_json([document(proof) for proof in proofs])
+    else:
+        output.line(_sum(proofs))
+    if not all(proof.kept for proof in proofs):
+        raise typer.Exit(exits.FOUND)
+
+
+def _actions(bundle: Bundle, action: str | None) -> tuple[str, ...]:
+    if action is None:
+        return bundle.actions()
+    if not bundle.governing(action):
+        raise UsageError(f"expected one of {', '.join(bundle.actions())} for --action, got `{action}`")
+    return (action,)
+
+
+def _promised(bundle: Bundle, text: str, action: str | None) -> Bundle:
+    """Return the policies with one promise and no other; the first file that can say it says it."""
+    from dataclasses import replace
+
+    problems: PolicyError | None = None
+    for policy in bundle.policies if action is None else bundle.governing(action):
+        try:
+            guarantee = policyfile.load_promise(policy, text)
+        except PolicyError as error:
+            problems = problems or error
+            continue
+        said: list[Policy] = [
+            replace(item, guarantees=(guarantee,) if item is policy else ()) for item in bundle.policies
+        ]
+        return Bundle(tuple(said), bundle.digest)
+    if problems is None:
+        raise UsageError("expected a policy to prove something about, got none")
+    first = problems.problems[0]
+    raise UsageError(f"`{text}` cannot be proved here: {first.message}")
+
+
+def _print(output: Output, proof: Proof) -> None:
+    output.line(f"{proof.id} ({proof.action})", style="bold")
+    output.line(f"  {proof.text}")
+    output.line(f"  {MEANING[proof.outcome]}", style=STYLES[proof.outcome])
+    if proof.outcome == "undecided":
+        for text in proof.open:
+            output.line(f"    left open: {text}")
+    if proof.example is not None:
+        output.pairs(told(proof.example), indent=4)
+
+
+def _sum(proofs: list[Proof]) -> str:
+    kept = sum(proof.kept for proof in proofs)
+    if not proofs:
+        return "no promises: write them under `guarantees`, or give one with --promise"
+    return f"{kept} of {len(proofs)} promises are kept for every possible request"
+
+
+def told(example: Example) -> Iterator[tuple[str, str]]:
+    """Yield a request in words: what is asked, what is known and used, and what is decided by whom."""
+    request, evidence, decision = example.request, example.evidence, example.decision
+    for name, value in request.arguments.items():
+        yield "asked", f"{name_words(name)} {value_text(value)}"
+    yield "for", request.on_behalf_of or "nobody"
+    for name, value in request.context.items():
+        yield "said", f"{name_words(name)} {value_text(value)}"
+    for name, fact in evidence.facts.items():
+        if fact.status is FactStatus.VALUE and fact.value is not None:
+            yield "known", f"{name_words(name)} {value_text(fact.value)}"
+        elif fact.status is FactStatus.FAILED:
+            yield "known", f"{name_words(name)}: the lookup failed"
+    for check in decision.limits:
+        used, adds = (value_text(in_unit(amount, check.unit)) for amount in (check.used, check.amount))
+        most = "not known" if check.max is None else value_text(in_unit(check.max, check.unit))
+        yield "used", f"{check.limit}: {used} used, this adds {adds}, of {most}"
+    for requirement in decision.requirements:
+        yield (
+            "before",
+            f"{requirement.requirement}: {'it happened' if requirement.entry is not None else 'it did not happen'}",
+        )
+    yield "at", f"{evidence.now:%Y-%m-%d %H:%M:%S} UTC"
+    sources = dict.fromkeys(reason.source for reason in decision.reasons if reason.verdict is decision.verdict)
+    yield "decided", f"{decision.verdict}, by {', '.join(sources)}"
+
+
+def _print_largest(bundle: Bundle, actions: tuple[str, ...], name: str, verdict: str, *, json: bool) -> None:
+    from agentguard.analysis.proving import largest
+
+    if verdict not in ("allow", "escalate", "deny"):
+        raise UsageError(f"expected `allow`, `escalate` or `deny` for --verdict, got `{verdict}`")
+    wanted = Verdict[verdict.upper()]
+    having = [action for action in actions if _has(bundle, action, name)]
+    if not having:
+        raise UsageError(f"expected an argument or a fact for --max, got `{name}`, which no action has")
+    found = {action: largest(bundle, action, name, wanted) for action in having}
+    if json:
+        print_json({action: _largest_document(item) for action, item in found.items()})
+        return
+    output = Output()
+    for action, item in found.items():
+        output.line(_largest_words(action, item))
+        if item.example is not None:
+            output.pairs(told(item.example), indent=4)
+
+
+def _has(bundle: Bundle, action: str, name: str) -> bool:
+    policies = bundle.governing(action)
+    return any(name in policy.actions[action].arguments or name in policy.facts for policy in policies)
+
+
+def _largest_words(action: str, item: Largest) -> str:
+    if item.value is None:
+        return f"{action}: {item.verdict} never comes out"
+    least = "" if item.exact else "at least "
+    return f"{action}: the largest {name_words(item.name)} with {item.verdict} is {least}{value_text(item.value)}"
+
+
+def _largest_document(item: Largest) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "verdict": str(item.verdict),
+        "value": None if item.value is None else encode(item.value),
+        "exact": item.exact,
+        "example": None if item.example is None else example_document(item.example),
+    }
+
+
+def document(proof: Proof) -> dict[str, Any]:
+    """Return a proof as JSON."""
+    return {
+        "guarantee": proof.id,
+        "action": proof.action,
+        "promise": proof.text,
+        "outcome": str(proof.outcome),
+        "kept": proof.kept,
+        "open": list(proof.open),
+        "example": None if proof.example is None else example_document(proof.example),
+    }
+
+
+def example_document(example: Example) -> dict[str, Any]:
+    """Return a request with what it rests on, and its decision, as JSON."""
+    request, evidence, decision = example.request, example.evidence, example.decision
+    return {
+        "arguments": {name: encode(value) for name, value in request.arguments.items()},
+        "on_behalf_of": request.on_behalf_of,
+        "context": {name: encode(value) for name, value in request.context.items()},
+        "facts": {
+            name: {"status": str(fact.status), "value": None if fact.value is None else encode(fact.value)}
+            for name, fact in evidence.facts.items()
+        },
+        "usage": {name: {"held": item.held, "settled": item.settled} for name, item in evidence.usage.items()},
+        "history": {name: entry is not None for name, entry in evidence.history.items()},
+        "now": evidence.now.isoformat(),
+        "verdict": str(decision.verdict),
+        "reasons": [{"code": reason.code, "source": reason.source} for reason in decision.reasons],
+    }

@@ -1,0 +1,64 @@
+"""`policy prove`: what is promised, for people and for programs."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("z3", reason="the extra `prove` is not installed")
+
+REFUNDS = str(Path(__file__).parents[2] / "policies" / "refunds")
+
+
+def test_every_promise_of_the_refunds_is_kept_and_said_in_words(command):
+    said = command("policy", "prove", REFUNDS)
+    assert (said.code, said.err) == (0, "")
+    assert "refunds/no-big-money-alone (refund.issue)\n  never: allow when amount > 50\n  kept, whatever is asked" in said.out
+    assert said.out.endswith("5 of 5 promises are kept for every possible request\n")
+
+
+def test_a_broken_promise_is_shown_by_a_request_that_a_person_can_read(command):
+    said = command("policy", "prove", REFUNDS, "--promise", "never allow when amount > 40")
+    assert said.code == 1
+    assert "broken: this request breaks it" in said.out
+    assert "amount 40.01 USD" in said.out
+    assert "refunds/customer-30-days: 0.00 USD used, this adds 40.01 USD, of 300.00 USD" in said.out
+    assert "decided  allow, by refunds/small-refund" in said.out
+    assert "0 of 1 promises are kept" in said.out
+
+
+def test_the_largest_automatic_amount_is_named(command):
+    said = command("policy", "prove", REFUNDS, "--max", "amount")
+    assert said.code == 0
+    assert said.out.startswith("refund.issue: the largest amount with allow is 50.00 USD\n")
+
+
+def test_programs_get_one_document(command):
+    said = command("policy", "prove", REFUNDS, "--promise", "never allow when amount > 40", "--json")
+    (found,) = said.json
+    assert said.code == 1
+    assert (found["outcome"], found["kept"], found["action"]) == ("broken", False, "refund.issue")
+    assert found["example"]["arguments"]["amount"] == "40.01 USD"
+    said = command("policy", "prove", REFUNDS, "--max", "amount", "--json")
+    assert said.json["refund.issue"]["value"] == "50.00 USD"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--promise", "never allow when amont > 4"), "unknown name `amont`; did you mean `amount`?"),
+        (("--action", "refund.isue"), "expected one of refund.issue for --action, got `refund.isue`"),
+        (("--max", "amuont"), "expected an argument or a fact for --max, got `amuont`"),
+        (("--max", "amount", "--verdict", "maybe"), "expected `allow`, `escalate` or `deny` for --verdict"),
+    ],
+)
+def test_what_cannot_be_proved_says_why(command, arguments, words):
+    said = command("policy", "prove", REFUNDS, *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+
+
+def test_without_the_solver_one_line_says_what_to_install(command, monkeypatch):
+    monkeypatch.setattr("agentguard.analysis.solver.find_spec", lambda _: None)
+    said = command("policy", "prove", REFUNDS)
+    assert (said.code, said.out) == (2, "")
+    assert "run `pip install 'agentguard[prove]'`" in said.err
