@@ -52,7 +52,7 @@ MOST_FINDINGS = 100_000
 BEGUN = frozenset({State.EXECUTING, State.IN_DOUBT, State.SETTLED, State.RELEASED})
 _DOUBTFUL = frozenset({State.EXECUTING, State.IN_DOUBT})
 _INTENTS = frozenset({"decided", "sent_again", "taken_up"})
-_TOLD = frozenset({"decided", "settled", "recorded"})
+_TOLD = frozenset({"settled", "recorded"})
 _PAGE = 500
 
 Progress = Callable[[int, int], None]

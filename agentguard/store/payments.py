@@ -62,8 +62,8 @@ class Payments:
             "PRAGMA cache_size = -4096",
             f"CREATE TABLE payment ({_TYPES}, found TEXT DEFAULT '') STRICT",
             "CREATE INDEX payment_id ON payment (id)",
-            "CREATE INDEX payment_key ON payment (key) WHERE key <> ''",
-            "CREATE INDEX payment_intent ON payment (intent) WHERE intent <> ''",
+            "CREATE INDEX payment_key ON payment (key)",
+            "CREATE INDEX payment_intent ON payment (intent)",
             "BEGIN",
         ):
             self._connection.execute(statement)

@@ -2,9 +2,11 @@
 
 import csv
 import gc
+import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from statistics import median
 
 import pytest
 
@@ -378,3 +380,23 @@ def peak_of(count, folder):
 def test_a_file_that_is_four_times_as_long_takes_no_more_memory(tmp_path):
     peak_of(100, tmp_path)
     assert peak_of(8_000, tmp_path) < 1.2 * peak_of(2_000, tmp_path)
+
+
+def lookup_in(count):
+    """How long it takes to find a payment among so many, in seconds of work."""
+    now = datetime.now(UTC)
+    with Payments() as payments:
+        payments.add(
+            Payment(line, f"re_{line}", now, "USD", 1, "done", f"act_{line}", f"{line:064x}") for line in range(count)
+        )
+        rounds = []
+        for _ in range(5):
+            began = time.process_time()
+            for number in range(100):
+                payments.of(f"act_{number}", [f"re_{number}"], [f"{number:064x}"])
+            rounds.append(time.process_time() - began)
+        return median(rounds)
+
+
+def test_a_payment_is_found_as_fast_among_many_as_among_few():
+    assert lookup_in(8_000) < 3 * lookup_in(500)
