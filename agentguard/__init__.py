@@ -3,6 +3,7 @@
 `Guard` is where to begin; everything public is here by name, and the modules inside are free to move.
 """
 
+from agentguard.core.casefile import CaseFile
 from agentguard.core.decision import Decision, Reason
 from agentguard.core.letter import Letter
 from agentguard.core.money import Money
@@ -10,6 +11,8 @@ from agentguard.core.packet import Packet
 from agentguard.core.people import Absence, People, Power, User
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
+from agentguard.core.review_report import ReviewReport
+from agentguard.core.reviews import ReviewCase
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting, WaitsFor
 from agentguard.engine.channel import Channel, Only
 from agentguard.engine.confirming import Confirmation
@@ -21,7 +24,9 @@ from agentguard.engine.event import Event
 from agentguard.engine.gather import Observed
 from agentguard.engine.guard import Guard
 from agentguard.engine.headroom import Headroom
+from agentguard.engine.judging import Judgement
 from agentguard.engine.parts import Waits
+from agentguard.engine.redrawing import Redrawn
 from agentguard.engine.rounds import Round
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.signing import SigningKeyFile
@@ -51,6 +56,7 @@ __all__ = [
     "AgentGuardError",
     "Answer",
     "Ballot",
+    "CaseFile",
     "Channel",
     "ConfigurationError",
     "Confirmation",
@@ -66,6 +72,7 @@ __all__ = [
     "Headroom",
     "Idempotent",
     "InDoubt",
+    "Judgement",
     "KeyConflictError",
     "Letter",
     "LimitStanding",
@@ -88,7 +95,10 @@ __all__ = [
     "Reason",
     "Recorded",
     "RecordingError",
+    "Redrawn",
     "Retry",
+    "ReviewCase",
+    "ReviewReport",
     "Round",
     "Sealing",
     "SigningKeyFile",

@@ -27,7 +27,7 @@ from agentguard.cli.output import Output, print_json
 from agentguard.core.packet import WIDTH
 from agentguard.core.prose import moment, span
 from agentguard.core.review_report import COLUMNS, ENOUGH
-from agentguard.core.reviews import OPINIONS, SEVERITIES, Case
+from agentguard.core.reviews import OPINIONS, SEVERITIES, ReviewCase
 from agentguard.engine.guard import Guard
 from agentguard.engine.judging import SHOULD, Judgement
 from agentguard.errors import UsageError
@@ -240,7 +240,7 @@ def _since(guard: Guard, days: int | None) -> datetime | None:
     return None if days is None else guard.store.read(lambda reading: reading.clock().ledger) - timedelta(days=days)
 
 
-def _case(item: Case) -> dict[str, Any]:
+def _case(item: ReviewCase) -> dict[str, Any]:
     return {
         "id": item.id,
         "policy": item.policy,

@@ -10,7 +10,7 @@ from agentguard.core.digest import time_text
 from agentguard.core.dossier import Budget, Cause, Conversation, Known, Named, Said
 from agentguard.core.packet import STATES, WIDTH, bar
 from agentguard.core.prose import PERSONAL, action_words, amount_text, known_by, moment, name_words, printable, span
-from agentguard.core.reviews import LEAST, Case
+from agentguard.core.reviews import LEAST, ReviewCase
 from agentguard.core.sheet import Sheet
 
 
@@ -63,7 +63,7 @@ class CaseFile:
         outcome: None for whoever is to judge it without knowing.
     """
 
-    case: Case
+    case: ReviewCase
     opinions: int
     purged: bool = False
     action: str = ""

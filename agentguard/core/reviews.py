@@ -19,7 +19,6 @@ WHOLE = 100_000
 
 SHARE = "share"
 LEAST = "least"
-HOW = (SHARE, LEAST)
 """By what a decision was drawn: by the share, or afterwards because too few of its kind were."""
 
 DRAWN = "review_drawn"
@@ -85,7 +84,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ReviewCase:
     """A decision that was drawn.
 
     Attributes:

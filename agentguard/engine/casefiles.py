@@ -11,7 +11,7 @@ from agentguard.core.casefile import CaseFile, Judged, Outcome
 from agentguard.core.dossier import Budget, Conversation, Known, Named, Said
 from agentguard.core.prose import ERASED, listed, masked
 from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY
-from agentguard.core.reviews import Case
+from agentguard.core.reviews import ReviewCase
 from agentguard.engine import judging
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.causes import causes
@@ -55,7 +55,7 @@ class _Filing:
 
     parts: Parts
     reading: Reading
-    case: Case
+    case: ReviewCase
     action: ActionRecord
     decided: Entry
     personal: bool

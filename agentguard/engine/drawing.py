@@ -15,7 +15,7 @@ from typing import Any
 from agentguard.core.decision import Decision
 from agentguard.core.policy import Policy
 from agentguard.core.request import ActorKind
-from agentguard.core.reviews import DRAWN, SHARE, VERDICTS, Case, Draw, Sampling, draw, period_of, stratum_of
+from agentguard.core.reviews import DRAWN, SHARE, VERDICTS, Draw, ReviewCase, Sampling, draw, period_of, stratum_of
 from agentguard.engine.asking import Ask
 from agentguard.engine.parts import Parts
 from agentguard.store import Transaction, draws
@@ -82,6 +82,6 @@ def write(
             "period": {"unit": sampling.period, "from": period},
         }
     )
-    case = Case(made.case, made.policy, body["action_id"], position, stratum, period, how, transaction.now())
+    case = ReviewCase(made.case, made.policy, body["action_id"], position, stratum, period, how, transaction.now())
     draws.add(transaction, case)
     return made.case

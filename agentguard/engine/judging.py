@@ -14,7 +14,7 @@ from typing import Any
 from agentguard.core import reviews
 from agentguard.core.digest import canonical_bytes, time_text
 from agentguard.core.people import People, User, one_spelling
-from agentguard.core.reviews import OPINIONS, REVIEWED, RIGHT, SEVERITIES, WRONG, Case
+from agentguard.core.reviews import OPINIONS, REVIEWED, RIGHT, SEVERITIES, WRONG, ReviewCase
 from agentguard.engine import contesting, powers, recorded
 from agentguard.engine.admission import Try
 from agentguard.engine.parts import Parts
@@ -116,7 +116,7 @@ def judge(parts: Parts, case_id: str, opinion: Opinion) -> Judgement:
     return powers.used(parts, use, work)
 
 
-def found(reading: Reading, case_id: object) -> tuple[Case, ActionRecord]:
+def found(reading: Reading, case_id: object) -> tuple[ReviewCase, ActionRecord]:
     """Return a case and its action.
 
     Raises:
@@ -128,12 +128,12 @@ def found(reading: Reading, case_id: object) -> tuple[Case, ActionRecord]:
     return case, recorded.found(reading, case.action_id)
 
 
-def opinions_on(reading: Reading, case: Case) -> list[Entry]:
+def opinions_on(reading: Reading, case: ReviewCase) -> list[Entry]:
     """Return the entries of the opinions on a case, the first one first."""
     return [item for item in reading.entries_of(case.action_id) if _is_about(item, REVIEWED, case)]
 
 
-def has_opened(reading: Reading, case: Case, by: str) -> bool:
+def has_opened(reading: Reading, case: ReviewCase, by: str) -> bool:
     """Return whether somebody looked at what was decided."""
     looks = [item for item in reading.entries_of(case.action_id) if _is_about(item, OPENED, case)]
     return one_spelling(by) in [one_spelling(item.document["by"]) for item in looks]
@@ -153,11 +153,11 @@ def require_stranger(parts: Parts, action: ActionRecord, by: str) -> None:
         )
 
 
-def _is_about(item: Entry, kind: str, case: Case) -> bool:
+def _is_about(item: Entry, kind: str, case: ReviewCase) -> bool:
     return item.kind == kind and item.document.get("review") == case.id
 
 
-def _decided(reading: Reading, case: Case) -> Mapping[str, Any]:
+def _decided(reading: Reading, case: ReviewCase) -> Mapping[str, Any]:
     item = reading.entry(case.entry)
     body = {} if item is None else item.document
     if "verdict" not in body:
@@ -171,7 +171,7 @@ def _written(
     permit: Permit,
     opinion: Opinion,
     *,
-    case: Case,
+    case: ReviewCase,
     action: ActionRecord,
     decided: Mapping[str, Any],
     before: list[Entry],

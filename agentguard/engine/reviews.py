@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from agentguard.core.casefile import CaseFile
 from agentguard.core.people import UNVERIFIED
 from agentguard.core.review_report import ENOUGH, Reviewed, ReviewReport, review_report
-from agentguard.core.reviews import DRAWN, REVIEWED, Case
+from agentguard.core.reviews import DRAWN, REVIEWED, ReviewCase
 from agentguard.engine import judging, powers
 from agentguard.engine.admission import Try
 from agentguard.engine.casefiles import case_file
@@ -39,7 +39,7 @@ class Reviews:
         tenant: str | None = None,
         limit: int = 100,
         after: str = "",
-    ) -> tuple[Case, ...]:
+    ) -> tuple[ReviewCase, ...]:
         """Return cases, those first that were drawn first, a page at a time; `state` None for all, `after` an id.
 
         Raises:
@@ -49,7 +49,7 @@ class Reviews:
         if state is not None and state not in draws.STATES:
             raise UsageError(f"expected None or one of {', '.join(draws.STATES)} as `state`, got `{state!s:.100}`")
 
-        def read(reading: Reading) -> tuple[Case, ...]:
+        def read(reading: Reading) -> tuple[ReviewCase, ...]:
             """Return one page."""
             last = judging.found(reading, after)[0] if after else None
             return draws.cases(reading, state, policy=policy, tenant=tenant, limit=limit, after=last)

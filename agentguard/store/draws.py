@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Select, or_, select, update
 
 from agentguard.core.digest import canonical_bytes
-from agentguard.core.reviews import Case
+from agentguard.core.reviews import ReviewCase
 from agentguard.store.evidence_tables import ReviewRow
 from agentguard.store.moment import from_microseconds, to_microseconds
 from agentguard.store.reading import LARGEST_PAGE, Reading
@@ -27,7 +27,7 @@ JUDGED = "judged"
 STATES = (WAITING, JUDGED)
 
 
-def add(transaction: Transaction, case: Case) -> None:
+def add(transaction: Transaction, case: ReviewCase) -> None:
     """Add a case; its entry has to be appended in the same transaction."""
     stratum = canonical_bytes(list(case.stratum)).decode()
     about = case.id, case.policy, case.action_id, case.entry, stratum, case.period, case.how, case.verdict
@@ -40,15 +40,9 @@ def judge(transaction: Transaction, case_id: str, verdict: str) -> None:
     transaction.write(update(_review).where(_review.c.id == case_id).values(verdict=verdict))
 
 
-def found(reading: Reading, case_id: str) -> Case | None:
+def found(reading: Reading, case_id: str) -> ReviewCase | None:
     """Return a case by its id."""
     return next((_case(row) for row in reading.rows(select(_review).where(_review.c.id == case_id))), None)
-
-
-def cases_of(reading: Reading, action_id: str) -> tuple[Case, ...]:
-    """Return the cases of an action, one for each policy that drew it."""
-    query = select(_review).where(_review.c.action_id == action_id).order_by(_review.c.id)
-    return tuple(map(_case, reading.rows(query)))
 
 
 def cases(
@@ -58,8 +52,8 @@ def cases(
     policy: str | None = None,
     tenant: str | None = None,
     limit: int = LARGEST_PAGE,
-    after: Case | None = None,
-) -> tuple[Case, ...]:
+    after: ReviewCase | None = None,
+) -> tuple[ReviewCase, ...]:
     """Return cases a page at a time, those that were drawn first come first; `after` is the last of the page before."""
     query: Select[Any] = select(_review).order_by(_review.c.drawn_us, _review.c.id)
     query = query.limit(max(1, min(limit, LARGEST_PAGE)))
@@ -76,8 +70,8 @@ def cases(
     return tuple(map(_case, reading.rows(query)))
 
 
-def _case(row: Mapping[str, Any]) -> Case:
-    return Case(
+def _case(row: Mapping[str, Any]) -> ReviewCase:
+    return ReviewCase(
         id=row["id"],
         policy=row["policy"],
         action_id=row["action_id"],

@@ -52,7 +52,9 @@ def test_what_a_call_on_the_guard_gives_back_has_a_public_name(tmp_path):
     guard = agentguard.Guard(tmp_path, store="sqlite://")
     calls = ["run", "arun", "decide", "record", "limits", "check", "told", "letter", "confirm", "contest", "work"]
     votes = ["approve", "reject", "amend", "withdraw"]
-    for call in [*(getattr(guard, name) for name in calls), *(getattr(guard.escalations, name) for name in votes)]:
+    reviews = ["list", "show", "view", "judge", "report", "verify"]
+    found = [*(getattr(guard, name) for name in calls), *(getattr(guard.escalations, name) for name in votes)]
+    for call in [*found, *(getattr(guard.reviews, name) for name in reviews)]:
         given = inspect.signature(call).return_annotation.removeprefix("tuple[").removesuffix(", ...]")
         assert given in agentguard.__all__, (call.__name__, given)
     assert agentguard.WaitsFor is typing.get_type_hints(agentguard.Waiting.escalation.fget)["return"]

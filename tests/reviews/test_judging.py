@@ -227,8 +227,8 @@ def test_a_drawn_case_cannot_be_taken_away_or_made_another_one(open_shop):
     assert [(item.id, item.verdict) for item in shop.guard.reviews.list(None)] == [(case, "right")]
 
 
-def test_cases_are_listed_a_page_at_a_time(in_memory):
-    shop = in_memory("100%")
+def test_cases_are_listed_a_page_at_a_time(open_shop):
+    shop = open_shop("100%")
     for number in range(5):
         refund(shop, number)
         shop.clock.advance(timedelta(seconds=number % 2))

@@ -127,8 +127,8 @@ def test_a_week_that_a_policy_asked_for_is_ended_after_the_policy_has_stopped_as
     assert shop.guard.reviews.verify()
 
 
-def test_tenants_have_their_own_least_number(in_memory):
-    shop = in_memory("0%, at least 1 a week")
+def test_tenants_have_their_own_least_number(open_shop):
+    shop = open_shop("0%, at least 1 a week")
     answers = [refund(shop, number, tenant=tenant) for number, tenant in enumerate(("north", "south", "south"))]
     shop.clock.advance(timedelta(days=8))
     shop.guard.work()
