@@ -1,10 +1,8 @@
 """Promises about every request: kept ones are proved, broken ones are shown by a request that `decide` decided."""
 
-import pytest
-
-pytest.importorskip("z3", reason="the extra `prove` is not installed")
-
 from pathlib import Path
+
+import pytest
 
 from agentguard import policyfile
 from agentguard.analysis.proving import Outcome, largest, prove
@@ -40,7 +38,7 @@ def test_a_promise_that_every_request_keeps_holds():
 
 
 @pytest.mark.parametrize(
-    ("threshold", "outcome"), [("50", Outcome.HOLDS), ("50.01", Outcome.HOLDS), ("49.99", Outcome.BROKEN)]
+    "threshold, outcome", [("50", Outcome.HOLDS), ("50.01", Outcome.HOLDS), ("49.99", Outcome.BROKEN)]
 )
 def test_a_threshold_that_is_off_by_one_cent_is_found(threshold, outcome):
     (proof,) = proofs(SMALL, f"  - {{id: cap, never: allow, when: amount > {threshold}}}")
@@ -152,7 +150,7 @@ def test_what_never_comes_out_has_no_largest_and_what_is_no_number_is_refused():
     assert largest(bundle, "refund.issue", "amount", Verdict.ALLOW).value is None
     with pytest.raises(UsageError, match="expected a number or an amount to be the largest, got `order_id`"):
         largest(bundle, "refund.issue", "order_id", Verdict.ALLOW)
-    with pytest.raises(UsageError, match="expected an argument or a fact of `refund.issue`"):
+    with pytest.raises(UsageError, match="expected an argument or a fact of `refund"):
         largest(bundle, "refund.issue", "amont", Verdict.ALLOW)
 
 
@@ -171,7 +169,7 @@ def test_a_promise_may_be_given_that_no_file_has():
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    "text, words",
     [
         ("sometimes allow", "expected a promise like `never allow when amount > 50`"),
         ("never alow when amount > 1", "did you mean `allow`?"),

@@ -4,13 +4,12 @@ import random
 from decimal import Decimal
 
 import pytest
-
-z3 = pytest.importorskip("z3", reason="the extra `prove` is not installed")
+import z3
 
 from agentguard.analysis.symbolic.inputs import Inputs, number_in, truth_in, value_in
 from agentguard.analysis.symbolic.lexicon import Lexicon
-from agentguard.analysis.symbolic.translation import Translation
 from agentguard.analysis.symbolic.number import Number
+from agentguard.analysis.symbolic.translation import Translation
 from agentguard.analysis.symbolic.value import Amount, Code, Fields, Item, Listed, Slot
 from agentguard.core.language import UNKNOWN, Date, Declared, ListOf, Record, Time, evaluate
 from agentguard.core.money import EXACT, Money, UnroundedMoney
