@@ -13,6 +13,7 @@ from agentguard.core.policy import Verdict
 from agentguard.core.request import Actor
 from agentguard.core.review_report import ReviewReport
 from agentguard.core.reviews import ReviewCase
+from agentguard.engine.about import About
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting, WaitsFor
 from agentguard.engine.channel import Channel, Only
 from agentguard.engine.confirming import Confirmation
@@ -20,16 +21,20 @@ from agentguard.engine.considering import Considered
 from agentguard.engine.contesting import Contested
 from agentguard.engine.deeds import Deed, GivenBack, LimitStanding, Recorded
 from agentguard.engine.effect import Idempotent, Queryable, Read, Retry, Unprotected
+from agentguard.engine.erasing import Erasure
 from agentguard.engine.event import Event
 from agentguard.engine.gather import Observed
 from agentguard.engine.guard import Guard
 from agentguard.engine.headroom import Headroom
 from agentguard.engine.judging import Judgement
 from agentguard.engine.parts import Waits
+from agentguard.engine.privacy import Look
+from agentguard.engine.purging import Purge
 from agentguard.engine.redrawing import Redrawn
 from agentguard.engine.rounds import Round
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.signing import SigningKeyFile
+from agentguard.engine.subjects import Subject
 from agentguard.engine.told import Telling
 from agentguard.engine.voting import Ballot
 from agentguard.errors import (
@@ -49,8 +54,10 @@ from agentguard.errors import (
     UsageError,
     VoteRefusedError,
 )
+from agentguard.store.legal_holds import LegalHold
 
 __all__ = [
+    "About",
     "Absence",
     "Actor",
     "AgentGuardError",
@@ -66,6 +73,7 @@ __all__ = [
     "Deed",
     "Denied",
     "Done",
+    "Erasure",
     "Event",
     "GivenBack",
     "Guard",
@@ -74,8 +82,10 @@ __all__ = [
     "InDoubt",
     "Judgement",
     "KeyConflictError",
+    "LegalHold",
     "Letter",
     "LimitStanding",
+    "Look",
     "Money",
     "NotAllowedError",
     "NotDone",
@@ -89,6 +99,7 @@ __all__ = [
     "PolicyError",
     "Power",
     "PowerRefusedError",
+    "Purge",
     "Queryable",
     "Read",
     "Ready",
@@ -104,6 +115,7 @@ __all__ = [
     "SigningKeyFile",
     "StoreError",
     "StoreUnavailableError",
+    "Subject",
     "Telling",
     "Unavailable",
     "UndeliveredError",

@@ -56,6 +56,7 @@ def test_what_was_erased_cannot_be_opened_is_nowhere_on_disk_and_the_log_still_h
     assert disk.has(EMAIL, TOLD) == set()
 
 
+@pytest.mark.law(8)
 def test_a_decision_about_the_erased_names_what_is_gone(opened):
     at = opened()
     answer = customer(at)
@@ -111,6 +112,7 @@ def test_whoever_comes_back_is_remembered_again_and_can_be_erased_again(opened):
     assert again.entry > first.entry
 
 
+@pytest.mark.law(4)
 def test_limits_still_know_what_the_erased_have_used(opened_here):
     at = opened_here()
     answer = customer(at)

@@ -54,6 +54,8 @@ def test_what_a_call_on_the_guard_gives_back_has_a_public_name(tmp_path):
     votes = ["approve", "reject", "amend", "withdraw"]
     reviews = ["list", "show", "view", "judge", "report", "verify"]
     found = [*(getattr(guard, name) for name in calls), *(getattr(guard.escalations, name) for name in votes)]
+    found += [getattr(guard.privacy, name) for name in ("find", "about", "erase")]
+    found += [getattr(guard.retention, name) for name in ("hold", "lift", "holds", "due", "purge")]
     for call in [*found, *(getattr(guard.reviews, name) for name in reviews)]:
         given = inspect.signature(call).return_annotation.removeprefix("tuple[").removesuffix(", ...]")
         assert given in agentguard.__all__, (call.__name__, given)

@@ -132,6 +132,7 @@ def test_the_tombstone_is_signed_and_covers_exactly_the_leaves_that_lost_their_b
     assert body["kept_for"] == {"refund.issue": "2 years"}
 
 
+@pytest.mark.law(3)
 def test_a_purged_key_never_acts_again_and_limits_keep_their_count(opened):
     at = opened()
     answer = settled(at, amount="50.00")
