@@ -117,7 +117,7 @@ def _together(
         requirements=tuple(requirements),
         say=say,
         language=language,
-        witness=any(_takes_witness(file, values) for file in files),
+        witness=plan.witnessed and any(_takes_witness(file, values) for file in files),
     )
 
 

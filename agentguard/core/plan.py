@@ -116,6 +116,7 @@ class Plan:
         described: What every entry of a decision says of the policies: which they are, and in which mode.
         counts: True if some limit or requirement applies, so that deciding needs the store.
         speaks: True if some file has words for the customer.
+        witnessed: True if some file lets an effect wait for a witness.
         files: Every file that governs the action, enforced ones first.
         tabular: True if a decision rests on nothing but which rules matched; `table` then remembers each case.
     """
@@ -136,6 +137,7 @@ class Plan:
     roots: Mapping[str, Mapping[str, Declared]]
     counts: bool
     speaks: bool
+    witnessed: bool
     files: tuple[PlannedPolicy, ...]
     tabular: bool
     table: dict[Any, Decision] = field(default_factory=dict, compare=False, repr=False)
@@ -181,6 +183,7 @@ def plan_action(bundle: Bundle, action: str) -> Plan:
         segments=tuple(sorted({name for policy in policies for name in policy.segments})),
         counts=any(file.limits or file.requires for file in files),
         speaks=any(_speaks(policy) for policy in policies),
+        witnessed=any(file.witness is not None for file in files),
         files=(*enforced, *shadowed),
         tabular=not computed and not any(_varies(file) for file in files),
     )
