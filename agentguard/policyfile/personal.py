@@ -14,9 +14,9 @@ from agentguard.core.policy import Place, Policy
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 
-_WORDS = frozenset(
-    "email mail phone mobile telephone fax iban bic birthday birthdate dob address street postcode zip passport ssn "
-    "surname firstname lastname fullname signature".split()
+_WORD = re.compile(
+    r"e?mail|phone|mobile|telephone|fax|iban|bic|birthday|birthdate|dob|address|street|postcode|zip|passport|ssn|"
+    r"surname|firstname|lastname|fullname|signature"
 )
 _PAIRS = re.compile(
     r"(first|last|full|family|given|maiden|customer|holder|card|account|recipient|contact)_name|date_of_birth|"
@@ -28,7 +28,8 @@ def looks_personal(name: str) -> bool:
     """Return whether a name is one that personal values usually have: `customer.email`, `contact_phone`."""
     last = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()
     whole = name.lower().replace(".", "_")
-    return not _WORDS.isdisjoint(last.split("_")) or _PAIRS.search(last) is not None or _PAIRS.search(whole) is not None
+    alone = any(_WORD.fullmatch(word) for word in last.split("_"))
+    return alone or _PAIRS.search(last) is not None or _PAIRS.search(whole) is not None
 
 
 def check_personal(policy: Policy) -> Iterator[tuple[Place, str, str]]:
