@@ -22,6 +22,7 @@ from agentguard.adapters.ocsf_kinds import (
     DIFFERS,
     KINDS,
     REJECTED,
+    TAMPERED,
     UNKNOWN,
     Activity,
     Kind,
@@ -29,7 +30,7 @@ from agentguard.adapters.ocsf_kinds import (
 )
 from agentguard.core.digest import canonical_bytes, time_text
 from agentguard.engine import machine
-from agentguard.engine.outward import outward
+from agentguard.engine.outward import ALTERED, outward
 from agentguard.store.records import Entry
 
 VERSION = "1.9.0"
@@ -98,6 +99,8 @@ def attested(log: str, position: int, event: dict[str, Any]) -> dict[str, Any]:
 def kind_of(told: Mapping[str, Any]) -> Kind:
     """Return what an entry is in OCSF, by its kind and, where that decides it, by what it says."""
     match told["kind"]:
+        case _ if told.get(ALTERED) is True:
+            return TAMPERED
         case _ if told.get("purged") is True:
             return UNKNOWN  # what it said is gone
         case "decided" if "verdict" in told:
@@ -206,6 +209,8 @@ def _resources(told: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _message(told: Mapping[str, Any]) -> str:
     what = told.get("action") or told.get("target") or told.get("channel") or ""
     word = str(told["kind"]).replace("_", " ")
+    if told.get(ALTERED) is True:
+        return f"{word}: the entry does not say what was written"
     if told["kind"] == "decided" and "verdict" in told:
         word = "approved by people" if told.get("approved") else f"decided: {told['verdict']}"
     reasons = [str(reason["source"]) for reason in told.get("reasons") or () if "source" in reason]

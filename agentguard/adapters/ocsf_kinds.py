@@ -87,6 +87,8 @@ APPROVED = Kind(_UPDATE, Disposition.APPROVED)
 REJECTED = Kind(_UPDATE, Disposition.REJECTED, _LOW, _FAILED)
 DIFFERS = Kind(_READ, Disposition.ALERT, _HIGH, _FAILED, alert=True)
 """What books are that say something else than the record."""
+TAMPERED = Kind(Activity.OTHER, Disposition.ALERT, _HIGH, _FAILED, alert=True)
+"""What an entry is that does not say any more what it said."""
 UNKNOWN = Kind(Activity.OTHER, Disposition.LOGGED, status=_OPEN)
 """What an entry is whose kind this version does not know, or whose text was purged."""
 

@@ -10,8 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agentguard.core.digest import LARGEST_JSON_INTEGER
 from agentguard.engine.event import mask
+from agentguard.errors import TamperedError
 from agentguard.store.records import Entry
+from agentguard.store.transaction import leaf_of
+
+ALTERED = "altered"
+"""Said of an entry whose text is not the one that was written."""
 
 LONGEST = 200
 """No name is longer; what is longer was not meant as one."""
@@ -36,7 +42,9 @@ _VOTE = ("voter", "approve", "reason_code", "authenticated", "viewed_at", "voted
 
 def outward(entry: Entry) -> dict[str, Any]:
     """Return what another system may be told of an entry; what is not there is left out."""
-    body = entry.document
+    body = _read(entry)
+    if body is None:
+        return {"tenant": entry.stream, "kind": entry.kind, ALTERED: True}
     names = tuple(name for name in NAMES if name != "by") if entry.kind in TAKEN_DOWN else NAMES
     found: dict[str, Any] = {"tenant": entry.stream, "kind": entry.kind, **_picked(body, names)}
     if isinstance(body.get("actor"), Mapping):
@@ -61,6 +69,16 @@ def outward(entry: Entry) -> dict[str, Any]:
     return found | ({"policies": policies} if policies else {}) | ({"amounts": amounts} if amounts else {})
 
 
+def _read(entry: Entry) -> Mapping[str, Any] | None:
+    """Return what an entry says; None where it is not what was written, since nobody knows then what may go out."""
+    if not entry.is_purged and leaf_of(entry.body) != entry.leaf:
+        return None
+    try:
+        return entry.document
+    except (TamperedError, ValueError):  # the leaf was made to fit: whoever reads the whole log finds it
+        return None
+
+
 def _picked(document: object, names: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(document, Mapping):
         return {}
@@ -70,7 +88,7 @@ def _picked(document: object, names: tuple[str, ...]) -> dict[str, Any]:
 def _is_plain(value: object) -> bool:
     if isinstance(value, str):
         return 0 < len(value) <= LONGEST and value.isprintable()
-    return isinstance(value, int)
+    return isinstance(value, int) and abs(value) <= LARGEST_JSON_INTEGER
 
 
 def _mapping(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

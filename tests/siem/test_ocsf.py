@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import rfc8785
@@ -11,6 +12,7 @@ from agentguard.adapters.ocsf import ocsf_event
 from agentguard.adapters.ocsf_kinds import KINDS
 from agentguard.core.narration.narrator import Narrator
 from agentguard.store.records import Entry
+from agentguard.store.transaction import leaf_of
 from tests.project.tree import PACKAGE
 from tests.siem.ocsf_walk import problems
 
@@ -20,7 +22,7 @@ AGENT = {"kind": "agent", "id": "bot", "version": "4", "model": "openai/gpt-x", 
 
 def entry(kind, pos=7, **body):
     document = json.dumps({"kind": kind, "tenant": "default", **body}).encode()
-    return Entry(pos, "default", pos, 1_795_345_768_343_431, kind, body.get("action_id"), "ab" * 32, document)
+    return Entry(pos, "default", pos, 1_795_345_768_343_431, kind, body.get("action_id"), leaf_of(document), document)
 
 
 def event(kind, **body):
@@ -108,7 +110,7 @@ def test_an_event_carries_the_digest_of_itself_and_names_the_event_before_it():
     assert hashlib.sha256(rfc8785.dumps(found)).hexdigest() == stated
     assert attestation["prev_event"] == {"uid": f"{LOG}-6"}
     assert attestation["chain_uid"] == LOG
-    assert found["raw_data_hash"]["value"] == "ab" * 32
+    assert found["raw_data_hash"]["value"] == entry("halted", target="all", by="maria").leaf
     found["severity_id"] = 1
     assert hashlib.sha256(rfc8785.dumps(found)).hexdigest() != stated
 
@@ -120,10 +122,21 @@ def test_the_first_event_of_a_log_has_none_before_it():
 
 
 def test_an_entry_whose_text_was_purged_is_told_by_what_is_left():
-    found = event("decided", purged=True)
+    found = ocsf_event(LOG, replace(entry("decided", verdict="deny"), body=b""))
     assert problems(found) == []
     assert found["unmapped"]["purged"] is True
     assert (found["disposition"], found["status"], found["activity_name"]) == ("Logged", "Unknown", "decided")
+
+
+@pytest.mark.parametrize("body", [b'{"kind": "decided", "verdict": "allow"}', b"[1]", b"{torn", b"\xff"])
+@pytest.mark.parametrize("fitted", [False, True], ids=["with the old leaf", "with a leaf that fits"])
+def test_an_entry_that_does_not_say_what_was_written_is_an_alert_and_nothing_of_it_goes_out(body, fitted):
+    written = entry("decided", verdict="deny")
+    found = ocsf_event(LOG, replace(written, body=body, leaf=leaf_of(body) if fitted else written.leaf))
+    assert problems(found) == []
+    if not (fitted and body.startswith(b'{"kind"')):  # which only the tree and its witnesses can tell
+        assert (found["is_alert"], found["disposition"], found["severity"]) == (True, "Alert", "High")
+        assert found["unmapped"] == {"tenant": "default", "kind": "decided", "altered": True}
 
 
 def test_the_walk_along_the_schema_finds_what_does_not_fit():
