@@ -95,6 +95,13 @@ def test_points_of_small_order_and_second_spellings_of_points_are_no_keys_and_no
     assert not verify.signature_holds(point, b"anything", point + bytes(32))
 
 
+def test_a_point_is_spelled_in_one_way():
+    numbers = [number for number in range(19) if verify.point_of(number.to_bytes(32, "little")) is not None]
+    assert numbers, "some of the numbers below 19 are points that can be spelled again, with the prime added"
+    for number in numbers:
+        assert verify.point_of((verify.P + number).to_bytes(32, "little")) is None
+
+
 @given(st.integers(1, 80), st.data())
 @settings(max_examples=60)
 def test_inclusion_and_continuation_agree_with_the_tree_that_made_the_proofs(size, data):
