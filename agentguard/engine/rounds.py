@@ -112,8 +112,8 @@ class Rounds:
         if stopped():
             wait(self._threads)
         reminded = [] if stopped() else remind_all(self._parts)
-        drawn = self._periods.end_all(lambda: self._stopped or stopped())
         sent = self._notices.send(lambda: self._stopped or stopped())
+        drawn = self._periods.end_all(lambda: self._stopped or stopped())
         return Round(tuple(answers), tuple(reminded), self._notices.states(sent), drawn)
 
     def go(
@@ -173,8 +173,8 @@ class Rounds:
     def _tell(self) -> None:
         try:
             remind_all(self._parts)
-            self._periods.end_all(lambda: self._stopped)
             self._notices.send(lambda: self._stopped)
+            self._periods.end_all(lambda: self._stopped)
         except StoreError as error:
             if not self._stopped:  # the store was closed meanwhile, and the next process tells them
                 log.warning("guard.unavailable", error=error.code, reason=str(error))
