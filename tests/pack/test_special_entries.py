@@ -106,3 +106,12 @@ def test_a_pack_rests_on_a_later_checkpoint_where_only_that_one_has_a_witness(ke
     later = watched(kept, int(time.time()))
     made = kept.guard.audit.export(tmp_path / "b.zip", **wanted, **ADA)
     assert made.seal.checkpoint.size == later.size > first.size
+
+
+def test_a_log_that_goes_on_after_a_restore_makes_packs_under_its_new_name(kept, tmp_path):
+    kept.ask(key="k-1")
+    kept.guard.seals.seal()
+    kept.guard.restored(by="ada", why="the disk broke", authenticated="os_login", anyway=True)
+    made = kept.guard.audit.export(tmp_path / "a.zip", **ADA)
+    assert made.seal.checkpoint.origin.endswith("/restored-1")
+    assert verify.main([str(made.path), "--key", KEY.key.text]) == 0
