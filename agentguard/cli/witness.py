@@ -22,7 +22,7 @@ from agentguard.engine.machine import wall_clock
 from agentguard.engine.signing import make_key
 from agentguard.engine.witness import Witness
 from agentguard.errors import ConfigurationError, NoteError, UsageError
-from agentguard.evidence.keys import WITNESS, SigningKey
+from agentguard.evidence.keys import WITNESS, SigningKey, VerifierKey
 from agentguard.store.witness_book import WitnessBook
 
 app: typer.Typer = typer.Typer(
@@ -105,8 +105,12 @@ def witnesses_of(named: list[str] | None) -> tuple[Witness, ...]:
         ConfigurationError: An address has no key, or is none.
     """
     found: list[Witness] = []
-    for text in named or ():
+    waiting = list(named or ())
+    while waiting:
+        text = waiting.pop(0)
         address, _, key = text.strip().partition(" ")
+        if not key and waiting and _is_key(waiting[0]):  # what stands in the environment is cut at each blank
+            key = waiting.pop(0)
         if not address.startswith(("https://", "http://")):
             found.append(FileWitness(text))
         elif key.strip():
@@ -116,6 +120,14 @@ def witnesses_of(named: list[str] | None) -> tuple[Witness, ...]:
                 [f"expected `--witness '{address} KEY'` with the witness's public key, got no key"]
             )
     return tuple(found)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        VerifierKey.read(text)
+    except NoteError:
+        return False
+    return True
 
 
 def _witness_key(path: Path) -> SigningKey:

@@ -88,6 +88,18 @@ def test_an_older_database_is_found_with_what_the_protocol_alone_tells(open_shop
     shop.guard.close()
 
 
+def test_witnesses_that_stand_in_the_environment_are_taken_whole(command, monkeypatch, open_shop, tmp_path):
+    from agentguard.adapters.file_witness import FileWitness
+
+    shop = open_shop("shop.db", FileWitness(tmp_path / "elsewhere"))
+    shop.ask("1", key="k-1")
+    shop.guard.close()
+    monkeypatch.setenv("AGENTGUARD_WITNESS", f"elsewhere http://127.0.0.1:9 {WITNESS_KEY.key.text}")
+    _, _, err = command("audit", "restored", "--why", "x", "--store", "sqlite:///shop.db")
+    assert "witness `witness.example/w1` cannot be asked" in err
+    assert "file:elsewhere" not in err
+
+
 def test_a_witness_is_named_by_a_file_or_by_an_address_with_its_key(tmp_path):
     key = WITNESS_KEY.key.text
     names = [one.name for one in witnesses_of([str(tmp_path / "a b.checkpoint"), f"https://witness.example  {key}"])]
