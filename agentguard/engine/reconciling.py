@@ -274,7 +274,7 @@ def _compare(expected: _Expected, payments: Payments, tally: _Tally, slack: time
     inside = tally.window.has(expected.at)
     if record.state in BEGUN and inside:
         tally.numbers["actions"] += 1
-    if not found and record.state not in BEGUN:
+    if not (inside and record.state in BEGUN) and not any(tally.window.has(payment.at) for payment in found):
         return
     about = Finding("", expected.at, action_id=record.id, action=record.action, recorded=_text(expected.amount))
     seen = [payment for payment, before in of_it if not before and tally.window.has(payment.at)]

@@ -157,6 +157,14 @@ def test_only_what_lies_in_the_window_is_compared(shop, compare):
     assert ("intent_without_payment", shop.ids["first"]) in said.found
 
 
+def test_what_differs_outside_of_the_window_is_no_finding(shop, compare):
+    lines = shop.lines()
+    lines[1] |= {"Amount": "500.00", "intent (metadata)": "ab" * 32}
+    lines.append(dict(lines[0]) | {"id": "re_again"})
+    said = compare(lines, "--since", "2020-01-01", "--until", "2020-01-02")
+    assert (said.code, said.found) == (0, [])
+
+
 def test_an_action_at_the_edge_of_the_window_is_counted_and_no_finding(shop, command):
     lines = [item for item in shop.lines() if item["id"] != "re_2"]
     lines[0]["Created (UTC)"] = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
