@@ -42,9 +42,7 @@ class AddCheckpoint:
         head, empty_line, note = text.partition("\n\n")
         first, *lines = head.split("\n")
         if not empty_line or not first.startswith("old "):
-            raise NoteError(
-                f"a request is `old N`, the proof, an empty line and a checkpoint, got `{first[:100]}`"
-            )
+            raise NoteError(f"a request is `old N`, the proof, an empty line and a checkpoint, got `{first[:100]}`")
         return cls(read_number(first.removeprefix("old "), "the old size"), read_hashes(lines), note)
 
 
