@@ -62,7 +62,7 @@ class Guard:
         check: What became of an action. `work` is one round of what is due, `on_ended` has a function told of its ends.
         told: What the customer was told. `letter` writes to them, `confirm` and `contest` take down their yes and no.
         halt: Stops; `resume` lets go on, `resolve` ends a doubt, `limits` shows what is left, `activate` puts policies
-            into force, `confirm_clock` trusts a clock that jumped.
+            into force, `confirm_clock` trusts a clock that jumped, `restored` records that a backup was put back.
         privacy: Looks at what is personal, a customer's copy and their erasure. `retention`: legal holds and the purge.
 
     Args:
