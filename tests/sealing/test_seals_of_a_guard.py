@@ -293,3 +293,38 @@ def test_who_only_records_what_others_did_seals_it_as_well(address):
         recorder.record("refund.issue", {}, by="maria", source="desk", happened_at=datetime.now(UTC), key="d-1")
     until(lambda: recorder.seals.state().unsealed == 0)
     recorder.close()
+
+
+def test_a_key_service_that_was_away_is_asked_again_and_it_is_said_when_it_is_back(open_shop):
+    class Away(RecordingSigner):
+        def sign(self, message):
+            if away:
+                raise ConnectionError("the key service is away")
+            return super().sign(message)
+
+    away = [True]
+    with capture_logs() as logs:
+        one = open_shop(Sealing(Away(), every=SOON))
+        assert one.ask().executed
+        until(lambda: one.guard.seals.trouble is not None)
+        assert one.guard.seals.trouble.words == "ConnectionError"  # what a host's own error says may be anything
+        away.clear()
+        until(lambda: one.guard.seals.state().unsealed == 0 and one.guard.seals.trouble is None)
+    assert [event["event"] for event in logs if event["event"] == "seals.recovered"] == ["seals.recovered"]
+    assert_sound(one.guard.store)
+
+
+def test_a_log_in_memory_is_sealed_as_any_other():
+    one = shop("sqlite://", signer=Sealing(RecordingSigner(), every=SOON))
+    answer = one.ask()
+    assert one.guard.seals.receipt(answer.entry) is not None
+    one.guard.close()
+
+
+def test_the_thread_ends_with_its_store(open_shop):
+    one = open_shop(Sealing(RecordingSigner(), every=SOON))
+    one.ask()
+    thread = one.guard.seals._loop._thread
+    one.guard.store.close()
+    thread.join(10)
+    assert not thread.is_alive()
