@@ -13,6 +13,7 @@ import structlog
 
 from agentguard import Guard, Idempotent, Money, NotDoneError
 from agentguard.cli.app import run
+from agentguard.cli.opened import open_reading
 from tests.cli import shop as shops
 
 HEADER = ("id", "Created (UTC)", "Amount", "Currency", "Status", "key (metadata)", "intent (metadata)")
@@ -105,6 +106,14 @@ def made_shop(tmp_path_factory):
             ids[key] = answer.decision_id
     guard.close()
     return Shop(folder, ids, booked)
+
+
+@pytest.fixture(scope="session")
+def record(made_shop):
+    """The shop's record, to be read only."""
+    guard = open_reading(made_shop.store)
+    yield guard
+    guard.close()
 
 
 @pytest.fixture

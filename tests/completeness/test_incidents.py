@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from agentguard.engine.affected import Suspect
 from agentguard.store import Store
 from tests.completeness.conftest import guard_of
 
@@ -13,25 +14,36 @@ def cases(said):
     return sorted(item["action_id"] for item in said.json["cases"])
 
 
+EVERYTHING = {"first", "second", "doubt", "lost", "not_done", "waiting", "theirs", "last"}
+
+
 @pytest.mark.parametrize(
-    "words, keys",
+    "suspect, keys",
     [
-        (("--policy", "refunds"), {"first", "second", "doubt", "lost", "not_done", "waiting", "theirs", "last"}),
-        (("--policy", "refunds@1", "--verdict", "deny"), {"theirs"}),
-        (("--policy", "refunds@2"), set()),
-        (("--policy", "refund"), set()),
-        (("--rule", "refunds/large"), {"waiting"}),
-        (("--rule", "refunds/theirs"), {"theirs"}),
-        (("--agent", "bot", "--verdict", "escalate"), {"waiting"}),
-        (("--agent", "another"), set()),
-        (("--model", "gpt"), set()),
-        (("--fact", "order.total", "--verdict", "deny"), {"theirs"}),
-        (("--fact", "order.nothing"), set()),
-        (("--policy", "refunds", "--until", "2020-01-01"), set()),
+        ({"policy": "refunds"}, EVERYTHING),
+        ({"policy": "refunds@1", "verdict": "deny"}, {"theirs"}),
+        ({"policy": "refunds@2"}, set()),
+        ({"policy": "refund"}, set()),
+        ({"rule": "refunds/large"}, {"waiting"}),
+        ({"rule": "refunds/theirs"}, {"theirs"}),
+        ({"agent": "bot", "verdict": "escalate"}, {"waiting"}),
+        ({"agent": "another"}, set()),
+        ({"model": "gpt"}, set()),
+        ({"fact": "order.total", "verdict": "deny"}, {"theirs"}),
+        ({"fact": "order.nothing"}, set()),
     ],
 )
-def test_whom_it_touched_is_found_by_what_decided(shop, command, words, keys):
-    assert cases(command("audit", "affected", *words, "--json")) == sorted(shop.ids[key] for key in keys)
+def test_whom_it_touched_is_found_by_what_decided(made_shop, record, suspect, keys):
+    found = []
+    total = record.audit.affected(Suspect(**suspect), found.append)
+    assert {case.action_id for case in found} == {made_shop.ids[key] for key in keys}
+    assert total.actions == len(found)
+
+
+def test_only_what_was_decided_in_the_time_that_is_asked_for_is_found(shop, command):
+    words = ("audit", "affected", "--policy", "refunds@1", "--json")
+    assert cases(command(*words, "--since", "1 hour")) == sorted(shop.ids.values())
+    assert cases(command(*words, "--until", "2020-01-01")) == []
 
 
 def test_whoever_was_refused_before_any_rule_was_asked_is_touched_too(shop, command):
