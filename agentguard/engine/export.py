@@ -208,7 +208,7 @@ def _packed(
         "entries": len(entries),
         "personal": wanted.personal,
     }
-    known_as = _names(parts) if wanted.personal else str
+    known_as = _names(parts, personal=wanted.personal)
     documents = {pos: item.document for pos, item in opened.items()}
     told = [(entry, documents.get(entry.pos) or entry.document) for entry in entries]
     narrator = Narrator((body for _, body in told), partial(parts.force.bundle, reading), known_as)
@@ -233,10 +233,11 @@ def _packed(
     return _Packed({**files, "manifest.json": pack.manifest(about, files)}, seal)
 
 
-def _names(parts: Parts) -> Callable[[str], str]:
+def _names(parts: Parts, *, personal: bool) -> Callable[[str], str]:
     def named(pseudonym: str) -> str:
-        """Return who a pseudonym stands for; itself where the key was destroyed."""
-        return (parts.vault.customer_of(pseudonym) if pseudonym else None) or pseudonym
+        """Return what a customer is called here; by pseudonym where that stays closed or the key was destroyed."""
+        known = parts.vault.customer_of(pseudonym) if personal and pseudonym else None
+        return known or pseudonym or "–"
 
     return named
 
