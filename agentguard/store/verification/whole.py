@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from agentguard.evidence.keys import VerifierKey
 from agentguard.evidence.tree import tree_root
 from agentguard.store.database import Store
 from agentguard.store.reading import Reading
-from agentguard.store.tables import ActionRow
+from agentguard.store.statement import Statement
+from agentguard.store.tables import ActionRow, EntryRow
 from agentguard.store.tiles import StoredTree
 from agentguard.store.verification.above import check_tiles_above
 from agentguard.store.verification.beginning import Beginning, begin_at
@@ -34,6 +35,11 @@ ACTIONS = 8_192
 Progress = Callable[[int, int], None]
 
 _action = ActionRow.__table__
+_entry = EntryRow.__table__
+_NEXT = Statement(
+    select(_entry.c.pos).where(_entry.c.pos > bindparam("after")).order_by(_entry.c.pos).limit(1), ["after"]
+)
+_NEWEST = Statement(select(_entry.c.pos).order_by(_entry.c.pos.desc()).limit(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,13 @@ class _Outset:
     """What the log is when the check begins: every entry of then is checked in parts, what comes later at the end.
 
     Attributes:
+        size: The position of the last entry, whatever the head says.
+        stretches: After which position each begins, and where it ends.
         bounds: Ids of actions, so many apart as one part has.
     """
 
     size: int
+    stretches: tuple[tuple[int, int], ...]
     trust: Trust
     actions: int
     bounds: tuple[str, ...]
@@ -79,8 +88,9 @@ def verify(
     """
     outset = store.read(lambda reading: _begin(reading, store, keys, kept, since))
     joined, done = outset.joined, 0
-    total = outset.size - outset.since + outset.actions
-    with Crew(store, how_many(outset.size - outset.since) if processes is None else processes) as crew:
+    entries = sum(last - after for after, last in outset.stretches)
+    total = entries + outset.actions
+    with Crew(store, how_many(entries) if processes is None else processes) as crew:
         for came in crew.do(_jobs(outset)):
             joined.join(came)
             did = came.checked.read + came.actions
@@ -118,16 +128,27 @@ def _begin(
         after, count = found[0]["id"], count + ACTIONS
     rest = select(func.count().label("count")).where(_action.c.id > after)
     count += next(iter(reading.rows(rest)))["count"]
-    return _Outset(reading.position(), trust, count, (*bounds, after), elsewhere, joined, begins.size)
+    size = max(begins.size, *(row[0] for row in reading.found(_NEWEST)), 0)
+    stretches = tuple(_stretches(reading, begins.size, size))
+    return _Outset(size, stretches, trust, count, (*bounds, after), elsewhere, joined, begins.size)
+
+
+def _stretches(reading: Reading, since: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield where the stretches that have entries begin and end: a hole costs nothing, however large it is."""
+    after = since
+    while after < size:
+        following = reading.found(_NEXT, after)[0][0]
+        after = max(after, (following - 1) // STRETCH * STRETCH)
+        last = min(size, after - after % STRETCH + STRETCH)
+        yield after, last
+        after = last
 
 
 def _jobs(outset: _Outset) -> Iterator[Job]:
     sizes = tuple(sorted({statement.size for statement in outset.elsewhere}))
-    after = outset.since
-    while after < outset.size:
-        last = min(outset.size, after - after % STRETCH + STRETCH)
-        yield Entries(after or FIRST, last, outset.trust, tuple(size for size in sizes if after < size <= last))
-        after = last
+    for number, (after, last) in enumerate(outset.stretches):
+        begins = after if number or outset.since else FIRST
+        yield Entries(begins, last, outset.trust, tuple(size for size in sizes if after < size <= last))
     yield Ledger()  # the longest part, which the others are done beside
     for number, first in enumerate(outset.bounds):
         yield Actions(first, outset.bounds[number + 1] if number + 1 < len(outset.bounds) else LAST_ID)
