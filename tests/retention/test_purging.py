@@ -1,6 +1,7 @@
 """The purge: what is over goes as a whole, what is not stays, and the log still proves everything that it proved."""
 
 import sqlite3
+import threading
 from datetime import timedelta
 
 import pytest
@@ -158,7 +159,8 @@ def test_a_purge_in_two_batches_can_be_killed_between_them_and_goes_on(opened, m
         """The process is gone."""
 
     def transact(work):
-        if next(count) == 2:
+        ours = threading.current_thread() is threading.main_thread()  # the log is sealed beside us
+        if ours and next(count) == 2:
             raise KilledError
         return real(work)
 
