@@ -240,6 +240,8 @@ def test_an_action_that_no_entry_speaks_of_is_found(full, owner):
         "agentguard_action SET holds = '[[\"customer\",\"USD\",101]]' WHERE id = 'a4'",
         "agentguard_action SET holds = '[[\"another\",\"USD\",100]]' WHERE id = 'a4'",
         "agentguard_action SET holds = '[]' WHERE id = 'a4'",
+        "agentguard_account SET n = n + 1 WHERE id = (SELECT min(account) FROM agentguard_posting)",
+        "agentguard_account SET last_us = last_us - 1 WHERE id = (SELECT min(account) FROM agentguard_posting)",
         "agentguard_posting SET amount = amount + 1",
         "agentguard_posting SET cum = cum + 1",
     ],
@@ -248,6 +250,22 @@ def test_an_account_that_does_not_add_up_is_found(full, owner, change):
     owner.execute(f"UPDATE {change}")
     codes, _ = found(full)
     assert {code for _, code in codes} == {"account"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "agentguard_entry SET ts_us = 4611686018427387904",
+        "agentguard_entry SET pos = pos + 4611686018427380000 WHERE pos > 6",
+        "agentguard_bundle SET policies = '{'",
+        "agentguard_activation SET at_us = 4611686018427387904, bundle = ''",
+        "agentguard_action SET holds = '{'",
+        "agentguard_log SET size = 4611686018427387904",
+    ],
+)
+def test_what_makes_no_sense_is_a_finding_or_nothing_and_never_an_error(full, owner, change):
+    owner.execute(f"UPDATE {change}")
+    assert verify(full).ok is ("agentguard_bundle" in change)  # its digest is what entries name
 
 
 FORGED = """INSERT INTO agentguard_vote

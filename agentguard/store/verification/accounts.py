@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from operator import itemgetter
+
 from sqlalchemy import func, select
 
 from agentguard.core.lifecycle import HOLDING
+from agentguard.errors import TamperedError
 from agentguard.store.reading import Reading
 from agentguard.store.rows import holds_of
 from agentguard.store.tables import AccountRow, ActionRow, PostingRow, ReversalRow
-from agentguard.store.verification.agreement import Report
+from agentguard.store.verification.agreement import FIRST, Report
+from agentguard.store.verification.merging import LAST, Beside, InOrder
+
+_account = AccountRow.__table__
+_posting = PostingRow.__table__
+_ACCOUNTS = InOrder(
+    select(*(_account.c[name] for name in ("id", "pending", "posted", "n", "last_us"))),
+    _account.c.id,
+)
+_POSTINGS = InOrder(
+    select(*(_posting.c[name] for name in ("account", "ts_us", "n", "amount", "cum"))),
+    *(_posting.c[name] for name in ("account", "ts_us", "n")),
+)
 
 
 def check_accounts(reading: Reading, report: Report) -> None:
     """Compare what accounts say with their postings and with what actions hold now."""
-    posting, account = PostingRow.__table__, AccountRow.__table__
-    last: tuple[str, int, int] = ("", 0, 0)
-    ordered = select(posting.c.account, posting.c.n, posting.c.amount, posting.c.cum)
-    for row in reading.rows(ordered.order_by(posting.c.account, posting.c.ts_us, posting.c.n)):
-        number, total = last[1:] if row["account"] == last[0] else (0, 0)
-        if row["n"] != number + 1 or row["cum"] != total + row["amount"]:
-            report(
-                None, "account", f"expected posting {number + 1} of account `{row['account']}` to add up, it does not"
-            )
-        last = row["account"], row["n"], row["cum"]
-    held = _held(reading)
-    newest = select(posting.c.cum).where(posting.c.account == account.c.id)
-    newest = newest.order_by(posting.c.ts_us.desc(), posting.c.n.desc()).limit(1)
-    total_now = func.coalesce(newest.scalar_subquery(), 0).label("total")
-    for row in reading.rows(select(account.c.id, account.c.pending, account.c.posted, total_now)):
-        holds = held.pop(row["id"], 0)
-        if row["pending"] != holds or row["posted"] != row["total"]:
-            report(
-                None,
-                "account",
-                f"expected account `{row['id']}` to hold {holds} and have {row['total']} posted as its movements "
-                f"say, got {row['pending']} and {row['posted']}",
-            )
+    held = _held(reading, report)
+    totals = Beside(_totals(reading, report))
+    for name, pending, posted, n, last_us in _ACCOUNTS.rows(reading, ("",), LAST):
+        holds = held.pop(name, 0)
+        _, number, total, newest_us = next(iter(totals.of(name)), (name, 0, 0, None))
+        if pending != holds or posted != total:
+            words = f"expected account `{name}` to hold {holds} and have {total} posted as its movements say, got "
+            report(None, "account", f"{words}{pending} and {posted}")
+        elif n != number or newest_us not in (None, last_us):
+            words = f"expected account `{name}` to end with posting {number} at its time, got {n} or another time"
+            report(None, "account", words)
     for name in sorted(held):
         report(None, "account", f"expected account `{name}`, on which actions hold, got none: it was removed")
 
 
-def _held(reading: Reading) -> dict[str, int]:
+def _totals(reading: Reading, report: Report) -> Iterator[tuple[str, int, int, int]]:
+    """Yield what the postings of each account come to: their number, their total, and the time of the last."""
+    rows = _POSTINGS.rows(reading, ("", FIRST, FIRST), LAST)
+    for account, postings in itertools.groupby(rows, key=itemgetter(0)):
+        number = total = last_us = 0
+        for _, at_us, n, amount, cum in postings:
+            if n != number + 1 or cum != total + amount:
+                report(None, "account", f"expected posting {number + 1} of account `{account}` to add up, it does not")
+            number, total, last_us = n, cum, at_us
+        yield account, number, total, last_us
+
+
+def _held(reading: Reading, report: Report) -> dict[str, int]:
     """Return what actions hold now, by account."""
     action = ActionRow.__table__
     held: dict[str, int] = {}
     holding = action.c.state.in_(sorted(state.value for state in HOLDING))
     for row in reading.rows(select(action.c.id, action.c.holds).where(holding)):
-        for account, (_, amount) in holds_of(row["id"], row["holds"]).items():
+        try:
+            holds = holds_of(row["id"], row["holds"])
+        except TamperedError as error:
+            report(None, "hold", str(error))
+            continue
+        for account, (_, amount) in holds.items():
             held[account] = held.get(account, 0) + amount
     return held
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agentguard.core.prose import moment
+from agentguard.errors import TamperedError
 from agentguard.evidence.tree import Frontier, Stretch
 from agentguard.store.moment import from_microseconds
 from agentguard.store.verification.finding import Finding, Findings
@@ -159,5 +160,5 @@ class Joined:
 def _time(us: int) -> str:
     try:
         return moment(from_microseconds(us))
-    except OverflowError:
+    except (OverflowError, TamperedError):
         return f"{us} µs"

@@ -18,7 +18,7 @@ from agentguard.evidence.tree import leaf_hash
 from agentguard.store.channel import Row
 from agentguard.store.reading import Reading
 from agentguard.store.statement import Statement
-from agentguard.store.tables import EntryRow, SealedRow
+from agentguard.store.tables import BundleRow, EntryRow, PolicyTextRow, SealedRow
 from agentguard.store.verification.finding import Findings
 from agentguard.store.verification.piece import Piece, Pieces
 
@@ -27,7 +27,9 @@ FIRST = -(2**62)
 LAST = 2**62
 """Before and after every position that a row can have."""
 
+_bundle = BundleRow.__table__
 _entry = EntryRow.__table__
+_text = PolicyTextRow.__table__
 _sealed = SealedRow.__table__
 _READ = Statement(
     select(
@@ -45,6 +47,8 @@ _READ = Statement(
     .limit(PAGE),
     ["after", "last"],
 )
+_POLICY = Statement(select(_text.c.name).where(_text.c.digest == bindparam("digest")), ["digest"])
+_BUNDLE = Statement(select(_bundle.c.digest).where(_bundle.c.digest == bindparam("digest")), ["digest"])
 _SEALED = Statement(select(_sealed.c.sealed).where(_sealed.c.digest == bindparam("digest")), ["digest"])
 # In canonical bytes this cannot be a part of any text, whose quotes are escaped.
 _SEALED_NAME = re.compile(rb'\{"sealed":"([0-9a-f]{64})"\}')
@@ -118,9 +122,9 @@ class Known:
         words = [
             f"expected the text of policy `{name}`, got none stored"
             for name in policies
-            if name not in self._found and not self._keep(name, reading.policy_text(name) is not None)
+            if name not in self._found and not self._keep(name, bool(reading.found(_POLICY, name)))
         ]
-        if bundle and bundle not in self._found and not self._keep(bundle, reading.bundle(bundle) is not None):
+        if bundle and bundle not in self._found and not self._keep(bundle, bool(reading.found(_BUNDLE, bundle))):
             words.append(f"expected bundle `{bundle}`, got none stored")
         return words
 
