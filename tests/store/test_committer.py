@@ -88,7 +88,7 @@ def test_units_that_wait_share_one_commit_in_the_order_in_which_they_came(store,
     assert together(store, [opening(f"a{number}") for number in range(5)]) == [1, 2, 3, 4, 5]
     assert counted == [1, 5]
     assert usage(store, "customer") == (500, 0)
-    assert store.read(verify).ok
+    assert verify(store).ok
 
 
 @pytest.mark.law(5)
@@ -105,7 +105,7 @@ def test_a_unit_that_fails_in_the_midst_of_others_leaves_nothing_and_harms_none(
     assert counted == [1, 3]
     assert store.read(lambda r: (r.action("bad"), r.position())) == (None, 2)
     assert usage(store, "customer") == (200, 0)
-    assert store.read(verify).ok
+    assert verify(store).ok
 
 
 @pytest.mark.law(5)
@@ -130,7 +130,7 @@ def test_a_unit_that_fails_after_it_reached_the_database_makes_the_others_go_by_
     assert counted[:2] == [1, 3]
     assert counted[2:] == [1, 1, 1]
     assert store.read(lambda r: (r.action("bad"), r.halts(), r.position())) == (None, (), 2)
-    assert store.read(verify).ok
+    assert verify(store).ok
 
 
 def test_a_unit_with_what_no_database_can_keep_fails_alone(store):
@@ -389,7 +389,7 @@ def test_a_thread_that_is_interrupted_at_the_commit_of_others_leaves_them_to_the
 def test_64_threads_hold_exactly_what_fits_on_one_account(store):
     assert race(store, "customer", 10_000, 100, threads=64, tries=3) == 100
     assert usage(store, "customer") == (10_000, 0)
-    assert store.read(verify).ok
+    assert verify(store).ok
 
 
 @pytest.mark.law(4)
@@ -438,7 +438,7 @@ def test_whoever_was_answered_finds_it_committed_though_the_process_was_killed(t
     store = Store.open(f"sqlite:///{path}", HandClock())
     assert [name for name in told if store.read(lambda r, name=name: r.action(name)) is None] == []
     assert usage(store, "customer")[0] >= len(told)
-    assert store.read(verify).ok
+    assert verify(store).ok
     store.close()
 
 

@@ -127,7 +127,7 @@ class TwoProcesses(RuleBasedStateMachine):
     @invariant()
     def the_log_verifies(self):
         if self.entries % 5 == 0:
-            assert self.stores[0].read(verify).findings == ()
+            assert verify(self.stores[0]).findings == ()
 
 
 TestTwoProcesses = TwoProcesses.TestCase

@@ -150,7 +150,7 @@ def test_a_backup_of_a_database_in_use_can_be_checked_without_writing_to_it(tmp_
     begin(store, "a2")
     before = copy.read_bytes()
     reader = Store.open(f"sqlite:///file:{copy}?mode=ro&uri=true", HandClock())
-    result = reader.read(verify)
+    result = verify(reader)
     assert (result.ok, result.intact) == (True, 1)
     with pytest.raises(StoreUnavailableError, match="is read-only"):
         begin(reader, "a3")

@@ -41,14 +41,14 @@ def test_what_is_undone_counts_no_longer(store):
     spend(store, "a2", "slot", 4)
     assert undo(store, "u1", "a1", "slot") == 3
     assert usage(store, "slot") == (0, 4)
-    assert store.read(verify).findings == ()
+    assert verify(store).findings == ()
 
 
 def test_it_is_given_back_once_whoever_gives_it_back(store):
     spend(store, "a1", "slot", 3)
     assert [undo(store, f"u{number}", "a1", "slot") for number in range(3)] == [3, 0, 0]
     assert usage(store, "slot") == (0, 0)
-    assert store.read(verify).findings == ()
+    assert verify(store).findings == ()
 
 
 @pytest.mark.parametrize("first, second", [(1, 2), (2, 2), (2, 5)])
@@ -66,7 +66,7 @@ def test_nothing_is_given_back_of_nothing(store, most):
     assert undo(store, "u2", "never", "slot") == 0
     assert undo(store, "u3", "a1", "other") == 0
     assert usage(store, "slot") == (0, 4)
-    assert store.read(verify).findings == ()
+    assert verify(store).findings == ()
 
 
 @pytest.mark.parametrize("edge, inside", [(-1, True), (0, True), (1, False)])
@@ -104,7 +104,7 @@ def test_it_is_given_back_in_the_transaction_in_which_it_counted(store):
 
     assert store.transact(work) == ([2, 0], 3), "one action gives back once"
     assert usage(store, "slot") == (0, 3)
-    assert store.read(verify).findings == ()
+    assert verify(store).findings == ()
 
 
 def test_what_was_given_back_is_not_taken_for_a_change_that_makes_facts_stale(store):
@@ -163,7 +163,7 @@ def test_every_window_says_what_a_plain_list_says(steps, windows):
                 left = [left for at, _, left in originals if (at >= start if inclusive else at > start)]
                 assert usage(store, "slot", start, inclusive) == (0, sum(left))
         assert usage(store, "slot") == (0, sum(left for _, _, left in originals))
-        assert store.read(verify).findings == ()
+        assert verify(store).findings == ()
     finally:
         store.close()
 
@@ -206,7 +206,7 @@ def test_what_was_given_back_is_verified(store, path, clock, statement, found):
     changed(path, statement)
     again = Store.open(f"sqlite:///{path}", clock)
     try:
-        assert found in {finding.code for finding in again.read(verify).findings}
+        assert found in {finding.code for finding in verify(again).findings}
     finally:
         again.close()
 

@@ -172,7 +172,7 @@ def test_exactly_what_fits_is_held_when_eight_threads_race_for_one_account(path,
     store = Store.open(url.format(path=path), HandClock())
     assert race(store, "customer", 10_000, 100, threads=8, tries=20) == 100
     assert usage(store, "customer") == (10_000, 0)
-    assert store.read(verify).ok
+    assert verify(store).ok
     store.close()
 
 
@@ -192,7 +192,7 @@ def test_exactly_what_fits_is_held_when_three_processes_make_and_use_one_databas
         assert sum(int(printed.read()) for _, printed in racing) == 50
     store = Store.open(address, HandClock())
     assert usage(store, "customer") == (5_000, 0)
-    assert store.read(verify).ok
+    assert verify(store).ok
     store.close()
 
 
@@ -222,7 +222,7 @@ def test_nothing_half_done_is_left_by_a_process_killed_inside_a_transaction(stor
     assert store.read(lambda r: (r.action("a2"), r.position())) == (None, 1)
     assert usage(store, "customer") == (100, 0)
     settle(store, "a1")
-    assert store.read(verify).ok
+    assert verify(store).ok
 
 
 FORKING = """
