@@ -74,7 +74,7 @@ def point_of(data: bytes) -> tuple[int, int, int, int] | None:
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
     x = x if x * x % P == square else x * ROOT_OF_MINUS_1 % P
-    if len(data) != 32 or y >= P or x * x % P != square or (x == 0 and odd):
+    if len(data) != 32 or y >= P or x * x % P != square:
         return None
     x = P - x if x & 1 != odd else x
     point = x, y, 1, x * y % P

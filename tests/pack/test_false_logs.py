@@ -24,7 +24,7 @@ def body(seq, prev, **more):
     return {**about, "tenant": "default", **more}
 
 
-def pack_of(folder, bodies):
+def pack_of(folder, bodies, more=None):
     """A pack of a log with these entries, in which everything fits."""
     data = [verify.canonical(each) for each in bodies]
     leaves = [tree.leaf_hash(each) for each in data]
@@ -58,7 +58,7 @@ def pack_of(folder, bodies):
         "verify.py": b"",
         "manifest.json": json.dumps(about).encode(),
     }
-    return zipped(folder / "false.zip", files, consistent=True)
+    return zipped(folder / "false.zip", files | (more or {}), consistent=True)
 
 
 def chained(*changes):
@@ -90,3 +90,16 @@ def test_what_entries_say_of_each_other_has_to_fit(changes, found, tmp_path, cap
     said = capsys.readouterr().out
     assert code == (0 if found is None else 1), said
     assert found is None or found in said
+
+
+def test_a_policy_that_was_in_force_and_decided_nothing_has_to_be_there_too(tmp_path, capsys):
+    text = b"policy: one"
+    policy = verify.hashlib.sha256(text).hexdigest()
+    listed = f"one {policy}\n".encode()
+    bundle = verify.hashlib.sha256(listed).hexdigest()
+    bodies = chained({"bundle": bundle})
+    files = {f"bundles/{bundle}.txt": listed, f"policies/{policy}.yaml": text}
+    assert verify.main([str(pack_of(tmp_path, bodies, files)), "--key", KEY.key.text]) == 0
+    del files[f"policies/{policy}.yaml"]
+    assert verify.main([str(pack_of(tmp_path, bodies, files)), "--key", KEY.key.text]) == 1
+    assert "names it" in capsys.readouterr().out

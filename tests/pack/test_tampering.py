@@ -303,6 +303,20 @@ def test_json_that_can_be_read_in_two_ways_is_refused(line, files, tmp_path, che
     assert (code, "entries.jsonl" in said or "proofs" in said) == (1, True)
 
 
+@pytest.mark.parametrize("name", ["entries.jsonl", "proofs/inclusion.jsonl"])
+def test_a_line_with_a_name_twice_or_with_a_space_more_is_refused_though_all_else_fits(name, files, tmp_path, check):
+    for number, more in enumerate((b'{"pos":0,', b"{ ")):
+        changed = {**files, name: files[name].replace(b"{", more, 1)}
+        code, said = check(zipped(tmp_path / f"{number}.zip", changed, consistent=True))
+        assert (code, f"{name} line 1: expected a JSON object" in said) == (1, True)
+
+
+def test_a_pack_of_very_many_files_is_not_read(files, tmp_path, check, monkeypatch):
+    monkeypatch.setattr(verify, "MOST_FILES", len(files) - 1)
+    code, said = check(zipped(tmp_path / "a.zip", files))
+    assert (code, "nothing of it is read" in said) == (1, True)
+
+
 def test_words_of_a_pack_do_not_steer_a_terminal(files, tmp_path, check):
     manifest = {**json.loads(files["manifest.json"]), "query": {"action": "\x1b[2Jcleared\u202e"}}
     code, said = check(

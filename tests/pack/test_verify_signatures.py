@@ -123,6 +123,19 @@ def test_inclusion_and_continuation_agree_with_the_tree_that_made_the_proofs(siz
     assert not verify.is_continued(size + 1, old_root, size, root, continued)
 
 
+def test_a_proof_for_another_size_or_of_another_length_shows_nothing():
+    leaf, other = tree.leaf_hash(b"a"), tree.leaf_hash(b"b")
+    pair = tree.node_hash(leaf, other)
+    assert verify.is_included(leaf, 0, 2, [other], pair)
+    assert not verify.is_included(leaf, 0, 4, [other], pair), "too short for a log of four"
+    assert not verify.is_included(leaf, 0, 1, [other], tree.node_hash(other, leaf)), "too long for a log of one"
+    assert verify.is_included(leaf, 0, 1, [], leaf)
+    for index in (-1, 1):
+        assert not verify.is_included(leaf, index, 1, [], leaf), "no such place"
+    assert not verify.is_continued(1, leaf, 4, pair, [other])
+    assert not verify.is_continued(2, pair, 4, pair, [])
+
+
 class Known:
     """The inner hashes of a small tree, worked out from its leaves each time."""
 
