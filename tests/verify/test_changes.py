@@ -268,6 +268,14 @@ def test_what_makes_no_sense_is_a_finding_or_nothing_and_never_an_error(full, ow
     assert verify(full).ok is ("agentguard_bundle" in change)  # its digest is what entries name
 
 
+def test_the_log_can_be_checked_without_the_rows_that_it_speaks_of(full, owner):
+    owner.execute("UPDATE agentguard_action SET state = 'settled' WHERE id = 'a4'")
+    assert not verify(full).ok
+    assert verify(full, rows=False).ok
+    owner.execute("UPDATE agentguard_entry SET kind = 'x' WHERE pos = 4")
+    assert not verify(full, rows=False).ok
+
+
 FORGED = """INSERT INTO agentguard_vote
     SELECT escalation, 'tom', 1, replace(document, 'ann', 'tom'), voted_us FROM agentguard_vote"""
 

@@ -69,6 +69,7 @@ def verify(
     keys: Sequence[VerifierKey] = (),
     kept: Sequence[Kept] = (),
     since: Kept | None = None,
+    rows: bool = True,
     processes: int | None = None,
 ) -> Verification:
     """Check the whole log against itself, against what was signed, and against what others keep.
@@ -80,6 +81,7 @@ def verify(
         kept: Checkpoints that are kept elsewhere.
         since: A trusted checkpoint: what lies before it is taken from the tree, which must have its root, and only
             actions that something was said of since are compared.
+        rows: Whether what entries speak of is compared with them as well: actions, accounts, votes, what is in force.
         processes: How many check; as many as there are processors where the log is long, unless said.
 
     Raises:
@@ -89,9 +91,9 @@ def verify(
     outset = store.read(lambda reading: _begin(reading, store, keys, kept, since))
     joined, done = outset.joined, 0
     entries = sum(last - after for after, last in outset.stretches)
-    total = entries + outset.actions
+    total = entries + (outset.actions if rows else 0)
     with Crew(store, how_many(entries) if processes is None else processes) as crew:
-        for came in crew.do(_jobs(outset)):
+        for came in crew.do(_jobs(outset, rows=rows)):
             joined.join(came)
             did = came.checked.read + came.actions
             done = min(done + did, total)
@@ -144,11 +146,13 @@ def _stretches(reading: Reading, since: int, size: int) -> Iterator[tuple[int, i
         after = last
 
 
-def _jobs(outset: _Outset) -> Iterator[Job]:
+def _jobs(outset: _Outset, *, rows: bool) -> Iterator[Job]:
     sizes = tuple(sorted({statement.size for statement in outset.elsewhere}))
     for number, (after, last) in enumerate(outset.stretches):
         begins = after if number or outset.since else FIRST
         yield Entries(begins, last, outset.trust, tuple(size for size in sizes if after < size <= last))
+    if not rows:
+        return
     yield Ledger()  # the longest part, which the others are done beside
     for number, first in enumerate(outset.bounds):
         yield Actions(first, outset.bounds[number + 1] if number + 1 < len(outset.bounds) else LAST_ID)
