@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from agentguard.analysis.coverage import deciding, measure
@@ -29,28 +29,47 @@ def run_cases(bundle: Bundle, cases: CaseFile) -> CaseReport:
     Raises:
         UsageError: The bundle has no policy of a name under `test:`.
     """
-    policies = _under_test(bundle, cases)
-    narrow = Bundle(policies, digest("\n".join(policy.digest for policy in policies).encode()))
-    plans = {action: plan_action(narrow, action) for action in narrow.actions()}
-    results = [
-        _run(policies, plans, cases, case, row)
-        for case in cases.cases
-        for row in (case.rows or (Row(Situation(), Expectation(), case.place),))
-    ]
-    return CaseReport(cases.file, tuple(results), measure(policies, results))
+    tested = under_test(bundle, cases)
+    results = tuple(results_of(tested, cases))
+    return CaseReport(cases.file, results, measure(tested.policies, results))
 
 
-def _under_test(bundle: Bundle, cases: CaseFile) -> tuple[Policy, ...]:
+def results_of(tested: Bundle, cases: CaseFile, plans: Mapping[str, Plan] | None = None) -> Iterator[CaseResult]:
+    """Yield what comes of each case, one by one, in the order of the file.
+
+    Args:
+        tested: The policies that the file names, and no others.
+        cases: The test file.
+        plans: The policies' plans by action, where they were made before.
+    """
+    plans = plans_of(tested) if plans is None else plans
+    for case in cases.cases:
+        for row in case.rows or (Row(Situation(), Expectation(), case.place),):
+            yield _run(tested.policies, plans, cases, case, row)
+
+
+def plans_of(tested: Bundle) -> dict[str, Plan]:
+    """Return the plan of each action that policies govern."""
+    return {action: plan_action(tested, action) for action in tested.actions()}
+
+
+def under_test(bundle: Bundle, cases: CaseFile) -> Bundle:
+    """Return the policies that a test file names, alone, as if they were enforced.
+
+    Raises:
+        UsageError: The bundle has no policy of a name under `test:`.
+    """
     by_name = {policy.name: policy for policy in bundle.policies}
     unknown = [name for name in cases.policies if name not in by_name]
     if unknown or not cases.policies:
         named = unknown[0] if unknown else ""
         hint = did_you_mean(named, sorted(by_name))
         raise UsageError(f"{cases.file}: expected the name of a policy under `test`, got `{named}`{hint}")
-    return tuple(replace(by_name[name], shadow=False) for name in sorted(set(cases.policies)))
+    policies = tuple(replace(by_name[name], shadow=False) for name in sorted(set(cases.policies)))
+    return Bundle(policies, digest("\n".join(policy.digest for policy in policies).encode()))
 
 
-def _run(policies: tuple[Policy, ...], plans: dict[str, Plan], cases: CaseFile, case: Case, row: Row) -> CaseResult:
+def _run(policies: tuple[Policy, ...], plans: Mapping[str, Plan], cases: CaseFile, case: Case, row: Row) -> CaseResult:
     name = f"{case.name}: {_row_text(row.situation)}" if case.rows else case.name
     place = row.place if case.rows else case.place
     expected = Expectation(

@@ -44,7 +44,21 @@ def load_text(text: str, file: str) -> Policy:
         PolicyError: With every problem of the text, each with its line and column.
     """
     problems = Problems(file)
-    model = read_model(text, problems)
+    root = read(text, problems)
+    return _loaded(root, text, problems)
+
+
+def load_node(root: Mapping, text: str, file: str) -> Policy:
+    """Return the policy that a tree says which was read from a text, or made from one that was.
+
+    Raises:
+        PolicyError: With every problem of the tree, each with its line and column.
+    """
+    return _loaded(root, text, Problems(file))
+
+
+def _loaded(root: Mapping | None, text: str, problems: Problems) -> Policy:
+    model = _model(root, problems) if root is not None else None
     problems_of_model = bool(problems)
     policy = _built(model, text, problems) if model is not None else None
     problems.raise_if_any()
@@ -103,8 +117,10 @@ def _promise(policy: Policy, found: re.Match[str], actions: list[str]) -> tuple[
 def read_model(text: str, problems: Problems) -> PolicyModel | None:
     """Return the structure of a text without its wrong parts, or None if there is nothing to look at."""
     root = read(text, problems)
-    if root is None:
-        return None
+    return None if root is None else _model(root, problems)
+
+
+def _model(root: Mapping, problems: Problems) -> PolicyModel | None:
     version = root.items.get("agentguard")
     if isinstance(version, Scalar) and version.text != str(FORMAT):
         message = (
