@@ -1,0 +1,173 @@
+"""How the policy files of two bundles differ: which came and went, and what each says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentguard.analysis.changes.conditions import Moved, condition_words, moved
+from agentguard.analysis.changes.declarations import declaration_differences
+from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds, turned
+from agentguard.analysis.changes.limits import limit_differences, requirement_differences
+from agentguard.analysis.changes.routes import contest_words, route_differences
+from agentguard.analysis.changes.rules import (
+    Pair,
+    guarantee_differences,
+    rule_differences,
+    say_differences,
+    then_effect,
+)
+from agentguard.analysis.wording import list_words, then_words
+from agentguard.core.policy import Bundle, Policy
+from agentguard.core.retention import Retention
+
+NOTHING = Bundle((), "")
+
+
+def differences(old: Bundle, new: Bundle) -> tuple[Difference, ...]:
+    """Return what two bundles say otherwise, file by file, as their files say it."""
+    return tuple(_differences(old, new))
+
+
+def pairs(old: Bundle, new: Bundle) -> list[tuple[Policy | None, Policy | None]]:
+    """Return which file is which in the other bundle: by name, or as the only one left over for its actions."""
+    before = {policy.name: policy for policy in old.policies}
+    found: list[tuple[Policy | None, Policy | None]] = []
+    come = []
+    for policy in new.policies:
+        if policy.name in before:
+            found.append((before.pop(policy.name), policy))
+        else:
+            come.append(policy)
+    for policy in come:
+        renamed = [item for item in before.values() if item.actions.keys() == policy.actions.keys()]
+        found.append((before.pop(renamed[0].name) if len(renamed) == 1 else None, policy))
+    found += [(policy, None) for policy in before.values()]
+    return sorted(found, key=lambda pair: (pair[1] or pair[0]).name)  # type: ignore[union-attr]  # one is there
+
+
+def _differences(old: Bundle, new: Bundle) -> Iterator[Difference]:
+    for before, after in pairs(old, new):
+        if before is not None and after is not None:
+            if before.digest != after.digest:
+                yield from _of_file(Pair(before, after))
+        elif after is not None:
+            yield _whole(after, "new", Effect.EITHER)
+        elif before is not None:
+            yield _whole(before, "not in force any more", Effect.EITHER)
+
+
+def _whole(policy: Policy, text: str, effect: Effect) -> Difference:
+    said = f"{text}: it governs {list_words(sorted(policy.actions))}"
+    effect = Effect.NEITHER if policy.shadow else effect
+    return Difference(policy.name, "policy", "", said, effect)
+
+
+def _of_file(pair: Pair) -> Iterator[Difference]:
+    """Yield what one file says otherwise; one in shadow mode decides nothing."""
+    found = [
+        *_settings(pair),
+        *rule_differences(pair),
+        *limit_differences(pair),
+        *requirement_differences(pair),
+        *route_differences(pair),
+        *declaration_differences(pair),
+        *guarantee_differences(pair),
+        *_care(pair),
+        *_words(pair),
+    ]
+    shadow = pair.old.shadow and pair.new.shadow
+    for item in found:
+        decides = item.concern in (Concern.DECISIONS, Concern.CARE)
+        silent = shadow and decides and item.effect is not Effect.NEITHER
+        yield (
+            Difference(item.policy, item.part, item.id, item.text, Effect.NEITHER, item.concern, item.line)
+            if silent
+            else item
+        )
+
+
+def _settings(pair: Pair) -> Iterator[Difference]:
+    old, new = pair.old, pair.new
+    if old.name != new.name:
+        yield _about(pair, f"was called `{old.name}`", Effect.NEITHER, Concern.WORDS)
+    if old.shadow != new.shadow:
+        said = [("in shadow mode: it decides nothing" if item.shadow else "enforced") for item in (old, new)]
+        yield _about(pair, f"is {said[1]}, was {said[0]}", Effect.EITHER)
+    for what, was, now in (("otherwise", old.otherwise, new.otherwise), ("on error", old.on_error, new.on_error)):
+        if was != now:
+            effect = turned(was.verdict, now.verdict) if was.verdict is not now.verdict else then_effect(pair, was, now)
+            yield _about(pair, f"{what}: {then_words(now)}, was {then_words(was)}", effect)
+    if old.currencies != new.currencies:
+        text = f"is about {list_words(new.currencies)}, was {list_words(old.currencies)}"
+        yield _about(pair, text, Effect.EITHER, Concern.REQUESTS)
+    if old.zone_name != new.zone_name:
+        yield _about(pair, f"days are those of {new.zone_name}, was {old.zone_name}", Effect.EITHER)
+    if old.expires != new.expires:
+        said = [f"on {item.expires}" if item.expires else "never" for item in (old, new)]
+        yield _about(pair, f"what it allows expires {said[1]}, was {said[0]}", Effect.EITHER)
+
+
+def _about(pair: Pair, text: str, effect: Effect, concern: Concern = Concern.DECISIONS) -> Difference:
+    return pair.said("policy", "", text, effect, concern)
+
+
+def _care(pair: Pair) -> Iterator[Difference]:
+    old, new = pair.old, pair.new
+    for text, effect in (*_witness(old, new), *_followed(old, new)):
+        yield _about(pair, text, effect, Concern.CARE)
+
+
+def _witness(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
+    strict = {Holds.MORE: Effect.TIGHTENS, Holds.LESS: Effect.LOOSENS, Holds.OTHERS: Effect.EITHER}
+    if old.witness is None or new.witness is None:
+        if new.witness is not None:
+            yield f"waits for a witness when {condition_words(new.witness.when)}", Effect.TIGHTENS
+        elif old.witness is not None:
+            yield f"waits for no witness any more, was when {condition_words(old.witness.when)}", Effect.LOOSENS
+        return
+    found: tuple[Moved, ...] = moved(old.witness.when, new.witness.when)
+    for item in found:
+        yield f"waits for a witness: {item.text}", strict[item.holds]
+    if old.witness.on != new.witness.on:
+        yield f"waits for a witness before {list_words(sorted(new.witness.on))}", Effect.EITHER
+
+
+def _followed(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
+    """Yield what happens otherwise after decisions, and who answers for the file."""
+    was, now = (contest_words(item.contest) for item in (old, new))
+    if was != now:
+        yield f"{now}; was: {was}", Effect.NEITHER
+    reviewed = [item.review.source if item.review else "nothing" for item in (old, new)]
+    if reviewed[0] != reviewed[1]:
+        yield f"people look afterwards at {reviewed[1]}, was {reviewed[0]}", Effect.NEITHER
+    kept = [_kept(item.retention) for item in (old, new)]
+    if kept[0] != kept[1]:
+        yield f"records are kept {kept[1]}, was {kept[0]}", Effect.NEITHER
+    if old.segments != new.segments:
+        yield f"reports tell apart {list_words(new.segments)}, was {list_words(old.segments)}", Effect.NEITHER
+    if old.review_by != new.review_by:
+        said = [f"by {item.review_by}" if item.review_by else "at no day" for item in (old, new)]
+        yield f"is to be looked at again {said[1]}, was {said[0]}", Effect.NEITHER
+    if old.owner != new.owner:
+        yield f"is owned by {new.owner or 'nobody'}, was {old.owner or 'nobody'}", Effect.NEITHER
+
+
+def _kept(retention: Retention | None) -> str:
+    if retention is None:
+        return "as long as there is a log"
+    said = [f"{period} of {action}" for action, period in sorted(retention.by_action.items())]
+    said += [f"{retention.otherwise} otherwise"] if retention.otherwise else []
+    said += [f"{retention.least} at least"] if retention.least else []
+    return list_words(said)
+
+
+def _words(pair: Pair) -> Iterator[Difference]:
+    old, new = pair.old, pair.new
+    if old.description != new.description:
+        yield _about(pair, f'is described as "{new.description}"', Effect.NEITHER, Concern.WORDS)
+    for when, was, now in (
+        ("where no rule speaks", old.say_otherwise, new.say_otherwise),
+        ("where something is not known", old.say_on_error, new.say_on_error),
+    ):
+        for text in say_differences(was, now):
+            yield _about(pair, f"{when} {text}", Effect.NEITHER, Concern.WORDS)

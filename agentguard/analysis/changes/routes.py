@@ -1,0 +1,81 @@
+"""How those who decide escalations differ between two versions of a file: who, how many, and in what time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentguard.analysis.changes.difference import Concern, Difference, Effect
+from agentguard.analysis.changes.rules import Pair
+from agentguard.analysis.wording import counted, list_words, within_words
+from agentguard.core.policy import Contest, Route
+
+
+def route_differences(pair: Pair) -> Iterator[Difference]:
+    """Yield what the routes say otherwise."""
+    for name in sorted({*pair.old.routes, *pair.new.routes}):
+        old, new = pair.old.routes.get(name), pair.new.routes.get(name)
+        if old is None or new is None:
+            route = new or old
+            assert route is not None  # noqa: S101 - the name is of one of them
+            text = f"{'new' if old is None else 'removed'}: {route_words(route)}"
+            yield pair.told("route", route, text, Effect.NEITHER, Concern.CARE)
+        else:
+            for text, effect in _changed(old, new):
+                yield pair.told("route", new, text, effect, Concern.CARE)
+    yield from _order(pair)
+
+
+def route_words(route: Route) -> str:
+    """Return a whole route as words."""
+    people = counted(route.people, "person") if route.people == 1 else f"{route.people} people"
+    return f"{people} of {list_words(route.who, 'or')} within {within_words(route.within)}, then {_late(route)}"
+
+
+def _late(route: Route) -> str:
+    return route.if_late or "deny"
+
+
+def _changed(old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
+    if set(old.who) != set(new.who):
+        wider, narrower = set(old.who) < set(new.who), set(new.who) < set(old.who)
+        effect = Effect.LOOSENS if wider else Effect.TIGHTENS if narrower else Effect.EITHER
+        yield f"{list_words(new.who, 'or')} may decide, was {list_words(old.who, 'or')}", effect
+    if old.people != new.people:
+        effect = Effect.TIGHTENS if new.people > old.people else Effect.LOOSENS
+        yield f"takes {new.people} of them, was {old.people}", effect
+    if old.within != new.within:
+        yield f"has {within_words(new.within)}, was {within_words(old.within)}", Effect.NEITHER
+    if old.if_late != new.if_late:
+        text = f"when it is late: {_late(new)}, was {_late(old)}"
+        effect = Effect.TIGHTENS if new.if_late is None else Effect.LOOSENS if old.if_late is None else Effect.EITHER
+        yield text, effect
+    if old.hold != new.hold:
+        yield f"what waits {'holds' if new.hold else 'no longer holds'} its place in the limits", Effect.NEITHER
+    if old.remind != new.remind:
+        said = [f"{within_words(item.remind)} before" if item.remind else "not at all" for item in (old, new)]
+        yield f"reminds {said[1]}, was {said[0]}", Effect.NEITHER
+    if old.reason_codes != new.reason_codes:
+        said = [list_words(item.reason_codes, "or") if item.reason_codes else "any" for item in (old, new)]
+        yield f"takes as a reason {said[1]}, was {said[0]}", Effect.NEITHER
+    if old.may_change != new.may_change:
+        said = ["lower amounts" if item.may_change is None else list_words(item.may_change) for item in (old, new)]
+        yield f"who decides may change {said[1]}, was {said[0]}", Effect.EITHER
+
+
+def _order(pair: Pair) -> Iterator[Difference]:
+    """Yield that the routes which stand in both are in another order: the strongest that is asked for decides."""
+    was, now = (
+        [name for name in routes if name in pair.old.routes and name in pair.new.routes]
+        for routes in (pair.old.routes, pair.new.routes)
+    )
+    if was != now:
+        text = f"routes, weakest first, are {list_words(now)}, was {list_words(was)}"
+        yield pair.said("policy", "", text, Effect.EITHER, Concern.CARE)
+
+
+def contest_words(contest: Contest | None) -> str:
+    """Return how a denial can be contested."""
+    if contest is None:
+        return "a denial cannot be contested"
+    within = f" within {within_words(contest.within)}" if contest.within else ""
+    return f"a denial can be contested for {contest.open_for.days} days, and {contest.to} decides{within}"

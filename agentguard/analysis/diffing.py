@@ -1,0 +1,151 @@
+"""The whole difference of two bundles: what is said otherwise, what is decided otherwise, and which way it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from agentguard.analysis.changes.difference import Concern, Difference, Direction, Effect
+from agentguard.analysis.changes.policies import differences
+from agentguard.analysis.solver import has_solver
+from agentguard.analysis.wording import list_words
+from agentguard.core.language import Value
+from agentguard.core.money import Money
+from agentguard.core.policy import Bundle
+from agentguard.core.prose import name_words
+from agentguard.core.words import value_text
+
+if TYPE_CHECKING:
+    from agentguard.analysis.comparing import Comparison, Reach, Silent
+
+_GOES = {Effect.LOOSENS: Direction.LOOSER, Effect.TIGHTENS: Direction.TIGHTER, Effect.EITHER: Direction.MIXED}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything in which two bundles differ.
+
+    Attributes:
+        said: What is said otherwise, each with what it does; where decisions were compared, as they show it.
+        decided: What is decided otherwise, for each action; None where there is no solver to compare decisions.
+        differs: False only if all files are the same to the letter.
+    """
+
+    said: tuple[Difference, ...]
+    decided: tuple[Comparison, ...] | None
+    differs: bool
+
+    @property
+    def decides_otherwise(self) -> bool:
+        """Whether some request is decided otherwise, or that could not be ruled out."""
+        if self.decided is None:
+            return any(item.concern is Concern.DECISIONS and item.effect is not Effect.NEITHER for item in self.said)
+        return any(item.direction is not Direction.SAME for item in self.decided) or any(
+            item.concern is Concern.REQUESTS and item.effect is not Effect.NEITHER for item in self.said
+        )
+
+    @property
+    def direction(self) -> Direction:
+        """Which way it goes in all: what may go either way is mixed."""
+        seen = self.decided is not None
+        found = {
+            _GOES[item.effect]
+            for item in self.said
+            if item.effect is not Effect.NEITHER and not (seen and item.concern is Concern.DECISIONS)
+        }
+        found |= {item.direction for item in self.decided or ()}
+        return _joined(found)
+
+    @property
+    def silent(self) -> tuple[Silent, ...]:
+        """Changed rules that change no decision."""
+        return tuple(item for comparison in self.decided or () for item in comparison.silent)
+
+    def summary(self) -> str:
+        """Return the whole in a sentence."""
+        if not self.differs:
+            return "nothing changes"
+        reached = [(item, reach) for item in self.decided or () for reach in item.reach]
+        if reached:
+            said = list_words(_reach_words(item.action, reach) for item, reach in reached)
+            return f"{said}; nothing else changes" if self._nothing_else() else said
+        if self.decided is None:
+            return "decisions were not compared, which takes the solver"
+        if self.decides_otherwise:
+            changed = [item.action for item in self.decided if item.direction is not Direction.SAME]
+            return f"{list_words(changed)} is decided otherwise" if changed else "other requests can be made"
+        kinds = {item.concern for item in self.said}
+        if not kinds:
+            return "the layout, the comments or the version change; no decision does"
+        if Concern.DECISIONS in kinds:
+            return "the rules change, but no decision does"
+        return "what happens around decisions changes; no decision does" if Concern.CARE in kinds else _WORDS_ALONE
+
+    def _nothing_else(self) -> bool:
+        """Return whether a reach is all that changes: proved for decisions, and nothing else that matters is said."""
+        others = [item for item in self.said if item.concern in (Concern.CARE, Concern.REQUESTS) and _matters(item)]
+        changed = [item for item in self.decided or () if item.direction is not Direction.SAME]
+        return not others and all(item.reach and any(reach.alone for reach in item.reach) for item in changed)
+
+
+_WORDS_ALONE = "the wording changes, no decision does"
+
+
+def _matters(item: Difference) -> bool:
+    return item.part != "guarantee"
+
+
+def diff(old: Bundle, new: Bundle) -> Whole:
+    """Return everything in which two bundles differ; without the solver, what their files say and nothing proved."""
+    said = differences(old, new)
+    differs = old.digest != new.digest
+    if not has_solver():
+        return Whole(said, None, differs)
+    from agentguard.analysis.comparing import compare
+
+    decided = tuple(compare(old, new, said))
+    return Whole(tuple(_settled(said, decided)), decided, differs)
+
+
+def _settled(said: tuple[Difference, ...], decided: tuple[Comparison, ...]) -> Iterator[Difference]:
+    """Yield what is said, with the effects that the decisions show: where nothing tightens, nothing that is said does."""
+    whole = _joined({item.direction for item in decided})
+    silent = {item.rule for comparison in decided for item in comparison.silent}
+    known = {
+        Direction.SAME: {effect: Effect.NEITHER for effect in Effect},
+        Direction.LOOSER: {Effect.TIGHTENS: Effect.NEITHER, Effect.EITHER: Effect.LOOSENS},
+        Direction.TIGHTER: {Effect.LOOSENS: Effect.NEITHER, Effect.EITHER: Effect.TIGHTENS},
+        Direction.MIXED: {},
+    }[whole]
+    for item in said:
+        if item.concern is not Concern.DECISIONS:
+            yield item
+        elif item.part == "rule" and _silent_everywhere(item, silent, decided):
+            yield replace(item, effect=Effect.NEITHER)
+        else:
+            yield replace(item, effect=known.get(item.effect, item.effect))
+
+
+def _silent_everywhere(item: Difference, silent: set[str], decided: tuple[Comparison, ...]) -> bool:
+    name = f"{item.policy}/{item.id}"
+    said = [comparison for comparison in decided if any(one.rule == name for one in comparison.silent)]
+    changing = [comparison for comparison in decided if comparison.changes or comparison.open]
+    return name in silent and all(comparison in said for comparison in changing)
+
+
+def _joined(found: set[Direction]) -> Direction:
+    moving = found - {Direction.SAME}
+    return moving.pop() if len(moving) == 1 else Direction.MIXED if moving else Direction.SAME
+
+
+def _size(value: Value) -> Any:
+    return value.minor if isinstance(value, Money) else value
+
+
+def _reach_words(action: str, reach: Reach) -> str:
+    assert reach.old.value is not None and reach.new.value is not None  # noqa: S101, PT018 - only such are compared
+    up = _size(reach.new.value) > _size(reach.old.value)
+    verb = "rises" if up else "falls"
+    values = f"from {value_text(reach.old.value)} to {value_text(reach.new.value)}"
+    return f"the largest automatic {name_words(reach.name)} of {action} {verb} {values}"
