@@ -29,10 +29,10 @@ from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.cosignature import witnessed
 from agentguard.evidence.keys import VerifierKey
 from agentguard.evidence.note import read_note
-from agentguard.evidence.tree import consistency_proof
+from agentguard.evidence.tree import consistency_proof, tree_root
 from agentguard.log import get_logger
 from agentguard.store import Reading, Store, Transaction, forking
-from agentguard.store.seals import add_cosignature, newest_witnessed, was_seen_by
+from agentguard.store.seals import Sealed, add_cosignature, newest_witnessed, was_seen_by
 from agentguard.store.tiles import StoredTree
 
 log = get_logger("witness")
@@ -64,6 +64,9 @@ class Witnessing:
         seal_now: Asks whoever seals here to do so at once; set by them.
         refusal: What a witness said against this log; nothing is begun after that.
 
+    What a witness has seen only counts as long as the log continues it: whoever owns the database may cut it off, or
+    write down what no witness said, while somebody waits.
+
     Raises:
         ConfigurationError: Two witnesses have one name.
     """
@@ -75,7 +78,7 @@ class Witnessing:
     _failing: set[str]
     _waiting: list[_Waiting]
     _watching: bool
-    _seen: int
+    _shown: Checkpoint | None
 
     def __init__(self, witnesses: Sequence[Witness] = ()) -> None:
         self.witnesses = tuple(witnesses)
@@ -126,7 +129,8 @@ class Witnessing:
             self._sizes[known] = offered.size
             signed = (line or "").rstrip("\n")
             store.transact(partial(_kept, checkpoint=offered, witness=witness.name, line=signed))
-            self._seen_to(offered.size)
+            self._shown = offered
+            self._look(store)
             return True
         raise WitnessUnavailableError(f"witness `{witness.name}` was offered other checkpoints each time; try again")
 
@@ -134,9 +138,6 @@ class Witnessing:
         """Return what will say, after so many seconds at most, whether a witness has seen the log up to a position."""
         waiting = _Waiting(position, monotonic() + seconds, Future())
         with self._lock:
-            if position <= self._seen:
-                waiting.give(True)
-                return waiting.answer
             self._waiting.append(waiting)
             watched, self._watching = self._watching, True
         if not watched:
@@ -174,7 +175,7 @@ class Witnessing:
         self._serving, self._failing = set(), set()
         self._waiting = []
         self._watching = False
-        self._seen = 0
+        self._shown = None
 
     def _serve(self, store: Store, witness: Witness) -> None:
         pause = FIRST_PAUSE
@@ -226,7 +227,7 @@ class Witnessing:
         """Look at what others write down, as long as somebody waits."""
         while True:
             try:
-                self._seen_to(store.read(partial(_size_seen, keys=self._keys())))
+                self._look(store)
             except AgentGuardError as error:
                 if not store.is_closed:
                     log.warning("guard.unavailable", error=error.code, reason=str(error))
@@ -242,19 +243,33 @@ class Witnessing:
                 return
             self._stopping.wait(LOOK_AGAIN)
 
-    def _keys(self) -> list[VerifierKey]:
-        """Return the keys by which what others wrote down is told; none where some witness signs nothing."""
-        keys = [getattr(witness, "key", None) for witness in self.witnesses]
-        known = [key for key in keys if isinstance(key, VerifierKey)]
-        return known if len(known) == len(keys) else []
-
-    def _seen_to(self, size: int) -> None:
+    def _look(self, store: Store) -> None:
+        """Answer those who wait for what a witness has of the log as it is now."""
         with self._lock:
-            self._seen = max(self._seen, size)
-            covered = [waiting for waiting in self._waiting if waiting.position <= self._seen]
-            self._waiting = [waiting for waiting in self._waiting if waiting.position > self._seen]
-        for waiting in covered:
-            waiting.give(True)
+            waiting = tuple(self._waiting)
+        if not waiting:
+            return
+        shown, claimed = self._shown, store.read(_claimed)
+        first = min(item.position for item in waiting)
+        said = [] if shown is None else [shown]
+        if claimed is not None and claimed.size >= first and (shown is None or shown.size < claimed.size):
+            said += self._confirmed(claimed)
+        size = store.read(partial(_size_of_this, said=said))
+        with self._lock:  # those who came since waited for nothing yet: what was read may be older than their entry
+            covered = [item for item in self._waiting if item in waiting and item.position <= size]
+            self._waiting = [item for item in self._waiting if item not in covered]
+        for item in covered:
+            item.give(True)
+
+    def _confirmed(self, claimed: Sealed) -> list[Checkpoint]:
+        """Return what the witnesses themselves say of a checkpoint that the database says they have."""
+        keys = {witness.name: getattr(witness, "key", None) for witness in self.witnesses}
+        signing = [key for key in keys.values() if isinstance(key, VerifierKey)]
+        if signing and witnessed(read_note(claimed.note), signing):
+            return [claimed.checkpoint]
+        named = (witness for witness in self.witnesses if witness.name in claimed.witnesses)
+        notes = [witness.latest(claimed.origin) for witness in named if keys[witness.name] is None]
+        return [Checkpoint.read(read_note(note).text) for note in notes if note is not None]
 
 
 def waited(answer: Future[bool], seconds: float) -> bool:
@@ -283,11 +298,15 @@ def _kept(transaction: Transaction, checkpoint: Checkpoint, witness: str, line: 
     add_cosignature(transaction, checkpoint.origin, checkpoint.size, witness, line)
 
 
-def _size_seen(reading: Reading, keys: Sequence[VerifierKey]) -> int:
-    found = newest_witnessed(reading, origin(reading))
-    if found is None or (keys and not witnessed(read_note(found.note), keys)):
-        return 0
-    return found.size
+def _claimed(reading: Reading) -> Sealed | None:
+    return newest_witnessed(reading, origin(reading))
+
+
+def _size_of_this(reading: Reading, said: Sequence[Checkpoint]) -> int:
+    """Return the size of the largest of some checkpoints that are of the log as it is read."""
+    name, size, tree = origin(reading), reading.position(), StoredTree(reading)
+    own = (item for item in said if item.origin == name and item.size <= size)
+    return max((item.size for item in own if tree_root(tree, item.size) == item.root), default=0)
 
 
 def _nobody_seals() -> None:

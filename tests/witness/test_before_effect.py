@@ -12,6 +12,7 @@ from agentguard.adapters.file_witness import FileWitness
 from agentguard.errors import ConfigurationError
 from agentguard.store.verification import verify
 from tests.engine.given import bundle, shop
+from tests.verify.given import Owner
 from tests.witness.given import LARGE_WAITS, Away, size_of, witnessed_shop
 
 
@@ -200,3 +201,50 @@ def test_the_tool_is_given_the_leaf_of_its_intent(address):
     assert isinstance(answer, Done)
     assert metadata == [(guard.audit.of(answer.decision_id)[0].leaf, answer.decision_id)]
     guard.close()
+
+
+def test_what_was_seen_of_a_log_that_was_cut_off_meanwhile_covers_nothing_new(open_shop, address, path):
+    away = Away(FileWitness(path))
+    away.is_here = True
+    shop = open_shop(away, wait=0.8)
+    answers = [shop.ask("51", key=f"k-{number}") for number in range(3)]
+    assert [type(answer) for answer in answers] == [Done] * 3
+    away.is_here = False
+    owner = Owner(address)
+    (kept,) = owner.rows("SELECT min(size) FROM agentguard_checkpoint")[0]
+    for table, column in (("entry", "pos"), ("checkpoint", "size"), ("promise", "size"), ("cosignature", "size")):
+        owner.do(f"DELETE FROM agentguard_{table} WHERE {column} > ?", kept)
+    ((leaf,),) = owner.rows("SELECT leaf FROM agentguard_entry WHERE pos = ?", kept)
+    owner.do("UPDATE agentguard_log SET leaf = ?, size = ?", leaf, kept)
+    owner.close()
+    paid = len(shop.paid)
+    assert shop.ask("52", key="k-9").executed is False
+    assert len(shop.paid) == paid, "a witness had seen as many entries, and not this one"
+
+
+def test_what_the_database_says_of_a_witness_is_asked_of_the_witness(open_shop, address, path):
+    away = Away(FileWitness(path))
+    away.is_here = True
+    shop = open_shop(away, wait=1.0)
+    assert isinstance(shop.ask("51"), Done)
+    away.is_here = False
+    stopped = threading.Event()
+
+    def forge():
+        owner = Owner(address)
+        while not stopped.wait(0.02):
+            owner.do(
+                "INSERT INTO agentguard_cosignature SELECT origin, size, ?, '', at_us FROM agentguard_checkpoint"
+                " WHERE size NOT IN (SELECT size FROM agentguard_cosignature)",
+                away.name,
+            )
+        owner.close()
+
+    forging = threading.Thread(target=forge)
+    forging.start()
+    answer = shop.ask("52", key="k-2")
+    stopped.set()
+    forging.join()
+    assert (answer.error, len(shop.paid)) == ("not_witnessed", 1)
+    away.is_here = True
+    assert isinstance(shop.ask("53", key="k-3"), Done)
