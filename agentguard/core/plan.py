@@ -370,6 +370,12 @@ def static_text(template: Template | None) -> str | None:
     return None
 
 
+def names_read(policy: Policy, action: str) -> frozenset[str]:
+    """Return the full names of everything that deciding an action in one file can depend on."""
+    same = [requirement.same for requirement in policy.requires if action in requirement.on]
+    return frozenset().union(*same, *(expression.reads for expression in _expressions(policy, action)))
+
+
 def _expressions(policy: Policy, action: str) -> list[Expression]:
     """Everything that deciding this action evaluates in one file."""
     found: list[Expression | None] = [*policy.actions[action].computed.values(), _before_effect(policy, action)]

@@ -24,6 +24,7 @@ from agentguard.engine.export_query import Wanted
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.seals import Seals
+from agentguard.engine.simulations import Simulations
 from agentguard.engine.sought import Sought, require_kind
 from agentguard.errors import NotFoundError, UsageError
 from agentguard.evidence.checkpoint import Checkpoint
@@ -83,7 +84,7 @@ class Explained:
     erased: tuple[str, ...]
 
 
-class Audit(Completeness):
+class Audit(Completeness, Simulations):
     """The audit log of one guard's store."""
 
     def __init__(self, parts: Parts, seals: Seals) -> None:
