@@ -16,10 +16,11 @@ from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
 from agentguard.analysis.symbolic.number import Number
 from agentguard.analysis.symbolic.requests import Counts, Requests
 from agentguard.analysis.symbolic.search import Confirm, Example, Found, Search, Wanted
-from agentguard.analysis.symbolic.value import Amount
+from agentguard.analysis.symbolic.value import Amount, Code
 from agentguard.core.decision import Decision
 from agentguard.core.plan import Plan, plan_action
 from agentguard.core.policy import Bundle, Policy, Verdict, WindowKind
+from agentguard.core.request import ActorKind
 
 VERDICTS = (Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY)
 MOST_EXPLAINED = 20
@@ -168,8 +169,16 @@ class _Compared:
         assert self.search is not None  # noqa: S101 - who asks has seen to it
         return self.search.find(lambda old, new: all_of((*_same_accounts(old, new), wanted(old, new))), confirm)
 
+    def _shown(self, wanted: Wanted, confirm: Confirm) -> Found:
+        """Look for a request to show: one of an agent, where all is known, if there is such a one."""
+        found = self._find(wanted, confirm)
+        if not found.examples:
+            return found
+        plain = self._find(lambda old, new: all_of((wanted(old, new), *_plain(old), *_plain(new))), confirm)
+        return plain if plain.examples else found
+
     def _verdicts(self, pair: tuple[Verdict, Verdict]) -> Found:
-        return self._find(
+        return self._shown(
             lambda old, new: all_of((old.verdicts[pair[0]], new.verdicts[pair[1]])),
             lambda before, after: (before.decision.verdict, after.decision.verdict) == pair,
         )
@@ -179,7 +188,7 @@ class _Compared:
         if not self.routes or self._find(self._rerouted, _any).proved:
             return
         for name, was, now in self.routes:
-            found = self._find(
+            found = self._shown(
                 lambda old, new, pair=(name, was, now): _rerouted(old, new, *pair),
                 lambda before, after, pair=(name, was, now): (
                     _route_of(before.decision, pair[0]) == _qualified(pair[0], pair[1])
@@ -235,7 +244,7 @@ class _Compared:
     def _why_silent(self, rule: str) -> Silent:
         found = Found((), True)
         for verdict in VERDICTS:  # the mildest is the most telling: there least else speaks
-            found = self._find(
+            found = self._shown(
                 lambda old, new, verdict=verdict: all_of((_speaks_otherwise(old, new, rule), new.verdicts[verdict])),
                 lambda before, after: before.decision.verdict is after.decision.verdict,
             )
@@ -291,6 +300,15 @@ def _speaks_otherwise(old: Requests, new: Requests, rule: str) -> Truth:
     if len(set(said)) > 1:
         return any_of((one, two))
     return any_of((all_of((one, no(two))), all_of((two, no(one)))))
+
+
+def _plain(requests: Requests) -> Iterator[Truth]:
+    """Yield what makes a request an ordinary one: an agent asks, for somebody, and every lookup works."""
+    environment = requests.translation.environment
+    kind = environment["agent.kind"].value
+    if isinstance(kind, Code):
+        yield kind.code == requests.lexicon.code(ActorKind.AGENT)
+    yield from (slot.known for slot in environment.values())
 
 
 def _asks(requests: Requests, source: str) -> Truth:

@@ -58,6 +58,14 @@ class Whole:
         return _joined(found)
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is known for sure which way it goes."""
+        either = (item for item in self.said if item.effect is Effect.EITHER)
+        return self.decided is not None and not (
+            any(item.open for item in self.decided) or any(item.concern is not Concern.DECISIONS for item in either)
+        )
+
+    @property
     def silent(self) -> tuple[Silent, ...]:
         """Changed rules that change no decision."""
         return tuple(item for comparison in self.decided or () for item in comparison.silent)
@@ -86,7 +94,12 @@ class Whole:
         """Return whether a reach is all that changes: proved for decisions, and nothing else that matters is said."""
         others = [item for item in self.said if item.concern in (Concern.CARE, Concern.REQUESTS) and _matters(item)]
         changed = [item for item in self.decided or () if item.direction is not Direction.SAME]
-        return not others and all(item.reach and any(reach.alone for reach in item.reach) for item in changed)
+        return not others and all(_is_reach_alone(item) for item in changed)
+
+
+def _is_reach_alone(item: Comparison) -> bool:
+    moves = item.direction in (Direction.LOOSER, Direction.TIGHTER)
+    return moves and not item.open and any(reach.alone for reach in item.reach)
 
 
 _WORDS_ALONE = "the wording changes, no decision does"
@@ -109,11 +122,11 @@ def diff(old: Bundle, new: Bundle) -> Whole:
 
 
 def _settled(said: tuple[Difference, ...], decided: tuple[Comparison, ...]) -> Iterator[Difference]:
-    """Yield what is said, with the effects that the decisions show: where nothing tightens, nothing that is said does."""
+    """Yield what is said, with the effects that the decisions show: where nothing tightens, no sentence does."""
     whole = _joined({item.direction for item in decided})
     silent = {item.rule for comparison in decided for item in comparison.silent}
     known = {
-        Direction.SAME: {effect: Effect.NEITHER for effect in Effect},
+        Direction.SAME: dict.fromkeys(Effect, Effect.NEITHER),
         Direction.LOOSER: {Effect.TIGHTENS: Effect.NEITHER, Effect.EITHER: Effect.LOOSENS},
         Direction.TIGHTER: {Effect.LOOSENS: Effect.NEITHER, Effect.EITHER: Effect.TIGHTENS},
         Direction.MIXED: {},
