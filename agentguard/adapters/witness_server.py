@@ -6,10 +6,12 @@ told more than the answers of the protocol.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,8 +27,14 @@ log = get_logger("witness")
 MOST_BYTES = 100_000
 MOST_AT_ONCE = 64
 MOST_ADDRESSES = 10_000
+MOST_OF_ONE = MOST_AT_ONCE // 2
+"""How many of them may be of one address."""
+
 SECONDS_TO_ASK = 10.0
 """How long a connection may be silent."""
+
+SECONDS_IN_ALL = 30.0
+"""How long a connection may be open, however much it says."""
 
 
 class WitnessServer(ThreadingHTTPServer):
@@ -40,6 +48,7 @@ class WitnessServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    seconds_in_all = SECONDS_IN_ALL
     request_queue_size = 128
 
     def __init__(
@@ -47,7 +56,8 @@ class WitnessServer(ThreadingHTTPServer):
     ) -> None:
         self.desk = desk
         self.rates = Rates(rate, monotonic)
-        self._at_once = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._open: Counter[str] = Counter()
+        self._opening = threading.Lock()
         self._tls = tls
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
@@ -62,10 +72,13 @@ class WitnessServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own; past so many at once it is closed unheard."""
-        if not self._at_once.acquire(blocking=False):
+        with self._opening:
+            full = self._open.total() >= MOST_AT_ONCE or self._open[client_address[0]] >= MOST_OF_ONE
+            self._open[client_address[0]] += not full
+        if full:
             self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
+        else:
+            super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection to its end."""
@@ -77,12 +90,26 @@ class WitnessServer(ThreadingHTTPServer):
                 except OSError:
                     self.shutdown_request(request)
                     return
-            super().process_request_thread(request, client_address)
+            ending = threading.Timer(self.seconds_in_all, _cut, [request])
+            ending.daemon = True
+            ending.start()
+            try:
+                super().process_request_thread(request, client_address)
+            finally:
+                ending.cancel()
         finally:
-            self._at_once.release()
+            with self._opening:
+                self._open[client_address[0]] -= 1
+                self._open += Counter()  # forgets addresses of which none is open
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of what a connection broke off with; what the witness itself got wrong was logged."""
+
+
+def _cut(request: socket.socket) -> None:
+    """Break a connection off that was open for long enough; whoever reads from it reads its end."""
+    with contextlib.suppress(OSError):  # it has just ended by itself
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class Rates:

@@ -13,7 +13,7 @@ import pytest
 
 from agentguard.adapters.http_witness import HttpWitness
 from agentguard.adapters.witness_desk import WitnessDesk
-from agentguard.adapters.witness_server import MOST_BYTES, Rates, WitnessServer
+from agentguard.adapters.witness_server import MOST_BYTES, MOST_OF_ONE, Rates, WitnessServer
 from agentguard.adapters.witnessed_logs import WitnessedLogs
 from agentguard.errors import (
     ConfigurationError,
@@ -316,3 +316,43 @@ def test_two_processes_that_are_killed_never_roll_back_what_they_signed(serving)
     process.join(10)
     assert process.exitcode == 0
     assert printed.read_text().count("\n") == 4, "it says where it listens, and nothing else"
+
+
+def until_closed(connection, says):
+    """Say something again and again until the other end has had enough; how many seconds that took."""
+    began = time.monotonic()
+    connection.settimeout(0.02)
+    while time.monotonic() - began < 5:
+        try:
+            connection.sendall(says)
+            if not connection.recv(1_000):
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    return time.monotonic() - began
+
+
+def test_who_never_comes_to_an_end_is_cut_off_however_much_they_say(server):
+    server.seconds_in_all = 0.3
+    with socket.create_connection(server.server_address) as slow:
+        slow.sendall(b"POST /add-checkpoint HTTP/1.1\r\nX: ")
+        assert 0.2 < until_closed(slow, b"a") < 3
+
+
+def test_one_address_does_not_take_every_place(server):
+    taken = [socket.create_connection(server.server_address) for _ in range(MOST_OF_ONE)]
+    try:
+        with socket.create_connection(server.server_address) as one_more:
+            assert until_closed(one_more, b"GET /key HTTP/1.1\r\n") < 3
+        with socket.create_connection(server.server_address, source_address=("127.0.0.2", 0), timeout=3) as other:
+            other.sendall(b"GET /key HTTP/1.1\r\n\r\n")
+            assert other.recv(1_000).startswith(b"HTTP/1.1 200")
+    finally:
+        for connection in taken:
+            connection.close()
+    until = time.monotonic() + 3
+    while server._open and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not server._open, "who has left is not counted any more"
