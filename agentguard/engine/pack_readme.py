@@ -45,7 +45,8 @@ WHAT IT PROVES, once verify.py says `proven`
 
 WHAT IT DOES NOT PROVE
 
-    - That no other entry would have fitted the query. Positions outside of the stretches are not in the pack.
+    - That no other entry would have fitted the query, or that this was the query: whoever makes a pack writes it down.
+      Positions outside of the stretches are not in the pack.
     - That what was written into the log was true, or that everything that happened was written into it.
     - That the log's owner does not keep a second log. Only a witness elsewhere, or a checkpoint that you kept, shows
       that: `--witness KEY`, `--checkpoint FILE`.

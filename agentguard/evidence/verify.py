@@ -203,10 +203,10 @@ class Pack:
         except (zipfile.BadZipFile, NotImplementedError, UnicodeError) as error:
             raise BadPackError(f"{path}: not a ZIP file ({error})") from None
         infos = self.archive.infolist()
-        self.names = {info.filename for info in infos}
+        self.names = {info.filename for info in infos if info.compress_type in (0, zipfile.ZIP_DEFLATED)}
         strange = sorted(name for name in self.names if name not in NAMES and not BY_DIGEST.fullmatch(name))
         if strange or len(infos) > len(self.names):
-            raise BadPackError(f"{path}: it has files that no pack has, or has one twice: {strange!r:.200}")
+            raise BadPackError(f"{path}: files that no pack has, one twice, or packed otherwise: {strange!r:.200}")
         if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > MOST_BYTES:
             raise BadPackError(f"{path}: over {MOST_FILES} files or {MOST_BYTES} bytes; nothing of it is read")
 
@@ -268,7 +268,7 @@ class Checked:
             known, holds = len(self.broken), ""
             try:
                 holds = check()
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
+            except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
                 self.broken.append(
                     f"{error}" if isinstance(error, BadPackError) else f"{check.__name__}: {error!r:.200}"
                 )
@@ -333,7 +333,7 @@ class Checked:
         for line in self.pack.documents("entries.jsonl"):
             entry, shown = Entry(line), next(proofs, {})
             where = f"entry {entry.pos}"
-            self.expect(entry.pos > max(self.entries, default=0), f"{where}: it is out of order")
+            self.expect(entry.pos > next(reversed(self.entries), 0), f"{where}: it is out of order")
             if entry.data is not None:
                 leaf = hashlib.sha256(b"\x00" + entry.data).digest()
                 self.expect(leaf == entry.leaf, f"{where}: it was changed: its bytes are not those of its leaf")
@@ -487,7 +487,8 @@ def main(given: list[str] | None = None) -> int:
     if checked.broken:
         return 1
     if options.command == "check":
-        say(f"asked for: {plain(checked.manifest['query'])}, by {plain(checked.manifest['asked'])}")
+        words = f"that {plain(checked.manifest['query'])} was asked for, by {plain(checked.manifest['asked'])}"
+        say(f"nothing proves report.html, README.txt, personal.jsonl, and {words}")
         say(f"log {checked.checkpoint.origin}, {checked.checkpoint.size} entries, root {checked.checkpoint.root.hex()}")
         say("not broken, not proven" if checked.unproven else "proven: these entries are in the log that was signed")
     else:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 import zipfile
 from base64 import b64decode, b64encode
 
@@ -348,3 +349,45 @@ def test_an_older_checkpoint_of_the_log_is_compared(shop, tmp_path, files, check
             name
         ]
         assert expected in said
+
+
+@pytest.mark.parametrize("ts_us", [10**40, -(10**30), 1e308])
+def test_a_time_that_no_calendar_has_is_broken_and_no_crash(ts_us, files, tmp_path, check):
+    first, *others = lines_of(files)
+    changed = with_lines(files, [rewritten(first, {**first["entry"], "ts_us": ts_us}), *others])
+    code, said = check(zipped(tmp_path / "a.zip", changed, consistent=True))
+    assert (code, "BROKEN" in said) == (1, True)
+
+
+def test_a_place_without_end_is_broken_and_no_crash(files, tmp_path, check):
+    line = b'{"body":null,"entry":null,"leaf":"' + b"0" * 64 + b'","pos":Infinity}\n'
+    code, said = check(zipped(tmp_path / "a.zip", {**files, "entries.jsonl": line}, consistent=True))
+    assert (code, "BROKEN" in said) == (1, True)
+
+
+def test_a_file_that_is_packed_in_another_way_than_packs_are_is_not_read(files, tmp_path, check):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    assert check(tmp_path / "a.zip")[0] == 1
+
+
+def test_many_entries_take_no_longer_each_than_a_few(files, tmp_path, check):
+    def seconds(count):
+        lines = b"".join(
+            b'{"body":null,"entry":null,"leaf":"' + b"0" * 64 + b'","pos":%d}\n' % pos for pos in range(1, count + 1)
+        )
+        pack = zipped(tmp_path / f"{count}.zip", {**files, "entries.jsonl": lines}, consistent=True)
+        began = time.process_time()
+        assert check(pack)[0] == 1
+        return time.process_time() - began
+
+    assert seconds(16_000) < 8 * seconds(4_000)
+
+
+def test_what_nothing_proves_is_named_beside_what_is_proven(files, tmp_path, check):
+    about = {**json.loads(files["manifest.json"]), "query": {"since": "2020"}}
+    changed = {**files, "manifest.json": json.dumps(about).encode(), "report.html": b"<p>all were paid</p>"}
+    code, said = check(zipped(tmp_path / "a.zip", changed, consistent=True))
+    assert code == 0
+    assert 'nothing proves report.html, README.txt, personal.jsonl, and that {"since":"2020"} was asked for' in said
