@@ -4,9 +4,9 @@ Takes policies, cases and recorded requests as values; knows no file, no store a
 """
 
 from agentguard.analysis.casetest import run_cases
-from agentguard.analysis.coverage import Coverage, Spoke
+from agentguard.analysis.coverage import Coverage, Part, Spoke
 from agentguard.analysis.promises import Promise
 from agentguard.analysis.report import CaseReport
 from agentguard.analysis.result import CaseResult
 
-__all__ = ["CaseReport", "CaseResult", "Coverage", "Promise", "Spoke", "run_cases"]
+__all__ = ["CaseReport", "CaseResult", "Coverage", "Part", "Promise", "Spoke", "run_cases"]

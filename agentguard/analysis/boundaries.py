@@ -6,8 +6,10 @@ as near to the file's `given` as it can be, staged as any case is and decided by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
 
 from agentguard.analysis.casetest import plans_of, results_of, under_test
 from agentguard.analysis.result import CaseResult
@@ -19,7 +21,8 @@ from agentguard.core.plan import plan_action
 from agentguard.core.policy import Bundle
 from agentguard.errors import UsageError
 
-NOTHING = Expectation()
+UNWRITTEN = ("the request that was found cannot be written as a case",)
+UNKNOWN_YET = Expectation("deny")
 """What a case expects before it is known what comes of it."""
 
 
@@ -113,9 +116,10 @@ def _survivor(
         found = difference(old, new)
         if found.example is not None:
             request, evidence = found.example.request, found.example.evidence
-            situation = situation_of(old, request, evidence, tested.policies[0].zone)
-            case = _nearest(Case(_name(mutant), action, situation, NOTHING, (), mutant.place), tested, changed, cases)
-            return Survivor(mutant, case, () if case else ("the request that was found cannot be written as a case",))
+            situation = situation_of(old, request, evidence)
+            whole = Case(_name(mutant), action, situation, UNKNOWN_YET, (), mutant.place)
+            nearest = _nearest(whole, tested, changed, cases)
+            return Survivor(mutant, nearest, () if nearest is not None else UNWRITTEN)
         if not found.proved:
             left.update(found.loose or ("the solver could not tell",))
     return Survivor(mutant, None, tuple(sorted(left))) if left else None
@@ -143,24 +147,38 @@ def _nearest(case: Case, tested: Bundle, changed: Bundle, cases: CaseFile) -> Ca
     situation = case.situation
     if not notices(situation):
         return None
-    for less in _lessening(situation):
-        if notices(smaller := less(situation)):
+    for field, names in _said(situation):
+        if notices(smaller := _without(situation, field, names)):
             situation = smaller
+    if notices(replace(situation, happened=None)):
+        situation = replace(situation, happened=None)
+    if notices(replace(situation, now=None)):
+        situation = replace(situation, now=None)
     was = results(situation)[0]
     return replace(case, situation=situation, expectation=Expectation(was.verdict, was.by))
 
 
-def _lessening(situation: Situation) -> Iterator[Callable[[Situation], Situation]]:
-    """Yield, for each thing that a situation says, how to leave it out, so that the file's `given` counts."""
-    for name in ("failed", "without"):
-        for item in getattr(situation, name):
-            yield lambda now, name=name, item=item: replace(
-                now, **{name: tuple(other for other in getattr(now, name) if other != item)}
-            )
-    for name in ("held", "used", "values"):
-        for item in getattr(situation, name):
-            yield lambda now, name=name, item=item: replace(
-                now, **{name: {key: value for key, value in getattr(now, name).items() if key != item}}
-            )
-    yield lambda now: replace(now, happened=None)
-    yield lambda now: replace(now, now=None)
+def _said(situation: Situation) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield what might be left out, so that the file's `given` counts: first what belongs together.
+
+    Names that have the same value may have it because a rule compares them.
+    """
+    alike: dict[str, set[str]] = {}
+    for name, value in situation.values.items():
+        alike.setdefault(repr(value), set()).add(name)
+    yield from (("values", frozenset(names)) for names in alike.values())
+    yield from (("values", frozenset(pair)) for pair in _pairs(alike.values()))
+    for field in ("failed", "without", "held", "used", "values"):
+        yield from ((field, frozenset({name})) for name in getattr(situation, field))
+
+
+def _pairs(groups: Iterable[set[str]]) -> Iterator[tuple[str, str]]:
+    return ((one, other) for names in groups for one, other in combinations(sorted(names), 2))
+
+
+def _without(situation: Situation, field: str, names: frozenset[str]) -> Situation:
+    said = getattr(situation, field)
+    left: Any = tuple(name for name in said if name not in names)
+    if not isinstance(said, tuple):
+        left = {name: said[name] for name in left}
+    return replace(situation, **{field: left})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from agentguard.analysis.compared import compared
 from agentguard.analysis.coverage import deciding, measure
 from agentguard.analysis.promises import promises
 from agentguard.analysis.report import CaseReport
 from agentguard.analysis.result import CaseResult
 from agentguard.analysis.situation import Staging, layered
+from agentguard.analysis.told import short
 from agentguard.core.cases import Case, CaseFile, Expectation, Row, Situation
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
@@ -30,22 +32,25 @@ def run_cases(bundle: Bundle, cases: CaseFile) -> CaseReport:
         UsageError: The bundle has no policy of a name under `test:`.
     """
     tested = under_test(bundle, cases)
-    results = tuple(results_of(tested, cases))
+    results = tuple(results_of(tested, cases, traced=True))
     return CaseReport(cases.file, results, measure(tested.policies, results))
 
 
-def results_of(tested: Bundle, cases: CaseFile, plans: Mapping[str, Plan] | None = None) -> Iterator[CaseResult]:
+def results_of(
+    tested: Bundle, cases: CaseFile, plans: Mapping[str, Plan] | None = None, *, traced: bool = False
+) -> Iterator[CaseResult]:
     """Yield what comes of each case, one by one, in the order of the file.
 
     Args:
         tested: The policies that the file names, and no others.
         cases: The test file.
         plans: The policies' plans by action, where they were made before.
+        traced: Each result says how the parts of the conditions came out, which takes as long again.
     """
     plans = plans_of(tested) if plans is None else plans
     for case in cases.cases:
         for row in case.rows or (Row(Situation(), Expectation(), case.place),):
-            yield _run(tested.policies, plans, cases, case, row)
+            yield _run(tested.policies, plans, cases, case, row, traced=traced)
 
 
 def plans_of(tested: Bundle) -> dict[str, Plan]:
@@ -69,7 +74,9 @@ def under_test(bundle: Bundle, cases: CaseFile) -> Bundle:
     return Bundle(policies, digest("\n".join(policy.digest for policy in policies).encode()))
 
 
-def _run(policies: tuple[Policy, ...], plans: Mapping[str, Plan], cases: CaseFile, case: Case, row: Row) -> CaseResult:
+def _run(
+    policies: tuple[Policy, ...], plans: Mapping[str, Plan], cases: CaseFile, case: Case, row: Row, *, traced: bool
+) -> CaseResult:
     name = f"{case.name}: {_row_text(row.situation)}" if case.rows else case.name
     place = row.place if case.rows else case.place
     expected = Expectation(
@@ -91,13 +98,14 @@ def _run(policies: tuple[Policy, ...], plans: Mapping[str, Plan], cases: CaseFil
         return _refused(name, case, place, expected, staging.invalid)
     decision = decide(plan, *staged)
     verdict = _verdict_text(decision, policies)
-    by = tuple(_short(source, policies) for source in deciding(decision))
+    by = tuple(short(source, policies) for source in deciding(decision))
     failures = _failures(expected, verdict, by, decision)
     promised = promises(plan, *staged, decision)
     for promise in promised:
         if not promise.kept:
-            failures.append(f"breaks the guarantee `{_short(promise.id, policies)}` ({promise.text}): got {verdict}")
-    return CaseResult(name, case.action, place, verdict, by, decision.say, tuple(failures), decision, promised)
+            failures.append(f"breaks the guarantee `{short(promise.id, policies)}` ({promise.text}): got {verdict}")
+    parts = compared(plan, *staged) if traced else ()
+    return CaseResult(name, case.action, place, verdict, by, decision.say, tuple(failures), decision, promised, parts)
 
 
 def _broken(name: str, case: Case, place: Place, mistakes: Sequence[str]) -> CaseResult:
@@ -179,12 +187,7 @@ def _why(decision: Decision) -> str:
 def _verdict_text(decision: Decision, policies: tuple[Policy, ...]) -> str:
     if decision.verdict is not Verdict.ESCALATE:
         return str(decision.verdict)
-    return "escalate to " + " and ".join(_short(asked.id, policies) for asked in decision.routes)
-
-
-def _short(name: str, policies: tuple[Policy, ...]) -> str:
-    """Return an id without its policy's name where only one policy is under test."""
-    return name.removeprefix(f"{policies[0].name}/") if len(policies) == 1 else name
+    return "escalate to " + " and ".join(short(asked.id, policies) for asked in decision.routes)
 
 
 def _listed(names: Sequence[str]) -> str:

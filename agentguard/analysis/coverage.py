@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from agentguard.analysis.compared import Compared, parts_of
 from agentguard.analysis.result import CaseResult
 from agentguard.core.decision import Decision
 from agentguard.core.policy import Policy
@@ -38,6 +39,20 @@ class Spoke:
         return self.decided > 0 and (self.silent > 0 or not self.conditional)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How often one part of a condition was seen to hold, and not to hold."""
+
+    compared: Compared
+    yes: int = 0
+    no: int = 0
+
+    @property
+    def covered(self) -> bool:
+        """True if some case shows it to hold, and another shows that it does not."""
+        return self.yes > 0 and self.no > 0
+
+
 MUST_DECIDE = ("rule", "limit", "requirement")
 """The kinds that a full set of cases makes decide; the others are told beside them."""
 
@@ -47,6 +62,7 @@ class Coverage:
     """What the cases of a test file covered, in the order of the policy file."""
 
     items: tuple[Spoke, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def uncovered(self) -> tuple[Spoke, ...]:
@@ -69,12 +85,26 @@ class Coverage:
         counted = [item for item in self.items if item.kind in MUST_DECIDE]
         return len(counted) - len(self.uncovered), len(counted)
 
+    @property
+    def one_sided(self) -> tuple[Part, ...]:
+        """Parts of conditions that no case shows to hold, or none shows not to."""
+        return tuple(part for part in self.parts if not part.covered)
+
+    @property
+    def percent(self) -> int:
+        """How much is covered of rules, limits, requirements and the parts of their conditions together."""
+        covered, of = self.share
+        covered, of = covered + len(self.parts) - len(self.one_sided), of + len(self.parts)
+        return covered * 100 // of if of else 100
+
 
 def measure(policies: Iterable[Policy], results: Iterable[CaseResult]) -> Coverage:
     """Return what the cases that could be run have covered of the policies."""
     found: dict[str, Spoke] = {}
     actions: dict[str, frozenset[str]] = {}
+    parts: dict[Compared, Part] = {}
     for policy in policies:
+        parts.update((part, Part(part)) for part in parts_of(policy))
         for spoke, on in _listed(policy):
             found[spoke.id] = spoke
             actions[spoke.id] = on
@@ -90,7 +120,10 @@ def measure(policies: Iterable[Policy], results: Iterable[CaseResult]) -> Covera
                     item, decided=item.decided + (name in decided), silent=item.silent + (name not in heard)
                 )
         _count_boundaries(found, decision)
-    return Coverage(tuple(found.values()))
+        for part in result.compared:
+            seen = parts[part]
+            parts[part] = replace(seen, yes=seen.yes + (part.result is True), no=seen.no + (part.result is False))
+    return Coverage(tuple(found.values()), tuple(parts.values()))
 
 
 def _listed(policy: Policy) -> Iterator[tuple[Spoke, frozenset[str]]]:

@@ -45,4 +45,4 @@ def _asked(requests: Requests, name: str, route: str) -> Truth:
 
 
 def _strength(policy: Policy, route: str | None) -> int:
-    return policy.routes[route].strength if route in policy.routes else -1
+    return -1 if route is None else policy.routes[route].strength

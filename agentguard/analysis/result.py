@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentguard.analysis.compared import Compared
 from agentguard.analysis.promises import Promise
 from agentguard.core.decision import Decision
 from agentguard.core.policy import Place
@@ -20,6 +21,7 @@ class CaseResult:
         failures: What is wrong, each a sentence; empty if the case passed.
         decision: None if the case could not be run.
         promises: The guarantees that speak of the case.
+        compared: How each part of the conditions came out, where that was asked for.
     """
 
     name: str
@@ -31,6 +33,7 @@ class CaseResult:
     failures: tuple[str, ...]
     decision: Decision | None
     promises: tuple[Promise, ...] = ()
+    compared: tuple[Compared, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -12,12 +12,15 @@ from agentguard.core.cases import Situation, Written
 from agentguard.core.language import Declared, Money, Type, Value
 from agentguard.core.needs import needs
 from agentguard.core.plan import Plan
+from agentguard.core.policy import Policy
 from agentguard.core.request import Evidence, FactStatus, Request
 from agentguard.errors import ConformError
 
 
-def situation_of(plan: Plan, request: Request, evidence: Evidence, zone: tzinfo) -> Situation:
+def situation_of(plan: Plan, request: Request, evidence: Evidence) -> Situation:
     """Return everything that a request and its evidence say, as a case would say it."""
+    policies = tuple(file.policy for file in plan.files)
+    zone = policies[0].zone
     values: dict[str, Written] = {"tenant": request.tenant, "agent.id": request.actor.id}
     values["agent.kind"] = str(request.actor.kind)
     without: list[str] = []
@@ -40,10 +43,15 @@ def situation_of(plan: Plan, request: Request, evidence: Evidence, zone: tzinfo)
     held: dict[str, str] = {}
     for name, usage in evidence.usage.items():
         if name in wanted.accounts:
-            used[name] = _amount(usage.held + usage.settled, wanted.accounts[name].unit)
-            held[name] = _amount(usage.held, wanted.accounts[name].unit)
-    happened = tuple(name for name, entry in evidence.history.items() if entry is not None)
+            used[short(name, policies)] = _amount(usage.held + usage.settled, wanted.accounts[name].unit)
+            held[short(name, policies)] = _amount(usage.held, wanted.accounts[name].unit)
+    happened = tuple(short(name, policies) for name, entry in evidence.history.items() if entry is not None)
     return Situation(moment_text(evidence.now, zone), values, tuple(without), tuple(failed), used, held, happened)
+
+
+def short(name: str, policies: tuple[Policy, ...]) -> str:
+    """Return an id without its policy's name where only one policy is under test."""
+    return name.removeprefix(f"{policies[0].name}/") if len(policies) == 1 else name
 
 
 def _put(

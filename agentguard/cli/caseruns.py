@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from agentguard import policyfile
-from agentguard.analysis import CaseReport, Spoke, run_cases
+from agentguard.analysis import CaseReport, Part, Spoke, run_cases
 from agentguard.cli import exits
+from agentguard.cli.boundaryruns import boundaries_document, boundaries_of, print_boundaries
 from agentguard.cli.files import Kind, files_of, kind_of
+from agentguard.cli.junit import write_junit
 from agentguard.cli.opened import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.cases import CaseFile
@@ -23,16 +25,36 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="What no case covers counts like a failure: exit code 1.")
     ] = False,
+    boundaries: Annotated[
+        bool, typer.Option("--boundaries", help="Change each policy a little in every way: do the cases notice?")
+    ] = False,
+    min_coverage: Annotated[
+        int | None, typer.Option("--min-coverage", min=0, max=100, help="Exit code 1 if less percent are covered.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the results as JUnit XML as well.", metavar="FILE")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run the cases of `*_test.yaml` files and say which rules no case reaches."""
-    reports = [run_cases(_bundle_for(path, cases), cases) for path, cases in _case_files(paths)]
+    files = [(_bundle_for(path, cases), cases) for path, cases in _case_files(paths)]
+    reports = [run_cases(bundle, cases) for bundle, cases in files]
+    passed = all(report.passed for report in reports)
+    found = [boundaries_of(bundle, cases) for bundle, cases in files] if boundaries and passed else []
+    if junit is not None:
+        write_junit(junit, reports)
     if json:
-        print_json([_document(report) for report in reports])
+        documents = [_document(report) for report in reports]
+        for document, item in zip(documents, found, strict=False):
+            document["boundaries"] = boundaries_document(item)
+        print_json(documents)
     else:
         _print(Output(), reports)
+        if found:
+            print_boundaries(Output(), found)
+    short = min_coverage is not None and min(report.coverage.percent for report in reports) < min_coverage
     gaps = strict and any(_gaps(report) for report in reports)
-    if gaps or not all(report.passed for report in reports):
+    if short or gaps or not passed or any(item.survivors for item in found):
         raise typer.Exit(exits.FOUND)
 
 
@@ -81,7 +103,7 @@ def _print(output: Output, reports: list[CaseReport]) -> None:
         for gap in _gaps(report):
             output.line(f"{report.file}: {gap}", style="yellow")
     output.table(
-        ("file", "cases", "passed", "failed", "covered"),
+        ("file", "cases", "passed", "failed", "covered", "percent"),
         [
             (
                 report.file,
@@ -89,10 +111,11 @@ def _print(output: Output, reports: list[CaseReport]) -> None:
                 len(report.results) - len(report.failed),
                 len(report.failed),
                 "{} of {}".format(*report.coverage.share),
+                report.coverage.percent,
             )
             for report in reports
         ],
-        right=("cases", "passed", "failed", "covered"),
+        right=("cases", "passed", "failed", "covered", "percent"),
     )
     failed = sum(len(report.failed) for report in reports)
     total = sum(len(report.results) for report in reports)
@@ -110,7 +133,18 @@ def _gaps(report: CaseReport) -> list[str]:
         missing = [] if item.at_max else ["uses it up exactly"]
         missing += [] if item.past_max else ["passes it by the least there is"]
         found.append(f"limit `{item.id}`: no case {' or '.join(missing)}")
+    found += [_one_sided(part) for part in coverage.one_sided]
     return found + [f"guarantee `{item.id}`: no case is an example of it" for item in coverage.without_example]
+
+
+def _one_sided(part: Part) -> str:
+    missing = [word for word, seen in (("yes", part.yes), ("no", part.no)) if not seen]
+    through = f" (in `{part.compared.names[-1]}`)" if part.compared.names else ""
+    return f"`{part.compared.id}`: no case shows `{part.compared.text}`{through} as {' or as '.join(missing)}"
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {"id": part.compared.id, "text": part.compared.text, "yes": part.yes, "no": part.no}
 
 
 def _uncovered(item: Spoke) -> str:
@@ -138,5 +172,7 @@ def _document(report: CaseReport) -> dict[str, Any]:
         ],
         "covered": covered,
         "rules": of,
+        "percent": report.coverage.percent,
+        "conditions": [_part(part) for part in report.coverage.parts],
         "gaps": _gaps(report),
     }

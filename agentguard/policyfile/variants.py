@@ -57,9 +57,10 @@ def variants(node: Node, kinds: Kinds, *, is_condition: bool) -> Iterator[Varian
         inner = {**kinds, (child.start, child.end): of_money} if isinstance(of_money, Money) else kinds
         for variant in variants(child, inner, is_condition=asks):
             changed = _with(node, name, place, variant.tree)
+            told = (variant.was, variant.now)
             if isinstance(node, tree.Compare):  # a number by itself says little
-                variant = replace(variant, was=unparse(node), now=unparse(changed))
-            yield replace(variant, tree=changed)
+                told = (unparse(node), unparse(changed))
+            yield Variant(changed, variant.start, *told)
 
 
 def _here(node: Node, kinds: Kinds, *, is_condition: bool) -> Iterator[Node]:
@@ -123,7 +124,8 @@ def _below(node: Node) -> Iterator[tuple[str, int | None, Any, bool]]:
 
 def _with(node: Node, name: str, place: int | None, child: Node) -> Node:
     """Return a node with another one in one place below it."""
-    if place is None:
-        return replace(node, **{name: child})
-    items = getattr(node, name)
-    return replace(node, **{name: (*items[:place], child, *items[place + 1 :])})
+    below: Any = child
+    if place is not None:
+        items = getattr(node, name)
+        below = (*items[:place], child, *items[place + 1 :])
+    return replace(node, **{name: below})
