@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from agentguard import policyfile
-from agentguard.cli import caseruns, diffs, exits, explanations, proofs
+from agentguard.cli import caseruns, diffs, exits, explanations, proofs, simulations
 from agentguard.cli.files import Kind, files_of, people_for
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
@@ -43,6 +43,8 @@ app = typer.Typer(
 app.command("test")(caseruns.run)
 app.command("explain")(explanations.explain)
 app.command("prove")(proofs.prove)
+app.command("simulate")(simulations.simulate)
+app.command("compare")(simulations.compare)
 app.command("diff")(diffs.compare)
 
 Paths = Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH…")]

@@ -1,10 +1,9 @@
 """Policies over the record of a real guard: the same ones change nothing, and others change what they should."""
 
-from datetime import timedelta
 
 from agentguard import Verdict
 from tests.engine.given import bundle
-from tests.simulate.past import TEXT, changed, live
+from tests.simulate.past import TEXT, live
 
 
 def test_the_policies_in_force_change_nothing_in_their_own_past(shop):
