@@ -1,7 +1,10 @@
 """Entries whose bodies were taken away: rightly, under a tombstone that the log's key signed, and otherwise."""
 
+from datetime import timedelta
+
 import pytest
 
+from agentguard.core.retention import LEAST_DAYS
 from agentguard.evidence.note import sign_note
 from agentguard.evidence.tombstone import Tombstone, leaves_digest
 from agentguard.store.tombstones import bury
@@ -10,10 +13,11 @@ from tests.verify.given import KEY, THIEF, Owner, introduce, seal
 
 
 @pytest.fixture
-def log(store):
+def log(store, clock):
     introduce(store)
     store.transact(lambda t: [t.append({"tenant": "acme", "kind": "noted", "n": n}) for n in range(9)])
     seal(store)
+    clock.advance(days=LEAST_DAYS)
     return store
 
 
@@ -92,3 +96,14 @@ def test_a_purged_entry_of_another_stream_or_number_is_found(log, address):
     owner.do("UPDATE agentguard_entry SET seq = 9 WHERE pos = 3")
     owner.close()
     assert {(3, "sequence"), (4, "sequence")} <= found(log)[0]
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_what_was_too_young_to_be_purged_is_missed_whoever_signed_for_it(log, clock, early):
+    log.transact(lambda t: [t.append({"tenant": "acme", "kind": "noted", "n": n}) for n in range(3)])
+    clock.advance(days=LEAST_DAYS, microseconds=-early)
+    purge(log, [(2, 4), (12, 13)])
+    purge(log, [(6, 6)])
+    seen, checked = found(log, keys=(KEY.key,))
+    assert seen == ({(14, "tombstone"), (2, "tombstone"), (12, "tombstone")} if early else set())
+    assert checked.purged == (1 if early else 6)

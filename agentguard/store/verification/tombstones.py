@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select
 
+from agentguard.core.retention import LEAST_DAYS
 from agentguard.errors import NoteError, UnverifiedError
 from agentguard.evidence.note import read_note, verified
 from agentguard.evidence.tombstone import Tombstone, leaves_digest
@@ -18,6 +19,9 @@ from agentguard.store.verification.finding import Findings
 from agentguard.store.verification.trust import Trust
 
 PURGED = "purged"
+LEAST_US = LEAST_DAYS * 24 * 60 * 60 * 1_000_000
+"""Whatever was purged was at least so old, whoever signed for it."""
+
 Range = tuple[int, int]
 
 _entry = EntryRow.__table__
@@ -27,6 +31,7 @@ _LEAVES = Statement(
     .order_by(_entry.c.pos),
     ["first", "last"],
 )
+_TIME = Statement(select(_entry.c.ts_us).where(_entry.c.pos == bindparam("pos")), ["pos"])
 
 
 def check_purged(reading: Reading, purged: Sequence[Range], trust: Trust, findings: Findings) -> int:
@@ -38,7 +43,7 @@ def check_purged(reading: Reading, purged: Sequence[Range], trust: Trust, findin
         trust: Whose signatures count.
         findings: Told what is wrong.
     """
-    buried = sorted(_buried(reading, trust, findings)) if purged else []
+    buried = sorted(_buried(reading, purged, trust, findings)) if purged else []
     count = 0
     for first, last in purged:
         pos = first
@@ -61,7 +66,7 @@ def _report(findings: Findings, first: int, last: int) -> None:
     findings.report_entry(first, first - 1, "tombstone", words)
 
 
-def _buried(reading: Reading, trust: Trust, findings: Findings) -> list[Range]:
+def _buried(reading: Reading, purged: Sequence[Range], trust: Trust, findings: Findings) -> list[Range]:
     """Return the positions under tombstones that are in order, and report those that are not."""
     found: list[Range] = []
     query = select(_entry.c.pos, _entry.c.body).where(_entry.c.kind == PURGED, SELDOM).order_by(_entry.c.pos)
@@ -78,8 +83,26 @@ def _buried(reading: Reading, trust: Trust, findings: Findings) -> list[Range]:
             words = "expected a tombstone over the leaves that are still there, got one over others"
             findings.report(row["pos"], "tombstone", words)
             continue
+        if (young := _young(reading, purged, stone, body.get("ts_us"))) is not None:
+            words = f"expected a purge of what is {LEAST_DAYS} days old, got one of what comes after entry {young}, "
+            findings.report(row["pos"], "tombstone", f"{words}which is younger")
+            continue
         found += stone.ranges
     return found
+
+
+def _young(reading: Reading, purged: Sequence[Range], stone: Tombstone, at_us: object) -> int | None:
+    """Return the entry that shows that some of what was purged was not old enough for it; None where none does.
+
+    Nothing says any more when an entry without a body was written; but not before the last one ahead of it that has its
+    body. The latest of them is ahead of the last range, since no time of the log goes back.
+    """
+    number = bisect_right(purged, (stone.ranges[-1][0], stone.ranges[-1][1])) - 1
+    ahead = purged[number][0] - 1 if number >= 0 and purged[number][1] >= stone.ranges[-1][0] else 0
+    times = [ts_us for (ts_us,) in reading.found(_TIME, ahead)]
+    if not isinstance(at_us, int) or not times or at_us - times[0] >= LEAST_US:
+        return None
+    return ahead
 
 
 def _leaves(reading: Reading, stone: Tombstone) -> bytes:
