@@ -25,7 +25,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.spreadsheet import require_new, table_in
-from agentguard.core.prose import moment
+from agentguard.core.prose import moment, numbered
 from agentguard.engine.affected import Affected, Case, Suspect
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person
@@ -64,6 +64,8 @@ def affected(
     """List the actions that a policy, rule, model, agent or fact's source decided, and what to look at in each."""
     suspect = Suspect(policy, rule, model, agent, fact, source, verdict)
     require_new(out)
+    if customers and not why.strip():
+        raise UsageError("expected --why with --customers: who looks up whose ids has a reason in the record")
     known = read_people(people, policies) if customers else None
     guard = open_reading(store, known)
     window: dict[str, Any] = {
@@ -139,7 +141,7 @@ def _say(output: Output, total: Affected, shown: list[Case], out: Path | None) -
     if not total.actions:
         output.line("nothing was decided with it")
         return
-    output.line(f"{total.actions} actions of {total.customers} customers", style="bold")
+    output.line(f"{numbered(total.actions, 'action')} of {numbered(total.customers, 'customer')}", style="bold")
     sums = total.sums()
     rows = [(state, count, ", ".join(sums.get(state, ())) or "–") for state, count in sorted(total.states.items())]
     output.table(("now", "actions", "amounts"), rows, right=("actions",))

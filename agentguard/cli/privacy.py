@@ -22,7 +22,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.packet import WIDTH
-from agentguard.core.prose import printable
+from agentguard.core.prose import numbered, printable
 from agentguard.engine.erasing import Erasure
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person, more_people
@@ -131,8 +131,8 @@ def _say(output: Output, item: Erasure, by: str) -> None:
     if item.status == "erased":
         output.line(f"erased: {name}", style="bold")
         output.prose(
-            f"their keys are destroyed; {item.values} values and {item.results} results of {item.actions} actions "
-            f"are deleted; entry {item.entry} says so"
+            f"their keys are destroyed; {numbered(item.values, 'value')} and {numbered(item.results, 'result')} of "
+            f"{numbered(item.actions, 'action')} are deleted; entry {item.entry} says so"
         )
     elif item.status == "already":
         output.line(f"{name} was erased before: entry {item.entry}")

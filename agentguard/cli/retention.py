@@ -22,7 +22,7 @@ from agentguard.cli.opened import (
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.privacy import TenantOption, WhyOption, opened
 from agentguard.core.narration.custody import scope_words
-from agentguard.core.prose import moment
+from agentguard.core.prose import moment, numbered
 from agentguard.engine.signing import VARIABLE, SigningKeyFile
 from agentguard.store.legal_holds import LegalHold
 
@@ -54,11 +54,18 @@ def purge(
         return
     output = Output()
     verb = "would be purged" if dry_run else "purged"
-    output.line(f"{verb}: {found.records} records of {found.entries} entries" if found else "nothing is over")
+    output.line(
+        f"{verb}: {numbered(found.records, 'record')} of {numbered(found.entries, 'entry')}"
+        if found
+        else "nothing is over"
+    )
     for name, number in sorted(found.by_action.items()):
         output.line(f"  {name}: {number}")
-    stays = [(f"{found.held} are under legal hold", found.held), (f"{found.needed} are still needed", found.needed)]
-    stays += [(f"nobody says how long {name} is kept: {number}", number) for name, number in found.unsaid.items()]
+    stays = [(f"{found.held} under legal hold", found.held), (f"{found.needed} still needed", found.needed)]
+    stays += [
+        (f"{number} of {name}: no policy says how long, under `retention`", number)
+        for name, number in found.unsaid.items()
+    ]
     for words, number in stays:
         if number:
             output.line(f"stays: {words}", style="dim")

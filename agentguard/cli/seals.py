@@ -23,7 +23,7 @@ from agentguard.engine.receipts import Checked
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.seals import SealState
 from agentguard.engine.signing import SIGNED_VARIABLE, VARIABLE, SigningKeyFile, read_public
-from agentguard.errors import UsageError
+from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
 from agentguard.evidence.note import read_note
@@ -133,7 +133,10 @@ def check_receipt(
         text = file.read_text("utf-8")
     except (OSError, UnicodeError) as error:
         raise UsageError(f"expected a receipt in `{file}`, which cannot be read: {error}") from error
-    checked = receipts.check(None, text, keys) if offline else open_reading(store).seals.check_receipt(text, keys)
+    try:
+        checked = receipts.check(None, text, keys) if offline else open_reading(store).seals.check_receipt(text, keys)
+    except StoreUnavailableError as error:
+        raise StoreUnavailableError(f"{error}; --offline checks a proof by --key alone") from error
     if json:
         print_json(_checked(checked))
     else:

@@ -11,6 +11,7 @@ from agentguard.core.language import Comparison
 from agentguard.core.language.trace import Operand
 from agentguard.core.limits import in_unit
 from agentguard.core.people import UNVERIFIED
+from agentguard.core.policy import Policy
 from agentguard.core.words import value_text
 
 PERSONAL = "(personal)"
@@ -53,6 +54,13 @@ def span(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
+def numbered(count: int, thing: str) -> str:
+    """Return how many there are of something, `1 entry` or `3 entries`."""
+    if count == 1:
+        return f"1 {thing}"
+    return f"{count} {f'{thing[:-1]}ies' if thing.endswith('y') else f'{thing}s'}"
+
+
 def amount_text(amount: int | None, unit: str) -> str:
     """Return minor units or a count as people write them; `–` if it is not known."""
     return "–" if amount is None else str(in_unit(amount, unit))
@@ -90,6 +98,12 @@ def listed(value: Any) -> str:
 def printable(text: str) -> str:
     """Return words of somebody else without what could steer a terminal; their lines stay."""
     return "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text.replace("\r\n", "\n"))
+
+
+def named_policy(policy: Policy) -> str:
+    """Return which policy it is, and what it says of itself."""
+    said = f": {policy.description}" if policy.description else "."
+    return f"The policy `{policy.name}` (version {policy.version}){said}"
 
 
 def masked(customer: str) -> str:

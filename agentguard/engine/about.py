@@ -17,7 +17,7 @@ import orjson
 from agentguard.core.digest import time_text
 from agentguard.core.narration.narrator import Narrator
 from agentguard.core.policy import Bundle
-from agentguard.core.prose import moment
+from agentguard.core.prose import moment, numbered
 from agentguard.core.sheet import Sheet
 from agentguard.engine import erasing, privacy, results
 from agentguard.engine.opening import opened
@@ -25,7 +25,6 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.privacy import IDENTITY, Look
 from agentguard.engine.subjects import Subject, actions_of, subjects
-from agentguard.errors import TamperedError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EntryFilter, Sealed
 
@@ -115,7 +114,9 @@ class About:
         sheet.heading("What is recorded about you")
         known = [("customer", self.customer)] if self.customer else []
         sheet.pairs([*known, ("called here", self.pseudonym), ("in the records of", self.tenant)])
-        sheet.prose(f"As of {moment(self.made_at)} UTC these are {len(self.actions)} requests, made for you or by you.")
+        sheet.prose(
+            f"As of {moment(self.made_at)} UTC this is what is recorded, for {numbered(len(self.actions), 'request')}."
+        )
         if self.erased:
             sheet.prose("What was erased cannot be shown by anybody any more, and stands as (erased).")
         for item in self.actions:
@@ -126,6 +127,8 @@ class About:
             for _, policy in sorted(self.policies.items())
         )
         sheet.heading("Who looked at what is personal")
+        if not self.looks:
+            sheet.prose("Nobody before this copy was made.")
         sheet.pairs((moment(look["at"]), f"{look['where']}: {', '.join(look['fields'])}") for look in self.looks)
         if self.erasures:
             sheet.heading("What became of wishes to be erased")
@@ -274,5 +277,6 @@ def _request(item: Kept) -> Iterator[tuple[str, str]]:
             yield name, value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _without_places(_: str) -> Bundle:
-    raise TamperedError("the texts stand under the rules that decided")
+def _without_places(digest: str) -> Bundle:
+    """Return no files: where a rule stands in which file is nothing to a customer."""
+    return Bundle((), digest)

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentguard.core.casefile import CaseFile, Judged, Outcome
 from agentguard.core.dossier import Budget, Conversation, Known, Named, Said
-from agentguard.core.prose import ERASED, listed, masked
+from agentguard.core.prose import ERASED, listed, masked, named_policy
 from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY
 from agentguard.core.reviews import ReviewCase
 from agentguard.engine import judging
@@ -83,11 +83,7 @@ class _Filing:
             decided_at=datetime.fromisoformat(body["now"]),
             arguments=arguments,
             conversation=conversation,
-            policies=tuple(
-                f"The policy `{policy.name}` (version {policy.version}): {policy.description}"
-                for policy in bundle.governing(body["action"])
-                if not policy.shadow
-            ),
+            policies=tuple(named_policy(policy) for policy in bundle.governing(body["action"]) if not policy.shadow),
             facts=facts,
             budgets=tuple(_budgets(body)),
             opened=tuple(self.opened),

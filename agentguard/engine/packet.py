@@ -18,7 +18,7 @@ from agentguard.core.packet import Packet
 from agentguard.core.people import People, User
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
-from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words
+from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words, named_policy
 from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY, Vote
 from agentguard.core.words import value_text
 from agentguard.engine import admission, escalating, pausing, recorded
@@ -105,9 +105,7 @@ class _Packing:
                 Named(name, self._open(f"arguments.{name}", value)) for name, value in body["arguments"].items()
             ),
             conversation=self._conversation(body["context"]),
-            policies=tuple(
-                f"The policy `{policy.name}` (version {policy.version}): {policy.description}" for policy in files
-            ),
+            policies=tuple(map(named_policy, files)),
             causes=tuple(causes(body, bundle, explanation)),
             facts=tuple(self._known(name, fact, body["now"]) for name, fact in body["facts"].items()),
             told=tuple(sorted(self._told(asked, body), key=lambda item: item.at)),

@@ -57,7 +57,7 @@ def record_restore(parts: Parts, tenant: str, *, anyway: bool = False, **person:
         unasked = "".join(f"; witness `{name}` cannot be asked: {why}" for name, why in found.unasked.items())
         raise UsageError(
             f"expected a log that is older than its witnesses have it, got the {found.here} entries of "
-            f"`{found.origin}`, which none of them contradicts{unasked}; to record a restore all the same, say so"
+            f"`{found.origin}`, which none of them contradicts{unasked}; to record a restore all the same, say `anyway`"
         )
     following = parts.store.read(_following)
 

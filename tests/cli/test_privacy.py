@@ -58,7 +58,7 @@ def test_a_copy_for_the_customer_is_written_and_recorded(shop, command):
 def test_a_purge_says_what_stays_and_needs_a_key(shop, command, monkeypatch):
     said = command("audit", "purge", "--dry-run")
     assert (said.code, "nothing is over" in said.out) == (0, True)
-    assert "nobody says how long refund.issue is kept" in said.out
+    assert "of refund.issue: no policy says how long" in said.out
     assert command("audit", "purge", "--dry-run", "--json").json["records"] == 0
     said = command("audit", "purge", *WHO)
     assert (said.code, "a key to sign the tombstone" in said.err) == (2, True)

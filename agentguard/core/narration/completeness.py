@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentguard.core.narration.told import Details, Told, by
-from agentguard.core.prose import moment
+from agentguard.core.prose import moment, numbered
 
 _MOST_NAMED = 10
 
@@ -17,8 +17,11 @@ def _reconciled(body: dict[str, Any]) -> Told:
         *by(body),
         ("file", f"SHA-256 {body['sha256']}"),
         ("window", f"{moment(body['since'])} to {moment(body['until'])} UTC"),
-        ("compared", f"{body['payments']} payments, {body['actions']} actions, {body['matched']} alike"),
-        *(("found", f"{code} {count} times") for code, count in findings.items()),
+        (
+            "compared",
+            f"{numbered(body['payments'], 'payment')}, {numbered(body['actions'], 'action')}, {body['matched']} alike",
+        ),
+        *(("found", f"{code}: {count}") for code, count in findings.items()),
     ]
     title = "the provider's books and the record differ" if findings else "the provider's books say the same"
     return Told(title, "deny" if findings else "allow", details)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from agentguard.core.narration.told import Details, Told, by
-from agentguard.core.prose import inline, moment
+from agentguard.core.prose import inline, moment, numbered
 
 _MOST_NAMED = 10
 _IN_THE_WAY = {"legal_hold": "a legal hold", "under_way": "something that is under way"}
@@ -43,7 +43,8 @@ def _erasing(body: dict[str, Any]) -> Told:
 
 
 def _erased(body: dict[str, Any]) -> Told:
-    gone = f"{body['values']} values and {body['results']} results of {body['actions']} actions"
+    gone = f"{numbered(body['values'], 'value')} and {numbered(body['results'], 'result')}"
+    gone += f" of {numbered(body['actions'], 'action')}"
     return Told(
         f"erased: {body['on_behalf_of']}", "deny", [*by(body), ("deleted", gone), ("began", f"entry {body['begun']}")]
     )
