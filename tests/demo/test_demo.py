@@ -38,7 +38,7 @@ def decisions(outcome, customer):
         ("Dmitri", [("allowed, done", "returns/ordinary-return")]),
         ("Elif", [("allowed, done", "appointments/book")]),
         ("Farid", [("denied", "appointments/closed-then")]),
-        ("Grace", [("denied", "no such argument: approved"), ("denied", "refunds/not-their-order")]),
+        ("Grace", [("denied", "no such argument"), ("denied", "refunds/not-their-order")]),
         ("Hugo", [("allowed, in doubt", "refunds/small-refund"), ("found, done", "refunds/small-refund")]),
         ("Ivy", [("denied", "refunds/identity-first")]),
         ("Jonas", [("escalated, waits", "account/change-payout")]),
@@ -55,7 +55,7 @@ def test_the_log_is_intact_and_the_providers_books_agree_with_it(outcome):
 
 
 def test_every_customer_who_got_an_answer_hears_something(outcome):
-    assert [line.rule for line in outcome.lines if not line.hears] == ["no such argument: approved"]
+    assert [line.rule for line in outcome.lines if not line.hears] == ["no such argument"]
 
 
 def test_it_says_the_same_each_time_and_again_in_the_same_folder(outcome, tmp_path, capsys):

@@ -108,5 +108,5 @@ def _rule(answer: Answer) -> str:
         return ""
     reason = answer.reasons[0]
     if reason.code == "arguments_invalid":
-        return f"no such argument: {reason.detail.partition(':')[0]}"
+        return "no such argument"
     return reason.source
