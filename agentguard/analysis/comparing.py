@@ -165,9 +165,11 @@ class _Compared:
         return Comparison(self.action, tuple(changes), tuple(ruled_out), open_, silent=silent, reach=reach)
 
     def _find(self, wanted: Wanted, confirm: Confirm) -> Found:
-        """Look for a request; limits over different windows of one account have counted the same actions."""
+        """Look for a request to which both versions remember the same past."""
         assert self.search is not None  # noqa: S101 - who asks has seen to it
-        return self.search.find(lambda old, new: all_of((*_same_accounts(old, new), wanted(old, new))), confirm)
+        return self.search.find(
+            lambda old, new: all_of((*_same_accounts(old, new), *_same_events(old, new), wanted(old, new))), confirm
+        )
 
     def _shown(self, wanted: Wanted, confirm: Confirm) -> Found:
         """Look for a request to show: one of an agent, where all is known, if there is such a one."""
@@ -324,6 +326,16 @@ def _same_accounts(old: Requests, new: Requests) -> Iterator[Truth]:
                 one, two = _length(before), _length(after)
                 if one is not None and two is not None and one != two:
                     yield before.settled <= after.settled if one < two else before.settled >= after.settled
+
+
+def _same_events(old: Requests, new: Requests) -> Iterator[Truth]:
+    """Yield that what requirements of different names ask for has happened in both or in none, where it is the same."""
+    asked = ({one.id: one.requirement for file in item.plan.files for one in file.requires} for item in (old, new))
+    before, after = ({name: (it.action, it.same, it.within) for name, it in found.items()} for found in asked)
+    for name, event in before.items():
+        for other in (other for other, same in after.items() if same == event and other != name):
+            if name in old.happened and other in new.happened:
+                yield old.happened[name] == new.happened[other]
 
 
 def _length(counts: Counts) -> float | None:

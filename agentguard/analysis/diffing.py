@@ -82,7 +82,7 @@ class Whole:
             return "decisions were not compared, which takes the solver"
         if self.decides_otherwise:
             changed = [item.action for item in self.decided if item.direction is not Direction.SAME]
-            return f"{list_words(changed)} is decided otherwise" if changed else "other requests can be made"
+            return f"{list_words(changed)} is decided otherwise" if changed else _BEFOREHAND
         kinds = {item.concern for item in self.said}
         if not kinds:
             return "the layout, the comments or the version change; no decision does"
@@ -102,6 +102,7 @@ def _is_reach_alone(item: Comparison) -> bool:
     return moves and not item.open and any(reach.alone for reach in item.reach)
 
 
+_BEFOREHAND = "what can be asked for, or has to have happened before, changes"
 _WORDS_ALONE = "the wording changes, no decision does"
 
 

@@ -111,8 +111,7 @@ def expression_words(expression: Expression | None) -> str:
     tree = expression.tree
     if isinstance(tree, terms.Compare | terms.In | terms.Has):
         return term_words(tree, expression.source)
-    value = constant(tree)
-    return f"`{written_expression(expression)}`" if value is None else value_words(value)
+    return operand_words(tree, expression.source)
 
 
 def most_words(limit: Limit) -> str:

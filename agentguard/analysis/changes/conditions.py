@@ -115,9 +115,11 @@ def _unmatched(items: Sequence[_Item], others: Sequence[_Item]) -> list[_Item]:
 def _inside(old: _Item, new: _Item) -> list[Moved] | None:
     """Return what moved inside of two parts of the same shape; None where they have nothing in common."""
     match old.term, new.term:
-        case terms.Or(), terms.Or():
+        case (terms.Or(), _) | (_, terms.Or()):
             pairs = [list(_flat(item.term, item.source, terms.Or)) for item in (old, new)]
-            return list(_moved(pairs[0], pairs[1], terms.Or))
+            both = isinstance(old.term, terms.Or) and isinstance(new.term, terms.Or)
+            shared = both or len(_unmatched(pairs[0], pairs[1])) < len(pairs[0])
+            return list(_moved(pairs[0], pairs[1], terms.Or)) if shared else None
         case terms.Not(before), terms.Not(after):
             pairs = [list(_flat(term, item.source, terms.And)) for term, item in ((before, old), (after, new))]
             found = list(_moved(pairs[0], pairs[1], terms.And))

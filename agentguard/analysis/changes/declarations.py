@@ -52,9 +52,9 @@ def _computed(pair: Pair, name: str, old: Expression, new: Expression) -> Iterat
 def _declared(old: Mapping[str, Declared], new: Mapping[str, Declared]) -> Iterator[tuple[str, str, Effect]]:
     for name in sorted({*old, *new}):
         if name not in old:
-            yield name, "new", Effect.EITHER
+            yield name, "new", Effect.LOOSENS if new[name].optional else Effect.EITHER
         elif name not in new:
-            yield name, "removed", Effect.EITHER
+            yield name, "removed", Effect.TIGHTENS if old[name].optional else Effect.EITHER
         else:
             for text, effect in _redeclared(old[name], new[name]):
                 yield name, text, effect

@@ -167,7 +167,7 @@ def _requirement(pair: Pair, old: Requirement, new: Requirement) -> Iterator[Dif
     if _what(old) != _what(new):
         same = set(old.same) <= set(new.same) and old.action == new.action
         text = f"asks for {_what(new)}, was {_what(old)}"
-        yield pair.told("requirement", new, text, Effect.TIGHTENS if same else Effect.EITHER)
+        yield pair.told("requirement", new, text, Effect.TIGHTENS if same else Effect.EITHER, Concern.REQUESTS)
     if old.within != new.within:
         shorter = new.within is not None and (old.within is None or new.within < old.within)
         text = f"has to have happened {_within(new)}, was {_within(old)}"

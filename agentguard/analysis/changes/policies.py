@@ -17,7 +17,7 @@ from agentguard.analysis.changes.rules import (
     then_effect,
 )
 from agentguard.analysis.wording import list_words, then_words
-from agentguard.core.policy import Bundle, Policy
+from agentguard.core.policy import Bundle, Policy, WindowKind
 from agentguard.core.retention import Retention
 
 NOTHING = Bundle((), "")
@@ -101,7 +101,9 @@ def _settings(pair: Pair) -> Iterator[Difference]:
         text = f"is about {list_words(new.currencies)}, was {list_words(old.currencies)}"
         yield _about(pair, text, Effect.EITHER, Concern.REQUESTS)
     if old.zone_name != new.zone_name:
-        yield _about(pair, f"days are those of {new.zone_name}, was {old.zone_name}", Effect.EITHER)
+        days = any(limit.window.kind is WindowKind.CALENDAR for limit in new.limits)
+        concern = Concern.REQUESTS if days else Concern.DECISIONS  # a proof knows no day on which something was used
+        yield _about(pair, f"days are those of {new.zone_name}, was {old.zone_name}", Effect.EITHER, concern)
     if old.expires != new.expires:
         said = [f"on {item.expires}" if item.expires else "never" for item in (old, new)]
         yield _about(pair, f"what it allows expires {said[1]}, was {said[0]}", Effect.EITHER)

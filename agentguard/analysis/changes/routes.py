@@ -70,7 +70,7 @@ def _order(pair: Pair) -> Iterator[Difference]:
     )
     if was != now:
         text = f"routes, weakest first, are {list_words(now)}, was {list_words(was)}"
-        yield pair.said("policy", "", text, Effect.EITHER, Concern.CARE)
+        yield pair.said("policy", "", text, Effect.EITHER)
 
 
 def contest_words(contest: Contest | None) -> str:

@@ -1,0 +1,54 @@
+"""What a changed file says otherwise, sentence by sentence, and what each sentence does."""
+
+import tomllib
+
+import pytest
+
+from agentguard.analysis.changes.difference import Concern, Effect
+from agentguard.analysis.changes.policies import differences
+from tests.diff.base import TEXT, changed, loaded
+from tests.project.tree import ROOT
+
+SENTENCES = tomllib.loads((ROOT / "tests" / "diff" / "sentences.toml").read_text(encoding="utf-8"))["change"]
+
+
+@pytest.mark.parametrize("change", SENTENCES, ids=[item["after"].strip()[:50] for item in SENTENCES])
+def test_a_change_is_said_in_words_with_what_it_does(change):
+    found = differences(loaded(), loaded(changed((change["before"], change["after"]))))
+    assert [f"{item.effect} {item}" for item in found] == change["said"]
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("amount <= 50\n", "amount<=50   # still\n"),
+        ('not (fee > 10) and during(now, "desk")', "'!(fee > 10) && during(now, \"desk\")'"),
+        ("version: 3", "version: 4"),
+        ("otherwise: deny\n", ""),
+        ("    when:\n      - amount <= 50\n      - in_window\n", "    when: in_window and amount <= 50\n"),
+    ],
+)
+def test_layout_order_and_spelling_are_no_difference(before, after):
+    assert differences(loaded(), loaded(changed((before, after)))) == ()
+
+
+def test_a_file_that_comes_or_goes_is_said_and_one_that_is_renamed_is_compared():
+    other = TEXT.replace("policy: refunds", "policy: money")
+    assert [str(item) for item in differences(loaded(), loaded(other))] == ["was called `refunds`"]
+    nothing = loaded(TEXT.replace("refund.issue", "visit.book").replace("policy: refunds", "policy: visits"))
+    said = [(item.policy, str(item)) for item in differences(loaded(), nothing)]
+    assert said == [
+        ("refunds", "not in force any more: it governs fee.waive and refund.issue"),
+        ("visits", "new: it governs fee.waive and visit.book"),
+    ]
+
+
+def test_what_a_file_in_shadow_mode_says_otherwise_loosens_nothing():
+    shadow = changed(("otherwise: deny\non", "otherwise: deny\nmode: shadow\non"))
+    found = differences(loaded(shadow), loaded(changed(("amount <= 50\n", "amount <= 75\n"), text=shadow)))
+    assert [(item.effect, item.concern) for item in found] == [(Effect.NEITHER, Concern.DECISIONS)]
+
+
+def test_a_line_names_where_it_stands_in_the_new_file():
+    (found,) = differences(loaded(), loaded(changed(("amount <= 50\n", "amount <= 75\n"))))
+    assert TEXT.splitlines()[found.line - 1] == "  - id: small"
