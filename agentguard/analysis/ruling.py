@@ -26,13 +26,12 @@ class Idle:
 
 
 def idle_rules(bundle: Bundle) -> Iterator[Idle]:
-    """Yield the rules that never fire, never decide anything, or fail though everything is known.
+    """Yield the rules that never fire, and those that never decide anything.
 
     A rule of several actions does nothing only if it does nothing for each of them.
     """
     rules: dict[str, Rule] = {}
     working: dict[str, set[str]] = {}
-    failing: dict[str, str] = {}
     for action in bundle.actions():
         search = Search(plan_action(bundle, action))
         for planned in (planned for file in search.plan.enforced for planned in file.rules):
@@ -43,17 +42,29 @@ def idle_rules(bundle: Bundle) -> Iterator[Idle]:
                 found.add(NEVER_FIRES)
             if NEVER_DECIDES not in found and not search.never(_decides(name)):
                 found.add(NEVER_DECIDES)
-            if name not in failing and (detail := _failure(search, name)):
-                failing[name] = detail
     for name, rule in rules.items():
         if NEVER_FIRES not in working[name]:
-            yield Idle(rule.place, NEVER_FIRES, f"rule `{rule.id}` can never match: its conditions exclude each other")
+            message = f"rule `{rule.id}` can never match: its conditions exclude each other; change or remove it"
+            yield Idle(rule.place, NEVER_FIRES, message)
         elif NEVER_DECIDES not in working[name]:
             message = f"rule `{rule.id}` never decides anything: whenever it matches, others say the same or more"
-            yield Idle(rule.place, NEVER_DECIDES, message)
-        if name in failing:
-            message = f"rule `{rule.id}` cannot be evaluated for some known facts: {failing[name]}"
-            yield Idle(rule.place, CAN_FAIL, message)
+            yield Idle(rule.place, NEVER_DECIDES, f"{message}; change or remove it")
+
+
+def failing_rules(bundle: Bundle) -> Iterator[Idle]:
+    """Yield the rules that cannot be evaluated for some request of which everything is known, and why.
+
+    A calendar or a table's entry that a fact names and the file does not have, an empty list without a least item.
+    """
+    told: set[str] = set()
+    for action in bundle.actions():
+        search = Search(plan_action(bundle, action))
+        for planned in (planned for file in search.plan.enforced for planned in file.rules):
+            detail = "" if planned.id in told else _failure(search, planned.id)
+            if detail:
+                told.add(planned.id)
+                message = f"rule `{planned.rule.id}` cannot be evaluated for some known facts: {detail}"
+                yield Idle(planned.rule.place, CAN_FAIL, message)
 
 
 def _speaks(rule: str) -> Wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from agentguard import policyfile
+from agentguard.analysis.solver import HOW, has_solver
 from agentguard.cli import caseruns, diffs, exits, explanations, proofs, simulations
 from agentguard.cli.files import Kind, files_of, people_for
 from agentguard.cli.opened import (
@@ -66,7 +68,10 @@ def lint(
     if not problems:
         try:
             bundle = policyfile.bundle_of(policies) if policies else Bundle((), "")
-            warnings = policyfile.lint(bundle, people_for(paths, people) if policies else None, today)
+            warnings = (
+                *policyfile.lint(bundle, people_for(paths, people) if policies else None, today),
+                *_idle(bundle),
+            )
             routes = [route for policy in policies for route in policy.routes.values()]
             for staff in staffs:
                 warnings += policyfile.lint_people(staff, routes, today)
@@ -202,6 +207,18 @@ def history(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> Non
         named = ", ".join(f"{name} {item['version']}" for name, item in body["policies"].items())
         rows.append((entry.pos, moment(entry.at), body["by"], body["why"], named))
     output.table(("entry", "at (UTC)", "by", "why", "policies and versions"), rows, right=("entry",))
+
+
+def _idle(bundle: Bundle) -> tuple[Problem, ...]:
+    """Return the rules that do nothing whatever is asked, where the solver is there to tell."""
+    if not has_solver():
+        if bundle.policies:
+            Output(sys.stderr).line(f"rules that can never match or decide are not looked for without z3; {HOW}")
+        return ()
+    from agentguard.analysis.ruling import idle_rules
+
+    found = ((idle.place, idle) for idle in idle_rules(bundle))
+    return tuple(Problem(place.file, place.line, place.column, idle.code, idle.message) for place, idle in found)
 
 
 def _read_all(files: list[tuple[Path, Kind]]) -> tuple[list[Problem], list[Policy], list[People]]:

@@ -60,3 +60,18 @@ def test_without_the_solver_one_line_says_what_to_install(command, monkeypatch):
     said = command("policy", "prove", REFUNDS)
     assert (said.code, said.out) == (2, "")
     assert "run `pip install 'agentguard[prove]'`" in said.err
+
+
+def test_lint_names_a_rule_that_others_always_overrule_and_says_what_it_cannot_look_for(command, tmp_path, monkeypatch):
+    text = (Path(REFUNDS) / "refunds.yaml").read_text()
+    dead = "rules:\n  - {id: dead, then: escalate to support_lead, when: amount > 600}\n"
+    (tmp_path / "refunds.yaml").write_text(text.replace("rules:\n", dead, 1))
+    said = command("policy", "lint", str(tmp_path))
+    assert said.code == 0
+    assert "warning rule_never_decides rule `dead` never decides anything" in said.out
+    monkeypatch.setattr("agentguard.analysis.solver.find_spec", lambda _: None)
+    said = command("policy", "lint", str(tmp_path))
+    assert "dead" not in said.out
+    assert said.err == (
+        "rules that can never match or decide are not looked for without z3; run `pip install 'agentguard[prove]'`\n"
+    )
