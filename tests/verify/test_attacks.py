@@ -369,6 +369,16 @@ def test_an_older_copy_that_was_put_back_on_purpose_is_told_and_breaks_nothing(l
     assert found(reopened, **outside(logged.kept_before))[0] == set(), "what was not lost is compared as ever"
 
 
+def test_a_forged_restore_excuses_nothing_that_stands_before_it(logged, owner):
+    owner.rewrite(2, lambda pos, body: {**body, "n": 99} if pos == 5 else body)
+    forget(owner, 0)
+    body = {"tenant": "acme", "kind": "restored", "continues": ORIGIN, "origin": f"{ORIGIN}/restored-1", "here": 0}
+    reopened = Store.open(logged.address)
+    reopened.transact(lambda t: t.append(body))
+    seal(reopened, origin=f"{ORIGIN}/restored-1")
+    assert (None, "fork") in found(reopened, **outside(logged.kept))[0]
+
+
 def test_every_trigger_that_the_owner_drops_is_no_help_to_him(logged, address):
     owner = Owner(address, drops=True)
     owner.write(5, {**owner.body(5), "n": 50})

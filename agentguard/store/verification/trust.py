@@ -103,9 +103,9 @@ def read_trust(reading: Reading, pinned: Sequence[VerifierKey]) -> Trust:
         except NoteError:
             continue
     for pos, body in _said(reading, RESTORED):
-        origin, size = body.get("continues"), body.get("here")
-        if isinstance(origin, str) and isinstance(size, int):
-            restored.append(Restored(pos, origin, size))
+        origin = body.get("continues")
+        if isinstance(origin, str):  # what stands before it was not lost, whatever it says of how much that is
+            restored.append(Restored(pos, origin, pos - 1))
     return Trust(reading.log_name(), tuple(introduced), tuple(restored), tuple(pinned))
 
 
