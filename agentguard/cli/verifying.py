@@ -129,6 +129,8 @@ def _verification(checked: Verification, differing: list[dict[str, Any]] | None)
         "checkpoints": checked.checkpoints,
         "signed": checked.signed,
         "kept": checked.kept,
+        "spared": checked.spared,
+        "changed": list(checked.changed),
         "keys": list(checked.keys),
         "pinned": checked.pinned,
         "findings": [_document(item) for item in checked.findings],
@@ -191,11 +193,17 @@ def _print_broken(output: Output, checked: Verification) -> None:
     found = "1 finding" if len(checked.findings) == 1 else f"{len(checked.findings)} findings"
     output.line(f"broken: {found}{more} in {checked.entries} entries", style="bold red")
     last = checked.since + checked.entries
-    if not checked.intact:
-        output.prose("nothing holds from the first entry on")
-    elif checked.intact >= last:
+    if checked.spared:
+        by = "" if checked.pinned else " with the key that the log names"
+        which = ", ".join(map(str, checked.changed))
+        output.prose(
+            f"of entries 1 to {checked.spared} only {which} changed: each of the others is what was signed{by}"
+        )
+    if not checked.intact and not checked.spared:
+        output.prose("nothing is sure from the first entry on; an older checkpoint may show how far it was the same")
+    if checked.intact >= last:
         output.prose(f"entries 1 to {checked.intact} say what they said: what is wrong lies beside them, or after them")
-    else:
+    elif checked.intact:
         output.prose(
             f"entries 1 to {checked.intact} join from the first on; what is said after that may be somebody else's"
         )

@@ -14,6 +14,7 @@ from agentguard.store.transaction import leaf_of
 from agentguard.store.verification import MOST_FINDINGS, verify
 from tests.store.given import HandClock, begin, body, release, settle
 from tests.store.test_policies_and_people import ESCALATION, VOTE
+from tests.verify.given import introduce, seal
 
 TEXT = "policy: refunds\n"
 
@@ -365,3 +366,21 @@ def test_checking_a_long_log_takes_little_memory(store):
     assert result.ok
     assert told == [4000]
     assert most < 4_000_000
+
+
+def test_where_only_texts_were_changed_every_other_entry_is_still_proven(full, owner):
+    introduce(full)
+    seal(full)
+    size = full.read(lambda reading: reading.position())
+    owner.execute("UPDATE agentguard_entry SET body = CAST(replace(body, 'acme', 'evil') AS BLOB) WHERE pos IN (1, 3)")
+    result = verify(full)
+    assert (result.intact, result.spared, result.changed) == (0, size, (1, 3))
+
+
+def test_where_a_leaf_was_made_anew_nothing_is_said_to_be_spared(full, owner):
+    introduce(full)
+    seal(full)
+    changed = bytes(owner.execute("SELECT body FROM agentguard_entry WHERE pos = 3").fetchone()[0]) + b" "
+    owner.execute("UPDATE agentguard_entry SET body = ?, leaf = ? WHERE pos = 3", (changed, leaf_of(changed)))
+    result = verify(full)
+    assert (result.spared, result.changed) == (0, ())

@@ -95,6 +95,7 @@ def test_a_changed_entry_is_told_with_what_it_was_about_and_what_still_holds(ver
     assert "leaf: entry 7: expected the body that the leaf was made of, got another: it was changed" in out
     assert "  the row says: noted, 2026-11-22 10:00:06 UTC, no action" in out
     assert "what was signed for 6 entries still holds, so one of 7 to 8 was changed" in out
+    assert "of entries 1 to 8 only 7 changed: each of the others is what was signed with the key that the log" in out
     assert "entries 1 to 6 join from the first on; what is said after that may be somebody else's" in out
     assert "entries 1 to 6 are as the log's key signed them" in out
 

@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import IO, Any, Self
 
 from agentguard.store.database import Store
@@ -111,7 +112,8 @@ class _Process:
     def end(self) -> None:
         """Let it end; it does so by itself when nobody talks to it any more."""
         if self._running is not None:
-            self._running.stdin.close()  # type: ignore[union-attr]
+            with suppress(BrokenPipeError):  # what it was told last, and died of, is still on its way
+                self._running.stdin.close()  # type: ignore[union-attr]
             self._running.stdout.close()  # type: ignore[union-attr]
             self._running.wait()
 

@@ -35,6 +35,7 @@ class Joined:
         agreed: The largest size whose root is as a key that counts signed it.
         outside: The largest size whose root is as somebody outside keeps it.
         differs: The smallest size whose root is not as stated, as (what says so, its size).
+        otherwise: Of those whose root is another the one that reaches furthest, one from outside before others.
         late: Entries that no witness has seen for long, as words.
     """
 
@@ -51,6 +52,7 @@ class Joined:
     agreed: int = 0
     outside: int = 0
     differs: Stated | None = None
+    otherwise: Stated | None = None
     whole: bool = True
     streams: dict[str, tuple[int, str | None]] = field(default_factory=dict)
     purged: list[tuple[int, int]] = field(default_factory=list)
@@ -121,7 +123,10 @@ class Joined:
                 if statement.signed and not self.is_forked:
                     self.agreed = max(self.agreed, statement.size)
                 self.outside = max(self.outside, statement.size if statement.outside else 0)
-            elif self.differs is None or (statement.outside and not self.differs.outside):
+                continue
+            if statement.signed and (self.otherwise is None or statement.outside >= self.otherwise.outside):
+                self.otherwise = statement
+            if self.differs is None or (statement.outside and not self.differs.outside):
                 self._report(statement, root)
 
     def _report(self, statement: Stated, root: bytes) -> None:

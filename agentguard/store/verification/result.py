@@ -31,6 +31,9 @@ class Verification:
         checkpoints: How many stored checkpoints were signed by a key that counts, and have the root that they say.
         signed: The largest size among them: later entries are in no checkpoint yet.
         kept: The largest size that agrees with a checkpoint kept outside.
+        spared: Up to this entry all is as it was signed but for those that were changed; 0 where that cannot
+            be told, or nothing was changed.
+        changed: The entries among them that say something else now.
         keys: The texts of the keys that count.
         pinned: Whether somebody outside says so; else whoever can write the database may have put their own there.
         since: The size of the trusted checkpoint that the check began at; 0 for the whole log.
@@ -49,6 +52,8 @@ class Verification:
     checkpoints: int = 0
     signed: int = 0
     kept: int = 0
+    spared: int = 0
+    changed: tuple[int, ...] = ()
     keys: tuple[str, ...] = ()
     pinned: bool = False
     since: int = 0

@@ -23,6 +23,7 @@ from agentguard.store.verification.joining import Joined
 from agentguard.store.verification.merging import LAST as LAST_ID
 from agentguard.store.verification.outside import check_lost, read_outside
 from agentguard.store.verification.result import Kept, Verification
+from agentguard.store.verification.spared import changed_alone
 from agentguard.store.verification.stated import Stated
 from agentguard.store.verification.stretch import FIRST, LAST, Known
 from agentguard.store.verification.tombstones import check_purged
@@ -170,6 +171,7 @@ def _end(reading: Reading, outset: _Outset) -> Verification:
     _check_head(reading, joined)
     check_lost(reading, joined.expected - 1, outset.elsewhere, findings)
     check_tiles_above(reading, findings)
+    spared, changed = changed_alone(reading, joined)
     purged = check_purged(reading, joined.purged, trust, findings)
     return Verification(
         entries=joined.read,
@@ -185,6 +187,8 @@ def _end(reading: Reading, outset: _Outset) -> Verification:
         checkpoints=joined.statements,
         signed=joined.agreed,
         kept=joined.outside,
+        spared=spared,
+        changed=changed,
         keys=tuple(key.text for key in (*trust.every, *trust.witnesses)),
         pinned=trust.is_pinned,
         since=outset.since,
