@@ -11,13 +11,13 @@ from agentguard import policyfile
 from agentguard.analysis import CaseReport, Part, Spoke, run_cases
 from agentguard.cli import exits
 from agentguard.cli.boundaryruns import boundaries_document, boundaries_of, print_boundaries
-from agentguard.cli.files import Kind, files_of, kind_of
+from agentguard.cli.files import Kind, files_of
 from agentguard.cli.junit import write_junit
 from agentguard.cli.opened import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.cases import CaseFile
-from agentguard.core.policy import Bundle, Policy
 from agentguard.errors import UsageError
+from agentguard.policyfile.beside import policies_beside
 
 
 def run(
@@ -37,7 +37,7 @@ def run(
     json: JsonOption = False,
 ) -> None:
     """Run the cases of `*_test.yaml` files and say which rules no case reaches."""
-    files = [(_bundle_for(path, cases), cases) for path, cases in _case_files(paths)]
+    files = [(policies_beside(path, cases), cases) for path, cases in _case_files(paths)]
     reports = [run_cases(bundle, cases) for bundle, cases in files]
     passed = all(report.passed for report in reports)
     found = [boundaries_of(bundle, cases) for bundle, cases in files] if boundaries and passed else []
@@ -78,20 +78,6 @@ def _case_files(paths: list[Path]) -> list[tuple[Path, CaseFile]]:
             f"expected test files that end in `_test.yaml`, got none in {', '.join(map(str, paths))}; write one"
         )
     return [(path, policyfile.load_cases(path)) for path in found]
-
-
-def _bundle_for(path: Path, cases: CaseFile) -> Bundle:
-    """Return the policies that a test file may name: those in its folder, or in the folders beside it."""
-    policies: dict[str, Policy] = {}
-    for folder in (path.parent, path.resolve().parent.parent):
-        if set(cases.policies) <= set(policies):
-            break
-        inside = [item for item in sorted(folder.glob("*.y*ml")) if kind_of(item) is Kind.POLICY]
-        inside += [item for item in sorted(folder.glob("*/*.y*ml")) if kind_of(item) is Kind.POLICY]
-        wanted = [item for item in inside if folder == path.parent or item.stem in cases.policies]
-        for policy in policyfile.load_files(wanted) if wanted else ():
-            policies.setdefault(policy.name, policy)
-    return Bundle(tuple(policies.values()), "")
 
 
 def _print(output: Output, reports: list[CaseReport]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from agentguard.core.cases import Case, Written
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*( [A-Za-z0-9][A-Za-z0-9_./-]*)*")
+_PLAIN = re.compile(r"-?[A-Za-z0-9][A-Za-z0-9_./-]*( [A-Za-z0-9][A-Za-z0-9_./-]*)*")
 WIDE = 110
 """A mapping that does not fit on a line gets a line for each of its keys."""
 

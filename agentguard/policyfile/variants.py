@@ -48,8 +48,8 @@ def variants(node: Node, kinds: Kinds, *, is_condition: bool) -> Iterator[Varian
     for changed in _here(node, kinds, is_condition=is_condition):
         yield Variant(changed, node.start, unparse(node), unparse(changed))
     if isinstance(node, tree.And | tree.Or):
-        for place, item in enumerate(node.items):
-            rest = (*node.items[:place], *node.items[place + 1 :])
+        for index, item in enumerate(node.items):
+            rest = (*node.items[:index], *node.items[index + 1 :])
             left = rest[0] if len(rest) == 1 else replace(node, items=rest)
             yield Variant(left, item.start, unparse(item), "")
     for name, place, child, asks in _below(node):
@@ -83,11 +83,11 @@ def _here(node: Node, kinds: Kinds, *, is_condition: bool) -> Iterator[Node]:
             yield from (replace(node, value=value + signed) for signed in (-step, step) if value + signed >= 0)
         case tree.DurationLiteral(count, unit):
             seconds = count * UNITS[unit]
-            yield from (replace(node, count=seconds + step, unit="seconds") for step in (-1, 1))
-        case tree.Call("date", (tree.TextLiteral(text),)) if isinstance(_of(node, kinds), Date):
+            yield from (replace(node, count=other, unit="seconds") for other in (seconds - 1, seconds + 1))
+        case tree.Call("date", (tree.TextLiteral(text) as written,)) if isinstance(_of(node, kinds), Date):
             for days in (-1, 1):
                 day = (date.fromisoformat(text) + timedelta(days=days)).isoformat()
-                yield replace(node, arguments=(replace(node.arguments[0], value=day),))
+                yield replace(node, arguments=(replace(written, value=day),))
         case tree.YesNoLiteral(value):
             yield replace(node, value=not value)
         case _ if is_condition:

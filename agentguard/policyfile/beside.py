@@ -1,0 +1,30 @@
+"""The policies that a test file is about, found by where it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentguard.core.cases import CaseFile
+from agentguard.core.policy import Bundle, Policy
+from agentguard.policyfile.bundle import NOT_POLICIES, SUFFIXES, load_files
+
+
+def policies_beside(path: Path, cases: CaseFile) -> Bundle:
+    """Return the policies that a test file may name: those in its folder, or in the folders beside it.
+
+    Raises:
+        PolicyError: With every problem of those policies.
+    """
+    policies: dict[str, Policy] = {}
+    for folder in (path.parent, path.resolve().parent.parent):
+        if set(cases.policies) <= set(policies):
+            break
+        inside = [item for pattern in ("*", "*/*") for item in sorted(folder.glob(pattern)) if _is_policy(item)]
+        wanted = [item for item in inside if folder == path.parent or item.stem in cases.policies]
+        for policy in load_files(wanted) if wanted else ():
+            policies.setdefault(policy.name, policy)
+    return Bundle(tuple(policies.values()), "")
+
+
+def _is_policy(path: Path) -> bool:
+    return path.suffix in SUFFIXES and path.is_file() and not path.stem.endswith(NOT_POLICIES)
