@@ -12,13 +12,14 @@ from typing import Any, Self
 import orjson
 
 from agentguard.core.digest import canonical_bytes
-from agentguard.engine.origin import origin
+from agentguard.engine.origin import origin, origin_of
+from agentguard.engine.witness import generation
 from agentguard.errors import NoteError, NotFoundError, ProofError
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
 from agentguard.evidence.note import read_note, verified
 from agentguard.evidence.receipt import FORMAT, Receipt
-from agentguard.evidence.tree import HASH_BYTES, check_inclusion, inclusion_proof, tree_root
+from agentguard.evidence.tree import HASH_BYTES, check_inclusion, inclusion_proof, leaf_hash, tree_root
 from agentguard.store import Reading, seals
 from agentguard.store.seals import Sealed
 from agentguard.store.tiles import StoredTree, leaves
@@ -119,6 +120,8 @@ def check(reading: Reading | None, text: str, keys: Sequence[VerifierKey] = ()) 
     problems: list[str] = []
     signed_by: tuple[str, ...] = ()
     sealed = 0
+    if proof is not None:
+        problems.extend(_within(entry, proof))
     if proof is not None and keys:
         try:
             checkpoint = proof.check(bytes.fromhex(entry.leaf), keys)
@@ -126,13 +129,22 @@ def check(reading: Reading | None, text: str, keys: Sequence[VerifierKey] = ()) 
             signed_by = tuple(key.text for key in verified(read_note(proof.note), keys))
         except ProofError as error:
             problems.append(str(error))
-        if proof.index != entry.position - 1:
-            problems.append(f"it is about entry {entry.position} and proves entry {proof.index + 1}")
     if reading is not None:
         problems.extend(_against(reading, entry, proof))
         covering = seals.covering(reading, origin(reading), entry.position) if not problems else None
         sealed = sealed or (0 if covering is None else covering.size)
     return Checked(entry, tuple(problems), signed_by, sealed)
+
+
+def _within(entry: Kept, proof: Receipt) -> list[str]:
+    """Return what a proof says of another entry or log than the receipt that it stands in: a key may sign several."""
+    problems = []
+    if proof.index != entry.position - 1:
+        problems.append(f"it is about entry {entry.position} and proves entry {proof.index + 1}")
+    signed = Checkpoint.read(read_note(proof.note).text).origin
+    if generation(signed)[0] != origin_of(entry.log, 0):
+        problems.append(f"it is about the log `{entry.log}` and proves an entry of `{signed}`")
+    return problems
 
 
 def _against(reading: Reading, entry: Kept, proof: Receipt | None) -> list[str]:
@@ -146,6 +158,9 @@ def _against(reading: Reading, entry: Kept, proof: Receipt | None) -> list[str]:
     found = leaves(reading, entry.position - 1, 1)[0].hex()
     if found != entry.leaf:
         problems.append(f"entry {entry.position} is another one now: its leaf is {found}, and was {entry.leaf}")
+    stored = reading.entry(entry.position)
+    if stored is not None and stored.body and leaf_hash(stored.body).hex() != entry.leaf:
+        problems.append(f"entry {entry.position} says something else now than what its leaf was made of")
     if proof is not None:
         before = Checkpoint.read(read_note(proof.note).text)
         if before.size > size:

@@ -1,5 +1,7 @@
 """Receipts: what a caller keeps finds a log that was rewritten, and proves an entry to whoever has the key."""
 
+from dataclasses import replace
+
 import pytest
 
 from agentguard.engine import receipts
@@ -136,3 +138,25 @@ def test_the_first_key_is_the_only_one_until_another_is_introduced(store):
     sealer(store).seal()
     (only,) = store.read(introduced)
     assert (only.key, only.entry, only.replaces, only.stolen) == (KEY.key, 2, "", False)
+
+
+def test_a_receipt_that_was_written_over_for_another_log_of_the_same_key_is_found(store):
+    add(store, 3)
+    sealer(store).seal()
+    receipt = proved(store, 2)
+    forged = replace(receipt, extra=replace(kept(store, 2), log="another-log").text.encode())
+    said = receipts.check(None, forged.text, [KEY.key])
+    assert "it is about the log `another-log`" in said.problems[0]
+    assert checked(store, receipt.text, [KEY.key]).ok
+
+
+def test_a_body_that_was_changed_under_its_leaf_is_found_by_a_receipt(store, address):
+    add(store, 3)
+    sealer(store).seal()
+    held = proved(store, 3).text, kept(store, 3).text
+    with owner(address) as run:
+        run("UPDATE agentguard_entry SET body = (SELECT body FROM agentguard_entry WHERE pos = 2) WHERE pos = 3")
+    for text in held:
+        assert checked(store, text, [KEY.key]).problems == (
+            "entry 3 says something else now than what its leaf was made of",
+        )
