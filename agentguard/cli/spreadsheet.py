@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentguard.errors import UsageError
-
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+from agentguard.evidence.verify import FORMULAS
 
 
 class Table:
@@ -52,4 +51,4 @@ def table_in(path: Path, columns: Sequence[str]) -> Iterator[Table]:
 
 def _cell(cell: object) -> str:
     text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return f"'{text}" if text.startswith(FORMULAS) else text

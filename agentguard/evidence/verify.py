@@ -28,7 +28,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-MOST_FILES, MOST_BYTES = 20_000, 1 << 30
+MOST_FILES, MOST_BYTES, FORMULAS = 20_000, 1 << 30, tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 NAMES = ("README.txt", "checkpoint.txt", "entries.csv", "entries.jsonl", "keys.txt", "manifest.json", "report.html",
          "proofs/consistency.jsonl", "proofs/inclusion.jsonl", "verify.py", "personal.jsonl")  # fmt: skip
 BY_DIGEST = re.compile(r"policies/[0-9a-f]{64}\.yaml|bundles/[0-9a-f]{64}\.txt")
@@ -424,7 +424,7 @@ def row_of(pos: int, leaf: str, body: dict[str, Any]) -> list[str]:
 
 def csv_line(cells: Iterable[str]) -> str:
     """Return a line of entries.csv, quoted; what a spreadsheet would take for a formula becomes text."""
-    quoted = (("'" if cell.startswith(tuple("=+-@\t\r")) else "") + cell.replace('"', '""') for cell in cells)
+    quoted = (("'" if cell.startswith(FORMULAS) else "") + cell.replace('"', '""') for cell in cells)
     return ",".join(f'"{cell}"' for cell in quoted) + "\r\n"
 
 

@@ -249,4 +249,5 @@ def test_more_entries_than_a_pack_may_have_are_refused(shop, guard, tmp_path, mo
 
 
 def test_a_table_takes_no_formula_of_somebody_for_one(shop):
+    assert all(verify.csv_line([sign + "1"]).startswith("\"'") for sign in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
     assert verify.csv_line(["=1+1", "-2", 'say "no"', "a,b", ""]) == '"\'=1+1","\'-2","say ""no""","a,b",""\r\n'
