@@ -18,7 +18,7 @@ from agentguard.analysis.told import situation_of
 from agentguard.core.cases import Case, CaseFile, Expectation, Situation
 from agentguard.core.mutant import Mutant
 from agentguard.core.plan import plan_action
-from agentguard.core.policy import Bundle
+from agentguard.core.policy import Bundle, Policy
 from agentguard.errors import UsageError
 
 UNWRITTEN = ("the request that was found cannot be written as a case",)
@@ -81,9 +81,11 @@ def boundaries(bundle: Bundle, cases: CaseFile, mutants: Iterable[Mutant]) -> Bo
     survivors: list[Survivor] = []
     for mutant in mutants:
         changed = _with(tested, mutant)
-        if not _all_pass(changed, cases):
+        actions = _touched(tested, changed)
+        about = replace(cases, cases=tuple(case for case in cases.cases if case.action in actions))
+        if not _all_pass(changed, about):
             noticed += 1
-        elif (found := _survivor(tested, changed, cases, mutant, survivors)) is not None:
+        elif (found := _survivor(tested, changed, about, mutant, survivors)) is not None:
             survivors.append(found)
         else:
             equal += 1
@@ -99,6 +101,24 @@ def _with(tested: Bundle, mutant: Mutant) -> Bundle:
     return Bundle(tuple(changed if item.name == changed.name else item for item in tested.policies), tested.digest)
 
 
+def _touched(tested: Bundle, changed: Bundle) -> frozenset[str]:
+    """Return the actions of which something is said otherwise; the cases of all others come out as before."""
+    pairs = zip(tested.policies, changed.policies, strict=True)
+    return frozenset(
+        action
+        for old, new in pairs
+        if old is not new
+        for action in old.actions
+        if _about(old, action) != _about(new, action)
+    )
+
+
+def _about(policy: Policy, action: str) -> tuple[object, ...]:
+    said = (policy.rules, policy.limits, policy.requires)
+    own = [item for items in said for item in items if action in item.on]
+    return own, policy.otherwise, policy.on_error, policy.actions[action].computed
+
+
 def _survivor(
     tested: Bundle, changed: Bundle, cases: CaseFile, mutant: Mutant, before: Iterable[Survivor]
 ) -> Survivor | None:
@@ -111,7 +131,7 @@ def _survivor(
     from agentguard.analysis.difference import difference
 
     left: set[str] = set()
-    for action in sorted(mutant.policy.actions):
+    for action in sorted(_touched(tested, changed)):
         old, new = plan_action(tested, action), plan_action(changed, action)
         found = difference(old, new)
         if found.example is not None:
