@@ -123,6 +123,7 @@ def _document(item: Erasure) -> dict[str, Any]:
         "legal_holds": list(item.holds),
         "under_way": list(item.under_way),
         "missing": item.missing,
+        "in_the_clear": list(item.in_the_clear),
     }
 
 
@@ -134,6 +135,11 @@ def _say(output: Output, item: Erasure, by: str) -> None:
             f"their keys are destroyed; {numbered(item.values, 'value')} and {numbered(item.results, 'result')} of "
             f"{numbered(item.actions, 'action')} are deleted; entry {item.entry} says so"
         )
+        if item.in_the_clear:
+            output.prose(
+                f"their id still stands in the clear in {', '.join(item.in_the_clear)} of what is recorded: mark it "
+                "`personal` in the policy file; what is there already goes when it is purged"
+            )
     elif item.status == "already":
         output.line(f"{name} was erased before: entry {item.entry}")
     elif item.status == "asked":

@@ -14,6 +14,7 @@ from typing import Any, Unpack
 
 from agentguard.core.lifecycle import FINAL
 from agentguard.engine import confirming, escalating, holding_back, powers
+from agentguard.engine.in_the_clear import Clear
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.subjects import Subject, actions_of, subjects
@@ -37,6 +38,7 @@ class Erasure:
         holds: Ids of the legal holds that are in the way.
         under_way: Ids of the actions that have to end first.
         missing: How many more people it takes.
+        in_the_clear: Where the customer's id still stands in what is recorded, since policies do not mark it personal.
     """
 
     subject: Subject
@@ -48,6 +50,7 @@ class Erasure:
     holds: tuple[str, ...] = ()
     under_way: tuple[str, ...] = ()
     missing: int = 0
+    in_the_clear: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.status in ("erased", "already")
@@ -62,10 +65,10 @@ def erase(parts: Parts, customer: str, tenant: str | None = None, **person: Unpa
         StoreUnavailableError: The keys are not those of this database.
     """
     found = parts.store.read(lambda reading: subjects(parts, reading, customer, tenant))
-    return tuple(_erased(parts, subject, **person) for subject in found)
+    return tuple(_erased(parts, subject, customer, **person) for subject in found)
 
 
-def _erased(parts: Parts, subject: Subject, **person: Unpack[Person]) -> Erasure:
+def _erased(parts: Parts, subject: Subject, customer: str, **person: Unpack[Person]) -> Erasure:
     use = Use("erase", subject.pseudonym, subject.tenant, **person)
     permits: list[Permit] = []
 
@@ -77,12 +80,15 @@ def _erased(parts: Parts, subject: Subject, **person: Unpack[Person]) -> Erasure
     came = powers.used(parts, use, begin)
     if came.status != BEGUN:
         return came
+    clear = Clear(parts.vault.customer_of(subject.pseudonym) or customer)
     parts.vault.erase(subject.pseudonym)
-    values, results, actions = _forgotten(parts, subject, came.entry)
-    body = {"values": values, "results": results, "actions": actions, "begun": came.entry}
+    values, results, actions = _forgotten(parts, subject, came.entry, clear)
+    places = sorted(clear.places)
+    body = {"values": values, "results": results, "actions": actions, "begun": came.entry, "in_the_clear": places}
     written = parts.store.transact(lambda transaction: transaction.append(_entry(DONE, subject, permits[0], **body)))
     parts.store.scrub()
-    return replace(came, status="erased", entry=written.pos, actions=actions, values=values, results=results)
+    done = replace(came, status="erased", entry=written.pos, in_the_clear=tuple(places))
+    return replace(done, actions=actions, values=values, results=results)
 
 
 def _begun(parts: Parts, transaction: Transaction, permit: Permit, subject: Subject) -> Erasure:
@@ -137,7 +143,7 @@ def _in_the_way(reading: Reading, subject: Subject) -> tuple[tuple[str, ...], tu
     return tuple(sorted(holds)), tuple(under_way)
 
 
-def _forgotten(parts: Parts, subject: Subject, until: int) -> tuple[int, int, int]:
+def _forgotten(parts: Parts, subject: Subject, until: int, clear: Clear) -> tuple[int, int, int]:
     """Delete what was sealed before an entry, a page of actions at a time; return how many values, results, actions."""
     # What they asked for since then, if they came back at once, is sealed under a key of its own.
     found = parts.store.read(lambda reading: list(actions_of(reading, subject.pseudonym)))
@@ -147,8 +153,9 @@ def _forgotten(parts: Parts, subject: Subject, until: int) -> tuple[int, int, in
 
         def work(transaction: Transaction, page: list[str] = page) -> tuple[int, int]:
             """Delete the sealed values and results of a page of actions."""
-            entries = (item for name in page for item in transaction.entries_of(name) if item.pos < until)
-            names = {digest for item in entries for digest in forgetting.sealed_names(item.document)}
+            bodies = [item.document for name in page for item in transaction.entries_of(name) if item.pos < until]
+            clear.look(bodies)
+            names = {digest for body in bodies for digest in forgetting.sealed_names(body)}
             return forgetting.forget_sealed(transaction, names), forgetting.forget_results(transaction, page)
 
         forgotten = parts.store.transact(work)

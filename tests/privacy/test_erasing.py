@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from agentguard import Guard
 from agentguard.engine import erasing
 from agentguard.errors import NotFoundError, PowerRefusedError
 from agentguard.store import Vault
@@ -285,3 +286,29 @@ def test_a_process_that_is_killed_with_the_keys_gone_leaves_the_rest_to_the_next
     assert disk_of(address).rows("agentguard_result") == 0
     assert [len(bodies(at, kind)) for kind in ("erasing", "erased")] == [2, 1]
     at.guard.close()
+
+
+@pytest.mark.parametrize("marked, left", [("text", ("facts.order.customer_id",)), ("text, personal", ())])
+def test_where_an_id_that_is_not_marked_personal_is_left_is_said_and_recorded(tmp_path, marked, left):
+    policy = tmp_path / "refunds.yaml"
+    policy.write_text(f"""
+agentguard: 1
+policy: refunds
+version: 1
+owner: o@shop.example
+currency: EUR
+actions:
+  refund.issue: {{order_id: text, amount: money}}
+facts:
+  order.customer_id: {marked}
+rules:
+  - {{id: own, then: allow, when: order.customer_id == on_behalf_of}}
+""")
+    guard = Guard(policy, store=f"sqlite:///{tmp_path / 'shop.db'}", activate=True)
+    guard.fact("order")(lambda order_id: {"customer_id": "cus_8812"})
+    guard.action("refund.issue")(lambda order_id, amount: None)
+    guard.run("refund.issue", {"order_id": "A-1", "amount": "4"}, agent="bot", on_behalf_of="cus_8812", key="k")
+    (erased,) = guard.privacy.erase("cus_8812", by="maria", why="request")
+    assert erased.in_the_clear == left
+    assert guard.audit.show(erased.entry).document["in_the_clear"] == list(left)
+    guard.close()

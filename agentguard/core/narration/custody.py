@@ -45,9 +45,9 @@ def _erasing(body: dict[str, Any]) -> Told:
 def _erased(body: dict[str, Any]) -> Told:
     gone = f"{numbered(body['values'], 'value')} and {numbered(body['results'], 'result')}"
     gone += f" of {numbered(body['actions'], 'action')}"
-    return Told(
-        f"erased: {body['on_behalf_of']}", "deny", [*by(body), ("deleted", gone), ("began", f"entry {body['begun']}")]
-    )
+    details: Details = [*by(body), ("deleted", gone), ("began", f"entry {body['begun']}")]
+    details += [("id stays in", place) for place in body.get("in_the_clear", ())]
+    return Told(f"erased: {body['on_behalf_of']}", "deny", details)
 
 
 def _erasure_deferred(body: dict[str, Any]) -> Told:
