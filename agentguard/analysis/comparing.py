@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from agentguard.analysis.changes.difference import Difference, Direction
+from agentguard.analysis.pasts import one_past
 from agentguard.analysis.proving import Largest, largest
 from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
 from agentguard.analysis.symbolic.number import Number
-from agentguard.analysis.symbolic.requests import Counts, Requests
+from agentguard.analysis.symbolic.requests import Requests
 from agentguard.analysis.symbolic.search import Confirm, Example, Found, Search, Wanted
 from agentguard.analysis.symbolic.value import Amount, Code
 from agentguard.core.decision import Decision
 from agentguard.core.plan import Plan, plan_action
-from agentguard.core.policy import Bundle, Policy, Verdict, WindowKind
+from agentguard.core.policy import Bundle, Policy, Verdict
 from agentguard.core.request import ActorKind
 
 VERDICTS = (Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY)
@@ -167,9 +168,7 @@ class _Compared:
     def _find(self, wanted: Wanted, confirm: Confirm) -> Found:
         """Look for a request to which both versions remember the same past."""
         assert self.search is not None  # noqa: S101 - who asks has seen to it
-        return self.search.find(
-            lambda old, new: all_of((*_same_accounts(old, new), *_same_events(old, new), wanted(old, new))), confirm
-        )
+        return self.search.find(lambda old, new: all_of((*one_past(old, new), wanted(old, new))), confirm)
 
     def _shown(self, wanted: Wanted, confirm: Confirm) -> Found:
         """Look for a request to show: one of an agent, where all is known, if there is such a one."""
@@ -315,34 +314,6 @@ def _plain(requests: Requests) -> Iterator[Truth]:
 
 def _asks(requests: Requests, source: str) -> Truth:
     return any_of(asks.when for asks in requests.asks if asks.source == source)
-
-
-def _same_accounts(old: Requests, new: Requests) -> Iterator[Truth]:
-    """Yield what is true of limits that count on one account over different times: the longer has counted no less."""
-    for before in old.counted.values():
-        for after in new.counted.values():
-            if before.planned.identity == after.planned.identity and before.held is not after.held:
-                yield before.held == after.held
-                one, two = _length(before), _length(after)
-                if one is not None and two is not None and one != two:
-                    yield before.settled <= after.settled if one < two else before.settled >= after.settled
-
-
-def _same_events(old: Requests, new: Requests) -> Iterator[Truth]:
-    """Yield that what requirements of different names ask for has happened in both or in none, where it is the same."""
-    asked = ({one.id: one.requirement for file in item.plan.files for one in file.requires} for item in (old, new))
-    before, after = ({name: (it.action, it.same, it.within) for name, it in found.items()} for found in asked)
-    for name, event in before.items():
-        for other in (other for other, same in after.items() if same == event and other != name):
-            if name in old.happened and other in new.happened:
-                yield old.happened[name] == new.happened[other]
-
-
-def _length(counts: Counts) -> float | None:
-    window = counts.planned.limit.window
-    if window.kind is WindowKind.FOREVER:
-        return float("inf")
-    return None if window.size is None else window.size.total_seconds()
 
 
 def _route_pairs(before: Plan, after: Plan) -> Iterator[tuple[str, str, str]]:

@@ -1,6 +1,11 @@
 """A policy with some of everything that a file can say, and changes of it."""
 
+import tomllib
+
 from agentguard.policyfile import bundle_of, load_text
+from tests.project.tree import ROOT
+
+SENTENCES = tomllib.loads((ROOT / "tests" / "diff" / "sentences.toml").read_text(encoding="utf-8"))["change"]
 
 TEXT = """\
 agentguard: 1

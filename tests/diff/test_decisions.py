@@ -3,11 +3,12 @@
 import pytest
 
 from agentguard.analysis.changes.difference import Concern, Direction, Effect
+from agentguard.analysis.comparing import compare
 from agentguard.analysis.diffing import diff
 from agentguard.core.money import Money
 from agentguard.core.policy import Verdict
 from agentguard.policyfile import bundle_of, load_text
-from tests.diff.base import TEXT, changed, loaded
+from tests.diff.base import SENTENCES, TEXT, changed, loaded
 from tests.project.tree import ROOT
 
 REFUNDS = (ROOT / "policies" / "refunds" / "refunds.yaml").read_text(encoding="utf-8")
@@ -94,6 +95,7 @@ def test_every_example_was_decided_by_both_versions_of_the_policy():
         ("same: [on_behalf_of]", "same: [on_behalf_of, context.conversation]", Direction.TIGHTER),
         ("{id: identity, on", "{id: known, on", Direction.SAME),
         ("{id: month, on", "{id: thirty, on", Direction.SAME),
+        ("max: 300, over: deny", 'max: 300, over: deny, when: reason == "late"', Direction.LOOSER),
         ("people: 2", "people: 1", Direction.LOOSER),
         ("people: 2", "people: 3", Direction.TIGHTER),
         ("within: 30 minutes, else", "within: 1 hour, else", Direction.LOOSER),
@@ -159,3 +161,16 @@ def test_a_shipped_pack_is_the_same_as_itself_with_another_comment(pack):
     text = (ROOT / "policies" / pack / f"{pack}.yaml").read_text(encoding="utf-8")
     whole = diff(loaded(text), loaded(text + "# the end\n"))
     assert (whole.said, whole.direction, whole.decides_otherwise) == ((), Direction.SAME, False)
+
+
+ONE_WAY = [
+    item for item in SENTENCES if len(item["said"]) == 1 and item["said"][0].split()[0] in ("loosens", "tightens")
+]
+
+
+@pytest.mark.parametrize("change", ONE_WAY, ids=[item["after"].strip()[:50] for item in ONE_WAY])
+def test_what_a_sentence_is_said_to_do_no_request_contradicts(change):
+    old, new = loaded(), loaded(changed((change["before"], change["after"])))
+    other = Direction.TIGHTER if change["said"][0].startswith("loosens") else Direction.LOOSER
+    found = list(compare(old, new))
+    assert [item.action for item in found if item.direction in (other, Direction.MIXED)] == []

@@ -1,15 +1,10 @@
 """What a changed file says otherwise, sentence by sentence, and what each sentence does."""
 
-import tomllib
-
 import pytest
 
 from agentguard.analysis.changes.difference import Concern, Effect
 from agentguard.analysis.changes.policies import differences
-from tests.diff.base import TEXT, changed, loaded
-from tests.project.tree import ROOT
-
-SENTENCES = tomllib.loads((ROOT / "tests" / "diff" / "sentences.toml").read_text(encoding="utf-8"))["change"]
+from tests.diff.base import SENTENCES, TEXT, changed, loaded
 
 
 @pytest.mark.parametrize("change", SENTENCES, ids=[item["after"].strip()[:50] for item in SENTENCES])
