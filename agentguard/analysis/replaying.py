@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from agentguard.analysis.replaying_ledger import Ledger
+from agentguard.analysis.replaying_ledger import Ledger, named
 from agentguard.core.counting import identity_of
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
@@ -32,7 +32,11 @@ from agentguard.errors import EvaluationError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CALENDAR = {"day": 2, "week": 8, "month": 32, "year": 367}
+_SURE = frozenset({"rule_matched", "limit_exceeded", "requirement_missing", "action_unknown"})
 NO_YES = "nobody asked the customer for this yes then"
+
+_Moves = Mapping[bytes, tuple[str, int]]
+"""By account: the limit, and how much an action counts on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class _Flight:
     """
 
     past: Past
-    moves: Mapping[str, tuple[str, int]]
+    moves: _Moves
     undone: bool
     holds: bool = False
 
@@ -218,12 +222,12 @@ class Replay:
 
     def _usage(self, need: AccountNeed, past: Past) -> Usage | None:
         start = None if need.window_start is None else microseconds(need.window_start) + (0 if need.inclusive else 1)
-        told = past.usage.get(need.limit)
+        told, name = past.usage.get(need.limit), named(need.account)
         if told is None and not self._is_recomputed(need.limit):
             return None
-        held, settled = self._happened.usage(need.account, start) if told is None else (told.held, told.settled)
+        held, settled = self._happened.usage(name, start) if told is None else (told.held, told.settled)
         if self._differs:
-            more_held, more_settled = self._differs.usage(need.account, start)
+            more_held, more_settled = self._differs.usage(name, start)
             held, settled = held + more_held, settled + more_settled
         return Usage(max(0, held), max(0, settled))
 
@@ -241,16 +245,16 @@ class Replay:
                 return found[1]
         return None
 
-    def _moves(self, decision: Decision) -> dict[str, tuple[str, int]]:
-        return {check.account: (check.limit, check.amount) for check in decision.limits if check.account}
+    def _moves(self, decision: Decision) -> _Moves:
+        return {named(check.account): (check.limit, check.amount) for check in decision.limits if check.account}
 
-    def _counted(self, moves: Mapping[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
+    def _counted(self, moves: _Moves) -> _Moves:
         return {account: item for account, item in moves.items() if self._is_recomputed(item[0])}
 
-    def _really(self, flight: _Flight, request: Request) -> dict[str, tuple[str, int]]:
+    def _really(self, flight: _Flight, request: Request) -> _Moves:
         plan, past = self.plan(request.action), flight.past
         found = needs_of(plan, request, environment(plan, request, past.facts, past.now, past.unknown), past.now)
-        real = {need.account: (need.limit, need.amount) for need in found.accounts.values()}
+        real = {named(need.account): (need.limit, need.amount) for need in found.accounts.values()}
         return {account: real.get(account, item) for account, item in flight.moves.items()}
 
     def _begin(self, flight: _Flight) -> None:
@@ -267,7 +271,7 @@ class Replay:
         for account, (limit, amount) in flight.moves.items() if flight.undone else ():
             self._differs.hold(account, -sign * amount, self._keep[limit])
 
-    def _post(self, ledger: Ledger, moves: Mapping[str, tuple[str, int]], at: int, sign: int) -> None:
+    def _post(self, ledger: Ledger, moves: _Moves, at: int, sign: int) -> None:
         for account, (limit, amount) in moves.items():
             ledger.post(account, at, sign * amount, self._keep[limit])
 
@@ -293,11 +297,12 @@ def _remembered(tenant: str, action: str, values: Mapping[str, Any]) -> bytes:
 
 
 def _certain(decision: Decision) -> bool:
-    """Return whether what could not be evaluated cannot have changed the verdict: there was none, or a rule denies."""
+    """Return whether what could not be evaluated cannot have changed the verdict: there was none, or a rule denies.
+
+    That no rule matched is no such denial: one that could not be evaluated may have.
+    """
     failed = any(reason.code == "cannot_evaluate" for reason in decision.reasons)
-    return not failed or any(
-        reason.verdict is Verdict.DENY and reason.code != "cannot_evaluate" for reason in decision.reasons
-    )
+    return not failed or any(reason.verdict is Verdict.DENY and reason.code in _SURE for reason in decision.reasons)
 
 
 def _worth(plan: Plan, values: Environment) -> Money | None:

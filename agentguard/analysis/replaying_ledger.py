@@ -57,24 +57,23 @@ class Ledger:
         """Return whether anything was ever held or posted."""
         return bool(self._accounts)
 
-    def usage(self, account: str, start: int | None) -> tuple[int, int]:
+    def usage(self, name: bytes, start: int | None) -> tuple[int, int]:
         """Return what is held on an account, and what was settled on it from a time on (microseconds)."""
-        found = self._accounts.get(_name(account)) if self._accounts else None
+        found = self._accounts.get(name)
         return (0, 0) if found is None else (found.pending, found.settled(start))
 
-    def hold(self, account: str, amount: int, keep: int | None) -> None:
+    def hold(self, name: bytes, amount: int, keep: int | None) -> None:
         """Hold an amount, or give it back below zero; `keep` is how long a posting counts, None for ever."""
-        self._account(account, keep).pending += amount
+        self._account(name, keep).pending += amount
 
-    def post(self, account: str, at: int, amount: int, keep: int | None) -> None:
+    def post(self, name: bytes, at: int, amount: int, keep: int | None) -> None:
         """Post an amount that was settled at a time."""
-        self._account(account, keep).post(at, amount)
+        self._account(name, keep).post(at, amount)
         self._posted += 1
         if self._posted % _SWEEP == 0:
             self._sweep(at)
 
-    def _account(self, account: str, keep: int | None) -> _Account:
-        name = _name(account)
+    def _account(self, name: bytes, keep: int | None) -> _Account:
         found = self._accounts.get(name)
         if found is None:
             found = self._accounts[name] = _Account(keep)
@@ -90,5 +89,6 @@ class Ledger:
             del self._accounts[name]
 
 
-def _name(account: str) -> bytes:
+def named(account: str) -> bytes:
+    """Return a short name of an account, from what makes it: millions of them are kept."""
     return blake2b(account.encode(), digest_size=16).digest()

@@ -202,9 +202,7 @@ class Simulating:
         """Count one whose new verdict cannot be known, with what would have to be."""
         self._saw(at)
         self._uncertain += 1
-        self._unknown.update(
-            f"`{name}` {why}" if " " not in name else f"{name}: {why}" for name, why in missing.items()
-        )
+        self._unknown.update(f"`{name}`: {why}" for name, why in missing.items())
 
     def lost(self, why: str) -> None:
         """Count one that cannot be decided again at all."""

@@ -222,7 +222,7 @@ def _print_examples(output: Output, found: Simulation, place: str) -> None:
             moment(case.at),
             case.action,
             case.worth or "",
-            f"{case.old} → {case.new}",
+            f"{case.old} to {case.new}",
             ", ".join(case.why_new),
         )
         for case in found.examples

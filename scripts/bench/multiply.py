@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,15 @@ def _entries(connection: sqlite3.Connection, before: int, times: int, span: int)
             seq, leaf = heads[stream]
             own: dict[str, Any] = {"seq": seq + 1, "prev": leaf, "ts_us": ts_us + k * span}
             own |= {name: f"{said[name]}.{k}" for name in ("action_id", "key") if name in said}
+            own |= {name: _later(said[name], k * span) for name in ("now", "asked_at") if name in said}
             if said.get("decision_entry"):
                 own["decision_entry"] = said["decision_entry"] + k * len(rows)
             body = orjson.dumps(said | own, option=orjson.OPT_SORT_KEYS)
             leaf = sha256(b"\0" + body).hexdigest()
             heads[stream] = seq + 1, leaf
             yield pos, stream, seq + 1, own["ts_us"], kind, f"{action_id}.{k}", leaf, body
+
+
+def _later(text: str, microseconds: int) -> str:
+    moved = datetime.fromisoformat(text) + timedelta(microseconds=microseconds)
+    return moved.isoformat(timespec="microseconds")[:-6] + "Z"
