@@ -218,7 +218,7 @@ def _packed(
         "entries.csv": pack.table(entries),
         "entries.jsonl": pack.entry_lines(entries),
         "checkpoint.txt": seal.note.encode(),
-        "proofs/inclusion.jsonl": pack.inclusion_lines(tree, entries, size),
+        "proofs/inclusion.jsonl": pack.inclusion_lines(tree, entries, checkpoint),
         "proofs/consistency.jsonl": pack.consistency_lines(tree, [*_earlier(reading, name, size), *wanted.older], size),
         "keys.txt": pack.key_lines(keys),
         pack.VERIFIER: pack.verifier(),

@@ -15,11 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from agentguard.core.digest import digest
-from agentguard.errors import TamperedError
+from agentguard.errors import ProofError, TamperedError
 from agentguard.evidence import verify
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
-from agentguard.evidence.tree import Subtrees, consistency_proof, inclusion_proof, tree_root
+from agentguard.evidence.tree import (
+    Subtrees,
+    check_inclusion,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    tree_root,
+)
 from agentguard.store import Reading
 from agentguard.store.records import Entry
 
@@ -76,9 +83,25 @@ def _said(entry: Entry) -> dict[str, Any]:
     return entry.document if entry.body else {"kind": "purged"}
 
 
-def inclusion_lines(tree: Subtrees, entries: Iterable[Entry], size: int) -> bytes:
-    """Return proofs/inclusion.jsonl: for each entry what proves that it is in the log of this size."""
-    return b"".join(_hashes({"pos": entry.pos}, inclusion_proof(tree, entry.pos - 1, size)) for entry in entries)
+def inclusion_lines(tree: Subtrees, entries: Iterable[Entry], checkpoint: Checkpoint) -> bytes:
+    """Return proofs/inclusion.jsonl: for each entry what proves that it is in the log that was signed.
+
+    Raises:
+        TamperedError: One of them is not what stands in it.
+    """
+    return b"".join(_hashes({"pos": entry.pos}, _proof(tree, entry, checkpoint)) for entry in entries)
+
+
+def _proof(tree: Subtrees, entry: Entry, checkpoint: Checkpoint) -> tuple[bytes, ...]:
+    proof = inclusion_proof(tree, entry.pos - 1, checkpoint.size)
+    leaf = leaf_hash(entry.body) if entry.body else bytes.fromhex(entry.leaf)
+    try:
+        check_inclusion(leaf, entry.pos - 1, checkpoint.size, proof, checkpoint.root)
+    except ProofError as error:
+        raise TamperedError(
+            f"expected entry {entry.pos} as it was signed, got another: it was changed; run `agentguard audit verify`"
+        ) from error
+    return proof
 
 
 def consistency_lines(tree: Subtrees, older: Iterable[Checkpoint], size: int) -> bytes:

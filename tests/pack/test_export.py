@@ -17,6 +17,7 @@ from agentguard.evidence import verify
 from agentguard.evidence.checkpoint import Checkpoint, signed
 from tests.cli import shop as shops
 from tests.pack.conftest import KEY
+from tests.verify.given import Owner
 
 ADA = {"by": "ada", "why": "the audit of 2026", "authenticated": "os_login"}
 
@@ -167,6 +168,17 @@ def test_a_checkpoint_that_somebody_kept_is_shown_to_be_continued_and_a_false_on
     with pytest.raises(TamperedError, match="got another root"):
         guard.audit.export(tmp_path / "b.zip", older=[false], **ADA)
     assert not (tmp_path / "b.zip").exists()
+
+
+@pytest.mark.parametrize("leaf", [False, True], ids=["the body", "the leaf as well"])
+def test_an_entry_that_was_changed_behind_the_seal_is_not_handed_out(guard, tmp_path, leaf):
+    owner = Owner(f"sqlite:///{tmp_path}/shop/shop.db")
+    pos = next(entry.pos for entry in guard.audit.list(limit=100) if entry.kind == "decided")
+    owner.write(pos, {**owner.body(pos), "verdict": "escalate"}, leaf=leaf)
+    owner.close()
+    with pytest.raises(TamperedError):
+        guard.audit.export(tmp_path / "a.zip", **ADA)
+    assert not (tmp_path / "a.zip").exists()
 
 
 def test_personal_values_are_closed_unless_asked_for_and_then_the_look_is_recorded_first(shop, guard, tmp_path):
