@@ -82,7 +82,8 @@ class Whole:
             return "decisions were not compared, which takes the solver"
         if self.decides_otherwise:
             changed = [item.action for item in self.decided if item.direction is not Direction.SAME]
-            return f"{list_words(changed)} is decided otherwise" if changed else _BEFOREHAND
+            verb = "is" if len(changed) == 1 else "are"
+            return f"{list_words(changed)} {verb} decided otherwise" if changed else _BEFOREHAND
         kinds = {item.concern for item in self.said}
         if not kinds:
             return "the layout, the comments or the version change; no decision does"

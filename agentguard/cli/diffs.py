@@ -115,6 +115,8 @@ def show(output: Output, whole: Whole, old: Bundle, new: Bundle) -> None:
 def _meaning(whole: Whole) -> str:
     if whole.direction is Direction.MIXED and not whole.is_known:
         return "mixed: an agent may do more by itself than before, and that is not known for sure"
+    if whole.direction is Direction.LOOSER and not whole.decides_otherwise:
+        return "looser: no decision changes, but there is less care around them"
     return MEANING[whole.direction]
 
 

@@ -14,6 +14,8 @@ from agentguard.core.language import Declared, Expression, OneOf, Table, YesNo
 from agentguard.core.language.terms import Part, Term, below
 from agentguard.core.language.types import Value
 
+PERSONAL = "is kept encrypted for each customer"
+PERSONAL_NO_MORE = "is no longer kept encrypted for each customer"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -33,14 +35,20 @@ def declaration_differences(pair: Pair) -> Iterator[Difference]:
                 yield from _computed(pair, name, before.computed[name], after.computed[name])
     for kind, were, are in (("fact", old.facts, new.facts), ("context", old.context, new.context)):
         for name, text, effect in _declared(were, are):
-            known = Effect.NEITHER if text in ("new", "removed") else effect
-            yield pair.said(kind, name, text, known, Concern.REQUESTS)
+            yield pair.said(kind, name, text, _known_effect(text, effect), Concern.REQUESTS)
     for name in sorted(old.records.keys() & new.records.keys()):
         for field, text, effect in _declared(old.records[name].fields, new.records[name].fields):
             yield pair.said("type", name, f"field `{field}` {text}", effect, Concern.REQUESTS)
     yield from _names(pair)
     yield from _tables(pair)
     yield from _calendars(pair)
+
+
+def _known_effect(text: str, effect: Effect) -> Effect:
+    """Return what it does that a fact is another: a new one nothing, and of no value is known whom it serves."""
+    if text in ("new", "removed"):  # what reads it shows what it does
+        return Effect.NEITHER
+    return effect if effect is Effect.NEITHER or text == PERSONAL_NO_MORE else Effect.EITHER
 
 
 def _computed(pair: Pair, name: str, old: Expression, new: Expression) -> Iterator[Difference]:
@@ -69,7 +77,7 @@ def _redeclared(old: Declared, new: Declared) -> Iterator[tuple[str, Effect]]:
     if old.optional != new.optional:
         yield f"{'may be' if new.optional else 'is never'} missing", Effect.EITHER
     if old.personal != new.personal:
-        yield f"is {'kept' if new.personal else 'no longer kept'} encrypted for each customer", Effect.NEITHER
+        yield (PERSONAL, Effect.NEITHER) if new.personal else (PERSONAL_NO_MORE, Effect.LOOSENS)
     if old.max_age != new.max_age:
         said = [duration_words(item.max_age) if item.max_age else "any time" for item in (old, new)]
         yield f"counts for {said[1]}, was {said[0]}", Effect.EITHER

@@ -10,7 +10,10 @@ from agentguard.core.policy import Verdict
 
 
 class Effect(enum.StrEnum):
-    """What a change alone does to what an agent may do by itself; `either` where its sentence does not show it."""
+    """What a change alone does: to what an agent may do by itself, or to the care around it.
+
+    `either` stands where its sentence does not show it; more care afterwards is `neither`, less of it loosens.
+    """
 
     LOOSENS = "loosens"
     TIGHTENS = "tightens"
@@ -19,7 +22,7 @@ class Effect(enum.StrEnum):
 
 
 class Direction(enum.StrEnum):
-    """Which way a change goes: `looser` lets an agent do more by itself."""
+    """Which way a change goes: `looser` lets an agent do more by itself, or with less care around it."""
 
     SAME = "same"
     LOOSER = "looser"

@@ -138,13 +138,14 @@ def _followed(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
     """Yield what happens otherwise after decisions, and who answers for the file."""
     was, now = (contest_words(item.contest) for item in (old, new))
     if was != now:
-        yield f"{now}; was: {was}", Effect.NEITHER
+        yield f"{now}; was: {was}", Effect.NEITHER if new.contest and _contest_kept(old, new) else Effect.LOOSENS
     reviewed = [item.review.source if item.review else "nothing" for item in (old, new)]
     if reviewed[0] != reviewed[1]:
-        yield f"people look afterwards at {reviewed[1]}, was {reviewed[0]}", Effect.NEITHER
+        effect = Effect.NEITHER if _reviewed(new) >= _reviewed(old) else Effect.LOOSENS
+        yield f"people look afterwards at {reviewed[1]}, was {reviewed[0]}", effect
     kept = [_kept(item.retention) for item in (old, new)]
     if kept[0] != kept[1]:
-        yield f"records are kept {kept[1]}, was {kept[0]}", Effect.NEITHER
+        yield f"records are kept {kept[1]}, was {kept[0]}", _kept_effect(old, new)
     if old.segments != new.segments:
         yield f"reports tell apart {list_words(new.segments)}, was {list_words(old.segments)}", Effect.NEITHER
     if old.review_by != new.review_by:
@@ -152,6 +153,24 @@ def _followed(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
         yield f"is to be looked at again {said[1]}, was {said[0]}", Effect.NEITHER
     if old.owner != new.owner:
         yield f"is owned by {new.owner or 'nobody'}, was {old.owner or 'nobody'}", Effect.NEITHER
+
+
+def _contest_kept(old: Policy, new: Policy) -> bool:
+    """Return whether a refused customer has as long as before to contest it."""
+    return old.contest is None or (new.contest is not None and new.contest.open_for >= old.contest.open_for)
+
+
+def _reviewed(policy: Policy) -> tuple[int, int]:
+    return (policy.review.share, policy.review.least) if policy.review is not None else (0, 0)
+
+
+def _kept_effect(old: Policy, new: Policy) -> Effect:
+    """Return that it is less care to keep the records of some action for a shorter time."""
+    for action in old.actions.keys() & new.actions.keys():
+        was, now = (item.retention.of(action) if item.retention else None for item in (old, new))
+        if now is not None and (was is None or now.least_days < was.least_days):
+            return Effect.LOOSENS
+    return Effect.NEITHER
 
 
 def _kept(retention: Retention | None) -> str:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from agentguard.analysis.changes.conditions import Moved, condition_text, condition_words, moved
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds, effect_of, turned
 from agentguard.analysis.wording import list_words, then_words
-from agentguard.core.policy import Guarantee, Place, Policy, Rule, Then, Verdict, Words
+from agentguard.core.policy import Disclose, Guarantee, Place, Policy, Rule, Then, Verdict, Words
 
 NEW, GONE = "new", "is governed here no longer"
 """What is said of an action that one version has alone."""
@@ -166,7 +166,8 @@ def words_differences(pair: Pair, part: str, item: Named, old: Words, new: Words
         yield pair.told(part, item, text, Effect.NEITHER, Concern.WORDS)
     if old.disclose != new.disclose:
         text = f"the model may hear the {new.disclose}, was the {old.disclose}"
-        yield pair.told(part, item, text, Effect.NEITHER, Concern.CARE)
+        effect = Effect.LOOSENS if new.disclose is Disclose.THRESHOLD else Effect.NEITHER
+        yield pair.told(part, item, text, effect, Concern.CARE)
 
 
 def say_differences(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
@@ -183,19 +184,28 @@ def _quoted(text: str | None) -> str:
 
 
 def guarantee_differences(pair: Pair) -> Iterator[Difference]:
-    """Yield which promises are made otherwise; a promise decides nothing."""
+    """Yield which promises are made otherwise; a promise decides nothing, and less of them is less care."""
     both, come, gone = paired(pair.old.guarantees, pair.new.guarantees, _promise)
     for old, new in both:
         if old.id != new.id:
             yield pair.told("guarantee", new, f"was called `{old.id}`", Effect.NEITHER, Concern.WORDS)
         if _promise(old) != _promise(new):
             text = f"promises {_promised(new)}, was {_promised(old)}"
-            yield pair.told("guarantee", new, text, Effect.NEITHER, Concern.CARE)
+            yield pair.told("guarantee", new, text, _promise_effect(old, new), Concern.CARE)
     for guarantee in come:
         yield pair.told("guarantee", guarantee, f"new: {_promised(guarantee)}", Effect.NEITHER, Concern.CARE)
     for guarantee in gone:
         text = f"is promised no longer: {_promised(guarantee)}"
-        yield pair.told("guarantee", guarantee, text, Effect.NEITHER, Concern.CARE)
+        yield pair.told("guarantee", guarantee, text, Effect.LOOSENS, Concern.CARE)
+
+
+def _promise_effect(old: Guarantee, new: Guarantee) -> Effect:
+    """Return that a promise is no weaker where it is about more requests, more verdicts and more actions."""
+    if new.possible is not None and new.possible is old.possible:
+        return Effect.NEITHER
+    wider = old.never <= new.never and old.on <= new.on and new.possible is None
+    more = all(item.holds is Holds.MORE for item in moved(old.when, new.when))
+    return Effect.NEITHER if wider and more else Effect.LOOSENS
 
 
 def _promise(guarantee: Guarantee) -> object:
