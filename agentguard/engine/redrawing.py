@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from agentguard.core.reviews import DRAWN, LEAST, SHARE, draw
+from agentguard.core.reviews import DRAWN, LEAST, SHARE, ReviewCase, draw
 from agentguard.engine.drawing import taken
+from agentguard.engine.judging import opinions_on
 from agentguard.engine.parts import Parts
 from agentguard.engine.periods import CURSOR, Counting, Period, first_asked, is_automatic
 from agentguard.store import Reading, draws
@@ -170,10 +171,17 @@ class _Redrawing:
             self._add(MISSING, policy, action_id, position, how, "it was to be drawn, and the log does not say so")
         elif row is None or (row.entry, row.policy, row.how) != (position, policy, how):
             self._add(MISSING, policy, action_id, position, how, "it was drawn, and its row is gone or another one")
+        elif row.verdict != self._counted(row):
+            self._add(MISSING, policy, action_id, position, how, "it was drawn, and nobody said what its row says")
         elif body["draw"] != draw(self.parts.vault.draw, policy, action_id).value:
             self._add(EXTRA, policy, action_id, position, how, "its entry tells of another draw")
         else:
             self.cases += 1
+
+    def _counted(self, case: ReviewCase) -> str | None:
+        """Return what counts of the opinions on a case; None as long as nobody has one."""
+        opinions = opinions_on(self.reading, case)
+        return opinions[-1].document["counts"] if opinions else None
 
     def _add(self, code: str, policy: str, action_id: str, position: int, how: str, words: str) -> None:
         if len(self.findings) < MOST_FINDINGS:

@@ -63,6 +63,18 @@ def test_a_case_whose_row_is_gone_or_is_another_one_is_missing(in_memory, tmp_pa
     }
 
 
+def test_a_case_that_is_put_aside_as_judged_by_nobody_is_missing(shop, tmp_path):
+    weeks(shop)
+    first, second = shop.guard.reviews.list()[:2]
+    judged = shop.guard.reviews.judge(first.id, should="deny", by="ada", reason_code="policy", authenticated="os_login")
+    assert shop.guard.reviews.verify()
+    owner(tmp_path, "UPDATE agentguard_review SET verdict = 'right'")
+    findings = shop.guard.reviews.verify().findings
+    assert {first.entry, second.entry} <= {item.entry for item in findings}
+    assert {item.code for item in findings} == {"missing"}
+    assert judged.counts == "wrong"
+
+
 def test_a_draw_that_the_log_does_not_tell_of_is_missing_and_one_that_nothing_draws_is_extra(shop, tmp_path):
     key = shop.guard._parts.vault.draw
     for number in range(24):
