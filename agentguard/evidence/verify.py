@@ -8,8 +8,7 @@
 KEY is the log's public key, `name+hhhhhhhh+base64`, from the company by another way than this pack: whoever can make a
 pack can write a key into it. `--witness KEY` asks for a witness's signature too, `--checkpoint FILE` for the log to
 continue a checkpoint that you kept. Exit codes: 0 proven, 1 broken, 2 wrong usage, 3 no key was given, or none signed.
-Nothing of a pack is executed, imported or unpacked. In this order: signatures (RFC 8032), the tree (RFC 9162), notes
-(C2SP), the ZIP, the checks, the words, the command line.
+Nothing of a pack is executed, imported or unpacked. Below: RFC 8032, RFC 9162, C2SP notes, the ZIP, checks, words.
 """
 
 from __future__ import annotations
@@ -434,36 +433,37 @@ def told(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         words = "; ".join(reason[name] for name in ("because", "detail") if reason.get(name))
         yield "because", f"{reason['source']} says {reason['verdict']} ({reason['code']}) {words}"
     for item in body["limits"] if body["kind"] == "decided" else ():
-        of = f"{item['used']} used, {item['amount']} asked, of {plain(item['max'])} in smallest units of {item['unit']}"
+        unit = "" if item["unit"] == "#" else f" in smallest units of {item['unit']}"
+        of = f"{item['used']} used, {item['amount']} asked, of {plain(item['max'])}{unit}"
         yield "limit", f"{item['limit']}: {of}: {'fits' if item['fits'] else 'DOES NOT FIT'}"
     for vote in [*(body.get("votes") or ()), *([body["vote"]] if "vote" in body else ())]:
         yield "vote", f"{vote['voter']}: {'yes' if vote['approve'] else 'no'}, known by {vote['authenticated']}"
     for place in ("arguments", "facts", "context"):
         for name, value in (body.get(place) or {}).items():
             shown = value.get("value", value["status"]) if place == "facts" else value
-            sealed = isinstance(shown, dict) and "sealed" in shown
-            yield place, f"{name}: {'(personal)' if sealed else plain(shown)}"
+            yield place, f"{name}: {'(personal)' if isinstance(shown, dict) and 'sealed' in shown else plain(shown)}"
     for name in ("by", "why", "target", "outcome", "external_reference", "error", "say", "escalation", "state"):
         yield from [(name, plain(body[name]))] if body.get(name) else []
 
 
-def show(checked: Checked, command: str, words: list[str]) -> None:
-    """Print entries as rows, in words, or with the policies that they were decided by."""
+def show(checked: Checked, command: str, words: list[str]) -> bool:
+    """Print entries as rows, in words, or with the policies that they were decided by; return if there are any."""
+    found = False
     for entry in checked.entries.values():
-        row = row_of(entry.pos, "", entry.body)
-        text = "  ".join(cell for cell in row if cell)
-        if not (all(word in text for word in words) if command == "list" else {row[0], row[11]} & set(words)):
-            continue
-        say(text)
-        for name, shown in told(entry.body) if command == "show" else ():
-            say(f"    {name:10} {shown}")
-        for title, used in (entry.body.get("policies") or {}).items() if command == "policy" else ():
-            ids = [item["source"].partition("/")[2] for item in entry.body.get("reasons") or ()]
-            rule = re.compile(r"\bid:\s*[\"']?(" + "|".join(map(re.escape, ids)) + r")[\"']?\s*(,|}|#|$)")
-            say(f"policy {title}, version {used['version']}, SHA-256 {used['digest']}")
-            lines = checked.pack.read(f"policies/{used['digest']}.yaml").decode().splitlines()
-            for number, line in enumerate(lines, 1):
-                say(f"{'>>' if ids and rule.search(line) else '  '} {number:4} {line}")
+        text = "  ".join(filter(None, row := row_of(entry.pos, "", entry.body)))
+        if all(word in text for word in words) if command == "list" else {row[0], row[11]} & set(words):
+            found = True
+            say(text)
+            for name, shown in told(entry.body) if command == "show" else ():
+                say(f"    {name:10} {shown}")
+            for title, used in (entry.body.get("policies") or {}).items() if command == "policy" else ():
+                ids = [item["source"].partition("/")[2] for item in entry.body.get("reasons") or ()]
+                rule = re.compile(r"\bid:\s*[\"']?(" + "|".join(map(re.escape, ids)) + r")[\"']?\s*(,|}|#|$)")
+                say(f"policy {title}, version {used['version']}, SHA-256 {used['digest']}")
+                lines = checked.pack.read(f"policies/{used['digest']}.yaml").decode().splitlines()
+                for number, line in enumerate(lines, 1):
+                    say(f"{'>>' if ids and rule.search(line) else '  '} {number:4} {line}")
+    return found
 
 
 def main(given: list[str] | None = None) -> int:
@@ -479,7 +479,7 @@ def main(given: list[str] | None = None) -> int:
         older = [Checkpoint(Path(path).read_bytes(), path) for path in options.checkpoint]
         checked = Checked(Pack(options.pack), options.key, options.witness, older)
     except (ValueError, OSError) as error:
-        say(f"wrong usage: {error}" if isinstance(error, OSError) else f"BROKEN   {error}")
+        say(f"wrong usage: {error.filename}: {error.strerror}" if isinstance(error, OSError) else f"BROKEN   {error}")
         return 2 if isinstance(error, OSError) else 1
     for mark, lines in (("ok      ", checked.held), ("UNPROVEN", checked.unproven), ("BROKEN  ", checked.broken)):
         for line in lines if options.command == "check" or mark != "ok      " else ():
@@ -491,8 +491,8 @@ def main(given: list[str] | None = None) -> int:
         say(f"nothing proves report.html, README.txt, personal.jsonl, and {words}")
         say(f"log {checked.checkpoint.origin}, {checked.checkpoint.size} entries, root {checked.checkpoint.root.hex()}")
         say("not broken, not proven" if checked.unproven else "proven: these entries are in the log that was signed")
-    else:
-        show(checked, options.command, options.words)
+    elif not show(checked, options.command, options.words):
+        parser.error("no such entry: `list` shows those of this pack, `show` and `policy` take a position or an id")
     return 3 if checked.unproven else 0
 
 

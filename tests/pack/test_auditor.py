@@ -83,6 +83,13 @@ def test_a_mistyped_key_and_an_absent_file_are_wrong_usage(machine, tmp_path):
     assert machine("--witness", "not-a-key").returncode == 2
 
 
+@pytest.mark.parametrize("words", [("show", "99999"), ("policy", "act_0"), ("list", "no-such-word"), ("show",)])
+def test_what_is_not_in_the_pack_is_said_and_not_left_silent(machine, words):
+    asked = machine(*words)
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert "no such entry" in asked.stderr
+
+
 def test_verify_py_runs_on_python_3_9_with_the_standard_library_alone():
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 9))
     imported = set()
