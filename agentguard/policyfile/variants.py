@@ -113,7 +113,7 @@ def _below(node: Node) -> Iterator[tuple[str, int | None, Any, bool]]:
     """Yield the nodes directly below one: under which field, at which place of it, and whether it is a condition."""
     for field in fields(node):
         value = getattr(node, field.name)
-        asks = isinstance(node, tree.And | tree.Or | tree.Not)
+        asks = isinstance(node, tree.And | tree.Or)  # what `not` turns is turned by leaving it out
         if isinstance(value, tuple):
             for place, item in enumerate(value):
                 is_body = isinstance(node, tree.MethodCall) and node.method in BODIED and place == 1

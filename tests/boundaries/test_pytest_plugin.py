@@ -1,0 +1,51 @@
+"""Policy tests in a developer's own suite, in a pytest of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.boundaries.test_boundaries import CASES, POLICY
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "policies" / "tips.yaml").write_text(POLICY)
+    (tmp_path / "policies" / "tips_test.yaml").write_text(CASES)
+    (tmp_path / "tests" / "test_own.py").write_text(
+        "import sys\n\ndef test_quick():\n    assert 'agentguard' not in sys.modules\n"
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = tests\nagentguard_policies = policies\n")
+    return tmp_path
+
+
+def pytest_in(folder, *arguments):
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_each_case_is_a_test_and_a_failure_says_where_it_stands_and_what_came(project):
+    path = project / "policies" / "tips_test.yaml"
+    path.write_text(CASES.replace("amount: 20, expect: allow", "amount: 20, expect: deny"))
+    said = pytest_in(project, "--deselect", "tests/test_own.py::test_quick")
+    assert said.returncode == 1
+    assert "1 failed, 2 passed" in said.stdout
+    assert "FAILED policies/tips_test.yaml::small ones: amount 20" in said.stdout
+    assert "tips_test.yaml:8\nexpected deny, got allow by `small`" in said.stdout
+
+
+def test_policies_that_do_not_load_are_one_error_with_its_place(project):
+    (project / "policies" / "tips.yaml").write_text(POLICY.replace("amount <= 50", "amonut <= 50"))
+    said = pytest_in(project, "policies")
+    assert said.returncode == 2
+    assert "tips.yaml:17:11 unknown_name" in said.stdout
+    assert "Traceback" not in said.stdout
+
+
+def test_nothing_is_collected_or_loaded_where_no_folder_is_named(project):
+    (project / "pytest.ini").write_text("[pytest]\n")
+    said = pytest_in(project)
+    assert said.returncode == 0
+    assert "1 passed" in said.stdout
