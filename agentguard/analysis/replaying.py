@@ -35,8 +35,8 @@ _CALENDAR = {"day": 2, "week": 8, "month": 32, "year": 367}
 _SURE = frozenset({"rule_matched", "limit_exceeded", "requirement_missing", "action_unknown"})
 NO_YES = "nobody asked the customer for this yes then"
 
-_Moves = Mapping[bytes, tuple[str, int]]
-"""By account: the limit, and how much an action counts on it."""
+_Moves = tuple[tuple[bytes, str, int, int | None], ...]
+"""What an action counts: the account, the limit, how much, and how long a posting counts (None for ever)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,13 @@ class _Flight:
     """An action whose end still moves something.
 
     Attributes:
-        moves: What it counts, by account.
+        moves, counted: What it counts on any account, and on those that the replay counts itself.
         undone: It does not happen in the replay, or happened earlier: what it did then is taken off again.
     """
 
     past: Past
     moves: _Moves
+    counted: _Moves
     undone: bool
     holds: bool = False
 
@@ -166,7 +167,7 @@ class Replay:
             return
         undone = sooner or verdict is Verdict.DENY
         if undone or self._matters(past.request.action, replayed.decision):
-            flight = self._flights[past.action_id] = _Flight(past, moves, undone)
+            flight = self._flights[past.action_id] = _Flight(past, moves, self._counted(moves), undone)
             if past.permitted:
                 self._begin(flight)
 
@@ -181,20 +182,21 @@ class Replay:
         if flight is not None and not flight.holds:
             self._begin(flight)
 
-    def settled(self, action_id: str, at: datetime, place: int, real: Mapping[str, Value] | None = None) -> None:
-        """Say that an action was done; `real` are arguments that were really others."""
+    def settled(self, action_id: str, at: int, place: int, real: Mapping[str, Value] | None = None) -> None:
+        """Say that an action was done, when in microseconds; `real` are arguments that were really others."""
         flight = self._flights.pop(action_id, None)
         if flight is None:
             return
         self._give_back(flight)
-        when, request = microseconds(at), flight.past.request
+        request = flight.past.request
         if real:
             request = replace(request, arguments={**request.arguments, **real})
             flight.moves = self._really(flight, request)
-        self._post(self._happened, self._counted(flight.moves), when, 1)
-        self._remember(self._seen, request, when, place)
+            flight.counted = self._counted(flight.moves)
+        self._post(self._happened, flight.counted, at, 1)
+        self._remember(self._seen, request, at, place)
         if flight.undone:
-            self._post(self._differs, flight.moves, when, -1)
+            self._post(self._differs, flight.moves, at, -1)
             self._gone.add(place)
 
     def released(self, action_id: str) -> None:
@@ -246,16 +248,20 @@ class Replay:
         return None
 
     def _moves(self, decision: Decision) -> _Moves:
-        return {named(check.account): (check.limit, check.amount) for check in decision.limits if check.account}
+        checks = {check.account: check for check in decision.limits if check.account}
+        return tuple(
+            [(named(name), check.limit, check.amount, self._keep[check.limit]) for name, check in checks.items()]
+        )
 
     def _counted(self, moves: _Moves) -> _Moves:
-        return {account: item for account, item in moves.items() if self._is_recomputed(item[0])}
+        recomputed = self.recomputed
+        return tuple([item for item in moves if item[1] in recomputed]) if recomputed else ()
 
     def _really(self, flight: _Flight, request: Request) -> _Moves:
         plan, past = self.plan(request.action), flight.past
         found = needs_of(plan, request, environment(plan, request, past.facts, past.now, past.unknown), past.now)
-        real = {named(need.account): (need.limit, need.amount) for need in found.accounts.values()}
-        return {account: real.get(account, item) for account, item in flight.moves.items()}
+        real = {named(need.account): need.amount for need in found.accounts.values()}
+        return tuple((name, limit, real.get(name, amount), keep) for name, limit, amount, keep in flight.moves)
 
     def _begin(self, flight: _Flight) -> None:
         flight.holds = True
@@ -266,14 +272,14 @@ class Replay:
             self._hold(flight, -1)
 
     def _hold(self, flight: _Flight, sign: int) -> None:
-        for account, (limit, amount) in self._counted(flight.moves).items():
-            self._happened.hold(account, sign * amount, self._keep[limit])
-        for account, (limit, amount) in flight.moves.items() if flight.undone else ():
-            self._differs.hold(account, -sign * amount, self._keep[limit])
+        for name, _, amount, keep in flight.counted:
+            self._happened.hold(name, sign * amount, keep)
+        for name, _, amount, keep in flight.moves if flight.undone else ():
+            self._differs.hold(name, -sign * amount, keep)
 
     def _post(self, ledger: Ledger, moves: _Moves, at: int, sign: int) -> None:
-        for account, (limit, amount) in moves.items():
-            ledger.post(account, at, sign * amount, self._keep[limit])
+        for name, _, amount, keep in moves:
+            ledger.post(name, at, sign * amount, keep)
 
     def _remember(self, where: dict[bytes, tuple[int, int]], request: Request, at: int, place: int) -> None:
         if request.action not in self._asked or (where is self._seen and not self.remembered):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from functools import lru_cache
 from hashlib import blake2b
 
 _SWEEP = 200_000
@@ -89,6 +90,7 @@ class Ledger:
             del self._accounts[name]
 
 
+@lru_cache(maxsize=4096)
 def named(account: str) -> bytes:
     """Return a short name of an account, from what makes it: millions of them are kept."""
     return blake2b(account.encode(), digest_size=16).digest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from agentguard.analysis.replaying import Past, Replay, Replayed
+from agentguard.analysis.replaying import Past, Replay, Replayed, microseconds
 from agentguard.analysis.requests_file import Row, past_of, rows_of
 from agentguard.analysis.simulating import Case, Simulating, Simulation
 from agentguard.core.policy import Bundle, Verdict
@@ -114,7 +114,7 @@ def _followed(replay: Replay, past: Past) -> Replayed:
 
 def _count(replay: Replay, past: Past, replayed: Replayed) -> None:
     replay.follow(past, replayed)
-    replay.settled(past.action_id, past.now, past.place)
+    replay.settled(past.action_id, microseconds(past.now), past.place)
 
 
 def _deciding(replayed: Replayed) -> tuple[str, ...]:

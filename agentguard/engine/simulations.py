@@ -30,6 +30,7 @@ CUSTOMERS = 65_536
 Progress = Callable[[int, int], None]
 Tell = Callable[[Case], None]
 
+AS_ASKED = b'"real_values":{}'
 PURGED = "the record of the request was purged, as its time was over"
 REFUSED = "the request was refused before any rule, and what it asked for is not in the record"
 NOT_THERE = "what it had counted by then is not known"
@@ -251,16 +252,11 @@ class _Reading:
 
     def _moved(self, item: Entry) -> None:
         action_id = item.action_id or ""
-        if item.is_purged:
-            if item.kind == "settled":
-                self._replay.settled(action_id, item.at, item.pos)
-            return
-        body = item.document
         if item.kind == "settled":
-            # The policies of its decision say what its values are of; what it was about is known already.
-            real = self._real(body) if body.get("real_values") else None
-            self._replay.settled(action_id, item.at, item.pos, real)
-        elif body.get("state") in ("denied", "released"):
+            # Most settle as they were asked for: their text need not be read.
+            real = {} if item.is_purged or AS_ASKED in item.body else self._real(item.document)
+            self._replay.settled(action_id, item.ts_us, item.pos, real)
+        elif not item.is_purged and item.document.get("state") in ("denied", "released"):
             opened = self._waiting.pop(action_id, None)
             if opened is not None and item.kind == "rejected":
                 self._adding.waited(item.at - opened)

@@ -45,13 +45,13 @@ ENDS = (
 )
 
 
-def multiply(path: Path, times: int) -> None:
-    """Make so many of every action in a SQLite file that nobody else has open."""
+def multiply(path: Path, times: int, apart: int = 0) -> None:
+    """Make so many of every action in a SQLite file that nobody else has open, each copy so many microseconds later."""
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
         connection.execute(f"PRAGMA {pragma}")
     [(first, last)] = connection.execute("SELECT min(ts_us), max(ts_us) FROM agentguard_entry")
-    span = last - first + 5_000_000
+    span = max(apart, last - first + 5_000_000)
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     connection.execute("BEGIN IMMEDIATE")
     for name, _ in triggers:
