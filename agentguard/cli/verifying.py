@@ -193,6 +193,11 @@ def _print_broken(output: Output, checked: Verification) -> None:
     found = "1 finding" if len(checked.findings) == 1 else f"{len(checked.findings)} findings"
     output.line(f"broken: {found}{more} in {checked.entries} entries", style="bold red")
     last = checked.since + checked.entries
+    if checked.pinned and any(finding.code == "signature" for finding in checked.findings):
+        output.prose(
+            "a log whose key was changed takes every key that it had, each with a --key of its own; `agentguard audit "
+            "list --kind key_introduced` has those that it names: believe the ones that you know from elsewhere"
+        )
     if checked.spared:
         by = "" if checked.pinned else " with the key that the log names"
         which = ", ".join(map(str, checked.changed))
