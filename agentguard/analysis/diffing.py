@@ -77,11 +77,14 @@ class Whole:
         reached = [(item, reach) for item in self.decided or () for reach in item.reach]
         if reached:
             said = list_words(_reach_words(item.action, reach) for item, reach in reached)
-            return f"{said}; nothing else changes" if self._nothing_else() else said
+            return f"{said}; {'nothing else changes' if self._nothing_else() else 'more changes, as shown'}"
         if self.decided is None:
             return "decisions were not compared, which takes the solver"
         if self.decides_otherwise:
             changed = [item.action for item in self.decided if item.direction is not Direction.SAME]
+            weighty = [item for item in self.said if item.concern is not Concern.WORDS]
+            if len(weighty) == 1:
+                return f"{weighty[0]}; nothing else changes"
             verb = "is" if len(changed) == 1 else "are"
             return f"{list_words(changed)} {verb} decided otherwise" if changed else _BEFOREHAND
         kinds = {item.concern for item in self.said}

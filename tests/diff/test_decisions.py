@@ -72,11 +72,14 @@ def test_a_gap_that_opens_beside_a_raised_limit_is_not_passed_over():
     whole = compared(*edits, text=REFUNDS)
     assert whole.direction is Direction.MIXED
     assert ways(whole) == [("refund.issue", "escalate", "allow"), ("refund.issue", "escalate", "deny")]
-    assert whole.summary() == "the largest automatic amount of refund.issue rises from 50.00 USD to 75.00 USD"
+    assert whole.summary() == (
+        "the largest automatic amount of refund.issue rises from 50.00 USD to 75.00 USD; more changes, as shown"
+    )
 
 
 def test_every_example_was_decided_by_both_versions_of_the_policy():
     whole = compared(("max: 300", "max: 400"))
+    assert whole.summary() == "limit `month`: lets through 400.00 USD, was 300.00 USD; nothing else changes"
     change = next(item for item in whole.decided[1].changes if item.new is Verdict.ALLOW)
     assert (change.before.request, change.before.evidence.usage) == (change.after.request, change.after.evidence.usage)
     assert [str(item.decision.verdict) for item in (change.before, change.after)] == ["deny", "allow"]
