@@ -263,12 +263,12 @@ class Witnessing:
 
     def _confirmed(self, claimed: Sealed) -> list[Checkpoint]:
         """Return what the witnesses themselves say of a checkpoint that the database says they have."""
-        keys = {witness.name: getattr(witness, "key", None) for witness in self.witnesses}
-        signing = [key for key in keys.values() if isinstance(key, VerifierKey)]
+        keys = [getattr(witness, "key", None) for witness in self.witnesses]
+        signing = [key for key in keys if isinstance(key, VerifierKey)]
         if signing and witnessed(read_note(claimed.note), signing):
             return [claimed.checkpoint]
-        named = (witness for witness in self.witnesses if witness.name in claimed.witnesses)
-        notes = [witness.latest(claimed.origin) for witness in named if keys[witness.name] is None]
+        silent = [witness for witness, key in zip(self.witnesses, keys, strict=True) if key is None]
+        notes = [witness.latest(claimed.origin) for witness in silent]  # they go by another name where others seal
         return [Checkpoint.read(read_note(note).text) for note in notes if note is not None]
 
 
