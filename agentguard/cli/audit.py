@@ -24,7 +24,7 @@ from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.cli.privacy import looked_up
 from agentguard.core.narration.narrator import Narrator
 from agentguard.core.narration.told import Details
-from agentguard.core.prose import moment
+from agentguard.core.prose import inline, moment
 from agentguard.engine import machine
 from agentguard.engine.guard import Guard
 from agentguard.engine.subjects import is_pseudonym
@@ -159,7 +159,13 @@ def _standing(narrator: Narrator, entry: Entry) -> Details:
     body = entry.document
     about: Details = []
     if entry.action_id:
-        about = [("action", body.get("action", "–")), ("who", narrator.who(body)), ("action id", entry.action_id)]
+        asked = [("arguments", inline(body["arguments"]))] if body.get("arguments") else []
+        about = [
+            ("action", body.get("action", "–")),
+            *asked,
+            ("who", narrator.who(body)),
+            ("action id", entry.action_id),
+        ]
     return [
         *about,
         ("in the log", f"stream {entry.stream}, number {entry.seq}"),

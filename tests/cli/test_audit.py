@@ -5,6 +5,7 @@ import pytest
 
 from agentguard.cli.audit import moment_of
 from agentguard.core.decide import decide
+from agentguard.core.narration.narrator import reason_text
 from agentguard.core.prose import masked
 from agentguard.errors import UsageError
 
@@ -148,6 +149,14 @@ def test_one_entry_is_shown_with_its_place_in_the_log(shop, command):
     entry = command("audit", "show", "2", "--json").json
     assert entry["leaf"] in said.out
     assert entry["entry"]["seq"] == 2
+    (arguments,) = (line for line in said.out.splitlines() if line.startswith("  arguments"))
+    assert all(name in arguments for name in entry["entry"]["arguments"])
+
+
+def test_an_argument_that_nobody_declared_is_told_in_words():
+    refused = {"because": "", "code": "arguments_invalid", "detail": "amount: missing, -: unknown"}
+    words = "the arguments are not what the action declares (amount: missing, one that it does not declare, whose name"
+    assert reason_text(refused) == f"{words} is not kept)"
 
 
 def test_every_kind_of_entry_has_words(shop, command):

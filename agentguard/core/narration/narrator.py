@@ -12,6 +12,9 @@ from agentguard.core.policy import Bundle, Place
 from agentguard.core.prose import amount_text, known_by, moment, plain, span
 from agentguard.errors import TamperedError
 
+UNNAMED = "-: unknown"
+"""How the fault of an argument stands in an entry that nobody declared: its name is the model's own text."""
+
 REASONS = {
     "rule_matched": "its condition held",
     "no_rule_matched": "no rule matched",
@@ -200,7 +203,8 @@ def places_of(bundle: Bundle) -> dict[str, Place]:
 def reason_text(reason: Mapping[str, Any]) -> str:
     """Return a recorded reason's own words, or what its code means; what could not be evaluated is named."""
     words = reason["because"] or REASONS.get(reason["code"], reason["code"])
-    return f"{words} ({reason['detail']})" if reason["detail"] else str(words)
+    detail = str(reason["detail"] or "").replace(UNNAMED, "one that it does not declare, whose name is not kept")
+    return f"{words} ({detail})" if detail else str(words)
 
 
 def _checks(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
