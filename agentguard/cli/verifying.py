@@ -53,7 +53,7 @@ def verify(
     if json:
         print_json(_verification(checked, differing if decisions else None))
     else:
-        _print(Output(), guard, checked, differing, decisions=decisions, asked=bool(kept))
+        _print(Output(), guard, checked, differing, decisions=decisions, asked=bool(kept or checked.since))
     if not checked.ok or differing:
         raise typer.Exit(exits.FOUND)
 
@@ -79,8 +79,10 @@ def _read(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             return file.read(MOST_BYTES)
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"expected a file that can be read at `{path}`: {error}") from error
+    except OSError as error:
+        raise UsageError(f"expected a file that can be read, got `{path}`: {error.strerror}") from error
+    except UnicodeError as error:
+        raise UsageError(f"expected text in `{path}`, got other bytes: {error}") from error
 
 
 def _verified(
@@ -222,6 +224,8 @@ def _print_signed(output: Output, checked: Verification) -> None:
     if not checked.checkpoints:
         if not checked.since:
             output.prose("no checkpoint is signed: whoever owns the database could have rewritten all of it")
+        elif checked.entries:
+            output.prose("none of these later ones is in a signed checkpoint yet")
         return
     later = size - checked.signed
     also = f"; {later} later {'one is' if later == 1 else 'ones are'} in none yet" if later else ""

@@ -64,7 +64,7 @@ def chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
     end = wanted.size if wanted.size is not None else parts.store.read(lambda reading: reading.position())
     found = {entry.pos: entry for entry in _asked_for(listed, wanted, end)}
     if not found:
-        raise NotFoundError("expected entries to put into the pack, got none that are what was asked for")
+        raise NotFoundError("expected entries for the pack, got none: nothing in the log fits all that was asked for")
     if _narrows(wanted):
         for action_id in sorted({entry.action_id for entry in found.values() if entry.action_id}):
             whole = parts.store.read(partial(Reading.entries_of, action_id=action_id))

@@ -127,8 +127,8 @@ def test_a_check_from_a_trusted_checkpoint_on_says_so(verified):
 @pytest.mark.parametrize(
     "words,said",
     [
-        (["--checkpoint", "nowhere.txt"], "expected a file that can be read at `nowhere.txt`"),
-        (["--key", "nonsense"], "expected a file that can be read at `nonsense`"),
+        (["--checkpoint", "nowhere.txt"], "expected a file that can be read, got `nowhere.txt`: No such file"),
+        (["--key", "nonsense"], "expected a file that can be read, got `nonsense`"),
         (["--key", "shop+00000000+AAAA"], "expected a public key for --key"),
         (["--checkpoint", "guard.db"], "guard.db"),
         (["--from", "at-6.txt", "--key", THIEF.key.text], "expected a checkpoint that the log's key signed"),
@@ -148,3 +148,10 @@ def test_json_has_everything_that_the_words_say(verified, log):
     assert (found["ok"], found["entries"], found["intact"], found["signed"], found["kept"]) == (False, 9, 6, 6, 6)
     assert [(item["pos"], item["code"]) for item in found["findings"]] == [(7, "leaf"), (8, "chain"), (None, "tree")]
     assert len(found["root"]) == 64
+
+
+def test_from_the_newest_checkpoint_on_what_came_later_is_said_to_be_signed_by_nobody(verified):
+    code, out, _ = verified("--from", "at-8.txt", "--key", KEY.key.text)
+    assert code == 0
+    assert "none of these later ones is in a signed checkpoint yet" in out
+    assert "keep a checkpoint" not in out
