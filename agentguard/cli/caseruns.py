@@ -52,6 +52,8 @@ def run(
         _print(Output(), reports)
         if found:
             print_boundaries(Output(), found)
+        elif boundaries:
+            Output().line("small changes of the policies are tried once every case passes")
     short = min_coverage is not None and min(report.coverage.percent for report in reports) < min_coverage
     gaps = strict and any(_gaps(report) for report in reports)
     if short or gaps or not passed or any(item.survivors for item in found):

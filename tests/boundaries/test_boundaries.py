@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -67,6 +68,7 @@ cases:
 """
 
 
+@cache
 def found_of(policy=POLICY, cases=CASES):
     made = load_text(policy, "tips.yaml")
     return boundaries(bundle_of([made]), load_cases_text(cases, "tips_test.yaml"), mutants(made))
@@ -113,7 +115,7 @@ def test_a_change_that_nobody_could_notice_is_none():
 
 def test_without_the_solver_every_change_that_is_not_noticed_is_kept_and_none_has_a_case(monkeypatch):
     monkeypatch.setattr(searching, "has_solver", lambda: False)
-    found = found_of()
+    found = found_of.__wrapped__()
     assert not found.searched
     assert found.equal == 0
     assert {item.case for item in found.survivors} == {None}
@@ -145,6 +147,14 @@ def test_the_command_prints_places_changes_and_rows_that_can_be_put_into_the_fil
     (folder / "tips_test.yaml").write_text(CASES + rows)
     assert run(["policy", "test", ".", "--boundaries"]) == 0
     assert re.search(r"\d+ small changes of the policies: the cases notice \d+.*, 0 are not", capsys.readouterr().out)
+
+
+def test_the_command_tries_no_change_while_a_case_fails(folder, capsys):
+    (folder / "tips_test.yaml").write_text(CASES.replace("expect: deny", "expect: allow"))
+    assert run(["policy", "test", ".", "--boundaries"]) == 1
+    said = capsys.readouterr().out
+    assert "small changes of the policies are tried once every case passes" in said
+    assert "no case tells" not in said
 
 
 def test_the_command_says_what_to_install_where_there_is_no_solver(folder, capsys, monkeypatch):

@@ -26,20 +26,17 @@ def pytest_in(folder, *arguments):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_each_case_is_a_test_and_a_failure_says_where_it_stands_and_what_came(project):
+def test_each_case_is_a_test_with_its_place_and_what_does_not_load_is_an_error_with_its_own(project):
     path = project / "policies" / "tips_test.yaml"
     path.write_text(CASES.replace("amount: 20, expect: allow", "amount: 20, expect: deny"))
-    said = pytest_in(project, "--deselect", "tests/test_own.py::test_quick")
+    (project / "policies" / "broken").mkdir()
+    (project / "policies" / "broken" / "tips.yaml").write_text(POLICY.replace("amount <= 50", "amonut <= 50"))
+    (project / "policies" / "broken" / "tips_test.yaml").write_text(CASES)
+    said = pytest_in(project, "--continue-on-collection-errors", "--deselect", "tests/test_own.py::test_quick")
     assert said.returncode == 1
-    assert "1 failed, 2 passed" in said.stdout
+    assert "1 failed, 2 passed, 1 deselected, 1 error" in said.stdout
     assert "FAILED policies/tips_test.yaml::small ones: amount 20" in said.stdout
     assert "tips_test.yaml:8\nexpected deny, got allow by `small`" in said.stdout
-
-
-def test_policies_that_do_not_load_are_one_error_with_its_place(project):
-    (project / "policies" / "tips.yaml").write_text(POLICY.replace("amount <= 50", "amonut <= 50"))
-    said = pytest_in(project, "policies")
-    assert said.returncode == 2
     assert "tips.yaml:17:11 unknown_name" in said.stdout
     assert "Traceback" not in said.stdout
 
