@@ -17,7 +17,7 @@ def project(tmp_path):
     (tmp_path / "tests" / "test_own.py").write_text(
         "import sys\n\ndef test_quick():\n    assert 'agentguard' not in sys.modules\n"
     )
-    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = tests\nagentguard_policies = policies\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = tests\nagentguard_policies = policies broken\n")
     return tmp_path
 
 
@@ -29,9 +29,9 @@ def pytest_in(folder, *arguments):
 def test_each_case_is_a_test_with_its_place_and_what_does_not_load_is_an_error_with_its_own(project):
     path = project / "policies" / "tips_test.yaml"
     path.write_text(CASES.replace("amount: 20, expect: allow", "amount: 20, expect: deny"))
-    (project / "policies" / "broken").mkdir()
-    (project / "policies" / "broken" / "tips.yaml").write_text(POLICY.replace("amount <= 50", "amonut <= 50"))
-    (project / "policies" / "broken" / "tips_test.yaml").write_text(CASES)
+    (project / "broken").mkdir()
+    (project / "broken" / "tips.yaml").write_text(POLICY.replace("amount <= 50", "amonut <= 50"))
+    (project / "broken" / "tips_test.yaml").write_text(CASES)
     said = pytest_in(project, "--continue-on-collection-errors", "--deselect", "tests/test_own.py::test_quick")
     assert said.returncode == 1
     assert "1 failed, 2 passed, 1 deselected, 1 error" in said.stdout
