@@ -204,8 +204,8 @@ class Pack:
         infos = self.archive.infolist()
         self.names = {info.filename for info in infos if info.compress_type in (0, zipfile.ZIP_DEFLATED)}
         strange = sorted(name for name in self.names if name not in NAMES and not BY_DIGEST.fullmatch(name))
-        if strange or len(infos) > len(self.names):
-            raise BadPackError(f"{path}: files that no pack has, one twice, or packed otherwise: {strange!r:.200}")
+        if strange or len(infos) > len(self.names) or any(info.header_offset for info in infos[:1]):
+            raise BadPackError(f"{path}: files that no pack has, twice, packed otherwise or behind: {strange!r:.100}")
         if len(infos) > MOST_FILES or sum(info.file_size for info in infos) > MOST_BYTES:
             raise BadPackError(f"{path}: over {MOST_FILES} files or {MOST_BYTES} bytes; nothing of it is read")
 

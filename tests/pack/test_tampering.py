@@ -372,6 +372,11 @@ def test_a_file_that_is_packed_in_another_way_than_packs_are_is_not_read(files, 
     assert check(tmp_path / "a.zip")[0] == 1
 
 
+def test_a_pack_that_stands_behind_another_one_is_not_read_since_others_may_read_the_first(shop, tmp_path, check):
+    (tmp_path / "a.zip").write_bytes(shop.pack.read_bytes() * 2)
+    assert check(tmp_path / "a.zip")[0] == 1
+
+
 def test_many_entries_take_no_longer_each_than_a_few(files, tmp_path, check):
     def seconds(count):
         lines = b"".join(
