@@ -131,8 +131,10 @@ def check_receipt(
         raise UsageError("expected --key with --offline: a receipt that nobody's key confirms proves nothing")
     try:
         text = file.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"expected a receipt in `{file}`, which cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"expected a receipt in `{file}`, which cannot be read: {error.strerror}") from error
+    except UnicodeError as error:
+        raise UsageError(f"expected a receipt in `{file}`, got bytes that are no text: {error}") from error
     try:
         checked = receipts.check(None, text, keys) if offline else open_reading(store).seals.check_receipt(text, keys)
     except StoreUnavailableError as error:

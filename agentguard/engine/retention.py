@@ -93,8 +93,8 @@ class Retention:
         signer = self._signer or from_environment()
         if signer is None:
             raise UsageError(
-                "expected a key to sign the tombstone with, got none; give `signer=`, or name a key file in "
-                "AGENTGUARD_SIGNING_KEY"
+                "expected a key to sign the tombstone with, got none; name its file with --key or in "
+                "AGENTGUARD_SIGNING_KEY, or give the guard `signer=`"
             )
         self._seals.seal()
         return purging.purge(
