@@ -136,20 +136,25 @@ def _settled(said: tuple[Difference, ...], decided: tuple[Comparison, ...]) -> I
         Direction.TIGHTER: {Effect.LOOSENS: Effect.NEITHER, Effect.EITHER: Effect.TIGHTENS},
         Direction.MIXED: {},
     }[whole]
+    shown = {
+        item: Effect.NEITHER if _silent_everywhere(item, silent, decided) else known.get(item.effect, item.effect)
+        for item in said
+        if item.concern is Concern.DECISIONS
+    }
+    wanted = next((effect for effect, direction in _GOES.items() if direction is whole), Effect.EITHER)
+    if shown and whole in (Direction.LOOSER, Direction.TIGHTER) and wanted not in shown.values():
+        shown = dict.fromkeys(
+            shown, wanted
+        )  # where something cannot be evaluated, a sentence does what it does not say
     for item in said:
-        if item.concern is not Concern.DECISIONS:
-            yield item
-        elif item.part == "rule" and _silent_everywhere(item, silent, decided):
-            yield replace(item, effect=Effect.NEITHER)
-        else:
-            yield replace(item, effect=known.get(item.effect, item.effect))
+        yield replace(item, effect=shown.get(item, item.effect))
 
 
 def _silent_everywhere(item: Difference, silent: set[str], decided: tuple[Comparison, ...]) -> bool:
     name = f"{item.policy}/{item.id}"
     said = [comparison for comparison in decided if any(one.rule == name for one in comparison.silent)]
     changing = [comparison for comparison in decided if comparison.changes or comparison.open]
-    return name in silent and all(comparison in said for comparison in changing)
+    return item.part == "rule" and name in silent and all(comparison in said for comparison in changing)
 
 
 def _joined(found: set[Direction]) -> Direction:

@@ -128,7 +128,8 @@ def _by(day: object) -> str:
 def then_effect(pair: Pair, old: Then, new: Then) -> Effect:
     """Return what it does that something says another verdict, or escalates to another route."""
     if old.verdict is not new.verdict or old.route is None or new.route is None:
-        return turned(old.verdict, new.verdict)
+        silent = {old.verdict, new.verdict} == {Verdict.ALLOW, Verdict.ESCALATE} and pair.otherwise > Verdict.ESCALATE
+        return Effect.EITHER if silent else turned(old.verdict, new.verdict)  # an allow is silent where it fails
     for routes in (pair.new.routes, pair.old.routes):
         if old.route in routes and new.route in routes:
             stronger = routes[new.route].strength > routes[old.route].strength
