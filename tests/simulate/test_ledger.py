@@ -38,3 +38,13 @@ def test_what_is_held_goes_when_it_is_given_back():
     assert ledger.usage(named("one"), None) == (40, 0)
     ledger.hold(named("one"), -40, None)
     assert ledger.usage(named("one"), None) == (0, 0)
+
+
+def test_of_many_postings_those_that_a_window_can_reach_stay():
+    ledger, account = Ledger(), named("one")
+    for at in range(300):
+        ledger.post(account, at, at, KEEP)
+        for back in (0, 1, KEEP - 1, KEEP):
+            start = max(0, at - back)
+            assert ledger.usage(account, start)[1] == sum(range(start, at + 1))
+    assert len(ledger._accounts[account].times) < 150

@@ -17,9 +17,9 @@ def changed(*edits, text=REFUNDS):
     return bundle(text)
 
 
-def limited(most, then):
+def limited(most, then, window="1 day", per="agent.id"):
     """Return the policies with one limit more."""
-    new = f"{{id: new, on: [refund.issue], sum: amount, per: order_id, in: 1 day, max: {most}, over: {then}}}"
+    new = f"{{id: new, on: [refund.issue], sum: amount, per: {per}, in: {window}, max: {most}, over: {then}}}"
     return bundle(REFUNDS.replace("version: 1", "version: 2").rstrip() + f"\n  - {new}\n")
 
 
@@ -141,3 +141,47 @@ def test_files_in_shadow_are_compared_from_what_they_said_then(open_one):
     ]
     assert found.sentence == "would have allowed 1 fewer request worth 30.01 USD without a person"
     assert [case.why_new for case in found.examples] == [("strict/otherwise",)]
+
+
+def test_what_exactly_leaves_a_sliding_window_does_not_count_any_more(open_one):
+    made = open_one()
+    asked(made, "50.00", "49.00", "1.00")  # an hour apart
+    assert over(made, limited("50", "deny", "1 hour"))[1] == []
+    assert over(made, limited("50", "deny", "61 minutes"))[1] == [(ALLOW, DENY, "49.00 USD")]
+
+
+def test_what_people_let_pass_later_is_one_request_and_counts_once(open_one):
+    made = open_one()
+    waiting = made.ask("75.00", key="first")
+    made.clock.advance(timedelta(minutes=9))
+    made.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="goodwill")
+    made.guard.execute(waiting.decision_id)
+    asked(made, "75.00", "75.00", "75.00")
+    found, changes = over(made, changed(("amount <= 50", "amount <= 75"), ("amount > 50 and", "amount > 75 and")))
+    assert changes == [(ESCALATE, ALLOW, "75.00 USD")] * 4
+    assert found.requests == 4
+    assert found.people.waited == timedelta(minutes=9)
+
+
+def test_what_a_colleague_did_counts_on_a_limit_that_was_not_there(open_one):
+    made = open_one()
+    made.guard.record(
+        "refund.issue", {"order_id": "A-1", "amount": "60.00", "reason": "other"}, by="maria", source="desk",
+        key="desk-1", happened_at=made.clock(), on_behalf_of="c-1",
+    )  # fmt: skip
+    made.clock.advance(timedelta(minutes=1))
+    asked(made, "40.00")
+    assert over(made, limited("100", "deny", per="tenant"))[1] == []
+    assert over(made, limited("99.99", "deny", per="tenant"))[1] == [(ALLOW, DENY, "40.00 USD")]
+
+
+def test_a_requirement_is_not_met_by_what_the_new_policies_deny(open_one):
+    required = (
+        "requires:\n  - {id: known, on: [refund.issue], action: identity.verify, same: [on_behalf_of], else: deny}\n"
+    )
+    text = REFUNDS.rstrip() + "\n" + required
+    made = open_one(text)
+    made.guard.run("identity.verify", {"document": "passport"}, agent="bot", on_behalf_of="c-1", key="v")
+    asked(made, "40.00")
+    found = over(made, changed(('document == "passport"', 'document == "card"'), text=text))[1]
+    assert found == [(ALLOW, DENY, "None"), (ALLOW, DENY, "40.00 USD")]
