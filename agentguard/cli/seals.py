@@ -54,6 +54,10 @@ def seal(
     export: Annotated[
         list[Path] | None, typer.Option("--export", help="Keep the newest checkpoint in this file too; repeatable.")
     ] = None,
+    accept_restored: Annotated[
+        bool,
+        typer.Option("--accept-restored", help="A backup was restored on purpose: sign the log under its new name."),
+    ] = False,
     witness: WitnessOption = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
@@ -68,6 +72,8 @@ def seal(
     guard = open_reading(store, witnesses=witnesses_of(witness), signer=sealing)
     for path in export or ():
         guard.seals.listen(CheckpointFile(path))
+    if accept_restored:
+        guard.seals.follow()
     try:
         if once:
             sealed = guard.seals.seal()

@@ -84,8 +84,11 @@ def _tell(done: Restoration, by: str) -> None:
         return
     lost = done.found.lost
     output.line(f"recorded as entry {done.entry}; the log goes on as `{done.origin}`")
+    output.prose(
+        "whoever has the log's key has to agree before it signs that: `agentguard audit seal --accept-restored`"
+    )
     if lost is not None:
         output.line(
-            f"up to {lost} entries are lost: what they say was done is no longer known here, so that the same could be done "
-            f"again. Compare with the provider's books (`agentguard audit reconcile`) before agents act."
+            f"up to {lost} entries are lost: what they say was done is no longer known here, so that the same could be "
+            f"done again. Compare with the provider's books (`agentguard audit reconcile`) before agents act."
         )

@@ -121,7 +121,7 @@ class Guard:
         self.told, self.letter = customers.told, customers.letter
         self.check = Checking(self._parts).check
         self.on_ended, self.work = self._rounds.on_ended, self._rounds.once
-        operators = Operators(self._parts, self._bundle, tenant, self.start)
+        operators = Operators(self._parts, self._bundle, tenant, self.start, self.seals)
         self.halt, self.resume, self.resolve = operators.halt, operators.resume, operators.resolve
         self.limits, self.activate, self.confirm_clock = operators.limits, operators.activate, operators.confirm_clock
         self.restored = operators.restored

@@ -13,16 +13,18 @@ from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.restored import Restoration, record_restore
+from agentguard.engine.seals import Seals
 
 
 class Operators:
     """What a guard does for operators; `Guard` has each of these as its own."""
 
-    def __init__(self, parts: Parts, bundle: Bundle, tenant: str, start: Callable[[], None]) -> None:
+    def __init__(self, parts: Parts, bundle: Bundle, tenant: str, start: Callable[[], None], seals: Seals) -> None:
         self._parts = parts
         self._bundle = bundle
         self._tenant = tenant
         self._start = start
+        self._seals = seals
 
     def resolve(self, action_id: str, *, done: bool, result: Any = None, **person: Unpack[Person]) -> Answer:
         """Say what a person found out about an action in doubt: it was done, or it was not.
@@ -56,7 +58,10 @@ class Operators:
         Raises:
             UsageError: No witness has anything that is not here, and it is not said `anyway`.
         """
-        return record_restore(self._parts, self._tenant, anyway=anyway, **person)
+        done = record_restore(self._parts, self._tenant, anyway=anyway, **person)
+        if done and self._seals.state().signs_here:
+            self._seals.follow()
+        return done
 
     def activate(self, **person: Unpack[Person]) -> activation.Activation:
         """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""

@@ -22,6 +22,11 @@ def origin_of(log: str, restores: int) -> str:
     return f"agentguard/{log}/restored-{restores}" if restores else f"agentguard/{log}"
 
 
+def log_of(name: str) -> str:
+    """Return what an origin's log was called before any restore."""
+    return name.partition(f"/{RESTORED}-")[0]
+
+
 def is_restored(name: str) -> bool:
     """Return whether an origin is of a log whose backup was restored."""
     return "/restored-" in name

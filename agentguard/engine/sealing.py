@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from agentguard.engine.origin import is_restored, origin
+from agentguard.engine.origin import is_restored, log_of, origin
 from agentguard.engine.seals_keys import FIRST, introduce, key_of_log
 from agentguard.engine.signing import memory_of
 from agentguard.errors import ConfigurationError, StoreUnavailableError, TamperedError
 from agentguard.evidence.checkpoint import Checkpoint, signed
 from agentguard.evidence.keys import Signer
-from agentguard.evidence.tree import Subtrees, tree_root
+from agentguard.evidence.tree import EMPTY_ROOT, Subtrees, tree_root
 from agentguard.log import get_logger
 from agentguard.store import Reading, Store, Transaction, seals
 from agentguard.store.seals import Sealed
@@ -100,9 +100,32 @@ class Sealer:
                     return self._signed(step.checkpoint)
         raise StoreUnavailableError("others took checkpoints of this log all the time; the next try goes on from there")
 
+    def follow(self) -> str:
+        """Let the key sign the log under the name that it has now, once somebody is sure of a restore; return it."""
+        with self._memory.alone():
+            name = self._store.read(origin)
+            if self._memory.last(name) is None:
+                self._memory.remember(Checkpoint(name, 0, EMPTY_ROOT))
+        return name
+
+    def _require_name(self, name: str) -> None:
+        """Refuse a log that goes on under a name of which nobody told the key.
+
+        Whoever owns the database can write the entry of a restore too, and would have rewritten history signed with it.
+        """
+        if not is_restored(name) or self._memory.last(name) is not None:
+            return
+        if any(log_of(known) == log_of(name) for known in self._memory.names()):
+            raise TamperedError(
+                f"expected the log under a name that this key has signed, got `{name}`: its record says that a backup "
+                f"was restored; nothing was signed; if that is so, say `agentguard audit seal --accept-restored` where "
+                f"the key is"
+            )
+
     def _step(self, reading: Reading) -> _Before | _Due | Sealed | None:
         """Return what comes next for the log as it is in this view, or its last checkpoint if that says it all."""
         size, name = reading.position(), origin(reading)
+        self._require_name(name)
         last, promised = seals.newest(reading, name), seals.last_promise(reading, name)
         tree = StoredTree(reading)
         require_continued(reading, tree, (self._memory.last(name), promised, last.checkpoint if last else None))

@@ -66,6 +66,10 @@ class SealingLoop:
                     self._thread = threading.Thread(target=self._run, name="agentguard-sealing", daemon=True)
                     self._thread.start()
 
+    def follow(self) -> str:
+        """Let the key sign the log under the name that it has now; return the name."""
+        return self._sealer.follow()
+
     def seal(self) -> Sealed | None:
         """Take a checkpoint now, in this thread; raises what `Sealer.seal` raises."""
         sealed = self._sealer.seal()

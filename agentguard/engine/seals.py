@@ -235,6 +235,16 @@ class Seals:
 
         return powers.used(self._parts, Use("change_key", new.text, self._tenant, **person), work)
 
+    def follow(self) -> str:
+        """Let the key sign the log under the name that it has since a restore; return the name.
+
+        A key that signed the log before signs nothing under another name until somebody says this where the key is.
+
+        Raises:
+            UsageError: There is no key here.
+        """
+        return self._with_key().follow()
+
     def listen(self, function: Told, name: str = "") -> Told:
         """Have a function called with each new checkpoint, a signed note, that this guard takes or finds.
 

@@ -36,6 +36,9 @@ class SignedMemory(Protocol):
     def last(self, origin: str) -> Checkpoint | None:
         """Return the newest checkpoint that was signed for an origin."""
 
+    def names(self) -> frozenset[str]:
+        """Return the origins of which something was signed."""
+
     def remember(self, checkpoint: Checkpoint) -> None:
         """Write down what is signed next; it is durable when this returns."""
 
@@ -70,6 +73,10 @@ class SignedHere(_Forked):
     def last(self, origin: str) -> Checkpoint | None:
         """Return the newest checkpoint that was signed for an origin."""
         return self._last.get(origin)
+
+    def names(self) -> frozenset[str]:
+        """Return the origins of which something was signed."""
+        return frozenset(self._last)
 
     def remember(self, checkpoint: Checkpoint) -> None:
         """Remember what is signed next."""
@@ -109,6 +116,10 @@ class SignedFile(_Forked):
             StoreUnavailableError: It cannot be read.
         """
         return self._read().get(origin)
+
+    def names(self) -> frozenset[str]:
+        """Return the origins of which something was signed; raises what `last` raises."""
+        return frozenset(self._read())
 
     def remember(self, checkpoint: Checkpoint) -> None:
         """Write down what is signed next.

@@ -272,17 +272,37 @@ def test_a_key_that_is_kept_elsewhere_remembers_in_a_file_what_it_signed(store, 
     assert signer.sizes() == [6]
 
 
-def test_a_log_whose_backup_was_restored_goes_on_under_another_name_and_somebody_is_told(store, address, key_file):
-    add(store, 5)
-    sealer(store, SigningKeyFile(key_file)).seal()
+def rewritten(store, address):
+    """A log that was cut, and goes on after an entry that says that a backup was restored."""
     with owner(address) as run:
         cut(run, 3)
         forget(run)
     store.transact(lambda transaction: transaction.append({"tenant": "acme", "kind": "restored"}))
-    with capture_logs() as logs:
-        sealed = sealer(store, SigningKeyFile(key_file)).seal()
-        add(store)
+
+
+def test_a_key_signs_no_log_under_another_name_until_somebody_says_so_where_the_key_is(store, address, key_file):
+    add(store, 5)
+    sealer(store, SigningKeyFile(key_file)).seal()
+    rewritten(store, address)
+    with pytest.raises(TamperedError, match=r"under a name that this key has signed, got `.*/restored-1`.*nothing was"):
         sealer(store, SigningKeyFile(key_file)).seal()
+    assert store.read(lambda reading: seals.newest(reading, "agentguard/log-of-the-test/restored-1")) is None
+    assert sealer(store, SigningKeyFile(key_file)).follow() == "agentguard/log-of-the-test/restored-1"
+    sealed = sealer(store, SigningKeyFile(key_file)).seal()
+    assert (sealed.origin, sealed.size) == ("agentguard/log-of-the-test/restored-1", 5)
+    add(store)
+    assert sealer(store, SigningKeyFile(key_file)).seal().size == 6
+
+
+def test_a_key_that_remembers_nothing_signs_a_log_that_was_restored_and_somebody_is_told(store, address):
+    add(store, 5)
+    sealer(store).seal()
+    rewritten(store, address)
+    again = sealer(store)
+    with capture_logs() as logs:
+        sealed = again.seal()
+        add(store)
+        again.seal()
     assert (sealed.origin, sealed.size) == ("agentguard/log-of-the-test/restored-1", 5)
     assert [event["event"] for event in logs] == ["seals.log_renamed"]
 
