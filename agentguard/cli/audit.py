@@ -80,6 +80,9 @@ def list_entries(
     if json:
         print_json([document(entry) for entry in found])
         return
+    if not found:
+        Output().line(_none(guard, {"action": action, "rule": rule, "full": full, "by": by, "policy": policy}))
+        return
     _print_list(Output(), guard, found, limit)
 
 
@@ -132,10 +135,14 @@ def moment_of(text: str) -> datetime:
     return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
 
 
+def _none(guard: Guard, asked: dict[str, Any]) -> str:
+    """Return that no entry is all of this, and what of it no entry at all is: a mistyped name must not comfort."""
+    named = {name: value for name, value in asked.items() if value is not None}
+    unknown = [f"--{name} `{value}`" for name, value in named.items() if not guard.audit.list(limit=1, **{name: value})]
+    return f"no entries: nothing in the log has {', '.join(unknown)}" if unknown else "no entries"
+
+
 def _print_list(output: Output, guard: Guard, found: tuple[Entry, ...], limit: int) -> None:
-    if not found:
-        output.line("no entries")
-        return
     columns = ["entry", "at (UTC)", "what", "action", "customer", "by"]
     rows = []
     for entry in found:

@@ -265,3 +265,13 @@ def test_a_read_only_copy_can_be_read(shop, command):
 )
 def test_a_masked_customer_cannot_be_written_to(customer, shown):
     assert masked(customer) == shown
+
+
+def test_a_mistyped_name_is_told_from_a_search_that_finds_nothing(shop, command):
+    assert command("audit", "list", "--action", "refund.isue").out == (
+        "no entries: nothing in the log has --action `refund.isue`\n"
+    )
+    assert command("audit", "list", "--action", "refund.issue", "--rule", "nosuch").out == (
+        "no entries: nothing in the log has --rule `nosuch`\n"
+    )
+    assert command("audit", "list", "--action", "refund.issue", "--kind", "halted").out == "no entries\n"

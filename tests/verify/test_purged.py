@@ -1,6 +1,5 @@
 """Entries whose bodies were taken away: rightly, under a tombstone that the log's key signed, and otherwise."""
 
-from datetime import timedelta
 
 import pytest
 
