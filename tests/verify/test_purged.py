@@ -1,6 +1,5 @@
 """Entries whose bodies were taken away: rightly, under a tombstone that the log's key signed, and otherwise."""
 
-
 import pytest
 
 from agentguard.core.retention import LEAST_DAYS
