@@ -97,6 +97,7 @@ def _verified(
         task = progress.add_task("checking the log")
 
         def told(done: int, total: int) -> None:
+            """Draw how far it is."""
             progress.update(task, completed=done, total=total)
 
         return guard.audit.verify(told, keys=keys, kept=kept, since=since)
