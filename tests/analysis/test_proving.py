@@ -145,6 +145,13 @@ def test_the_largest_amount_that_is_ever_automatic_has_a_request_that_gets_it():
     assert largest(bundle, "refund.issue", "amount", Verdict.ESCALATE).value == Money(500_000, "USD")
 
 
+@pytest.mark.parametrize("cents", range(1, 10))
+def test_no_amount_is_passed_over_on_the_way_to_the_largest(cents):
+    rules = f"  - {{id: ok, then: allow, when: amount <= 0.0{cents}}}\n"
+    bundle = bundle_of([load_text(policy(f"{SHOP}rules:\n{rules}"), "shop.yaml")])
+    assert largest(bundle, "refund.issue", "amount", Verdict.ALLOW).value == Money(cents, "USD")
+
+
 def test_what_never_comes_out_has_no_largest_and_what_is_no_number_is_refused():
     bundle = bundle_of([load_text(policy(f"{SHOP}rules:\n  - {{id: no, then: deny}}\n"), "shop.yaml")])
     assert largest(bundle, "refund.issue", "amount", Verdict.ALLOW).value is None

@@ -98,3 +98,11 @@ def test_what_a_fact_may_name_and_the_file_does_not_have_makes_a_rule_fail(condi
 @pytest.mark.parametrize("pack", sorted(path.name for path in PACKS.iterdir() if path.is_dir()))
 def test_every_rule_of_a_pack_does_something(pack):
     assert list(idle_rules(policyfile.load(PACKS / pack))) == []
+
+
+def test_a_denial_beside_another_file_that_would_deny_by_default_is_left_alone():
+    first = load_text(policy(f"{SHOP}rules:\n{SMALL}  - {{id: large, then: deny, when: amount > 50}}\n"), "shop.yaml")
+    other = load_text(
+        policy(f"{SHOP}rules:\n  - {{id: tiny, then: allow, when: amount <= 50}}\n", "other"), "other.yaml"
+    )
+    assert [item.message for item in idle_rules(bundle_of([first, other])) if "`large`" in item.message] == []

@@ -11,10 +11,10 @@ from agentguard.analysis.symbolic.lexicon import Lexicon
 from agentguard.analysis.symbolic.number import Number
 from agentguard.analysis.symbolic.translation import Translation
 from agentguard.analysis.symbolic.value import Amount, Code, Fields, Item, Listed, Slot
-from agentguard.core.language import UNKNOWN, Date, Declared, ListOf, Record, Time, evaluate
+from agentguard.core.language import UNKNOWN, Date, Declared, ListOf, Record, Time, check, evaluate, parse
 from agentguard.core.money import EXACT, Money, UnroundedMoney
 from agentguard.errors import EvaluationError
-from tests.language.expressions import LIMITS, VALUES, environment, expressions, scope_with_names
+from tests.language.expressions import LIMITS, SCOPE, VALUES, environment, expressions, scope_with_names
 
 KINDS = ["condition"] * 9 + ["number", "money", "duration", "time", "day"]
 TYPES = {name: declared.type for name, declared in VALUES.items()} | {
@@ -90,6 +90,16 @@ def test_formulas_of_one_request_agree_with_the_walker_on_a_hundred_thousand_ran
             errors += expected == "error"
     assert pairs >= 100_000
     assert errors > pairs / 50
+
+
+@pytest.mark.parametrize(
+    "rate, holds", [("0.1", True), ("0.11", True), ("0.111", "error"), ("-2.500", True), ("60", False)]
+)
+def test_a_number_with_too_many_decimals_for_its_currency_is_an_error_and_no_amount(rate, holds):
+    values = {"rate": Decimal(rate)}
+    expression = check(parse("usd(rate) < usd(50)"), SCOPE, "usd(rate) < usd(50)")
+    assert said(fixed(values, SCOPE), expression) == walked(expression, values) == holds
+    assert solved(expression, values) == holds
 
 
 def pinned(lexicon, symbolic, kind, value):

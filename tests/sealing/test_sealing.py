@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from agentguard.core.policy import Bundle
+from agentguard.engine.guard import Guard
 from agentguard.engine.sealing import Sealer, Sealing
 from agentguard.engine.signing import SigningKeyFile, make_key
 from agentguard.errors import ConfigurationError, StoreUnavailableError, TamperedError
@@ -294,6 +296,16 @@ def test_a_key_signs_no_log_under_another_name_until_somebody_says_so_where_the_
     assert (sealed.origin, sealed.size) == ("agentguard/log-of-the-test/restored-1", 5)
     add(store)
     assert sealer(store, SigningKeyFile(key_file)).seal().size == 6
+
+
+def test_a_guard_that_has_the_key_agrees_when_a_restore_is_recorded_on_it(tmp_path, key_file):
+    guard = Guard(Bundle((), ""), store=f"sqlite:///{tmp_path / 'log.db'}", signer=SigningKeyFile(key_file))
+    guard.halt("all", by="maria", why="before")
+    before = guard.seals.seal()
+    assert guard.restored(by="maria", why="the disk broke", anyway=True)
+    after = guard.seals.seal()
+    guard.close()
+    assert after.origin == f"{before.origin}/restored-1"
 
 
 def test_a_key_that_remembers_nothing_signs_a_log_that_was_restored_and_somebody_is_told(store, address):
