@@ -5,11 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from agentguard import policyfile
 from agentguard.core.people import People
 from agentguard.errors import UsageError
 from agentguard.policyfile.bundle import SUFFIXES
+
+Paths = Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH…")]
 
 
 class Kind(enum.Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any, Literal, TextIO
 
 from rich.console import Console
@@ -85,6 +85,11 @@ class Output:
             table.add_row("" if name == before else name, _cell(value))
             before = name
         self.console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)
+
+
+def count(items: Sized, one: str, many: str = "") -> str:
+    """Return how many there are in words: `1 file`, `2 files`."""
+    return f"{len(items)} {one if len(items) == 1 else many or one + 's'}"
 
 
 def _cell(value: Any) -> Text | str:
