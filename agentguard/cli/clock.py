@@ -16,13 +16,11 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
+    open_for,
     open_reading,
-    operator,
-    read_people,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment, span
-from agentguard.errors import UsageError
 from agentguard.store.records import ClockRecord
 
 app = typer.Typer(help="What time it is for the record, and what to do when the clock jumped.", no_args_is_help=True)
@@ -58,12 +56,9 @@ def confirm(
     json: JsonOption = False,
 ) -> None:
     """Say that the clock, which jumped, is right. Every process on this store goes on."""
-    if not why.strip():
-        raise UsageError("expected --why: how you know that the clock is right now goes into the record")
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    guard = open_reading(store, known)
-    changed = guard.confirm_clock(by=by, why=why, authenticated=authenticated)
+    said = "how you know that the clock is right now goes into the record"
+    guard, person = open_for(store, policies, people, as_, why, said)
+    changed = guard.confirm_clock(**person)
     found = guard.store.read(lambda reading: reading.clock())
     if json:
         print_json({"changed": changed, "clock": found.wall.isoformat(), "ledger": found.ledger.isoformat()})

@@ -14,9 +14,7 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_reading,
-    operator,
-    read_people,
+    open_as,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment
@@ -34,9 +32,8 @@ def contest(
     json: JsonOption = False,
 ) -> None:
     """Let people who have not seen the case look at a denial anew; whoever takes it down has seen it."""
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    made = open_reading(store, known).contest(decision, words, by=by, channel=channel, key=key)
+    guard, by, authenticated = open_as(store, policies, people, as_)
+    made = guard.contest(decision, words, by=by, channel=channel, key=key)
     if json:
         print_json(
             {

@@ -19,6 +19,7 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
+    open_as,
     open_reading,
     operator,
     read_people,
@@ -107,10 +108,8 @@ def note(
     json: JsonOption = False,
 ) -> None:
     """Note an incident about entries or actions, for good; `audit show` tells of it."""
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
+    guard, by, authenticated = open_as(store, policies, people, as_)
     places = [int(item) if re.fullmatch(r"[0-9]{1,18}", item) else item for item in about or ()]
-    guard = open_reading(store, known)
     noted = guard.audit.note(incident, places, tenant=guard.tenant, by=by, why=why, authenticated=authenticated)
     if json:
         print_json(asdict(noted))

@@ -16,14 +16,12 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_reading,
-    operator,
-    read_people,
+    WhyOption,
+    open_for,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.engine.powers import more_people
 from agentguard.engine.signing import make_key, read_public
-from agentguard.errors import UsageError
 
 
 def keygen(
@@ -41,7 +39,7 @@ def keygen(
 
 def change_key(
     key: Annotated[str, typer.Argument(help="The new public key, as text or in a file.")],
-    why: Annotated[str, typer.Option("--why", help="The reason, for the record.")] = "",
+    why: WhyOption = "",
     stolen: Annotated[
         bool, typer.Option("--stolen", help="Somebody else has the old one: nothing that it signs is believed.")
     ] = False,
@@ -52,16 +50,14 @@ def change_key(
     json: JsonOption = False,
 ) -> None:
     """Let another key sign the log from here on; it takes two people where people.yaml says who may."""
-    if not why.strip():
-        raise UsageError("expected --why: the reason for another key goes into the record")
     new = read_public(key)
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    done = open_reading(store, known).seals.change_key(new, stolen=stolen, by=by, why=why, authenticated=authenticated)
+    said = "the reason for another key goes into the record"
+    guard, person = open_for(store, policies, people, as_, why, said)
+    done = guard.seals.change_key(new, stolen=stolen, **person)
     if json:
         print_json({"key": done.key, "changed": done.changed, "missing": done.missing, "entry": done.entry})
     elif done.missing:
-        Output().line(f"the key is not changed yet: {more_people(done.missing)}; {by} has")
+        Output().line(f"the key is not changed yet: {more_people(done.missing)}; {person['by']} has")
     elif done:
         Output().line(f"{done.key} signs from entry {done.entry} on; give every sealer its file")
     else:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict, Unpack
 
 import typer
 
@@ -17,6 +17,7 @@ from agentguard.core.policy import Bundle
 from agentguard.engine import machine
 from agentguard.engine.directory import Given
 from agentguard.engine.guard import Guard
+from agentguard.engine.powers import Person
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.witness import Witness
 from agentguard.errors import StoreUnavailableError, UsageError
@@ -45,6 +46,8 @@ AsOption = Annotated[
     typer.Option("--as", help="Who you are, where people.yaml has `allow_unverified: yes`; recorded as unverified."),
 ]
 
+WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
+
 DEFAULT_STORE = "sqlite:///agentguard.db"
 DEFAULT_POLICIES = Path("policies")
 
@@ -52,9 +55,14 @@ NOTHING = Bundle((), "")
 """No policies: enough to read a store, since what was in force is in it."""
 
 
-def open_reading(
-    store: str, people: Given = None, witnesses: Sequence[Witness] = (), signer: Signer | Sealing | None = None
-) -> Guard:
+class Sealed(TypedDict, total=False):
+    """Who signs and witnesses the log, for a guard over a store."""
+
+    witnesses: Sequence[Witness]
+    signer: Signer | Sealing | None
+
+
+def open_reading(store: str, people: Given = None, **sealed: Unpack[Sealed]) -> Guard:
     """Return a guard without policies or tools over a store that exists.
 
     Raises:
@@ -66,7 +74,7 @@ def open_reading(
             f"no tables in `{name}`: the guard makes them when it first runs, or `agentguard store upgrade` does"
         )
     vault = _vault(keys_file(store))
-    return Guard(NOTHING, store=store, people=people, vault=vault, witnesses=witnesses, signer=signer)
+    return Guard(NOTHING, store=store, people=people, vault=vault, **sealed)
 
 
 def _vault(keys: str | None) -> Vault:
@@ -129,6 +137,59 @@ def operator(people: People | None, named: str | None) -> tuple[str, str]:
     if named is None and (people is None or not people.declares_powers):
         return login(), "os_login"
     return voter(people, named)
+
+
+def reason(why: str, said: str) -> str:
+    """Return why somebody does something, for the record.
+
+    Args:
+        why: What they said.
+        said: What of it is recorded, for whoever left it out.
+
+    Raises:
+        UsageError: There is no reason.
+    """
+    if not why.strip():
+        raise UsageError(f"expected --why: {said}")
+    return why
+
+
+def open_as(
+    store: str,
+    policies: Path,
+    people: Path | None,
+    as_: str | None,
+    **sealed: Unpack[Sealed],
+) -> tuple[Guard, str, str]:
+    """Return a guard over a store with the people that a file names, who this is, and how they are known.
+
+    Raises:
+        StoreUnavailableError: There is no database at this address, or nothing in it.
+        UsageError: Nobody knows who this is.
+    """
+    known = read_people(people, policies)
+    by, authenticated = operator(known, as_)
+    return open_reading(store, known, **sealed), by, authenticated
+
+
+def open_for(
+    store: str,
+    policies: Path,
+    people: Path | None,
+    as_: str | None,
+    why: str,
+    said: str,
+    **sealed: Unpack[Sealed],
+) -> tuple[Guard, Person]:
+    """Return the same for what is not done without a reason; `said` is for whoever left it out.
+
+    Raises:
+        StoreUnavailableError: There is no database at this address, or nothing in it.
+        UsageError: There is no reason, or nobody knows who this is.
+    """
+    reason(why, said)
+    guard, by, authenticated = open_as(store, policies, people, as_, **sealed)
+    return guard, {"by": by, "why": why, "authenticated": authenticated}
 
 
 def require_file(store: str) -> Path | None:

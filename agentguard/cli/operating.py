@@ -19,11 +19,14 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
+    WhyOption,
     login,
     open_app,
+    open_for,
     open_reading,
     operator,
     read_people,
+    reason,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.people import UNVERIFIED, People
@@ -38,12 +41,12 @@ from agentguard.errors import PeopleUnavailableError, PolicyError, UsageError
 Target = Annotated[
     str, typer.Argument(help="`all`, one action like `action:refund.issue`, or one agent like `agent:support-bot`.")
 ]
-Why = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
+SAID = "every stop and start has a reason in the record"
 
 
 def halt(
     target: Target = "all",
-    why: Why = "",
+    why: WhyOption = "",
     list_: Annotated[bool, typer.Option("--list", help="Stop nothing; show what is stopped now.")] = False,
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -57,7 +60,7 @@ def halt(
         return
     checked = _target(target)
     known, by, authenticated = _who_stops(people, policies, as_)
-    doubt = open_reading(store, known).halt(checked, by=by, why=_why(why), authenticated=authenticated)
+    doubt = open_reading(store, known).halt(checked, by=by, why=reason(why, SAID), authenticated=authenticated)
     document = {"target": checked, "halted": True, "known": not doubt}
     _say(json, document, f"stopped: {checked}. `agentguard resume {checked}` lets it go on.")
     if doubt:
@@ -67,7 +70,7 @@ def halt(
 
 def resume(
     target: Target = "all",
-    why: Why = "",
+    why: WhyOption = "",
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
     policies: PoliciesOption = DEFAULT_POLICIES,
@@ -76,9 +79,8 @@ def resume(
 ) -> None:
     """Let go on what was stopped; where people.yaml says who may, it takes two of them unless it says otherwise."""
     checked = _target(target)
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    resumed = open_reading(store, known).resume(checked, by=by, why=_why(why), authenticated=authenticated)
+    guard, person = open_for(store, policies, people, as_, why, SAID)
+    resumed = guard.resume(checked, **person)
     document = {
         "target": checked,
         "halted": resumed.missing > 0,
@@ -86,7 +88,7 @@ def resume(
         "missing": resumed.missing,
     }
     if resumed.missing:
-        _say(json, document, f"`{checked}` is still stopped: {more_people(resumed.missing)}; {by} has")
+        _say(json, document, f"`{checked}` is still stopped: {more_people(resumed.missing)}; {person['by']} has")
         raise typer.Exit(FOUND)
     _say(json, document, f"goes on: {checked}" if resumed else f"`{checked}` was not stopped; nothing has changed")
 
@@ -175,12 +177,6 @@ def _who_stops(people: Path | None, policies: Path, named: str | None) -> tuple[
 
 def _unreadable() -> People:
     raise PeopleUnavailableError("the people file cannot be read")
-
-
-def _why(why: str) -> str:
-    if not why.strip():
-        raise UsageError("expected --why: every stop and start has a reason in the record")
-    return why
 
 
 def _say(json: bool, document: dict[str, object], words: str) -> None:

@@ -19,9 +19,8 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_reading,
-    operator,
-    read_people,
+    WhyOption,
+    open_for,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.engine.export import Exported
@@ -62,7 +61,7 @@ def export(
     size: SizeOption = None,
     checkpoint: CheckpointOption = None,
     wait: WaitOption = 5,
-    why: Annotated[str, typer.Option("--why", help="The reason, for the record.")] = "",
+    why: WhyOption = "",
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
     policies: PoliciesOption = DEFAULT_POLICIES,
@@ -70,11 +69,7 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write an evidence pack: entries, policies, proofs, a report, and what checks them without agentguard."""
-    if not why.strip():
-        raise UsageError("expected --why: who takes evidence out, and why, is in the record")
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    guard = open_reading(store, known)
+    guard, person = open_for(store, policies, people, as_, why, "who takes evidence out, and why, is in the record")
     made = guard.audit.export(
         out,
         customer=customer,
@@ -89,9 +84,7 @@ def export(
         size=size,
         older=[_note(path) for path in checkpoint or ()],
         within=timedelta(seconds=wait),
-        by=by,
-        why=why,
-        authenticated=authenticated,
+        **person,
     )
     unsealed = not made.seal.is_signed and guard.seals.state().key
     if json:

@@ -16,50 +16,26 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_reading,
-    operator,
-    read_people,
+    WhyOption,
+    open_for,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.packet import WIDTH
 from agentguard.core.prose import numbered, printable
 from agentguard.engine.erasing import Erasure
-from agentguard.engine.guard import Guard
-from agentguard.engine.powers import Person, more_people
-from agentguard.errors import NotFoundError, UsageError
-from agentguard.evidence.keys import Signer
+from agentguard.engine.powers import more_people
+from agentguard.errors import NotFoundError
 
 CustomerOption = Annotated[str, typer.Option("--customer", help="The customer, by id or pseudonym.")]
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Only this tenant's records; all when left out.")]
-WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
-
-
-def opened(
-    store: str,
-    people: Path | None,
-    policies: Path,
-    as_: str | None,
-    why: str,
-    what: str = "every look and change",
-    signer: Signer | None = None,
-) -> tuple[Guard, Person]:
-    """Return a guard over a store, and who does something with it and why.
-
-    Raises:
-        UsageError: There is no reason, or nobody knows who this is.
-    """
-    if not why.strip():
-        raise UsageError(f"expected --why: {what} has a reason in the record")
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    return open_reading(store, known, signer=signer), {"by": by, "why": why, "authenticated": authenticated}
+SAID = "every look and change has a reason in the record"
 
 
 def looked_up(
     customer: str, where: str, why: str, as_: str | None, store: str, policies: Path, people: Path | None
 ) -> None:
     """Record that somebody joins a customer's id with what the log has; nothing is recorded of one it does not know."""
-    guard, person = opened(store, people, policies, as_, why, "looking a customer up")
+    guard, person = open_for(store, policies, people, as_, why, "looking a customer up has a reason in the record")
     try:
         guard.privacy.find(customer, where=where, **person)
     except NotFoundError:
@@ -77,7 +53,7 @@ def about(
     json: JsonOption = False,
 ) -> None:
     """Write a customer's copy of everything that is recorded about them; that it was made is recorded."""
-    guard, person = opened(store, people, policies, as_, why)
+    guard, person = open_for(store, policies, people, as_, why, SAID)
     found = guard.privacy.about(customer, tenant=tenant, **person)
     if json:
         print_json([item.as_json() for item in found])
@@ -99,7 +75,7 @@ def erase(
     json: JsonOption = False,
 ) -> None:
     """Destroy what identifies a customer and opens their personal values: exit code 1 if something is in the way."""
-    guard, person = opened(store, people, policies, as_, why)
+    guard, person = open_for(store, policies, people, as_, why, SAID)
     found = guard.privacy.erase(customer, tenant=tenant, **person)
     if json:
         print_json([_document(item) for item in found])

@@ -17,10 +17,12 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
+    WhyOption,
+    open_for,
     open_reading,
 )
 from agentguard.cli.output import Output, print_json
-from agentguard.cli.privacy import TenantOption, WhyOption, opened
+from agentguard.cli.privacy import SAID, TenantOption
 from agentguard.core.narration.custody import scope_words
 from agentguard.core.prose import moment, numbered
 from agentguard.engine.signing import VARIABLE, SigningKeyFile
@@ -46,7 +48,7 @@ def purge(
         found = open_reading(store).retention.due()
     else:
         signer = None if key is None else SigningKeyFile(key)
-        guard, person = opened(store, people, policies, as_, why, signer=signer)
+        guard, person = open_for(store, policies, people, as_, why, SAID, signer=signer)
         found = guard.retention.purge(**person)
         guard.close()
     if json:
@@ -87,7 +89,7 @@ def set_hold(
     json: JsonOption = False,
 ) -> None:
     """Keep records from being purged and erased: those that fit all of what is named."""
-    guard, person = opened(store, people, policies, as_, why)
+    guard, person = open_for(store, policies, people, as_, why, SAID)
     made = guard.retention.hold(
         customer=customer,
         action=action,
@@ -111,7 +113,7 @@ def lift_hold(
     json: JsonOption = False,
 ) -> None:
     """Let go what a hold keeps."""
-    guard, person = opened(store, people, policies, as_, why)
+    guard, person = open_for(store, policies, people, as_, why, SAID)
     lifted = guard.retention.lift(hold_id, **person)
     _say(lifted, f"lifted: {lifted.id}, {scope_words(lifted.scope.document())}", json=json)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,9 +18,9 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
+    open_as,
+    open_for,
     open_reading,
-    operator,
-    read_people,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.packet import WIDTH
@@ -98,12 +97,9 @@ def show(
 ) -> None:
     """Show what was asked and known, without what was decided: say first what would have been right."""
     if outcome or personal:
-        guard, by, authenticated = _reviewer(store, people, policies, as_)
-        if not why.strip():
-            raise UsageError("expected --why: that you see this goes into the record with a reason")
-        file = guard.reviews.view(
-            case_id, outcome=outcome, personal=personal, by=by, why=why, authenticated=authenticated
-        )
+        said = "that you see this goes into the record with a reason"
+        guard, person = open_for(store, policies, people, as_, why, said)
+        file = guard.reviews.view(case_id, outcome=outcome, personal=personal, **person)
     else:
         file = open_reading(store).reviews.show(case_id)
     if json:
@@ -142,7 +138,7 @@ def judge(
     json: JsonOption = False,
 ) -> None:
     """Say what would have been right; of somebody else on the same case it is a second opinion."""
-    guard, by, authenticated = _reviewer(store, people, policies, as_)
+    guard, by, authenticated = open_as(store, policies, people, as_)
     found = guard.reviews.judge(
         case_id,
         by=by,
@@ -227,13 +223,6 @@ def verify(days: Days = None, store: StoreOption = DEFAULT_STORE, json: JsonOpti
             output.line("and more", style="red")
     if not found:
         raise typer.Exit(FOUND)
-
-
-def _reviewer(store: str, people: Path | None, policies: Path, as_: str | None) -> tuple[Guard, str, str]:
-    """Return a guard over the store, who this is, and how they are known."""
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    return open_reading(store, known), by, authenticated
 
 
 def _since(guard: Guard, days: int | None) -> datetime | None:

@@ -19,8 +19,8 @@ from agentguard.cli.opened import (
     StoreOption,
     login,
     open_app,
+    open_as,
     open_reading,
-    operator,
     read_people,
     voter,
 )
@@ -143,9 +143,8 @@ def withdraw(
     json: JsonOption = False,
 ) -> None:
     """Take back what was asked for, so that nobody has to decide it; the action is denied."""
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    ballot = open_reading(store, known).escalations.withdraw(escalation_id, by=by, why=why, authenticated=authenticated)
+    guard, by, authenticated = open_as(store, policies, people, as_)
+    ballot = guard.escalations.withdraw(escalation_id, by=by, why=why, authenticated=authenticated)
     if json:
         print_json(_document(ballot, by, authenticated, None))
         return

@@ -15,9 +15,8 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_reading,
-    operator,
-    read_people,
+    WhyOption,
+    open_for,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.witness import WitnessOption, witnesses_of
@@ -27,7 +26,7 @@ from agentguard.errors import UsageError
 
 
 def restored(
-    why: Annotated[str, typer.Option("--why", help="The reason, for the record.")] = "",
+    why: WhyOption = "",
     witness: WitnessOption = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Record it though no witness says that anything is missing.")
@@ -42,19 +41,16 @@ def restored(
 
     Nothing acts on a log that is older than what a witness has seen of it until this is recorded.
     """
-    if not why.strip():
-        raise UsageError("expected --why: what was restored, from what, and on whose word")
     witnesses = witnesses_of(witness)
     if not witnesses and not anyway:
         raise UsageError("expected --witness, who has seen the log as it was; without one say --anyway")
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    guard = open_reading(store, known, witnesses)
-    done = guard.restored(by=by, why=why, authenticated=authenticated, anyway=anyway)
+    said = "what was restored, from what, and on whose word"
+    guard, person = open_for(store, policies, people, as_, why, said, witnesses=witnesses)
+    done = guard.restored(anyway=anyway, **person)
     if json:
         print_json(_document(done))
     else:
-        _tell(done, by)
+        _tell(done, person["by"])
     if not done:
         raise typer.Exit(FOUND)
 
