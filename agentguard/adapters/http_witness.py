@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from agentguard.adapters.elsewhere import NoRedirects, encrypted
 from agentguard.engine.machine import Clock, wall_clock
 from agentguard.errors import (
     ConfigurationError,
@@ -35,7 +36,6 @@ SHOWN = 200
 MOST_SKEW = 300
 """How many seconds a witness's clock may be ahead of ours."""
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _TELLS_NOTHING = frozenset({404, 405, 501})
 """What a witness answers that does not show what it has: the protocol does not ask it to."""
 
@@ -67,11 +67,7 @@ class HttpWitness:
         plain_http: bool = False,
         clock: Clock = wall_clock,
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        may_be_plain = plain_http or parts.hostname in _LOOPBACK
-        if parts.scheme not in ("https", "http" if may_be_plain else "https") or not parts.hostname:
-            shown = f"{parts.scheme}://{parts.hostname or ''}"
-            raise ConfigurationError([f"expected a witness's address that begins with `https://`, got `{shown[:100]}`"])
+        parts = encrypted(url, "a witness's address", plain_http=plain_http)
         try:
             self.key = VerifierKey.read(key) if isinstance(key, str) else key
         except NoteError as error:
@@ -83,7 +79,7 @@ class HttpWitness:
         self._url = url.rstrip("/")
         self._timeout = timeout
         self._clock = clock
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._opener = urllib.request.build_opener(NoRedirects)
 
     def latest(self, origin: str) -> str | None:
         """Return the newest note that it shows; None where it has none, or shows none.
@@ -170,10 +166,3 @@ class HttpWitness:
 
     def _unexpected(self, status: int, text: str) -> WitnessUnavailableError:
         return WitnessUnavailableError(f"`{self._url}` answered {status}: {text[:SHOWN].strip()}")
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Whoever is sent elsewhere was not what the host named."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follow no redirect."""

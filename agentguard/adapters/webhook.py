@@ -20,6 +20,7 @@ from datetime import timedelta
 from email.message import Message
 from typing import Any
 
+from agentguard.adapters.elsewhere import NoRedirects, encrypted
 from agentguard.core.digest import time_text
 from agentguard.engine.channel import EVERYTHING, Only
 from agentguard.engine.event import Event
@@ -33,7 +34,6 @@ MOST_SECRET_BYTES = 64
 REFUSALS = frozenset({400, 413, 415, 422})
 """What a receiver says of an event that it will never take."""
 GONE = 410
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LONGEST_BODY = 1_000
 
 
@@ -66,11 +66,7 @@ class Webhook:
         plain_http: bool = False,
         clock: Clock = wall_clock,
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        may_be_plain = plain_http or parts.hostname in _LOOPBACK
-        if parts.scheme not in ("https", "http" if may_be_plain else "https") or not parts.hostname:
-            shown = f"{parts.scheme}://{parts.hostname or ''}"
-            raise ConfigurationError([f"expected a webhook's address that begins with `https://`, got `{shown[:100]}`"])
+        parts = encrypted(url, "a webhook's address", plain_http=plain_http)
         self.name = name or f"webhook:{parts.hostname}{parts.path}"
         self._url = url
         self._keys = [_key(given) for given in ([secret] if isinstance(secret, str) else secret)]
@@ -80,7 +76,7 @@ class Webhook:
         self._details = details
         self._timeout = timeout
         self._clock = clock
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._opener = urllib.request.build_opener(NoRedirects)
 
     def wants(self, event: Event) -> bool:
         """Return whether it posts an event."""
@@ -122,13 +118,6 @@ class Webhook:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             word = "timeout" if isinstance(reason, TimeoutError) else "unreachable"
             raise UndeliveredError(word) from error
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Whoever is sent elsewhere was not what the host named, and may not read the event."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follow no redirect: what is posted goes where it was said to go."""
 
 
 def cloud_event(event: Event, *, details: bool = False) -> dict[str, Any]:
