@@ -5,7 +5,17 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
+
+
+class Severity(enum.StrEnum):
+    """How much a message weighs: an error keeps a file from loading, a warning is probably not meant, a note is to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
 
 CODES: Mapping[str, str] = {
     # the file as text and as YAML
@@ -73,6 +83,8 @@ CODES: Mapping[str, str] = {
     # people.yaml
     "person_unknown": "an unknown person or group",
     "login_shared": "a login that two people share",
+    "key_malformed": "a public key that cannot be read, or signs something else",
+    "key_shared": "a key that two people share",
     "absence_malformed": "an absence that ends before it begins, overlaps another, or names its own person",
     # test files
     "not_formatted": "a file that cannot be laid out without changing what it says",
@@ -110,6 +122,19 @@ WARNINGS: Mapping[str, str] = {
     "nothing_allows": "an action that nothing can allow",
     "action_undeclared": "a requirement for an action that no file declares",
     "otherwise_allows": "what no rule matches is allowed",
+    "order_of_anybody": "an allow on something that nothing ties to the customer",
+    "now_for_asked_at": "a deadline that runs out while a request waits for a person",
+    # what takes the solver
+    "rule_never_fires": "a rule whose conditions exclude each other",
+    "rule_never_decides": "a rule that decides nothing, because others say the same or more whenever it matches",
+    "band_gap": "a value between the thresholds of rules for which none of them speaks",
+    "band_overlap": "a threshold that decides nothing, or a value on which two rules disagree",
+    "all_of_maybe_empty": "an allow that rests on `all` over a list that may be empty",
+    "limit_out_of_reach": "a limit that other limits and the rules keep from ever being reached",
+}
+
+NOTES: Mapping[str, str] = {
+    "rule_can_fail": "a rule that cannot be evaluated for some known facts",
 }
 
 CONDITIONS: Mapping[str, str] = {
@@ -143,3 +168,15 @@ CONDITIONS: Mapping[str, str] = {
     "type_malformed": "a type that is written wrongly",
 }
 """Codes that come from the condition language."""
+
+
+def severity_of(code: str) -> Severity:
+    """Return how much a message with this code weighs; one that is not known weighs as much as any."""
+    if code in WARNINGS:
+        return Severity.WARNING
+    return Severity.NOTE if code in NOTES else Severity.ERROR
+
+
+def meaning_of(code: str) -> str:
+    """Return in a line what a code says; empty for one that is not known."""
+    return next((found[code] for found in (CODES, CONDITIONS, WARNINGS, NOTES) if code in found), "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agentguard.core import language
 from agentguard.policyfile import bounds, bundle_of, lint, load_text
-from agentguard.policyfile.codes import CODES, CONDITIONS, WARNINGS
+from agentguard.policyfile.codes import CODES, CONDITIONS, NOTES, WARNINGS
 from agentguard.policyfile.declarations import RESERVED as WORDS
 from agentguard.policyfile.model import RESERVED
 
@@ -19,7 +19,7 @@ def section(number):
 
 def test_every_code_is_in_the_reference_with_its_meaning():
     listed = dict(re.findall(r"(?m)^\| `(\w+)` \| (.+) \|$", section(21)))
-    assert listed == {**CODES, **CONDITIONS, **WARNINGS}
+    assert listed == {**CODES, **CONDITIONS, **WARNINGS, **NOTES}
 
 
 def test_every_code_of_the_condition_language_is_known():
