@@ -33,6 +33,9 @@ POWERS: Mapping[str, int] = {
 ONE_PERSON = frozenset({"halt", "confirm_clock"})
 """Powers that never take a second person: a stop would come too late, and a doubted clock lets nothing be written."""
 
+SIGNED = frozenset({"activate"})
+"""Powers of which the people file may say that whoever uses them signs it."""
+
 UNVERIFIED = "unverified"
 AUTHENTICATED = frozenset({"os_login", "token", "oidc", UNVERIFIED})
 """How somebody may be known."""
@@ -41,6 +44,11 @@ AUTHENTICATED = frozenset({"os_login", "token", "oidc", UNVERIFIED})
 def one_spelling(name: str) -> str:
     """Return the spelling in which names are compared: `Maria`, ` maria` and a full-width `ｍａｒｉａ` are one."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def bare_key(key: str) -> str:
+    """Return what a public key is without the name that it goes by: the same key under two names is one key."""
+    return key.split("+", 2)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +71,28 @@ class User:
     Attributes:
         logins: Names by which the operating system, a token or an identity provider knows this person.
         email: Where notices go; personal.
+        key: The public key with which this person signs changes of policies; empty for who signs nothing.
     """
 
     id: str
     name: str
     logins: frozenset[str]
     email: str = ""
+    key: str = ""
     absences: tuple[Absence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """Who may do something beside voting, by id, and how many different people it takes."""
+    """Who may do something beside voting, by id, and how many different people it takes.
+
+    Attributes:
+        signed: Whether each of them has to sign it; only for changes of policies.
+    """
 
     who: frozenset[str]
     people: int = 1
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +132,7 @@ class People:
         source: SHA-256 of the file's text, for the record; empty for people who come from elsewhere.
 
     Raises:
-        UsageError: Two users share a spelling or a login, a user stands under another id, or a power is none.
+        UsageError: Two users share a spelling, a login or a key, a user stands under another id, or a power is none.
     """
 
     users: Mapping[str, User] = field(default_factory=dict)
@@ -135,6 +150,7 @@ class People:
         """Index everybody by spelling."""
         ids: dict[str, str] = {}
         logins: dict[str, str] = {}
+        keys: dict[str, str] = {}
         for name, user in self.users.items():
             if name != user.id:
                 raise UsageError(f"expected user `{user.id}` under their own id, got them under `{name}`")
@@ -143,11 +159,14 @@ class People:
             for login in user.logins:
                 if logins.setdefault(one_spelling(login), name) != name:
                     raise UsageError(f"expected a login of one person, got `{login}` for two; a login is one person")
+            if user.key and keys.setdefault(bare_key(user.key), name) != name:
+                raise UsageError(f"expected a key of one person, got that of `{keys[bare_key(user.key)]}` for `{name}`")
         for spelling, owner in logins.items():
             if ids.get(spelling, owner) != owner:
                 raise UsageError(f"expected a login of one person, got `{spelling}` of `{owner}`, another one's id")
         for power, granted in (self.powers or {}).items():
-            if power not in POWERS or granted.people < 1 or (power in ONE_PERSON and granted.people > 1):
+            most = 1 if power in ONE_PERSON else granted.people
+            if power not in POWERS or not 1 <= granted.people <= most or (granted.signed and power not in SIGNED):
                 raise UsageError(f"expected a power of {', '.join(POWERS)} and whom it takes, got `{power}`: {granted}")
         object.__setattr__(self, "_ids", ids)
         object.__setattr__(self, "_logins", logins)

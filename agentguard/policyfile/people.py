@@ -12,9 +12,10 @@ from typing import Annotated
 from pydantic import Field
 
 from agentguard.core.digest import digest
-from agentguard.core.people import People, User, one_spelling
+from agentguard.core.people import People, User, bare_key, one_spelling
 from agentguard.core.policy import Place
-from agentguard.errors import UsageError
+from agentguard.errors import NoteError, UsageError
+from agentguard.evidence.keys import LOG, VerifierKey
 from agentguard.policyfile import bounds
 from agentguard.policyfile.absences import AbsenceModel, absences
 from agentguard.policyfile.bundle import read_text
@@ -44,6 +45,9 @@ class UserModel(Closed):
         Items[Text] | None, Field(description="How the system knows this person; the id itself when left out.")
     ] = None
     email: Annotated[Text | None, Field(description="Where notices for this person go.")] = None
+    key_: Annotated[
+        Text | None, Field(alias="key", description="The public key with which this person signs changes of policies.")
+    ] = None
     absences: Annotated[
         Items[AbsenceModel] | None, Field(description="Days on which this person does not vote, and who does instead.")
     ] = None
@@ -150,6 +154,7 @@ def _users(model: PeopleModel, problems: Problems, places: dict[str, Place]) -> 
     users: dict[str, User] = {}
     ids = {one_spelling(name): name for name in reversed(model.users)}
     owners: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for name, user in model.users.items():
         key = section.keys[name]
         if not _named(key, problems, "the id of a person"):
@@ -168,7 +173,8 @@ def _users(model: PeopleModel, problems: Problems, places: dict[str, Place]) -> 
                 problems.add(scalar.place, "login_shared", message)
         places[f"user:{name}"] = key.place
         email = _email(user.email, problems, name) if user.email is not None else ""
-        users[name] = User(name, shown or name, frozenset(logins), email)
+        public = _key(user.key_, problems, name, keys) if user.key_ is not None else ""
+        users[name] = User(name, shown or name, frozenset(logins), email, public)
     return users
 
 
@@ -187,6 +193,23 @@ def _email(scalar: Scalar, problems: Problems, user: str) -> str:
     message = f"`email` of `{user}` must be an address like `maria@acme.example`, got `{shortened(scalar.text)}`"
     problems.add(scalar.place, "name_malformed", message)
     return ""
+
+
+def _key(scalar: Scalar, problems: Problems, user: str, owners: dict[str, str]) -> str:
+    """Return a public key; `owners` learns whose it is, since a key is one person's under whatever name."""
+    try:
+        public = VerifierKey.read(scalar.text)
+    except NoteError as error:
+        problems.add(scalar.place, "key_malformed", f"`key` of `{user}`: {error}")
+        return ""
+    if public.signs != LOG:
+        message = f"`key` of `{user}` is that of a witness: make one for a person with `agentguard audit keygen`"
+        problems.add(scalar.place, "key_malformed", message)
+        return ""
+    if owners.setdefault(bare_key(public.text), user) != user:
+        message = f"the key of `{user}` is the key of `{owners[bare_key(public.text)]}`: a key is one person's"
+        problems.add(scalar.place, "key_shared", message)
+    return public.text
 
 
 def _named(scalar: Scalar, problems: Problems, what: str) -> bool:

@@ -6,15 +6,15 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from agentguard.core.people import ONE_PERSON, POWERS, Power
+from agentguard.core.people import ONE_PERSON, POWERS, SIGNED, Power
 from agentguard.core.policy import Place
 from agentguard.policyfile import bounds
-from agentguard.policyfile.leaf import TEXT, Items, Leaf, Number, Text, either, list_of
+from agentguard.policyfile.leaf import TEXT, Items, Leaf, Number, Text, either, list_of, word_of
 from agentguard.policyfile.model import Closed
 from agentguard.policyfile.node import Mapping, Scalar, Sequence
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.roster import Roster
-from agentguard.policyfile.spelling import texts, whole_number
+from agentguard.policyfile.spelling import texts, whole_number, word
 from agentguard.policyfile.structure import checked
 
 Grant: TypeAlias = Annotated[
@@ -25,7 +25,11 @@ Grant: TypeAlias = Annotated[
             list_of(TEXT),
             {
                 "type": "object",
-                "properties": {"who": list_of(TEXT), "people": {"type": "integer", "minimum": 1}},
+                "properties": {
+                    "who": list_of(TEXT),
+                    "people": {"type": "integer", "minimum": 1},
+                    "signed": {"type": "string", "enum": ["yes", "no"]},
+                },
                 "required": ["who"],
                 "additionalProperties": False,
             },
@@ -40,6 +44,11 @@ class PowerModel(Closed):
 
     who: Annotated[Items[Text] | None, Field(description="Ids, or group:NAME.")] = None
     people: Annotated[Number | None, Field(description="How many different people it takes.")] = None
+    signed: Annotated[
+        Scalar | None,
+        word_of("yes", "no"),
+        Field(description="yes: each of them signs it with the `key` of their own; only for `activate`."),
+    ] = None
 
 
 class PowersModel(Closed):
@@ -76,22 +85,41 @@ def powers(model: PowersModel, roster: Roster, problems: Problems, places: dict[
         if grant is None:
             continue
         places[f"power:{name}"] = model.key(name).place
-        who, people = _granted(grant, name, problems)
-        found[name] = Power(roster.granted(who, problems, f"power `{name}`"), people or usual)
+        said = checked(PowerModel, grant, problems) if isinstance(grant, Mapping) else None
+        who = _who(grant, said, name, problems)
+        found[name] = Power(
+            roster.granted(who, problems, f"power `{name}`"),
+            _people(said, name, problems) or usual,
+            _is_signed(said, name, problems),
+        )
     return found
 
 
-def _granted(grant: Scalar | Sequence | Mapping, name: str, problems: Problems) -> tuple[list[Scalar], int | None]:
+def _who(grant: Scalar | Sequence | Mapping, model: PowerModel | None, name: str, problems: Problems) -> list[Scalar]:
     if not isinstance(grant, Mapping):
-        return texts(grant, problems, f"power `{name}`"), None
-    model = checked(PowerModel, grant, problems)
+        return texts(grant, problems, f"power `{name}`")
     if model is None or (model.who is None and ("who", "*") not in problems.broken):
         problems.add(grant.place, "missing_key", f"power `{name}`: key `who` is missing: add it")
-    people = None
-    if model is not None and model.people is not None:
-        people = whole_number(model.people, problems, f"power `{name}`: `people`", bounds.PEOPLE_NEEDED)
-        if name in ONE_PERSON and people is not None and people > 1:
-            message = f"power `{name}` takes one person, got {people}: nothing waits for a second one here"
-            problems.add(model.people.place, "number_malformed", message)
-            people = None
-    return list(model.who or ()) if model is not None else [], people
+    return list(model.who or ()) if model is not None else []
+
+
+def _people(model: PowerModel | None, name: str, problems: Problems) -> int | None:
+    if model is None or model.people is None:
+        return None
+    people = whole_number(model.people, problems, f"power `{name}`: `people`", bounds.PEOPLE_NEEDED)
+    if name in ONE_PERSON and people is not None and people > 1:
+        message = f"power `{name}` takes one person, got {people}: nothing waits for a second one here"
+        problems.add(model.people.place, "number_malformed", message)
+        return None
+    return people
+
+
+def _is_signed(model: PowerModel | None, name: str, problems: Problems) -> bool:
+    if model is None or model.signed is None:
+        return False
+    signed = word(model.signed, problems, f"power `{name}`: `signed`", ("yes", "no")) == "yes"
+    if signed and name not in SIGNED:
+        message = f"nobody signs what power `{name}` does, only what {', '.join(f'`{item}`' for item in SIGNED)} does"
+        problems.add(model.signed.place, "word_unknown", message)
+        return False
+    return signed

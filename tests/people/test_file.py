@@ -7,8 +7,13 @@ import pytest
 
 from agentguard.core.people import Absence, Power
 from agentguard.errors import PolicyError, UsageError
+from agentguard.evidence.keys import WITNESS, SigningKey
 from agentguard.policyfile import load_people, load_people_text, people_beside
 
+SEED = b"\x01" * 32
+SECRET = SigningKey("tom", SEED)
+KEY = SECRET.key.text
+OTHER_NAME = SigningKey("eve", SEED).key.text
 TEXT = """people: 1
 users:
   maria: {name: Maria Alvarez, logins: [maria, malvarez]}
@@ -92,11 +97,30 @@ def test_voters_without_a_login_are_allowed_only_where_the_file_says_so():
         ("operators:", "powers: {resume: {who: [maria], people: 0}}\noperators:", [(9, 41, "number_malformed")]),
         ("operators:", "powers: {halt: {who: [maria], people: 2}}\noperators:", [(9, 39, "number_malformed")]),
         ("operators:", "powers: {resume: {who: [maria], peple: 2}}\noperators:", [(9, 33, "unknown_key")]),
+        ("operators:", "powers: {activate: {who: [maria], signed: maybe}}\noperators:", [(9, 43, "word_unknown")]),
+        ("operators:", "powers: {resume: {who: [maria], signed: yes}}\noperators:", [(9, 41, "word_unknown")]),
+        ("tom: {}", "tom: {key: tom}", [(4, 14, "key_malformed")]),
+        ("tom: {}", f"tom: {{key: {SECRET.key.text[:-1]}}}", [(4, 14, "key_malformed")]),
+        ("tom: {}", f"tom: {{key: {SECRET.text}}}", [(4, 14, "key_malformed")]),  # the private one
+        ("tom: {}", f"tom: {{key: {SigningKey('tom', SEED, WITNESS).key.text}}}", [(4, 14, "key_malformed")]),
+        (
+            "tom: {}",
+            f"tom: {{key: {KEY}}}\n  eve: {{key: {OTHER_NAME}}}",
+            [(5, 14, "key_shared")],
+        ),
     ],
 )
 def test_what_is_wrong_is_told_where_it_stands(old, new, found):
     got = problems_of(old, new)
     assert got[: len(found)] == found
+
+
+def test_whoever_signs_changes_has_a_key_and_the_power_may_ask_for_one():
+    text = TEXT.replace("tom: {}", f"tom: {{key: {KEY}}}") + "powers: {activate: {who: [tom], signed: yes}}\n"
+    people = load_people_text(text, "people.yaml")
+    assert (people.users["tom"].key, people.users["maria"].key) == (KEY, "")
+    assert people.power("activate") == Power(frozenset({"tom"}), signed=True)
+    assert load_people_text(text.replace("signed: yes", "signed: no"), "people.yaml").power("activate").signed is False
 
 
 def test_an_unknown_key_of_an_absence_or_a_power_is_told_with_the_nearest_one():

@@ -59,7 +59,7 @@ def test_every_code_of_a_policy_file_is_reached_by_the_corpus_or_named_here():
     elsewhere = {
         "unreadable", "file_too_large",  # test_read
         "policy_twice", "action_differs", "no_policy",  # test_bundle
-        "person_unknown", "login_shared", "absence_malformed",  # test_people
+        "person_unknown", "login_shared", "key_malformed", "key_shared", "absence_malformed",  # test_people
         "not_formatted",  # test_layout
         "case_incomplete",  # test_cases
     }  # fmt: skip
