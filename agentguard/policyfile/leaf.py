@@ -17,15 +17,30 @@ from agentguard.policyfile.node import Mapping, Node, Scalar, Sequence, shape
 T = TypeVar("T")
 Schema: TypeAlias = dict[str, Any]
 
+
+def spelled(pattern: str, expected: str) -> Schema:
+    """Return the schema of a text that is spelled in a certain way, with what editors say of any other."""
+    return {"type": "string", "pattern": pattern, "patternErrorMessage": f"Expected {expected}."}
+
+
 TEXT: Schema = {"type": ["string", "number", "boolean"]}
 CONDITION: Schema = {"type": ["string", "boolean"], "minLength": 1}
 AMOUNT: Schema = {"type": ["string", "number"]}
-VERDICT: Schema = {"type": "string", "pattern": "^(allow|deny|abstain|escalate to [A-Za-z][A-Za-z0-9_-]*)$"}
+VERDICT: Schema = {
+    **spelled("^(allow|deny|abstain|escalate to [A-Za-z][A-Za-z0-9_-]*)$", "allow, deny, or escalate to a route"),
+    "defaultSnippets": [
+        {"label": "allow", "body": "allow"},
+        {"label": "deny", "body": "deny"},
+        {"label": "escalate to …", "body": "escalate to ${1:route}"},
+    ],
+}
 OUTCOME: Schema = {"type": "string", "enum": ["allow", "escalate", "deny"]}
-IDENTIFIER: Schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"}
-DAY: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-SPAN: Schema = {"type": "string", "pattern": "^[0-9]+ (minute|hour|day|week)s?( of [A-Za-z0-9_-]+)?$"}
-YEARS: Schema = {"type": "string", "pattern": "^[0-9]+ (day|year)s?$"}
+IDENTIFIER: Schema = spelled("^[A-Za-z][A-Za-z0-9_-]*$", "a name of letters, digits, - and _ that begins with a letter")
+DAY: Schema = spelled("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a day like 2026-12-31")
+SPAN: Schema = spelled(
+    "^[0-9]+ (minute|hour|day|week)s?( of [A-Za-z0-9_-]+)?$", "a time like 30 minutes, 4 hours or 1 day"
+)
+YEARS: Schema = spelled("^[0-9]+ (day|year)s?$", "a time like 90 days or 7 years")
 LANGUAGE: Schema = {"type": "object", "additionalProperties": TEXT}
 
 
@@ -91,14 +106,22 @@ def map_of(schema: Schema) -> Schema:
     return {"type": "object", "additionalProperties": dict(schema)}
 
 
-_BLOCK: Schema = either(CONDITION, list_of(either(CONDITION, {"type": "object"})))
+def _block(description: str) -> Schema:
+    return {**either(CONDITION, list_of(either(CONDITION, {"type": "object"}))), "description": description}
+
+
 _HOURS: Schema = either(
-    {"type": "string", "pattern": "^(from )?[0-9]{2}:[0-9]{2}( to |-)[0-9]{2}:[0-9]{2}$"}, list_of(TEXT)
+    spelled("^(from )?[0-9]{2}:[0-9]{2}( to |-)[0-9]{2}:[0-9]{2}$", "hours like 08:00-18:00"), list_of(TEXT)
 )
-_MOMENT: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$"}
+_MOMENT: Schema = spelled(
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$", "a day like 2026-12-31, or 2026-12-31 18:00"
+)
 _SPAN: Schema = {
     "type": "object",
-    "properties": {"from": _MOMENT, "to": _MOMENT},
+    "properties": {
+        "from": {**_MOMENT, "description": "Begin of this span."},
+        "to": {**_MOMENT, "description": "End of this span, not included."},
+    },
     "required": ["from", "to"],
     "additionalProperties": False,
 }
@@ -115,7 +138,12 @@ CALENDAR: Schema = {
         "spans": {**list_of(_SPAN), "description": "Spans with from and to."},
         "timezone": {"type": "string", "description": "The calendar's own zone, where it is not the file's."},
     },
-    "patternProperties": {f"^{_DAY_NAME}( *[-,] *{_DAY_NAME})*$": either({"const": "closed"}, _HOURS)},
+    "patternProperties": {
+        f"^{_DAY_NAME}( *[-,] *{_DAY_NAME})*$": {
+            **either({"const": "closed"}, _HOURS),
+            "description": "Hours on these days of the week, such as 08:00-18:00, several in a list, or closed.",
+        }
+    },
     "additionalProperties": False,
 }
 
@@ -130,7 +158,15 @@ Years: TypeAlias = Annotated[Scalar, Leaf(YEARS)]
 Verdict: TypeAlias = Annotated[Scalar, Leaf(VERDICT)]
 Condition: TypeAlias = Annotated[Scalar, Leaf(CONDITION)]
 TypeNotation: TypeAlias = Annotated[
-    Scalar | Sequence, Leaf(either({"type": "string"}, list_of(TEXT)), (Scalar, Sequence))
+    Scalar | Sequence,
+    Leaf(
+        {
+            **either({"type": "string"}, list_of(TEXT)),
+            "description": "Its type: text, integer, decimal, money, yes_no, date, time, duration, "
+            "[one, of, these], a record, or list of one; with ? it may be missing.",
+        },
+        (Scalar, Sequence),
+    ),
 ]
 Words: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(TEXT, LANGUAGE), (Scalar, Mapping))]
 When: TypeAlias = Annotated[
@@ -141,7 +177,11 @@ When: TypeAlias = Annotated[
             list_of(either(CONDITION, {"type": "object"})),
             {
                 "type": "object",
-                "properties": {"all": _BLOCK, "any": _BLOCK, "none": _BLOCK},
+                "properties": {
+                    "all": _block("Every one of these must hold."),
+                    "any": _block("At least one of these must hold."),
+                    "none": _block("Not one of these may hold."),
+                },
                 "additionalProperties": False,
                 "minProperties": 1,
             },
@@ -154,9 +194,9 @@ OneOrMore: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(CONDITION, list_
 Measure: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(CONDITION, map_of(CONDITION)), (Scalar, Mapping))]
 Most: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(AMOUNT, map_of(AMOUNT)), (Scalar, Mapping))]
 Freeing: TypeAlias = Annotated[Node, Leaf(either(TEXT, list_of(TEXT), map_of(CONDITION)), (Scalar, Sequence, Mapping))]
-Table: TypeAlias = Annotated[Mapping, Leaf({"type": "object"}, (Mapping,))]
-
-
+Table: TypeAlias = Annotated[
+    Mapping, Leaf({"type": "object", "description": "A value for each key, or another level of keys."}, (Mapping,))
+]
 Calendar: TypeAlias = Annotated[Mapping, Leaf(CALENDAR, (Mapping,))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from agentguard.core.people import ONE_PERSON, POWERS, SIGNED, Power
 from agentguard.core.policy import Place
@@ -17,30 +17,11 @@ from agentguard.policyfile.roster import Roster
 from agentguard.policyfile.spelling import texts, whole_number, word
 from agentguard.policyfile.structure import checked
 
-Grant: TypeAlias = Annotated[
-    Scalar | Sequence | Mapping,
-    Leaf(
-        either(
-            TEXT,
-            list_of(TEXT),
-            {
-                "type": "object",
-                "properties": {
-                    "who": list_of(TEXT),
-                    "people": {"type": "integer", "minimum": 1},
-                    "signed": {"type": "string", "enum": ["yes", "no"]},
-                },
-                "required": ["who"],
-                "additionalProperties": False,
-            },
-        ),
-        (Scalar, Sequence, Mapping),
-    ),
-]
-
 
 class PowerModel(Closed):
     """Who has a power, and how many different people it takes."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["who"]})
 
     who: Annotated[Items[Text] | None, Field(description="Ids, or group:NAME.")] = None
     people: Annotated[Number | None, Field(description="How many different people it takes.")] = None
@@ -49,6 +30,12 @@ class PowerModel(Closed):
         word_of("yes", "no"),
         Field(description="yes: each of them signs it with the `key` of their own; only for `activate`."),
     ] = None
+
+
+Grant: TypeAlias = Annotated[
+    Scalar | Sequence | Mapping,
+    Leaf(either(TEXT, list_of(TEXT), PowerModel.model_json_schema()), (Scalar, Sequence, Mapping)),
+]
 
 
 class PowersModel(Closed):

@@ -18,7 +18,7 @@ MODELS: dict[str, type[Closed]] = {"policy": PolicyModel, "cases": CasesModel, "
 def json_schema(kind: str = "policy") -> dict[str, Any]:
     """Return the schema of a kind of file: `policy`, `cases` or `people`."""
     schema = _plain(MODELS[kind].model_json_schema(by_alias=True))
-    return {"$schema": DRAFT, "title": f"agentguard {kind} file", **schema}
+    return {"$schema": DRAFT, "$comment": f"agentguard {kind} file", **schema}
 
 
 def modeline(where: str) -> str:
@@ -27,7 +27,7 @@ def modeline(where: str) -> str:
 
 
 def _plain(part: Any) -> Any:
-    """Return a schema without titles, nulls and defaults, and with the names of draft 7."""
+    """Return a schema without nulls, defaults and titles, which editors show, and with the names of draft 7."""
     if isinstance(part, list):
         return [_plain(item) for item in part]
     if isinstance(part, str):

@@ -239,11 +239,11 @@ def test_files_are_laid_out_once_and_stay(files, command):
 
 @pytest.mark.parametrize("kind", ["policy", "cases", "people"])
 def test_editors_get_a_schema_of_each_kind(elsewhere, command, kind):
-    assert command("policy", "schema", kind).json["title"] == f"agentguard {kind} file"
+    assert command("policy", "schema", kind).json["$comment"] == f"agentguard {kind} file"
     said = command("policy", "schema", kind, "--output", "schema.json")
     assert said.code == 0
     assert "$schema=schema.json" in said.out
-    assert json.loads((elsewhere / "schema.json").read_text())["title"] == f"agentguard {kind} file"
+    assert json.loads((elsewhere / "schema.json").read_text())["$comment"] == f"agentguard {kind} file"
 
 
 def test_policies_come_into_force_with_who_and_why_and_make_the_database(files, command, monkeypatch):
