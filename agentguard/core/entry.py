@@ -16,10 +16,13 @@ from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason
 from agentguard.core.digest import encode, time_text
 from agentguard.core.language import Value
 from agentguard.core.plan import Plan
-from agentguard.core.policy import Place
+from agentguard.core.policy import Place, Verdict
 from agentguard.core.request import Actor, Evidence, Fact, FactStatus, Request, Vote
 
 FORMAT = 1
+ENFORCE = "enforce"
+OBSERVE = "observe"
+"""The mode of what was decided and not enforced."""
 NO_PLACE = Place("", 0, 0)
 """The place of what stands in a record and in no file."""
 
@@ -61,9 +64,13 @@ def decided(
     keyed: Keyed,
     versions: Versions,
     relates_to: str | None = None,
+    enforced: Verdict | None = None,
 ) -> dict[str, Any]:
-    """Return the body of an entry that records one decision and what follows from it."""
-    return {
+    """Return the body of an entry that records one decision and what follows from it.
+
+    `enforced` is what was done in place of what the verdict says, by a guard that only observes.
+    """
+    body = {
         **about(action_id, request, pseudonym, standing),
         **_asked(request, plan, evidence.facts, sealed, versions),
         "kind": "decided",
@@ -79,6 +86,7 @@ def decided(
         "external_reference": None,
         "settled": None,
     }
+    return body if enforced is None else {**body, "mode": OBSERVE, "enforced": str(enforced)}
 
 
 def recorded(

@@ -41,6 +41,7 @@ class Answer:
         entry: Position in the audit log of the last entry about it, or None where nothing was stored.
         leaf: The hash of that entry: kept with the position, it finds a log that was rewritten (`guard.seals.kept`).
         replayed: True where the same key had been answered before.
+        would_be: What the policies would have decided, where the guard only observes; None where they were enforced.
     """
 
     decision_id: str
@@ -51,6 +52,7 @@ class Answer:
     entry: int | None = None
     leaf: str = ""
     replayed: bool = False
+    would_be: Verdict | None = None
 
     status: ClassVar[str] = ""
     executed: ClassVar[bool | None] = False
@@ -63,19 +65,18 @@ class Answer:
         return self.reasons[0].code if self.reasons else ""
 
     def for_model(self) -> dict[str, Any]:
-        """Return what a model may hear, with the same keys in every framework."""
+        """Return what a model may hear, with the same keys in every framework; nothing of what was not enforced."""
+        reasons = self.reasons if self.would_be is None else ()
         heard: dict[str, Any] = {
             "status": self.status,
             "executed": self.executed,
             "retryable": self.retryable,
             "decision_id": self.decision_id,
-            "reason_code": self.reason_code,
+            "reason_code": self.reason_code if self.would_be is None else "",
             "say_to_customer": self.say,
             "next_step": self.next_step,
         }
-        disclosed = [
-            reason.because for reason in self.reasons if reason.disclose is Disclose.THRESHOLD and reason.because
-        ]
+        disclosed = [reason.because for reason in reasons if reason.disclose is Disclose.THRESHOLD and reason.because]
         if disclosed and not self.executed:
             heard["reason"] = disclosed[0]
         return heard
@@ -115,7 +116,9 @@ class Done(Answer):
         return heard
 
     def __str__(self) -> str:
-        return f"{self.action}: {'already_done' if self.replayed else 'done'}"
+        observed = "" if self.would_be is None else f", observed: {self.would_be}"
+        codes = f" by {found}" if observed and (found := self._codes()) else ""
+        return f"{self.action}: {'already_done' if self.replayed else 'done'}{observed}{codes}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

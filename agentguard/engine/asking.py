@@ -91,6 +91,25 @@ class Proposal:
         return given if isinstance(given, str) else ""
 
 
+def proposal_of_host(
+    action: str,
+    arguments: Given,
+    agent: str | Actor,
+    on_behalf_of: str,
+    context: Mapping[str, Any] | None,
+    key: str | None,
+    tenant: str,
+    relates_to: str | None = None,
+) -> Proposal:
+    """Return what a host passed to the guard as a proposal.
+
+    Raises:
+        UsageError: The host's own part of it is wrong.
+    """
+    who = agent if isinstance(agent, Actor) else Actor(agent)
+    return Proposal(action, arguments, who, on_behalf_of, context or {}, key, tenant, relates_to)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One canonical request.

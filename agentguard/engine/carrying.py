@@ -46,7 +46,8 @@ def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
     if seconds <= 0:
         outcome = forgone
     else:
-        outcome = yield Call(begun.tool, begun, seconds if begun.tool.timeout is not None else None)
+        bounded = begun.tool.timeout is not None and not begun.observed
+        outcome = yield Call(begun.tool, begun, seconds if bounded else None)
         if outcome.kind is not OutcomeKind.UNKNOWN:
             parts.running.tool_ended(begun.action_id)
     outcome = _of_all_attempts(begun, outcome)

@@ -50,6 +50,7 @@ class Deciding:
         gathered: Drawn from `parts.running` right before the first lookup.
         begin: False to stop at `ready`.
         people: Who may decide what waited; None where nothing did.
+        patient: False to go by the facts as they are, even if others have posted since.
     """
 
     parts: Parts
@@ -61,6 +62,13 @@ class Deciding:
     gathered: int
     begin: bool
     people: People | None = None
+    patient: bool = True
+
+    @property
+    def observes(self) -> bool:
+        """Whether nothing is enforced: the guard observes, and people were not asked about this action."""
+        before = self.before
+        return self.parts.observe and (before is None or (before.state is State.READY and before.escalation is None))
 
     def __call__(self, transaction: Transaction) -> Answer | Undertaking | Again:
         """Decide, hold and record, or say what to do again first."""
@@ -73,12 +81,14 @@ class Deciding:
         wanted = needs(self.ask.plan, self.ask.request, self.facts, now)
         watched = self.parts.force.watched(self.ask.plan)
         accounts = [self.parts.account(need.account) for limit, need in wanted.accounts.items() if limit in watched]
-        if self.facts and self._are_stale(transaction, accounts):
+        if self.facts and self.patient and self._are_stale(transaction, accounts):
             return Again.GATHER
         tally = tallying.at_second_look(self.parts, transaction, self.before, self.people, now)
         own = None if self.before is None else self.ask.action_id
         evidence = collect(self.parts, transaction, self.ask, self.facts, wanted, own, tally.votes)
         decision = decide(self.ask.plan, self.ask.request, evidence, wanted)
+        if self.observes:
+            return self._permitted(transaction, evidence, decision)
         if self.before is not None and not decision.permits and self._lookup_failed():
             return recorded.not_now(self.ask.action_id, self.ask.request.action, "lookup_failed")
         if decision.permits and self._is_ready() and not self._holds_the_same(transaction, decision):
@@ -130,7 +140,7 @@ class Deciding:
         deadline = None
         if self.begin and tool is not None:
             attempt, fence = 1, fence + 1
-            deadline = now + (tool.timeout or recorded.UNBOUNDED)
+            deadline = now + (recorded.UNBOUNDED if self.observes else tool.timeout or recorded.UNBOUNDED)
         state = State.EXECUTING if self.begin else State.READY
         lease = deadline + self.parts.waits.grace if deadline else now + self.parts.waits.ready
         standing = entry.Standing(state, fence, attempt, deadline)
@@ -149,8 +159,9 @@ class Deciding:
         if decision.requirements:
             confirming.use(transaction, self.ask, decision, written.pos)
         if not self.begin:
-            return recorded.ready(self.ask, decision, written, lease)
-        return undertaking(self.parts, self.ask, self.facts, evidence.now, decision, standing, written)
+            return recorded.ready(self.ask, decision, written, lease, observed=self.observes)
+        given = self.parts, self.ask, self.facts, evidence.now, decision, standing, written
+        return undertaking(*given, observed=self.observes)
 
     def _amounts(self, decision: Decision) -> dict[str, tuple[str, int]]:
         return {
@@ -160,7 +171,7 @@ class Deciding:
         }
 
     def _hold(self, transaction: Transaction, amounts: Mapping[str, tuple[str, int]]) -> None:
-        if self.before is not None and self.before.state is State.WAITING:
+        if self.before is not None and (self.before.state is State.WAITING or self.observes):
             transaction.hold_anew(self.ask.action_id)
         for account, (unit, amount) in amounts.items():
             transaction.hold(self.ask.action_id, account, unit, amount)
@@ -229,6 +240,7 @@ class Deciding:
             keyed=self.parts.account,
             versions=self.parts.versions,
             relates_to=ask.relates_to,
+            enforced=Verdict.ALLOW if self.observes else None,
         )
         body |= {**(extra or {}), "request_digest": ask.digest}
         if not keep:
@@ -245,7 +257,7 @@ class Deciding:
                 "attempt": standing.attempt,
                 "bundle": ask.plan.bundle_digest,
                 "decision_entry": written.pos,
-                "answer": recorded.answer_text(decision, answer, written),
+                "answer": recorded.answer_text(decision, answer, written, observed=self.observes),
                 **changes,  # type: ignore[typeddict-item]
             }
             self._move(transaction, State(standing.state), moves)

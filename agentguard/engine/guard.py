@@ -17,7 +17,7 @@ from agentguard.core.request import Actor
 from agentguard.engine import machine
 from agentguard.engine.acting import Acting, Whom
 from agentguard.engine.answers import Answer
-from agentguard.engine.asking import Given, Proposal
+from agentguard.engine.asking import Given, proposal_of_host
 from agentguard.engine.audit import Audit
 from agentguard.engine.channel import Channel
 from agentguard.engine.checking import Checking
@@ -77,6 +77,7 @@ class Guard:
         notices: Where people are told what waits for them: a `Webhook`, or other channels.
         signer: Signs the log's checkpoints: a `SigningKeyFile`, or what `AGENTGUARD_SIGNING_KEY` names where None.
         witnesses: Who keeps checkpoints outside of this database.
+        observe: Enforce nothing yet: everything is decided and recorded, and tools run as if there was no guard.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Guard:
         notices: Sequence[Channel] = (),
         signer: Signer | Sealing | None = None,
         witnesses: Sequence[Witness] = (),
+        observe: bool = False,
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
         opened = Store.open(store, clock) if isinstance(store, str) else store
@@ -107,6 +109,7 @@ class Guard:
             directory=directory(people, policies),
             waits=waits or Waits(),
             witnessing=Witnessing(witnesses),
+            observe=observe,
         )
         self._parts.force.know(self._bundle)
         self._rounds = Rounds(self._parts, Notices(opened, notices, tenant))
@@ -259,7 +262,9 @@ class Guard:
             UsageError: The host called wrongly; `KeyConflictError` where the key was used for another request.
             ConfigurationError: No policies are in force, or no tool is registered for the action.
         """
-        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, key, tenant, relates_to)
+        proposal = proposal_of_host(
+            action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to
+        )
         self.start()
         return drive(self._parts, walk(self._parts, proposal))
 
@@ -276,7 +281,9 @@ class Guard:
         relates_to: str | None = None,
     ) -> Answer:
         """Do as `run` does, in an event loop."""
-        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, key, tenant, relates_to)
+        proposal = proposal_of_host(
+            action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to
+        )
         await self._astart()
         return await adrive(self._parts, walk(self._parts, proposal))
 
@@ -293,7 +300,9 @@ class Guard:
         relates_to: str | None = None,
     ) -> Answer:
         """Do as `run` does, but stop where it is allowed and held: `Ready`, until `execute` or the end of its lease."""
-        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, key, tenant, relates_to)
+        proposal = proposal_of_host(
+            action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to
+        )
         self.start()
         return drive(self._parts, walk(self._parts, proposal, begin=False))
 
@@ -355,7 +364,7 @@ class Guard:
         tenant: str | None = None,
     ) -> Considered:
         """Return what would be decided now, with everything it rests on; stores nothing, calls no tool."""
-        proposal = self._proposal(action, arguments, agent, on_behalf_of, context, "dry-run", tenant, None)
+        proposal = proposal_of_host(action, arguments, agent, on_behalf_of, context, "dry-run", tenant or self.tenant)
         self.start()
         return consider(self._parts, proposal)
 
@@ -384,17 +393,3 @@ class Guard:
             self._at_next_chance()
         else:
             await machine.in_thread(self.start)
-
-    def _proposal(
-        self,
-        action: str,
-        arguments: Given,
-        agent: str | Actor,
-        on_behalf_of: str,
-        context: Mapping[str, Any] | None,
-        key: str | None,
-        tenant: str | None,
-        relates_to: str | None,
-    ) -> Proposal:
-        who = agent if isinstance(agent, Actor) else Actor(agent)
-        return Proposal(action, arguments, who, on_behalf_of, context or {}, key, tenant or self.tenant, relates_to)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -72,6 +73,11 @@ def login() -> str:
     import pwd  # noqa: PLC0415 - only where there is one
 
     return pwd.getpwuid(os.getuid()).pw_name
+
+
+def process() -> str:
+    """Return what this process is called: its machine and its number there."""
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def library_versions() -> tuple[str, str]:

@@ -56,6 +56,7 @@ class Parts:
         directory: Knows who may vote and who has which power now.
         witnessing: Who keeps checkpoints elsewhere, and which they have.
         new_id: Gives a fresh id that sorts by time, from a prefix and the present.
+        observe: Decide and record everything, and enforce nothing.
     """
 
     store: Store
@@ -69,6 +70,7 @@ class Parts:
     running: Running = field(default_factory=Running)
     witnessing: Witnessing = field(default_factory=Witnessing)
     new_id: Callable[[str, datetime], str] = machine.new_id
+    observe: bool = False
 
     def keyed(self, text: str) -> str:
         """Return the keyed digest of a text that could be guessed."""

@@ -61,15 +61,21 @@ def _actor_text(who: Actor) -> str:
     return canonical_bytes(entry.actor(who)).decode()
 
 
-def answer_text(decision: Decision, answer: Answer | None, written: EntryRef) -> str:
+def answer_text(decision: Decision, answer: Answer | None, written: EntryRef, *, observed: bool = False) -> str:
     """Return what to answer again under the same key, as canonical JSON."""
     return document_text(
-        say=decision.heard,
+        say=heard(decision, observed=observed),
         language=decision.language,
         reasons=decision.reasons,
         written=written,
         problems=answer.problems if isinstance(answer, Denied) else (),
+        would_be=str(decision.verdict) if observed else "",
     )
+
+
+def heard(decision: Decision, *, observed: bool) -> str:
+    """Return the words for the customer that are true: those for a refusal are not, where nothing is refused."""
+    return "" if observed and not decision.permits else decision.heard
 
 
 def document_text(
@@ -82,8 +88,12 @@ def document_text(
     error: str = "",
     result_kept: bool = True,
     amended: str = "",
+    would_be: str = "",
 ) -> str:
-    """Return the kept part of an answer as canonical JSON; `amended` is the action that took this one's place."""
+    """Return the kept part of an answer as canonical JSON.
+
+    `amended` is the action that took this one's place, `would_be` a verdict that was not enforced.
+    """
     document = {
         "say": say,
         "language": language,
@@ -105,7 +115,8 @@ def document_text(
         "error": error,
         "result_kept": result_kept,
     }
-    return text_of({**document, "amended": amended} if amended else document)
+    rest = {"amended": amended, "would_be": would_be}
+    return text_of({**document, **{name: value for name, value in rest.items() if value}})
 
 
 def changed_text(record: ActionRecord, written: EntryRef, **changes: Any) -> str:
@@ -189,6 +200,7 @@ def _common(record: ActionRecord, document: dict[str, Any]) -> dict[str, Any]:
         "reasons": reasons_of(document),
         "entry": document.get("entry"),
         "leaf": document.get("leaf", ""),
+        "would_be": VERDICTS.get(document.get("would_be", "")),
     }
 
 
@@ -223,16 +235,17 @@ def came_to(
             raise ValueError(state)
 
 
-def ready(asked: Ask, decision: Decision, written: EntryRef, until: datetime) -> Ready:
+def ready(asked: Ask, decision: Decision, written: EntryRef, until: datetime, *, observed: bool = False) -> Ready:
     """Return the answer of an action that is allowed and held, not begun."""
     return Ready(
         decision_id=asked.action_id,
         action=asked.request.action,
-        say=decision.heard,
+        say=heard(decision, observed=observed),
         language=decision.language,
         reasons=decision.reasons,
         entry=written.pos,
         leaf=written.leaf,
+        would_be=decision.verdict if observed else None,
         until=until,
     )
 

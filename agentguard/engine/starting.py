@@ -6,6 +6,7 @@ from agentguard.core.policy import Bundle
 from agentguard.engine import activation
 from agentguard.engine.comparing import require_same, require_some
 from agentguard.engine.matching import mismatches
+from agentguard.engine.observing import note_start
 from agentguard.engine.parts import Parts
 from agentguard.errors import ConfigurationError
 from agentguard.log import get_logger
@@ -40,3 +41,4 @@ def prepare(parts: Parts, loaded: Bundle, *, activate: bool, tenant: str) -> Non
     problems = mismatches(parts.registry, bundle, plans) + require_some(parts.witnessing.witnesses, waiting)
     if problems:
         raise ConfigurationError(problems)
+    note_start(parts, tenant)

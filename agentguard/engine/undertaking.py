@@ -29,6 +29,7 @@ class Undertaking:
         decided_at: The ledger's time of the decision.
         position, intent: Position and leaf of the entry that says it is about to happen.
         witness: It is carried out only after a witness has seen that entry.
+        observed: Nothing is enforced: the tool takes the time that it takes, in the caller's own thread.
     """
 
     action_id: str
@@ -43,6 +44,7 @@ class Undertaking:
     intent: str
     tool: Tool
     witness: bool = False
+    observed: bool = False
 
     @property
     def deadline(self) -> datetime | None:
@@ -123,8 +125,10 @@ def undertaking(
     decision: Decision,
     standing: entry.Standing,
     written: EntryRef,
+    *,
+    observed: bool = False,
 ) -> Undertaking:
-    """Return what begins with a decision that permits it."""
+    """Return what begins with a decision that permits it, or that is not enforced."""
     return Undertaking(
         action_id=asked.action_id,
         request=asked.request,
@@ -141,7 +145,8 @@ def undertaking(
         position=written.pos,
         intent=written.leaf,
         tool=tool_of(parts, asked.request.action),
-        witness=decision.witness,
+        witness=decision.witness and not observed,
+        observed=observed,
     )
 
 

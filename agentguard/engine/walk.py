@@ -40,6 +40,8 @@ from agentguard.store.records import ActionRecord, EscalationRecord
 log = get_logger("walk")
 
 MAX_GATHERINGS = 12
+MAX_GATHERINGS_OBSERVING = 3
+"""How often a guard that only observes gathers at most: then it decides by what there is, and nobody waits longer."""
 MAX_LOOKS = 20
 PAUSE_SECONDS = 0.05
 MAX_FAULTS = 20
@@ -103,9 +105,9 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
         gather = Gather(seen.ask.plan, seen.ask.request)
         facts: Mapping[str, Fact] = yield gather
         sealed = seal_facts(parts, seen.ask, facts)
-        deciding = Commit(
-            Deciding(parts, seen.ask, earlier, facts, sealed, seen.position, gather.began, begin=begin, people=people)
-        )
+        found = parts, seen.ask, earlier, facts, sealed, seen.position, gather.began
+        patient = not parts.observe or gatherings < MAX_GATHERINGS_OBSERVING
+        deciding = Commit(Deciding(*found, begin=begin, people=people, patient=patient))
         decided: Answer | Undertaking | Again
         try:
             decided = yield deciding
