@@ -14,6 +14,7 @@ from agentguard.core.request import Actor
 from agentguard.core.review_report import ReviewReport
 from agentguard.core.reviews import ReviewCase
 from agentguard.engine.about import About
+from agentguard.engine.affected import Suspect
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting, WaitsFor
 from agentguard.engine.channel import Channel, Only
 from agentguard.engine.confirming import Confirmation
@@ -30,10 +31,12 @@ from agentguard.engine.judging import Judgement
 from agentguard.engine.parts import Waits
 from agentguard.engine.privacy import Look
 from agentguard.engine.purging import Purge
+from agentguard.engine.reconciling import Scope
 from agentguard.engine.redrawing import Redrawn
 from agentguard.engine.rounds import Round
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.signing import SigningKeyFile
+from agentguard.engine.streaming import Follower
 from agentguard.engine.subjects import Subject
 from agentguard.engine.told import Telling
 from agentguard.engine.voting import Ballot
@@ -55,6 +58,8 @@ from agentguard.errors import (
     VoteRefusedError,
 )
 from agentguard.store.legal_holds import LegalHold
+from agentguard.store.payments import Payment, Payments
+from agentguard.store.verification import Kept
 
 __all__ = [
     "About",
@@ -75,12 +80,14 @@ __all__ = [
     "Done",
     "Erasure",
     "Event",
+    "Follower",
     "GivenBack",
     "Guard",
     "Headroom",
     "Idempotent",
     "InDoubt",
     "Judgement",
+    "Kept",
     "KeyConflictError",
     "LegalHold",
     "Letter",
@@ -94,6 +101,8 @@ __all__ = [
     "Observed",
     "Only",
     "Packet",
+    "Payment",
+    "Payments",
     "People",
     "PeopleUnavailableError",
     "PolicyError",
@@ -111,11 +120,13 @@ __all__ = [
     "ReviewCase",
     "ReviewReport",
     "Round",
+    "Scope",
     "Sealing",
     "SigningKeyFile",
     "StoreError",
     "StoreUnavailableError",
     "Subject",
+    "Suspect",
     "Telling",
     "Unavailable",
     "UndeliveredError",

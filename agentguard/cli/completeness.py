@@ -21,7 +21,7 @@ from agentguard.cli.spreadsheet import require_new, table_in
 from agentguard.core.language.suggest import did_you_mean
 from agentguard.core.prose import moment
 from agentguard.engine.guard import Guard
-from agentguard.engine.reconciling import CODES, About, Finding, Reconciliation, record_reconciliation
+from agentguard.engine.reconciling import CODES, Finding, Reconciliation, Scope, record_reconciliation
 from agentguard.errors import UsageError
 from agentguard.store.payments import DONE, NOT_DONE, PENDING, Payments
 
@@ -57,7 +57,7 @@ def reconcile(
         _units(units, file), _pairs("--columns", columns.split(",") if columns else [], FIELDS),
         _pairs("--where", where or []), negative, _statuses(status or []),
     )  # fmt: skip
-    about = About(
+    scope = Scope(
         frozenset(action or ()),
         amount,
         None if since is None else moment_of(since),
@@ -71,7 +71,7 @@ def reconcile(
         if book.problems:
             _say_problems(file, book.problems, json=json)
             raise typer.Exit(FOUND)
-        done = guard.audit.reconcile(payments, about, lambda seen, every: told("comparing actions", seen, every))
+        done = guard.audit.reconcile(payments, scope, lambda seen, every: told("comparing actions", seen, every))
     _write_down(guard, done, book, as_, dry_run=dry_run)
     if out is not None:
         with table_in(out, COLUMNS) as table:

@@ -86,7 +86,7 @@ def _decode(kind: language.Type, encoded: Any) -> Value:
         case language.Decimal_():
             return Decimal(encoded)
         case language.Time():
-            return datetime.strptime(encoded, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+            return _instant(encoded)
         case language.Date():
             return date.fromisoformat(encoded)
         case language.Duration():
@@ -103,6 +103,14 @@ def _decode(kind: language.Type, encoded: Any) -> Value:
             if not isinstance(encoded, str):
                 raise ValueError(encoded)
             return encoded
+
+
+def _instant(encoded: str) -> datetime:
+    """Return the instant that `time_text` wrote so, and only so; `strptime` takes five times as long."""
+    found = datetime.fromisoformat(encoded)
+    if found.tzinfo is not UTC or time_text(found) != encoded:
+        raise ValueError(encoded)
+    return found
 
 
 def time_text(moment: datetime) -> str:

@@ -22,7 +22,7 @@ class Completeness:
     def reconcile(
         self,
         payments: Payments,
-        about: reconciling.About = reconciling.ALL,
+        scope: reconciling.Scope = reconciling.ALL,
         progress: reconciling.Progress | None = None,
     ) -> reconciling.Reconciliation:
         """Compare a payment provider's books with the record: what is in one and not in the other, or differs.
@@ -30,7 +30,7 @@ class Completeness:
         Raises:
             UsageError: There are no payments and no window, or it is not clear which amount is paid.
         """
-        return reconciling.reconcile(self._parts.store, payments, about, progress)
+        return reconciling.reconcile(self._parts.store, payments, scope, progress)
 
     def affected(
         self,

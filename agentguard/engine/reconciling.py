@@ -60,7 +60,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Scope:
     """What is compared.
 
     Attributes:
@@ -79,7 +79,7 @@ class About:
     slack: timedelta = SLACK
 
 
-ALL = About()
+ALL = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,25 +168,25 @@ class _Tally:
             self.findings.append(finding)
 
 
-def reconcile(store: Store, payments: Payments, about: About = ALL, progress: Progress | None = None) -> Reconciliation:
+def reconcile(store: Store, payments: Payments, scope: Scope = ALL, progress: Progress | None = None) -> Reconciliation:
     """Compare a provider's payments with the record, as one state of it is.
 
     Raises:
         UsageError: The file has no payments and no window was given, or it is not clear which amount is meant.
     """
     span = payments.span()
-    if span is None and (about.since is None or about.until is None):
+    if span is None and (scope.since is None or scope.until is None):
         raise UsageError("expected payments in the file, got none; say --since and --until to compare with nothing")
-    first, last = span or (about.since, about.until)
-    window = Window(about.since or first, about.until or last)  # type: ignore[arg-type]
+    first, last = span or (scope.since, scope.until)
+    window = Window(scope.since or first, scope.until or last)  # type: ignore[arg-type]
     if window.since > window.until:
         raise UsageError("expected a window that begins before it ends")
-    tally = _Tally(window, about.amount)
+    tally = _Tally(window, scope.amount)
 
     def read(reading: Reading) -> None:
         """Look at every action, then at what is left of the payments."""
-        for expected in _expected(reading, about.actions, tally, progress):
-            _compare(expected, payments, tally, about.slack)
+        for expected in _expected(reading, scope.actions, tally, progress):
+            _compare(expected, payments, tally, scope.slack)
         for payment in payments.of_nobody():
             _nobodys(payment, reading, tally)
 

@@ -13,7 +13,7 @@ import pytest
 from agentguard.cli.bookfile import BookFile, Reading
 from agentguard.core.narration.narrator import Narrator
 from agentguard.engine.affected import Suspect
-from agentguard.engine.reconciling import CODES, About
+from agentguard.engine.reconciling import CODES, Scope
 from agentguard.store import Store
 from agentguard.store.payments import Payment, Payments
 from tests.cli import shop as shops
@@ -316,7 +316,7 @@ def test_books_and_record_are_compared_and_incidents_found_on_both_engines(addre
     paid = [Payment(2, "re_1", datetime.now(UTC), "USD", 4000, key=first.decision_id)]
     with Payments() as payments:
         payments.add(paid)
-        window = About(since=datetime(2020, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC))
+        window = Scope(since=datetime(2020, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC))
         done = guard.audit.reconcile(payments, window)
     assert dict(done.counts) == {"intent_without_payment": 1}
     cases = []
