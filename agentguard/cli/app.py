@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,7 +98,13 @@ def demo(
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line, this process's own if none is given, and return its exit code."""
-    return exits.guarded(lambda: app(arguments, standalone_mode=False))
+    return exits.guarded(lambda: _commands()(arguments, standalone_mode=False))
+
+
+@functools.cache
+def _commands() -> Callable[..., int | None]:
+    """Build the tree of the commands once: it takes longer than most of them."""
+    return typer.main.get_command(app)
 
 
 def _drop_what_is_said(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
