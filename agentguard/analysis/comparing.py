@@ -12,7 +12,7 @@ from itertools import permutations
 
 from agentguard.analysis.changes.difference import Difference, Direction
 from agentguard.analysis.pasts import one_past
-from agentguard.analysis.proving import Largest, largest
+from agentguard.analysis.proving import Largest, largest_of
 from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
 from agentguard.analysis.symbolic.number import Number
 from agentguard.analysis.symbolic.requests import Requests
@@ -269,7 +269,7 @@ class _Compared:
         for name in dict.fromkeys(item.argument for item in said):
             if name not in self.before.asked or name not in self.after.asked or not self._is_number(name):
                 continue
-            old, new = (largest(bundle, self.action, name, Verdict.ALLOW) for bundle in (self.old, self.new))
+            old, new = (largest_of(plan, name, Verdict.ALLOW) for plan in (self.before, self.after))
             if old.value != new.value and old.value is not None and new.value is not None:
                 yield Reach(name, old, new, old.exact and new.exact and self._only_between(name, old, new))
 

@@ -18,7 +18,7 @@ from agentguard.analysis.symbolic.search import Example, Found, Search
 from agentguard.analysis.symbolic.value import Amount
 from agentguard.core.language import Value
 from agentguard.core.money import Money
-from agentguard.core.plan import plan_action
+from agentguard.core.plan import Plan, plan_action
 from agentguard.core.policy import Bundle, Guarantee, Policy, Verdict
 from agentguard.errors import UsageError
 
@@ -67,9 +67,8 @@ def prove(bundle: Bundle, actions: Sequence[str] = ()) -> Iterator[Proof]:
     for action in actions or bundle.actions():
         promised = list(_promised(bundle, action))
         if promised:
-            search = Search(plan_action(bundle, action))
-            for policy, guarantee in promised:
-                yield _proved(search, policy, guarantee)
+            prover = Prover(plan_action(bundle, action))
+            yield from (prover.proof(policy, guarantee) for policy, guarantee in promised)
 
 
 def _promised(bundle: Bundle, action: str) -> Iterator[tuple[Policy, Guarantee]]:
@@ -78,17 +77,25 @@ def _promised(bundle: Bundle, action: str) -> Iterator[tuple[Policy, Guarantee]]
             yield from ((policy, guarantee) for guarantee in policy.guarantees if action in guarantee.on)
 
 
-def _proved(search: Search, policy: Policy, guarantee: Guarantee) -> Proof:
-    verdicts = guarantee.never if guarantee.possible is None else frozenset({guarantee.possible})
+class Prover:
+    """Proves promises about one action: its formulas are built once."""
 
-    def wanted(requests: Requests) -> Any:
-        """Return that the promise speaks of a request and one of the verdicts comes out."""
-        return all_of((requests.condition(guarantee.when), any_of(requests.verdicts[verdict] for verdict in verdicts)))
+    def __init__(self, plan: Plan) -> None:
+        self.search = Search(plan)
 
-    found = search.find(wanted, lambda example: example.decision.verdict in verdicts)
-    outcome = _outcome(found, never=guarantee.possible is None)
-    name = policy.qualified(guarantee.id)
-    return Proof(name, search.plan.action, promise_text(guarantee), outcome, found.example, found.loose)
+    def proof(self, policy: Policy, guarantee: Guarantee) -> Proof:
+        """Return what becomes of a promise of one of the files."""
+        verdicts = guarantee.never if guarantee.possible is None else frozenset({guarantee.possible})
+
+        def wanted(requests: Requests) -> Any:
+            """Return that the promise speaks of a request and one of the verdicts comes out."""
+            spoken = requests.condition(guarantee.when)
+            return all_of((spoken, any_of(requests.verdicts[verdict] for verdict in verdicts)))
+
+        found = self.search.find(wanted, lambda example: example.decision.verdict in verdicts)
+        outcome = _outcome(found, never=guarantee.possible is None)
+        name, action = policy.qualified(guarantee.id), self.search.plan.action
+        return Proof(name, action, promise_text(guarantee), outcome, found.example, found.loose)
 
 
 def _outcome(found: Found, *, never: bool) -> Outcome:
@@ -130,11 +137,15 @@ def largest(bundle: Bundle, action: str, name: str, verdict: Verdict) -> Largest
     Raises:
         UsageError: The action has nothing of this name, or it is no number and no amount.
     """
-    plan = plan_action(bundle, action)
+    return largest_of(plan_action(bundle, action), name, verdict)
+
+
+def largest_of(plan: Plan, name: str, verdict: Verdict) -> Largest:
+    """Return the same for a plan that is already there."""
     declared = {**plan.arguments, **plan.facts}.get(name)
     if declared is None:
         known = ", ".join(sorted({**plan.arguments, **plan.facts}))
-        raise UsageError(f"expected an argument or a fact of `{action}` ({known}), got `{name}`")
+        raise UsageError(f"expected an argument or a fact of `{plan.action}` ({known}), got `{name}`")
     search = Search(plan)
     slot = search.requests.translation.slot(name)
     if not isinstance(slot.value, Number | Amount):

@@ -36,3 +36,9 @@ def test_audit_proves_entries_of_a_copied_log_and_has_pymerkles_root(tmp_path):
     found = json.loads(shown)
     assert found["tree"]["entries"] == found["proving"]["entries"] > 1200
     assert 0 < found["proving"]["both p50"] <= found["proving"]["both p99"]
+
+
+def test_proofs_of_three_hundred_rules_find_what_is_planted_and_are_timed(tmp_path):
+    found = json.loads(run("prove", "--rounds", "1", "--json", folder=tmp_path))
+    assert found["one guarantee that holds"]["goal"] == 50
+    assert all(row["milliseconds"] > 0 for row in found.values())

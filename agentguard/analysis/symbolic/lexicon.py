@@ -69,6 +69,11 @@ class Lexicon:
         """Whether more is asked of texts than whether they are equal."""
         return bool(self.asked) or self._sizes is not None
 
+    @property
+    def extent(self) -> tuple[int, int, bool]:
+        """What `facts` grows with: how many texts there are, how much is asked of them, and whether their sizes are."""
+        return len(self._texts), len(self.asked), self._sizes is not None
+
     def facts(self) -> list[Truth]:
         """Return what is true of the written texts, and of every text."""
         found: list[Truth] = []

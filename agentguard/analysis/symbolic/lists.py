@@ -6,6 +6,7 @@ list gives what it must.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from agentguard.analysis.symbolic import values
@@ -92,8 +93,13 @@ def _open_macro(translation: Translating, term: terms.Macro, over: Result) -> Re
     if term.kind in ("map", "filter"):
         made = unlisted(translation.opened("list", term, term.type))
         translation.inputs.always.append(made.size == items.size if term.kind == "map" else made.size <= items.size)
-        return Result(made, any_of((over.error, all_of((items.size > 0, _may_fail(translation, term))))))
-    return _open_answer(translation, term, items, over.error, when_empty=term.kind == "all")
+        return Result(made, any_of((over.error, all_of((items.size > 0, _may_fail(translation, term, items))))))
+    if term.kind == "all":  # the same variable for what says the same
+        body = term.body
+        other = body.of if isinstance(body, terms.Not) else terms.Not(body, types.YES_NO, body.start, body.end)
+        found = _open_macro(translation, replace(term, kind="exists", body=other), over)
+        return Result(no(found.value), found.error)
+    return _open_answer(translation, term, items, over.error, when_empty=False)
 
 
 def _open_answer(
@@ -101,12 +107,16 @@ def _open_answer(
 ) -> Result:
     answer = translation.opened("list", term, types.YES_NO)
     translation.inputs.always.append(follows(over.size == 0, same(answer, when_empty)))
-    failed = all_of((over.size > 0, _may_fail(translation, term)))
+    failed = all_of((over.size > 0, _may_fail(translation, term, over)))
     return Result(answer, any_of((error, failed)))
 
 
-def _may_fail(translation: Translating, term: Term) -> Truth:
-    """Return a variable that says whether a body failed for some item of an open list."""
+def _may_fail(translation: Translating, term: terms.Macro | terms.In, over: Unlisted) -> Truth:
+    """Return a variable that says whether a body failed for some item of an open list; no where none ever does."""
+    if isinstance(term, terms.Macro):
+        item = translation.inputs.value(f"some item of {over.name}", over.item)
+        if _with_item(translation, term, item).error is False:
+            return False
     failing = terms.Not(term, types.YES_NO, term.start, term.end)
     return translation.opened("list", failing, types.YES_NO)
 

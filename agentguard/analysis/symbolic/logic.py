@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 import z3
 
+from agentguard.analysis.symbolic.formula import conjunction, disjunction, equality, negation
+
 Truth: TypeAlias = Any
 """A Python `bool`, or a formula of the solver."""
 
@@ -24,7 +26,7 @@ def all_of(items: Iterable[Truth]) -> Truth:
             left.append(item)
     if not left:
         return True
-    return left[0] if len(left) == 1 else z3.And(left)
+    return left[0] if len(left) == 1 else conjunction(left)
 
 
 def any_of(items: Iterable[Truth]) -> Truth:
@@ -37,12 +39,12 @@ def any_of(items: Iterable[Truth]) -> Truth:
             left.append(item)
     if not left:
         return False
-    return left[0] if len(left) == 1 else z3.Or(left)
+    return left[0] if len(left) == 1 else disjunction(left)
 
 
 def no(item: Truth) -> Truth:
     """Return that this does not hold."""
-    return (not item) if isinstance(item, bool) else z3.Not(item)
+    return (not item) if isinstance(item, bool) else negation(item)
 
 
 def follows(cause: Truth, effect: Truth) -> Truth:
@@ -56,7 +58,7 @@ def same(left: Truth, right: Truth) -> Truth:
         return right if left else no(right)
     if isinstance(right, bool):
         return left if right else no(left)
-    return left == right
+    return equality(left, right)
 
 
 def choose(condition: Truth, yes: Any, other: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator as operators
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from agentguard.analysis.symbolic.formula import comparison
 from agentguard.analysis.symbolic.logic import Truth, Whole, all_of, any_of, choose
 from agentguard.core.money import EXACT
 
@@ -77,19 +79,9 @@ class Number:
 
 def compared(operator: str, left: Any, right: Any) -> Truth:
     """Return the answer of a comparison of two whole numbers."""
-    match operator:
-        case "==":
-            return left == right
-        case "!=":
-            return left != right
-        case "<":
-            return left < right
-        case "<=":
-            return left <= right
-        case ">":
-            return left > right
-        case _:
-            return left >= right
+    if isinstance(left, int) and isinstance(right, int):
+        return _COMPARISONS[operator](left, right)
+    return comparison(operator, left, right)
 
 
 def _floor(units: Whole, unit: int) -> Whole:
@@ -104,3 +96,12 @@ _ROUNDS_UP: dict[str, Callable[[Whole, Whole, Whole, int], Truth]] = {
 }
 """By the language's names: whether rounding goes to the next whole number above; `down` and `up` mean towards and away
 from zero."""
+
+_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    "==": operators.eq,
+    "!=": operators.ne,
+    "<": operators.lt,
+    "<=": operators.le,
+    ">": operators.gt,
+    ">=": operators.ge,
+}

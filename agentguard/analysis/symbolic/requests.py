@@ -15,7 +15,7 @@ import z3
 
 from agentguard.analysis.symbolic.inputs import Inputs, microseconds
 from agentguard.analysis.symbolic.lexicon import Lexicon
-from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, choose, no
+from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, choose, no, same
 from agentguard.analysis.symbolic.number import Number
 from agentguard.analysis.symbolic.translation import Translation
 from agentguard.analysis.symbolic.value import Amount, Code, Result, Slot, units
@@ -134,7 +134,7 @@ class Requests:
         if isinstance(truth, bool):
             return truth
         variable = z3.Bool(f"{self.prefix}{name}")
-        self.inputs.always.append(variable == truth)
+        self.inputs.always.append(same(variable, truth))
         return variable
 
     def _environment(self) -> dict[str, Slot]:

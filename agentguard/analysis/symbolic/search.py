@@ -161,7 +161,7 @@ class _Asked:
         self._solver = z3.SolverFor("QF_UFLIA" if lexicon.has_functions else "QF_LIA")
         self._solver.set("timeout", MOST_MILLISECONDS)
         self._told = [0] * len(requests)
-        self._facts = -1
+        self._extent = (0, 0, False)
 
     @property
     def has_lists(self) -> bool:
@@ -181,10 +181,9 @@ class _Asked:
             always = requests.inputs.always
             self._solver.add([item for item in always[self._told[place] :] if item is not True])
             self._told[place] = len(always)
-        facts = self._lexicon.facts()
-        if len(facts) != self._facts:
-            self._solver.add([item for item in facts if not isinstance(item, bool)])
-            self._facts = len(facts)
+        if self._extent != self._lexicon.extent:
+            self._extent = self._lexicon.extent
+            self._solver.add([item for item in self._lexicon.facts() if not isinstance(item, bool)])
         named = [self._named(item) for item in wanted if item is not True]
         return self._solver.check(*named)
 

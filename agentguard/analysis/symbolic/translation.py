@@ -75,6 +75,8 @@ class Translation:
         self.locals: dict[str, Symbolic] = {}
         self.loose: dict[str, Loose] = {}
         self._known: dict[int, tuple[Expression, Result]] = {}
+        self._read: dict[str, tuple[Slot, Result]] = {}
+        self._compared: dict[tuple[Any, ...], tuple[Slot, Result]] = {}
 
     @property
     def lexicon(self) -> Lexicon:
@@ -134,7 +136,11 @@ class Translation:
     def read(self, term: terms.Read) -> Result:
         """Read the environment: what is absent or unknown is an error."""
         slot = self.slot(term.name)
-        return Result(slot.value, any_of((no(slot.present), no(slot.known))))
+        known = self._read.get(term.name)
+        if known is None or known[0] is not slot:
+            result = Result(slot.value, any_of((no(slot.present), no(slot.known))))
+            known = self._read[term.name] = slot, result
+        return known[1]
 
     def has(self, term: terms.Has) -> Result:
         """Return whether an optional value is there; nobody knows that of a failed lookup."""
@@ -155,7 +161,18 @@ class Translation:
         return joined([self.value(item) for item in term.items], isinstance(term, terms.Or))
 
     def compare(self, term: terms.Compare) -> Result:
-        """Return a comparison."""
+        """Return a comparison; many rules compare the same value with the same constant."""
+        match term.left, term.right:
+            case terms.Read(name), terms.Constant(value):
+                slot, key = self.slot(name), (name, term.operator, type(value), value)
+                known = self._compared.get(key)
+                if known is None or known[0] is not slot:
+                    known = self._compared[key] = slot, self._comparison(term)
+                return known[1]
+            case _:
+                return self._comparison(term)
+
+    def _comparison(self, term: terms.Compare) -> Result:
         left, right = self.value(term.left), self.value(term.right)
         answer, mismatch = values.compare(term.operator, left.value, right.value)
         return Result(answer, any_of((left.error, right.error, mismatch)))

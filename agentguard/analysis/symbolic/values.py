@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, choose, no, same
-from agentguard.analysis.symbolic.number import Number
+from agentguard.analysis.symbolic.logic import Truth, Whole, all_of, any_of, choose, no, same
+from agentguard.analysis.symbolic.number import Number, compared
 from agentguard.analysis.symbolic.value import Amount, Code, Fields, Slot, Symbolic
 
 
@@ -23,8 +23,8 @@ def compare(operator: str, left: Symbolic, right: Symbolic) -> tuple[Truth, Trut
     return (equal if operator == "==" else no(equal)), False
 
 
-def _is(one: object, other: object) -> Truth:
-    return one == other
+def _is(one: Whole, other: Whole) -> Truth:
+    return compared("==", one, other)
 
 
 def _same_slot(slot: Slot, other: Slot) -> Truth:
