@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from agentguard.cli import activations, caseruns, diffs, editing, explanations, lints, proofs, simulations
+from agentguard.cli import activations, caseruns, diffs, editing, explanations, lints, proofs, simulations, starting
 
 app = typer.Typer(
     help="Policy files: lint, test, explain and lay them out, and put them into force.", no_args_is_help=True
 )
+app.command("init")(starting.init)
 app.command("lint")(lints.lint)
 app.command("test")(caseruns.run)
 app.command("explain")(explanations.explain)

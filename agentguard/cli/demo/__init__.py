@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import agentguard
 from agentguard.cli.demo.line import Line
+from agentguard.cli.shipped import policies_folder
 from agentguard.errors import UsageError
 
 DEFAULT_FOLDER = Path("agentguard-demo")
@@ -105,20 +105,6 @@ def perform(folder: Path) -> Outcome:
         )
         guard.close()
     return outcome
-
-
-def policies_folder() -> Path:
-    """Return where the policy packs are: inside an installed package, or beside it in a clone.
-
-    Raises:
-        UsageError: They are in neither place.
-    """
-    inside = Path(agentguard.__file__).parent / "packs"
-    beside = Path(agentguard.__file__).parent.parent / "policies"
-    for folder in (inside, beside):
-        if (folder / "people.yaml").is_file():
-            return folder
-    raise UsageError(f"expected the policy packs in {inside} or {beside}, found them in neither")
 
 
 @contextmanager
