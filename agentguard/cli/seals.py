@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from agentguard.engine.receipts import Checked
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.seals import SealState
 from agentguard.engine.signing import SIGNED_VARIABLE, VARIABLE, SigningKeyFile, read_public
+from agentguard.engine.witness import Witness
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.evidence.checkpoint import Checkpoint
 from agentguard.evidence.keys import VerifierKey
@@ -69,7 +71,8 @@ def seal(
     if key is None:
         raise UsageError(f"expected --key FILE or {VARIABLE}: `agentguard audit keygen` makes a key")
     sealing = Sealing(SigningKeyFile(key, signed=signed), timedelta(seconds=every), at_most)
-    guard = open_reading(store, witnesses=witnesses_of(witness), signer=sealing)
+    witnesses = witnesses_of(witness)
+    guard = open_reading(store, witnesses=witnesses, signer=sealing)
     for path in export or ():
         guard.seals.listen(CheckpointFile(path))
     if accept_restored:
@@ -79,6 +82,7 @@ def seal(
             sealed = guard.seals.seal()
             guard.seals.settle()
             _say_sealed(None if sealed is None else sealed.note, json=json, compact=False)
+            _require_seen(guard, witnesses)
         else:
             _seal_on(guard, json=json)
     finally:
@@ -172,6 +176,17 @@ def _seal_on(guard: Guard, *, json: bool) -> None:
     output.line("stopped")
 
 
+def _require_seen(guard: Guard, witnesses: Sequence[Witness]) -> None:
+    """Say which witnesses have not seen the newest checkpoint; it is taken all the same."""
+    newest = guard.seals.newest()
+    seen = () if newest is None else newest.witnesses
+    unseen = [item.name for item in witnesses if newest is not None and item.name not in seen]
+    if unseen:
+        advice = "it is offered again with the next one"
+        Output(sys.stderr).line(f"witness {', '.join(unseen)} has not seen this checkpoint; {advice}", style="yellow")
+        raise typer.Exit(FOUND)
+
+
 def _say_sealed(note: str | None, *, json: bool, compact: bool) -> None:
     document = None if note is None else _sealed(note)
     if json and compact:
@@ -231,6 +246,7 @@ def _state(state: SealState) -> dict[str, Any]:
         "key": state.key or None,
         "checkpoint": None if state.checkpoint is None else _sealed(state.checkpoint.note),
         "at": None if state.checkpoint is None else state.checkpoint.at.isoformat(),
+        "witnesses": [] if state.checkpoint is None else list(state.checkpoint.witnesses),
     }
 
 
@@ -239,6 +255,8 @@ def _say_state(output: Output, state: SealState) -> None:
     output.line(f"key      {state.key or 'none yet'}")
     taken = "" if state.checkpoint is None else f", the newest checkpoint is of {moment(state.checkpoint.at)} UTC"
     output.line(f"sealed   {state.sealed:,} of {state.entries:,} entries{taken}")
+    if state.checkpoint is not None:
+        output.line(f"seen by  {', '.join(state.checkpoint.witnesses) or 'no witness'}")
     if state.oldest is not None:
         style = "" if state.in_time else "red"
         late = "" if state.in_time else ": longer than it should; is a sealer running?"

@@ -123,3 +123,14 @@ def until(met, seconds=30.0):
     while not met():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_witness_that_was_away_is_named_and_who_saw_a_checkpoint_stands_in_the_state(shop, command, key):
+    seal = ("audit", "seal", "--key", "seal.key", "--once")
+    assert command(*seal).code == 0
+    assert "seen by  no witness" in command("audit", "seal", "--state").out
+    assert command(*seal, "--witness", "seen.checkpoint").code == 0
+    assert command("audit", "seal", "--state", "--json").json["witnesses"] == ["file:seen.checkpoint"]
+    away = command(*seal, "--witness", "no/such/folder/other.checkpoint")
+    assert (away.code, "sealed" in away.out) == (1, True)
+    assert "has not seen this checkpoint" in away.err
