@@ -1,14 +1,15 @@
 """What people may do beside voting: whether this person may, and whether it takes somebody else who says the same.
 
 One person stops; two let go. What takes several people is asked for by each of them, within an hour: long enough to
-find a colleague at night, short enough that all of them look at the same situation. Each asking is an entry, and so is
-each refusal. Where nothing is said about powers, anybody who has the store has them, and the record says so.
+find a colleague at night, short enough that all of them look at the same situation; other policies may wait a week for
+somebody who reads them. Each asking is an entry, and so is each refusal. Where nothing is said about powers, anybody
+who has the store has them, and the record says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NotRequired, Required, TypedDict, TypeVar
 
@@ -16,13 +17,16 @@ from agentguard.core.digest import time_text
 from agentguard.core.people import AUTHENTICATED, UNVERIFIED, People
 from agentguard.engine.parts import Parts
 from agentguard.errors import PeopleUnavailableError, PowerRefusedError, StoreError, UsageError
-from agentguard.store import Transaction
+from agentguard.store import Reading, Transaction
 from agentguard.store.records import Entry, EntryFilter
 
 T = TypeVar("T")
 
 TOGETHER = timedelta(hours=1)
 """How long somebody's asking counts towards what takes several people."""
+
+LONGER = {"activate": timedelta(days=7)}
+"""For which powers it counts longer."""
 
 MAX_CHARACTERS = 2_000
 MOST_REFUSALS = 100
@@ -35,11 +39,11 @@ UNCHECKED = "unchecked"
 _AT_ONCE = "halt"
 _ENDED_BY = {
     "resume": ("halted", "resumed"),
-    "activate": ("activated",),
+    "activate": ("activated", "activate_withdrawn"),
     "purge": ("purged",),
     "change_key": ("key_introduced",),
 }
-"""Kinds of entries after which earlier askings for a power count no more."""
+"""Kinds of entries after which earlier askings for a power count no more: for their `target`, or for anything."""
 
 
 class Person(TypedDict):
@@ -95,6 +99,8 @@ class Permit:
         needed: How many different people it takes.
         counting: Ids of the people whose asking counts.
         people: SHA-256 of the people file that says so, if one does.
+        keys: The public keys of people by id, where they have one to sign with.
+        signed: Whether each of them has to sign it.
     """
 
     use: Use
@@ -104,16 +110,38 @@ class Permit:
     counting: frozenset[str] = field(default=frozenset(), repr=False)
     allow_unverified: bool = True
     people: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    signed: bool = False
 
-    def together(self, transaction: Transaction) -> Agreement:
+    @property
+    def is_declared(self) -> bool:
+        """Whether something says who has the power."""
+        return self.power == self.use.power
+
+    def at_least(self, people: int) -> Permit:
+        """Return the same where it takes at least so many people; nobody is counted where nobody is declared."""
+        return replace(self, needed=max(self.needed, people)) if self.is_declared else self
+
+    def together(
+        self,
+        transaction: Transaction,
+        asking: Mapping[str, Any] | None = None,
+        counts: Callable[[Entry], bool] = lambda _: True,
+    ) -> Agreement:
         """Return who else asked for it; where somebody is still missing, the asking itself is recorded.
+
+        Args:
+            transaction: In which it is done or asked for.
+            asking: What else the entry of an asking says.
+            counts: Whether somebody's earlier asking counts, beside what is asked of each.
 
         Raises:
             PowerRefusedError: This person has asked already; somebody else has to.
         """
         if self.needed == 1:
             return ALONE
-        asked = {item.document["by"]: item for item in self._asked(transaction)}  # the earliest of each person
+        found = [item for item in self._asked(transaction) if counts(item)]
+        asked = {item.document["by"]: item for item in found}  # the earliest of each person
         if self.by in asked:
             message = f"`{self.by}` has asked for this already; somebody else who may has to ask for the same"
             raise PowerRefusedError("asked_already", message)
@@ -131,7 +159,8 @@ class Permit:
                 "subject": self.use.subject,
                 **self.recorded(Agreement(others)),
                 "missing": missing,
-                "until": time_text(transaction.now() + TOGETHER),
+                "until": time_text(transaction.now() + counts_for(self.use.power)),
+                **(asking or {}),
             }
         )
         return Agreement(others, missing, written.pos)
@@ -149,25 +178,33 @@ class Permit:
 
     def _asked(self, transaction: Transaction) -> list[Entry]:
         """Return the askings for exactly this that still count, the newest first."""
-        since = transaction.now() - TOGETHER
-        ended = max(
-            (
-                item.pos
-                for kind in _ENDED_BY.get(self.use.power, ())
-                for item in _recent(transaction, kind, since)
-                if item.document.get("target", self.use.subject) == self.use.subject
-            ),
-            default=0,
-        )
-        return [
-            item
-            for item in _recent(transaction, f"{self.use.power}_asked", since)
-            if item.pos > ended and item.document["subject"] == self.use.subject and self._counts(item.document)
-        ]
+        found = open_askings(transaction, self.use.power, transaction.now())
+        return [item for item in found if item.document["subject"] == self.use.subject and self._counts(item.document)]
 
     def _counts(self, asked: dict[str, Any]) -> bool:
         verified = asked["authenticated"] != UNVERIFIED or self.allow_unverified
         return verified and asked["by"] in self.counting
+
+
+def counts_for(power: str) -> timedelta:
+    """Return how long an asking for a power counts."""
+    return LONGER.get(power, TOGETHER)
+
+
+def open_askings(reading: Reading, power: str, now: datetime) -> list[Entry]:
+    """Return the askings for a power that still count at a moment, whoever asked for what, the newest first."""
+    since = now - counts_for(power)
+    ended: dict[str | None, int] = {}
+    for kind in _ENDED_BY.get(power, ()):
+        for item in _recent(reading, kind, since):
+            target = item.document.get("target")
+            ended[target] = max(ended.get(target, 0), item.pos)
+    everything = ended.get(None, 0)
+    return [
+        item
+        for item in _recent(reading, f"{power}_asked", since)
+        if not item.is_purged and item.pos > max(everything, ended.get(item.document["subject"], 0))
+    ]
 
 
 def used(parts: Parts, use: Use, work: Callable[[Transaction, Permit], T]) -> T:
@@ -209,6 +246,7 @@ def permitted(parts: Parts, use: Use) -> Permit:
 
 def _of(people: People, use: Use) -> Permit:
     granted = people.power(use.power)
+    keys = {user.id: user.key for user in people.users.values() if user.key}
     if granted is None:
         return Permit(use, use.by, UNDECLARED, people=people.source)
     user = people.named(use.by)
@@ -222,7 +260,17 @@ def _of(people: People, use: Use) -> Permit:
             f"nobody checked who wants to {_words(use.power)}: say how `{use.by[:100]}` is known (`authenticated=`), "
             "or allow it with `allow_unverified: yes` in the people file",
         )
-    return Permit(use, user.id, use.power, granted.people, granted.who, people.allow_unverified, people.source)
+    return Permit(
+        use,
+        user.id,
+        use.power,
+        granted.people,
+        granted.who,
+        people.allow_unverified,
+        people.source,
+        keys,
+        granted.signed,
+    )
 
 
 def require_person(by: str, why: str, authenticated: str = UNVERIFIED) -> None:
@@ -243,19 +291,19 @@ def require_person(by: str, why: str, authenticated: str = UNVERIFIED) -> None:
         raise UsageError(f"expected one of {known} for `authenticated`, got `{authenticated!s:.40}`")
 
 
-def more_people(missing: int) -> str:
+def more_people(missing: int, within: timedelta = TOGETHER) -> str:
     """Return words for how many people are still missing, and by when."""
-    minutes = int(TOGETHER / timedelta(minutes=1))
+    days, minutes = within.days, int(within / timedelta(minutes=1))
     people = "one more person has" if missing == 1 else f"{missing} more people have"
-    return f"{people} to ask for the same within {minutes} minutes"
+    return f"{people} to ask for the same within {f'{days} days' if days else f'{minutes} minutes'}"
 
 
 def _words(power: str) -> str:
     return power.replace("_", " ")
 
 
-def _recent(transaction: Transaction, kind: str, since: datetime) -> tuple[Entry, ...]:
-    return transaction.entries(0, 1_000, EntryFilter(kind=kind, since=since), newest_first=True)
+def _recent(reading: Reading, kind: str, since: datetime) -> tuple[Entry, ...]:
+    return reading.entries(0, 1_000, EntryFilter(kind=kind, since=since), newest_first=True)
 
 
 def _record(parts: Parts, use: Use, refused: PowerRefusedError) -> None:
