@@ -65,17 +65,19 @@ def decided(
     versions: Versions,
     relates_to: str | None = None,
     enforced: Verdict | None = None,
+    canary: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the body of an entry that records one decision and what follows from it.
 
-    `enforced` is what was done in place of what the verdict says, by a guard that only observes.
+    `enforced` is what was done in place of what the verdict says, by a guard that only observes. `canary` says which
+    policies a share of customers tries out, and whether they decided this.
     """
     body = {
         **about(action_id, request, pseudonym, standing),
         **_asked(request, plan, evidence.facts, sealed, versions),
         "kind": "decided",
         "relates_to": relates_to,
-        "canary": None,
+        "canary": None if canary is None else dict(canary),
         "now": time_text(evidence.now),
         "usage": {name: {"held": item.held, "settled": item.settled} for name, item in evidence.usage.items()},
         "history": dict(evidence.history),
@@ -87,6 +89,11 @@ def decided(
         "settled": None,
     }
     return body if enforced is None else {**body, "mode": OBSERVE, "enforced": str(enforced)}
+
+
+def is_observed(body: Mapping[str, Any]) -> bool:
+    """Return whether an entry is of a decision that was recorded and not enforced."""
+    return body.get("enforced") is not None
 
 
 def recorded(

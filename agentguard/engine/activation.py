@@ -1,20 +1,28 @@
-"""Putting a bundle into force: its exact texts in the store, its accounts filled, one row that says so, one entry."""
+"""Putting bundles into force: their texts in the store, their accounts filled, one row that says so, one entry."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Unpack
 
+from agentguard.core.canary import Canary, InForce
 from agentguard.core.policy import Bundle
 from agentguard.engine import powers
+from agentguard.engine.change import UNEXAMINED, Change, Standing, directed, standing_of
+from agentguard.engine.change_note import Notes
 from agentguard.engine.filling import fill
 from agentguard.engine.openings import Opening, recorded
+from agentguard.engine.origin import origin
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.remembering import remember_before
-from agentguard.errors import ConfigurationError
-from agentguard.store import Transaction
+from agentguard.errors import ConfigurationError, UsageError
+from agentguard.evidence.keys import Signer
+from agentguard.store import Reading, Transaction
+
+POWER = "activate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +30,12 @@ class Activation:
     """What came of putting a bundle into force; true if something changed.
 
     Attributes:
+        bundle: The bundle in force then, or wanted.
         changed: False if it was in force already; then nothing was done.
         entry: Position of the entry that says so, or None.
-        limits: How the accounts of each enforced limit begin.
+        limits: How the accounts of each enforced limit begin, those of a canary first.
         missing: How many more people have to ask for it before anything is done.
+        canary: What decides for a share of customers then, or is wanted to.
     """
 
     bundle: str
@@ -33,34 +43,160 @@ class Activation:
     entry: int | None = None
     limits: tuple[Opening, ...] = ()
     missing: int = 0
+    canary: Canary | None = None
 
     def __bool__(self) -> bool:
         return self.changed
 
 
-def activate(parts: Parts, bundle: Bundle, tenant: str, **person: Unpack[Person]) -> Activation:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be in force: a bundle for everybody, or for everybody whom a canary does not have.
+
+    Attributes:
+        trial: The bundle of the canary.
+        canary: How many customers it decides for, and how they are drawn.
+        at_once: True if one person is enough: it goes back to what is in force already.
+    """
+
+    bundle: Bundle
+    trial: Bundle | None = None
+    canary: Canary | None = None
+    at_once: bool = False
+
+    @property
+    def in_force(self) -> InForce:
+        """What the store will say."""
+        return InForce(self.bundle.digest, self.canary)
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """All that will decide for somebody."""
+        return (self.bundle,) if self.trial is None else (self.bundle, self.trial)
+
+
+def activate(
+    parts: Parts,
+    bundle: Bundle,
+    tenant: str,
+    looked: Change | None = None,
+    signer: Signer | None = None,
+    **person: Unpack[Person],
+) -> Activation:
     """Put a bundle into force, and fill the accounts of its new and changed limits from the log, in one commit.
+
+    It decides for everybody then: a canary ends, and one of this bundle is promoted by it.
+
+    Args:
+        parts: Of the guard.
+        bundle: The bundle.
+        tenant: In whose records that is written.
+        looked: The change as it was shown; it is made as it was shown, or not at all.
+        signer: Has the key of whoever does this.
+        person: Who, and why.
 
     Raises:
         PolicyVersionError: A policy and version is stored already with another text.
         PowerRefusedError: This person may not, or has asked for it already and somebody else has to.
         StoreUnavailableError: Accounts are to be filled, and the keys file is not the one of this database.
+        UsageError: It is in force already, beside a canary, which only `abort` ends.
     """
 
-    def work(transaction: Transaction, permit: Permit) -> Activation:
-        """Put the bundle into force, unless it is, or more people have to say so."""
-        if transaction.digest_in_force() == bundle.digest:
-            return Activation(bundle.digest, False)
-        agreement = permit.together(transaction)
-        if agreement.missing:
-            return Activation(bundle.digest, False, agreement.entry, missing=agreement.missing)
-        return put_into_force(parts, bundle, transaction, permit.recorded(agreement), tenant)
+    def wanted(reading: Reading) -> Wanted:
+        """Return the bundle alone, unless that would end a canary without saying so."""
+        before = reading.in_force()
+        if before is not None and before.bundle == bundle.digest and before.canary is not None:
+            raise UsageError(
+                "expected other policies than those in force, beside which a canary runs; to end the canary, abort it "
+                "(`agentguard policy activate --abort`)"
+            )
+        return Wanted(bundle)
 
-    return powers.used(parts, Use("activate", bundle.digest, tenant, **person), work)
+    return change(parts, Use(POWER, bundle.digest, tenant, **person), wanted, looked, signer)
+
+
+def change(
+    parts: Parts,
+    use: Use,
+    wanted: Callable[[Reading], Wanted],
+    looked: Change | None = None,
+    signer: Signer | None = None,
+) -> Activation:
+    """Change what is in force for somebody who may, unless it is so already or more people have to say so.
+
+    Whatever may let an agent do more takes two people, where it is said who may.
+
+    Args:
+        parts: Of the guard.
+        use: Who wants it, and what exactly; several people must mean the same.
+        wanted: Gives what is to be in force, from what is now.
+        looked: The change as it was shown; it is made as it was shown, or not at all.
+        signer: Has the key of whoever does this.
+    """
+    while True:
+        permit = powers.permitted(parts, use)
+        log, before, target = parts.store.read(lambda reading: (origin(reading), standing_of(reading), wanted(reading)))
+        if before.in_force == target.in_force:
+            return Activation(target.bundle.digest, False, canary=target.canary)
+        # Worked out outside a unit of work, which a solver or a host's signer must never hold up.
+        meant = _looked_at(parts, permit, before, target, looked)
+        notes = Notes(log, meant, target.bundles, None if target.at_once else signer)
+        done = powers.used(parts, use, partial(_agreed, parts, meant, notes.signed_by(permit), wanted))
+        if done is not None:
+            return done
+
+
+def _looked_at(parts: Parts, permit: Permit, before: Standing, target: Wanted, looked: Change | None) -> Change:
+    """Return the change as it was shown, or which way it goes where that matters.
+
+    Raises:
+        UsageError: Something else is in force than when it was shown.
+    """
+    if looked is not None:
+        if looked.before != before or looked.after.bundles != target.in_force.bundles:
+            raise UsageError("expected what was in force when this was looked at, got something else: look at it again")
+        return looked
+    if target.at_once or not permit.is_declared:
+        return Change(before, target.in_force, UNEXAMINED)
+    return directed(parts, before, target.in_force, target.bundles)
+
+
+def _agreed(
+    parts: Parts,
+    meant: Change,
+    notes: Notes,
+    wanted: Callable[[Reading], Wanted],
+    transaction: Transaction,
+    permit: Permit,
+) -> Activation | None:
+    """Put it into force, or record who asks for it; None if it has to be looked at again."""
+    if standing_of(transaction) != meant.before:
+        return None
+    target = wanted(transaction)
+    if target.at_once:
+        return put_into_force(parts, target, transaction, permit.recorded(), permit.use.tenant)
+    if meant.direction == UNEXAMINED and permit.is_declared:
+        return None  # who may was said meanwhile
+    notes.require(permit)
+    said = {"change": meant.recorded(), "signature": notes.signature}
+    asking = {
+        "bundle": target.bundle.digest,
+        "before": transaction.digest_in_force(),
+        "policies": _described(target.bundle),
+    }
+    agreement = permit.at_least(meant.people).together(transaction, asking | said, partial(notes.still_signed, permit))
+    if agreement.missing:
+        for bundle in target.bundles:
+            _store(transaction, bundle)
+        digest = target.bundle.digest
+        return Activation(digest, False, agreement.entry, missing=agreement.missing, canary=target.canary)
+    return put_into_force(parts, target, transaction, permit.recorded(agreement) | said, permit.use.tenant)
 
 
 def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activation:
     """Put into force what a guard loaded with `activate=True`: the first bundle of all, or where nobody has that power.
+
+    A bundle that decides for somebody already, as the one in force or as its canary, changes nothing.
 
     Raises:
         ConfigurationError: Another bundle is in force, and it is said who may change that.
@@ -75,9 +211,9 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activatio
         "with": [],
     }
     while True:
-        before = parts.store.read(lambda reading: reading.digest_in_force())
-        if before == bundle.digest:
-            return Activation(bundle.digest, False)
+        before = parts.store.read(lambda reading: reading.in_force())
+        if before is not None and bundle.digest in before.bundles:
+            return Activation(before.bundle, False, canary=before.canary)
         # Asked outside a unit of work, which a host's function must never hold up.
         people = parts.directory.people() if before is not None else None
         if people is not None and people.declares_powers:
@@ -89,37 +225,73 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activatio
 
 
 def _put_if_still(
-    parts: Parts, bundle: Bundle, before: str | None, said: dict[str, Any], tenant: str, transaction: Transaction
+    parts: Parts, bundle: Bundle, before: InForce | None, said: dict[str, Any], tenant: str, transaction: Transaction
 ) -> Activation | None:
-    """Put a bundle into force if the one that was looked at still is; None if another one came into force since."""
-    if transaction.digest_in_force() != before:
+    """Put a bundle into force if what was looked at still is; None if something else came into force since."""
+    if transaction.in_force() != before:
         return None
-    return put_into_force(parts, bundle, transaction, said, tenant)
+    return put_into_force(parts, Wanted(bundle), transaction, said, tenant)
 
 
 def put_into_force(
-    parts: Parts, bundle: Bundle, transaction: Transaction, said: dict[str, Any], tenant: str
+    parts: Parts, wanted: Wanted, transaction: Transaction, said: dict[str, Any], tenant: str
 ) -> Activation:
     """Do it in a unit of work; `said` is what the entry says about who and why."""
-    for policy in bundle.policies:
-        transaction.store_policy(policy.digest, policy.name, policy.version, policy.text)
-    transaction.store_bundle(bundle.digest, [policy.digest for policy in bundle.policies])
-    before = transaction.digest_in_force()
-    openings = fill(parts, transaction, bundle)
-    remembers = remember_before(parts, transaction, bundle)
-    transaction.activate(bundle.digest, said["by"], said["why"])
+    for bundle in wanted.bundles:
+        _store(transaction, bundle)
+    before = transaction.in_force()
+    trial = () if wanted.trial is None else fill(parts, transaction, wanted.trial)
+    openings = fill(parts, transaction, wanted.bundle)
+    remembers = _remembered(parts, transaction, wanted.bundles)
+    transaction.activate(wanted.in_force, said["by"], said["why"])
     written = transaction.append(
         {
             "tenant": tenant,
             "kind": "activated",
-            "bundle": bundle.digest,
-            "before": before,
-            "policies": {
-                policy.name: {"digest": policy.digest, "version": policy.version} for policy in bundle.policies
-            },
-            "limits": {opening.limit: recorded(opening) for opening in openings},
+            "bundle": wanted.bundle.digest,
+            "before": None if before is None else before.bundle,
+            "policies": _described(wanted.bundle),
+            "limits": _told(openings),
+            "canary": _canary(wanted, trial),
+            "canary_before": None if before is None else _side(before.canary),
             "remembers": remembers,
             **said,
         }
     )
-    return Activation(bundle.digest, True, written.pos, openings)
+    return Activation(wanted.bundle.digest, True, written.pos, (*trial, *openings), canary=wanted.canary)
+
+
+def _store(transaction: Transaction, bundle: Bundle) -> None:
+    for policy in bundle.policies:
+        transaction.store_policy(policy.digest, policy.name, policy.version, policy.text)
+    transaction.store_bundle(bundle.digest, [policy.digest for policy in bundle.policies])
+
+
+def _remembered(parts: Parts, transaction: Transaction, bundles: Sequence[Bundle]) -> dict[str, list[str]]:
+    """Remember what is asked for by any of the bundles, and return by action what is remembered from now on."""
+    found: dict[str, set[str]] = {}
+    for bundle in bundles:
+        for action, names in remember_before(parts, transaction, bundle).items():
+            found.setdefault(action, set()).update(names)
+    return {action: sorted(names) for action, names in sorted(found.items())}
+
+
+def _described(bundle: Bundle) -> dict[str, Any]:
+    return {policy.name: {"digest": policy.digest, "version": policy.version} for policy in bundle.policies}
+
+
+def _told(openings: Sequence[Opening]) -> dict[str, Any]:
+    return {opening.limit: recorded(opening) for opening in openings}
+
+
+def _canary(wanted: Wanted, openings: Sequence[Opening]) -> dict[str, Any] | None:
+    if wanted.trial is None:
+        return None
+    return {**(_side(wanted.canary) or {}), "policies": _described(wanted.trial), "limits": _told(openings)}
+
+
+def _side(canary: Canary | None) -> dict[str, Any] | None:
+    """Return a canary as entries name it: they say by its digest which salt it is, and not the salt."""
+    if canary is None:
+        return None
+    return {"bundle": canary.bundle, "share": canary.share, "salt": canary.salt_digest}

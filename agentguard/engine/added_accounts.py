@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from agentguard.core.counting import PastAction, past_values
 from agentguard.core.language import Value
 from agentguard.core.lifecycle import State
-from agentguard.core.limits import AccountNeed, account_need, applies
+from agentguard.core.limits import AccountNeed, account_need, applies, measured
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
-from agentguard.engine.openings import Beginning, activations_since
+from agentguard.engine.openings import Beginning, activations_since, opened
 from agentguard.engine.parts import Parts
 from agentguard.engine.undertaking import Undertaking
 from agentguard.errors import ConformError, EvaluationError
@@ -44,6 +44,11 @@ def added_accounts(
     if not late and not (held and real):
         return AddedAccounts(held)
     unheld: dict[str, tuple[str, int]] = {}
+    for account, unit, amount in _beside(parts, reading, begun, record, real):
+        if account in held:
+            held[account] = amount
+        elif late and amount > 0 and account not in own:
+            unheld[account] = unit, amount
     for need, counts in _needs_since(parts, reading, begun, record, real):
         account = parts.keyed(need.account)
         if account in held:
@@ -57,7 +62,41 @@ def _needs_since(
     parts: Parts, reading: Reading, begun: Undertaking, record: ActionRecord, real: Mapping[str, Value]
 ) -> Iterator[tuple[AccountNeed, bool]]:
     """Yield what each limit needs that was filled since the decision, and whether it counts this action."""
-    past = PastAction(
+    past = _past(begun, real)
+    put = (each for body in activations_since(reading, record.decision_entry or 0) for each in opened(body))
+    for bundle, limits in put:
+        filled = {name for name, limit in limits.items() if limit["account"] == Beginning.FILLED}
+        plan = parts.force.plan(parts.force.bundle(reading, bundle), record.action)
+        values = past_values(plan, past)
+        for planned in (planned for file in plan.enforced for planned in file.limits if planned.id in filled):
+            try:
+                yield account_need(planned, begun.request, values, begun.decided_at), applies(planned, values)
+            except (EvaluationError, ConformError):
+                continue  # it was not counted when its limit came into force either, and the entry of that says so
+
+
+def _beside(
+    parts: Parts, reading: Reading, begun: Undertaking, record: ActionRecord, real: Mapping[str, Value]
+) -> Iterator[tuple[str, str, int]]:
+    """Yield what the other version of a canary counts of it: the accounts are those that were held on then."""
+    past = _past(begun, real)
+    for item in reading.entries_of(record.id):
+        if item.kind != "counted" or item.pos < begun.position:
+            continue
+        body = item.document
+        plan = parts.force.plan(parts.force.bundle(reading, body["bundle"]), record.action)
+        limits = {planned.id: planned for file in plan.enforced for planned in file.limits}
+        values = past_values(plan, past)
+        for held in body.get("held", ()):
+            try:
+                amount, unit = measured(limits[held["limit"]], values)
+            except EvaluationError:
+                amount, unit = held["amount"], held["unit"]  # what it reads is not in the record
+            yield held["account"], held["unit"], amount if unit == held["unit"] else held["amount"]
+
+
+def _past(begun: Undertaking, real: Mapping[str, Value]) -> PastAction:
+    return PastAction(
         plan=begun.plan,
         request=begun.request,
         facts=begun.facts,
@@ -66,15 +105,6 @@ def _needs_since(
         told=CUSTOMARY_CONTEXT,
         erased=_erased(begun),
     )
-    for body in activations_since(reading, record.decision_entry or 0):
-        filled = {name for name, limit in body["limits"].items() if limit["account"] == Beginning.FILLED}
-        plan = parts.force.plan(parts.force.bundle(reading, body["bundle"]), record.action)
-        values = past_values(plan, past)
-        for planned in (planned for file in plan.enforced for planned in file.limits if planned.id in filled):
-            try:
-                yield account_need(planned, begun.request, values, begun.decided_at), applies(planned, values)
-            except (EvaluationError, ConformError):
-                continue  # it was not counted when its limit came into force either, and the entry of that says so
 
 
 def _erased(begun: Undertaking) -> frozenset[str]:

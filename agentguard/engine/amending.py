@@ -26,6 +26,7 @@ from agentguard.engine.continuing import proposal_of
 from agentguard.engine.expiry import end_waiting
 from agentguard.engine.parts import Parts
 from agentguard.engine.proposing import propose
+from agentguard.engine.sides import bundle_of
 from agentguard.engine.voting import Ballot
 from agentguard.errors import UsageError
 from agentguard.store import Transaction
@@ -95,7 +96,7 @@ def _changed(
         UsageError: A value cannot be understood, or the action is amended too often.
     """
     before = proposal_of(parts, transaction, action.id)
-    bundle = parts.force.in_force(transaction)
+    bundle = bundle_of(parts, transaction, action)
     plan = parts.force.plan(bundle, action.action)
     _check_names(plan, changes, action.action)
     arguments = dict(before.arguments) if isinstance(before.arguments, Mapping) else {}

@@ -63,7 +63,7 @@ def confirm(parts: Parts, proposal: Proposal, words: str, *, by: str | Actor, ch
 
 
 def _asked(parts: Parts, proposal: Proposal, reading: Reading) -> Ask:
-    bundle = parts.force.in_force(reading)
+    bundle = parts.force.deciding(reading, proposal.tenant, proposal.on_behalf_of)
     plan = parts.force.plan(bundle, proposal.action)
     if not plan.files:
         raise UsageError(f"expected an action that a policy governs, got `{proposal.action}`")

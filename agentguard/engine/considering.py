@@ -49,7 +49,7 @@ def consider(parts: Parts, proposal: Proposal) -> Considered:
 
     def look(reading: Reading) -> tuple[Plan, frozenset[str], str | None]:
         """Return the plan, the known names of context, and what stops the action."""
-        bundle = parts.force.in_force(reading)
+        bundle = parts.force.deciding(reading, proposal.tenant, proposal.on_behalf_of)
         plan = parts.force.plan(bundle, proposal.action)
         stopped = halted(reading, proposal.action, proposal.actor.id)
         return plan, parts.force.known_context(bundle), stopped

@@ -25,6 +25,7 @@ from agentguard.engine.asking import ask
 from agentguard.engine.continuing import proposal_of
 from agentguard.engine.parts import Parts
 from agentguard.engine.proposing import propose
+from agentguard.engine.sides import bundle_of
 from agentguard.engine.told import spoken
 from agentguard.errors import KeyConflictError, UsageError
 from agentguard.store import Reading, Transaction
@@ -177,7 +178,7 @@ def decided(
     transaction.close_escalation(record.id, escalating.OPEN, state)
     if not last.approve:
         return action.id, ended(transaction, record, action, state, by=by, authenticated=authenticated)
-    bundle = parts.force.in_force(transaction)
+    bundle = bundle_of(parts, transaction, action)
     plan = parts.force.plan(bundle, action.action)
     proposal = replace(
         proposal_of(parts, transaction, action.id),
@@ -250,7 +251,7 @@ def _require_open(parts: Parts, reading: Reading, action: ActionRecord) -> None:
 
 
 def _contestable(parts: Parts, reading: Reading, action: ActionRecord) -> list[Policy]:
-    bundle = parts.force.in_force(reading)
+    bundle = bundle_of(parts, reading, action)
     return [policy for policy in bundle.governing(action.action) if policy.contest is not None and not policy.shadow]
 
 

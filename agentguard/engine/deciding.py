@@ -20,12 +20,13 @@ from agentguard.engine import confirming, drawing, escalating, recorded
 from agentguard.engine import tally as tallying
 from agentguard.engine.answers import Answer, Denied
 from agentguard.engine.asking import Ask
+from agentguard.engine.counting_beside import Sides, hold_beside
 from agentguard.engine.effect import name_of
 from agentguard.engine.parts import Parts
 from agentguard.engine.undertaking import Undertaking, undertaking
 from agentguard.engine.voting import carried
 from agentguard.store import Reading, Transaction
-from agentguard.store.records import ActionChanges, ActionRecord, EntryRef, Sealed
+from agentguard.store.records import ActionChanges, ActionRecord, EntryFilter, EntryRef, Sealed
 
 POSTS_NOTHING = frozenset(
     {"decided", "refused", "released", "in_doubt", "sent_again", "taken_up", "review_drawn", "reviewed"}
@@ -48,6 +49,7 @@ class Deciding:
         before: The action's row as it was looked up, or None for a new one.
         position: How long the log was before the facts were gathered.
         gathered: Drawn from `parts.running` right before the first lookup.
+        sides: What was in force then, with its canary.
         begin: False to stop at `ready`.
         people: Who may decide what waited; None where nothing did.
         patient: False to go by the facts as they are, even if others have posted since.
@@ -60,6 +62,7 @@ class Deciding:
     sealed: Mapping[str, Sealed]
     position: int
     gathered: int
+    sides: Sides
     begin: bool
     people: People | None = None
     patient: bool = True
@@ -109,7 +112,7 @@ class Deciding:
         moved = (current and (current.state, current.fence, current.escalation)) != (
             self.before and (self.before.state, self.before.fence, self.before.escalation)
         )
-        return moved or transaction.digest_in_force() != self.ask.plan.bundle_digest
+        return moved or transaction.in_force() != self.sides.in_force
 
     def _are_stale(self, transaction: Transaction, accounts: Sequence[str]) -> bool:
         """Return whether the facts may miss what others did that no hold says any more.
@@ -155,6 +158,9 @@ class Deciding:
             escalation=None if self.before is None else self.before.escalation,
         )
         self._hold(transaction, self._amounts(decision))
+        beside = self.sides.counted(self.parts, self.ask.request, evidence.now)
+        about = entry.about(self.ask.action_id, self.ask.request, self.ask.pseudonym, standing)
+        hold_beside(transaction, beside, about)
         escalating.end_of(transaction, self.before)
         if decision.requirements:
             confirming.use(transaction, self.ask, decision, written.pos)
@@ -171,13 +177,25 @@ class Deciding:
         }
 
     def _hold(self, transaction: Transaction, amounts: Mapping[str, tuple[str, int]]) -> None:
-        if self.before is not None and (self.before.state is State.WAITING or self.observes):
+        held_before = transaction.held(self.ask.action_id) if self._is_ready() else amounts
+        if self.before is not None and (self.before.state is State.WAITING or self.observes or held_before != amounts):
             transaction.hold_anew(self.ask.action_id)
         for account, (unit, amount) in amounts.items():
             transaction.hold(self.ask.action_id, account, unit, amount)
 
     def _holds_the_same(self, transaction: Transaction, decision: Decision) -> bool:
-        return transaction.held(self.ask.action_id) == self._amounts(decision)
+        """Return whether what is wanted is held, and nothing else but for limits that ended, or that a canary has."""
+        held, wanted = transaction.held(self.ask.action_id), self._amounts(decision)
+        if held == wanted:
+            return True
+        beside = self.sides.counted(self.parts, self.ask.request, transaction.now())
+        more = held.keys() - wanted.keys() - beside.needs.keys()
+        return held.items() >= wanted.items() and (not more or self._activated_since(transaction))
+
+    def _activated_since(self, transaction: Transaction) -> bool:
+        last = transaction.entries(0, 1, EntryFilter(kind="activated"), newest_first=True)
+        before = None if self.before is None else self.before.decision_entry
+        return bool(last) and last[0].pos > (before or 0)
 
     def _escalated(self, transaction: Transaction, evidence: Evidence, decision: Decision) -> Answer | Again:
         fence = 0 if self.before is None else self.before.fence
@@ -241,6 +259,7 @@ class Deciding:
             versions=self.parts.versions,
             relates_to=ask.relates_to,
             enforced=Verdict.ALLOW if self.observes else None,
+            canary=self.sides.recorded(ask.request),
         )
         body |= {**(extra or {}), "request_digest": ask.digest}
         if not keep:

@@ -11,6 +11,7 @@ from agentguard.core.policy import Verdict
 from agentguard.engine import contesting, escalating, pausing, recorded
 from agentguard.engine.answers import Answer
 from agentguard.engine.parts import Parts
+from agentguard.engine.sides import bundle_of
 from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
 
@@ -24,7 +25,7 @@ def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> An
     escalated = pausing.due_at(transaction, escalated, current, transaction.now())
     if escalated.due_at is None or transaction.now() < escalated.due_at:
         return None
-    following = escalating.pass_on(parts, parts.force.in_force(transaction), escalated, transaction.now())
+    following = escalating.pass_on(parts, bundle_of(parts, transaction, current), escalated, transaction.now())
     if following is None:
         transaction.close_escalation(escalated.id, escalating.OPEN, escalating.EXPIRED)
         if escalated.kind == escalating.CONTEST:

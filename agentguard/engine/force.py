@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agentguard import policyfile
+from agentguard.core.beside import Beside, beside
+from agentguard.core.canary import InForce
 from agentguard.core.plan import Plan, plan_action
 from agentguard.core.policy import Bundle, WindowKind
 from agentguard.errors import ConfigurationError, TamperedError
@@ -30,6 +32,7 @@ class Force:
     contexts: dict[str, frozenset[str]] = field(default_factory=dict)
     watching: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     asking: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    besides: dict[tuple[str, str, str], Beside] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def know(self, bundle: Bundle) -> None:
@@ -37,16 +40,50 @@ class Force:
         with self.lock:
             self.bundles[bundle.digest] = bundle
 
+    def standing(self, reading: Reading) -> InForce:
+        """Return what is in force, by digest.
+
+        Raises:
+            ConfigurationError: Nothing was ever activated.
+        """
+        found = reading.in_force()
+        if found is None:
+            raise ConfigurationError([NO_BUNDLE])
+        return found
+
     def in_force(self, reading: Reading) -> Bundle:
-        """Return the bundle in force.
+        """Return the bundle in force, which decides for everybody whom no canary has.
 
         Raises:
             ConfigurationError: None was ever activated.
         """
-        digest = reading.digest_in_force()
-        if digest is None:
-            raise ConfigurationError([NO_BUNDLE])
-        return self.bundle(reading, digest)
+        return self.bundle(reading, self.standing(reading).bundle)
+
+    def deciding(self, reading: Reading, tenant: str, customer: str) -> Bundle:
+        """Return the bundle that decides for a customer.
+
+        Raises:
+            ConfigurationError: None was ever activated.
+        """
+        return self.bundle(reading, self.standing(reading).side(tenant, customer).bundle)
+
+    def every(self, reading: Reading) -> tuple[Bundle, ...]:
+        """Return every bundle that decides for somebody: the one in force, and its canary; none before the first."""
+        found = reading.in_force()
+        return () if found is None else tuple(self.bundle(reading, digest) for digest in found.bundles)
+
+    def beside(self, reading: Reading, plan: Plan) -> Beside | None:
+        """Return what the other version of a canary counts of an action beside its plan; None where nothing does."""
+        standing = self.standing(reading)
+        other = next((digest for digest in standing.bundles if digest != plan.bundle_digest), None)
+        if other is None or not plan.files:
+            return None
+        key = (plan.bundle_digest, other, plan.action)
+        found = self.besides.get(key)
+        if found is None:
+            there = self.plan(self.bundle(reading, other), plan.action)
+            found = self.besides[key] = beside(plan, there)
+        return found if found.limits else None
 
     def known_context(self, bundle: Bundle) -> frozenset[str]:
         """Return the full names of the context that some file of a bundle declares."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -53,9 +53,20 @@ def recorded(opening: Opening) -> dict[str, Any]:
     return said
 
 
+def opened(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each bundle that an entry of this put into force, by digest, with how its limits began."""
+    yield body["bundle"], body.get("limits", {})
+    if canary := body.get("canary"):
+        yield canary["bundle"], canary["limits"]
+
+
 def counted_until(reading: Reading, identities: frozenset[str]) -> dict[str, int | None]:
     """Return the position at which accounts ceased to be counted, None for now; those that never were are left out."""
-    return _until(reading, identities, lambda body: {opened["identity"] for opened in body.get("limits", {}).values()})
+    return _until(
+        reading,
+        identities,
+        lambda body: {item["identity"] for _, limits in opened(body) for item in limits.values()},
+    )
 
 
 def remembered_until(reading: Reading, names: frozenset[tuple[str, str]]) -> dict[tuple[str, str], int | None]:

@@ -18,6 +18,7 @@ from agentguard.core.digest import encode, time_text
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import window_start
 from agentguard.engine import recorded
+from agentguard.engine.counting_beside import post_beside
 from agentguard.engine.deeds import Deed, Recorded, recorded_from
 from agentguard.engine.freeing import free
 from agentguard.engine.parts import Parts
@@ -132,7 +133,7 @@ def _chunk_written(parts: Parts, chunk: Sequence[Told], tenant: str) -> Sequence
 
 
 def _overtaken(told: Told, transaction: Transaction) -> bool:
-    return transaction.digest_in_force() != told.plan.bundle_digest
+    return transaction.in_force() != told.in_force
 
 
 def _written(parts: Parts, told: Told, transaction: Transaction) -> Recorded | None:
@@ -161,6 +162,7 @@ def _write(parts: Parts, told: Told, transaction: Transaction) -> Recorded:
     written = transaction.append(body)
     answer = recorded.document_text(reasons=(), written=written, result_kept=False)
     transaction.open_action(replace(row, decision_entry=written.pos, answer=answer))
+    post_beside(transaction, told.beside, body, moment)
     remember(parts, transaction, row.id, asked.request, written.pos, moment)
     found = recorded_from(body, written.pos, replayed=False)
     passed = [item.limit for item in found.over if item.used - item.amount <= (item.max or 0)]

@@ -37,7 +37,7 @@ def remember(
     position: int,
     at: datetime | None = None,
 ) -> None:
-    """Remember an action that was done by what the policies in force ask for.
+    """Remember an action that was done by what the policies in force ask for, those of a canary included.
 
     Args:
         parts: What is in force.
@@ -47,7 +47,8 @@ def remember(
         position: Position of the entry that says it was done.
         at: When, if not now.
     """
-    names = parts.force.asked_later(parts.force.in_force(transaction)).get(request.action)
+    asked = (parts.force.asked_later(bundle) for bundle in parts.force.every(transaction))
+    names = frozenset[str]().union(*(each.get(request.action, ()) for each in asked))
     if names:
         values = _digests(parts, _told(request), names)
         transaction.remember_values(action_id, request.tenant, request.action, values, position, at)

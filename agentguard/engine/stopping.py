@@ -71,9 +71,7 @@ def _doubt(parts: Parts, reading: Reading, target: str) -> str:
     kind, _, name = target.partition(":")
     known: set[str] = set()
     if kind == "action":
-        digest = reading.digest_in_force()
-        if digest is not None:
-            known = {action for policy in parts.force.bundle(reading, digest).policies for action in policy.actions}
+        known = {action for bundle in parts.force.every(reading) for action in bundle.actions()}
         missing = f"no policy in force has an action `{name}`"
     elif kind == "agent":
         newest = reading.entries(0, RECENT, EntryFilter(kind="decided"), newest_first=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from agentguard.core.arguments import canonical_arguments
+from agentguard.core.beside import Beside
+from agentguard.core.canary import InForce
 from agentguard.core.counting import PastAction, counted, names_read, past_values
 from agentguard.core.digest import encode, time_text
 from agentguard.core.language import Value
@@ -14,6 +16,7 @@ from agentguard.core.limits import AccountNeed, maximum
 from agentguard.core.plan import Environment, Plan, PlannedLimit
 from agentguard.core.request import FOR_PEOPLE, Fact, FactStatus
 from agentguard.engine.asking import CUSTOMARY_CONTEXT, Ask, ask, seal_facts
+from agentguard.engine.counting_beside import NOTHING, CountedBeside, counted_beside
 from agentguard.engine.deeds import Deed, Recorded, recorded_from
 from agentguard.engine.drive import gathered
 from agentguard.engine.parts import Parts
@@ -47,6 +50,8 @@ class Told:
         plan: What governs the action, whatever of it was told.
         digest: Keyed digest of what was told: the same key with another one is a conflict.
         real: Computed arguments that the host gave.
+        in_force: What decides, for this customer and for others.
+        other: What the version of a canary that does not decide for this customer counts.
         before: What came of it, where it is recorded already; the rest is then empty.
         values: What limits read of it.
     """
@@ -56,12 +61,15 @@ class Told:
     plan: Plan
     digest: str
     real: Mapping[str, Value]
+    in_force: InForce
+    other: Beside | None
     before: Recorded | None
     facts: Mapping[str, Fact]
     sealed: Mapping[str, Sealed] = field(default_factory=dict)
     counts: tuple[Counted, ...] = ()
     uncounted: Mapping[str, str] = field(default_factory=dict)
     values: Environment = field(default_factory=dict)
+    beside: CountedBeside = NOTHING
 
 
 def understood(parts: Parts, deed: Deed, tenant: str) -> Told:
@@ -97,7 +105,8 @@ def recorded_before(reading: Reading, asked: Ask, deed: Deed, digest: str) -> Re
 
 def _canonical(parts: Parts, deed: Deed, tenant: str, reading: Reading) -> Told:
     parts.require_keys(reading)
-    bundle = parts.force.in_force(reading)
+    in_force = parts.force.standing(reading)
+    bundle = parts.force.deciding(reading, tenant, deed.on_behalf_of)
     plan = parts.force.plan(bundle, deed.action)
     if not plan.files:
         known = ", ".join(bundle.actions()) or "none"
@@ -127,8 +136,10 @@ def _canonical(parts: Parts, deed: Deed, tenant: str, reading: Reading) -> Told:
         plan=plan,
         digest=digest,
         real={name: asked.request.arguments[name] for name in given},
+        in_force=in_force,
+        other=(other := parts.force.beside(reading, plan)),
         before=recorded_before(reading, asked, deed, digest),
-        facts=_given_facts(deed, plan, now),
+        facts=_given_facts(deed, plan if other is None else other.looking, now),
     )
 
 
@@ -163,8 +174,11 @@ def _given_facts(deed: Deed, plan: Plan, now: datetime) -> dict[str, Fact]:
 def _with_counts(parts: Parts, told: Told) -> Told:
     plan, request = told.plan, told.ask.request
     limits = [planned for file in plan.enforced for planned in file.limits]
-    wanted = _names(limits, plan) - told.facts.keys()
-    facts = {**gathered(parts, Gather(_looking_up(plan, wanted), request)), **told.facts}
+    looking = plan if told.other is None else told.other.looking
+    beside = [] if told.other is None else [names_read(planned, told.other.plan) for planned in told.other.limits]
+    wanted = _names(limits, plan).union(*beside) - told.facts.keys()
+    known = {**gathered(parts, Gather(_looking_up(looking, wanted), request)), **told.facts}
+    facts = {name: fact for name, fact in known.items() if name in plan.facts}
     past = PastAction(plan, request, facts, now=request.asked_at, real=told.real, told=CUSTOMARY_CONTEXT)
     values = past_values(plan, past)
     counts: list[Counted] = []
@@ -181,7 +195,15 @@ def _with_counts(parts: Parts, told: Told) -> Told:
         lost = "; ".join(f"limit `{name}` cannot count it: {why}" for name, why in uncounted.items())
         raise UsageError(f"{lost}; give what is missing under `facts` or `context`, or say `partly` to leave it out")
     sealed = {**told.ask.sealed, **seal_facts(parts, told.ask, facts)}
-    return replace(told, facts=facts, sealed=sealed, counts=tuple(counts), uncounted=uncounted, values=values)
+    return replace(
+        told,
+        facts=facts,
+        sealed=sealed,
+        counts=tuple(counts),
+        uncounted=uncounted,
+        values=values,
+        beside=counted_beside(parts, told.other, request, known, request.asked_at, told.real),
+    )
 
 
 def _names(limits: Sequence[PlannedLimit], plan: Plan) -> frozenset[str]:

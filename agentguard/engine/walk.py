@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from agentguard.core.beside import Beside
+from agentguard.core.canary import InForce
 from agentguard.core.decision import Reason
 from agentguard.core.lifecycle import State
 from agentguard.core.people import People
@@ -24,6 +26,7 @@ from agentguard.engine.asking import Ask, Proposal, ask, seal_facts
 from agentguard.engine.carrying import carry_out
 from agentguard.engine.conflicting import conflict, conflict_error
 from agentguard.engine.continuing import proposal_of
+from agentguard.engine.counting_beside import Sides
 from agentguard.engine.deciding import Again, Deciding
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import jitter
@@ -49,9 +52,16 @@ MAX_FAULTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was there when a walk looked: the canonical request, the action under its key, how long the log was."""
+    """What was there when a walk looked: the canonical request, the action under its key, how long the log was.
+
+    Attributes:
+        in_force: What decides, for this customer and for others.
+        other: What the version of a canary that does not decide this one counts of it.
+    """
 
     ask: Ask
+    in_force: InForce
+    other: Beside | None
     record: ActionRecord | None
     escalated: EscalationRecord | None
     result: Any
@@ -102,12 +112,14 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
         if gatherings == MAX_GATHERINGS:
             return recorded.not_now("", proposal.action, "stale_facts")
         gatherings += 1
-        gather = Gather(seen.ask.plan, seen.ask.request)
-        facts: Mapping[str, Fact] = yield gather
+        gather = Gather(seen.ask.plan if seen.other is None else seen.other.looking, seen.ask.request)
+        gathered: Mapping[str, Fact] = yield gather
+        facts = gathered if seen.other is None else {name: gathered[name] for name in seen.ask.plan.facts}
         sealed = seal_facts(parts, seen.ask, facts)
+        sides = Sides(seen.in_force, seen.other, gathered)
         found = parts, seen.ask, earlier, facts, sealed, seen.position, gather.began
         patient = not parts.observe or gatherings < MAX_GATHERINGS_OBSERVING
-        deciding = Commit(Deciding(*found, begin=begin, people=people, patient=patient))
+        deciding = Commit(Deciding(*found, sides, begin=begin, people=people, patient=patient))
         decided: Answer | Undertaking | Again
         try:
             decided = yield deciding
@@ -145,29 +157,31 @@ def _in_its_place(parts: Parts, action_id: str, *, begin: bool) -> Walk:
 
 
 def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
-    """Return what stands under a proposal's key, and the proposal made canonical under the bundle in force.
+    """Return what stands under a proposal's key, and the proposal made canonical under the bundle that decides it.
 
     Raises:
         UsageError: The host's own part of the proposal is wrong.
     """
-    bundle = parts.force.in_force(reading)
+    in_force = parts.force.standing(reading)
+    bundle = parts.force.bundle(reading, in_force.side(proposal.tenant, proposal.on_behalf_of).bundle)
     plan = parts.force.plan(bundle, proposal.action)
+    sides = in_force, parts.force.beside(reading, plan)
     known = parts.force.known_context(bundle)
     now = reading.now()
     asked = ask(parts, proposal, plan, known, now=now)
     record = reading.action_by_key(asked.request.tenant, asked.request.actor.id, asked.conversation, asked.request.key)
     if record is None:
-        return Seen(asked, None, None, None, reading.position(), now)
+        return Seen(asked, *sides, None, None, None, reading.position(), now)
     asked = ask(parts, proposal, plan, known, now=now, action_id=record.id, asked_at=record.asked_at)
     if asked.digest != record.request_digest:
-        return Seen(asked, record, None, None, reading.position(), now)
+        return Seen(asked, *sides, record, None, None, reading.position(), now)
     record = pausing.ready_until(reading, record, now)
     escalated = reading.escalation(record.escalation) if record.escalation else None
     if escalated is not None:
         escalated = pausing.due_at(reading, escalated, record, now)
     packed = reading.result(record.id) if record.state is State.SETTLED else None
     result = read_result(parts, parts.registry.tools.get(record.action), packed, record.id)
-    return Seen(asked, record, escalated, result, reading.position(), now)
+    return Seen(asked, *sides, record, escalated, result, reading.position(), now)
 
 
 def _settled_before(parts: Parts, seen: Seen, *, begin: bool) -> Generator[Step, Any, Answer | None]:

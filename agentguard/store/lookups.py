@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Delete, Insert, Update, and_, bindparam, select
 
+from agentguard.core.canary import Canary, InForce
 from agentguard.store import rows
 from agentguard.store.channel import Channel
 from agentguard.store.memory import UNKNOWN, Account, Action, Layer, Name, Stretch, Unknown
@@ -59,7 +60,11 @@ _FIRST_SINCE = Statement(
     .limit(1),
     ["account", "start"],
 )
-_IN_FORCE = Statement(select(_activation.c.bundle).order_by(_activation.c.n.desc()).limit(1))
+_IN_FORCE = Statement(
+    select(*(_activation.c[name] for name in ("bundle", "canary", "share", "salt")))
+    .order_by(_activation.c.n.desc())
+    .limit(1)
+)
 _HALTS = Statement(select(_halt.c.target, _halt.c.by, _halt.c.why, _halt.c.at_us).order_by(_halt.c.target))
 _VAULT = Statement(select(_log.c.vault))
 
@@ -180,12 +185,12 @@ class Lookups:
             found = self.layer.known[name] = (0, None) if row is None else (row[0], row[1])
         return found
 
-    def digest_in_force(self) -> str | None:
-        """Return the digest of the bundle that was activated last."""
-        found: str | Unknown | None = self.layer.find(IN_FORCE)
+    def in_force(self) -> InForce | None:
+        """Return what was put into force last, with its canary if there is one."""
+        found: InForce | Unknown | None = self.layer.find(IN_FORCE)
         if found is UNKNOWN:
             row = self._channel.row(_IN_FORCE)
-            found = self.layer.known[IN_FORCE] = None if row is None else row[0]
+            found = self.layer.known[IN_FORCE] = None if row is None else _in_force(*row)
         return found
 
     def halts(self) -> tuple[Halt, ...]:
@@ -206,3 +211,9 @@ class Lookups:
             if found is not None:  # it is bound once, without an entry
                 self.layer.known[VAULT] = found
         return found
+
+
+def _in_force(bundle: str, canary: str | None, share: int | None, salt: str | None) -> InForce:
+    if canary is None or share is None or salt is None:
+        return InForce(bundle)
+    return InForce(bundle, Canary(canary, share, salt))

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Select, bindparam, exists, func, or_, select
 
+from agentguard.core.canary import InForce
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Usage, Vote
 from agentguard.errors import ClockError
-from agentguard.store import accounts, cursors, history, recent, rows, waiting
+from agentguard.store import accounts, activations, cursors, history, recent, rows, waiting
 from agentguard.store.channel import Row
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
@@ -41,7 +41,6 @@ from agentguard.store.tables import (
     SELDOM,
     ActionRow,
     ActivationRow,
-    BundleRow,
     EntryRow,
     EscalationRow,
     PolicyTextRow,
@@ -217,9 +216,14 @@ class Reading:
         row = self._first(select(table).where(table.c.digest == digest))
         return None if row is None else PolicyText(row["digest"], row["name"], int(row["version"]), row["text"])
 
+    def in_force(self) -> InForce | None:
+        """Return what was put into force last, canary included: what every decision compares."""
+        return self._lookups.in_force()
+
     def digest_in_force(self) -> str | None:
-        """Return the digest of the bundle that was activated last: what every decision compares."""
-        return self._lookups.digest_in_force()
+        """Return the digest of the bundle in force; a canary beside it is not in it."""
+        found = self.in_force()
+        return None if found is None else found.bundle
 
     def bundle_in_force(self) -> BundleRecord | None:
         """Return the bundle that was activated last, or None if none ever was."""
@@ -228,16 +232,7 @@ class Reading:
 
     def bundle(self, digest: str) -> BundleRecord | None:
         """Return a bundle by its digest, with its last activation if there was one."""
-        table = BundleRow.__table__
-        row = self._first(select(table).where(table.c.digest == digest))
-        if row is None:
-            return None
-        policies = tuple(orjson.loads(row["policies"]))
-        last = select(_activation).where(_activation.c.bundle == digest).order_by(_activation.c.n.desc()).limit(1)
-        put = self._first(last)
-        if put is None:
-            return BundleRecord(digest, policies)
-        return BundleRecord(digest, policies, put["by"], put["why"], from_microseconds(put["at_us"]))
+        return activations.bundle_record(self._first, digest)
 
     def halts(self) -> tuple[Halt, ...]:
         """Return what is stopped now."""

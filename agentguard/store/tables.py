@@ -238,13 +238,19 @@ class BundleRow(Row, table=True):
 
 
 class ActivationRow(Row, table=True):
-    """One putting into force of a bundle; the last one counts."""
+    """One change of what is in force; the last one counts.
+
+    `canary` decides for `share` of 10,000 numbers, which are drawn with `salt`; the three are null without a canary.
+    """
 
     __tablename__ = "agentguard_activation"
     __table_args__ = (TYPED,)
 
     n: int = column(Whole, key=True)
     bundle: str = column(Words)
+    canary: str | None = column(Words, null=True)
+    share: int | None = column(Integer, null=True)
+    salt: str | None = column(Words, null=True)
     by: str = column(Words)
     why: str = column(Words)
     at_us: int = column(Whole)

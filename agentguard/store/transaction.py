@@ -10,11 +10,12 @@ from typing import Any, Unpack
 
 from sqlalchemy import Delete, Insert, Update, delete, insert, select, update
 
+from agentguard.core.canary import InForce
 from agentguard.core.digest import canonical_bytes, digest
 from agentguard.core.lifecycle import BEGINNINGS, HOLDING, State, may_move
 from agentguard.core.request import Vote
 from agentguard.errors import NotFoundError, PolicyVersionError, StaleFenceError, UsageError
-from agentguard.store import accounts, cursors, escalation_moves, reversals, rows
+from agentguard.store import accounts, activations, cursors, escalation_moves, reversals, rows
 from agentguard.store.head import Head
 from agentguard.store.ledger_clock import Moment
 from agentguard.store.lookups import HALTS, IN_FORCE, Lookups
@@ -31,7 +32,6 @@ from agentguard.store.records import (
     Movement,
 )
 from agentguard.store.tables import (
-    ActivationRow,
     BundleRow,
     HaltRow,
     LogRow,
@@ -44,9 +44,6 @@ ENTRY_VERSION = 1
 LARGEST_ENTRY = 2**20
 MOST_VOTES = 100
 _ADDED_BY_STORE = frozenset({"v", "log", "stream", "seq", "prev", "ts_us"})
-
-_activation = ActivationRow.__table__
-
 
 PIECE = 2047
 """Of more bytes at once Python makes a digest without its lock, and a batch would wait for other threads each time."""
@@ -271,20 +268,18 @@ class Transaction(Reading):
         values = {"digest": bundle_digest, "policies": document, "stored_us": self._now_us}
         self.write(insert(BundleRow.__table__).values(values))
 
-    def activate(self, bundle_digest: str, who: str, why: str) -> None:
-        """Put a stored bundle into force.
+    def activate(self, wanted: InForce, who: str, why: str) -> None:
+        """Put a stored bundle into force, and beside it a canary if there is one.
 
         Raises:
-            NotFoundError: The bundle was not stored.
+            NotFoundError: A bundle was not stored.
         """
-        if self.bundle(bundle_digest) is None:
-            raise NotFoundError(f"expected bundle `{bundle_digest}` to be stored, got none; store it first")
+        for bundle_digest in wanted.bundles:
+            if self.bundle(bundle_digest) is None:
+                raise NotFoundError(f"expected bundle `{bundle_digest}` to be stored, got none; store it first")
         self._needs_entry = "activated a bundle"
-        last = self._first(select(_activation.c.n).order_by(_activation.c.n.desc()).limit(1))
-        number = 1 if last is None else last["n"] + 1
-        values = {"n": number, "bundle": bundle_digest, "by": who, "why": why, "at_us": self._now_us}
-        self.write(insert(_activation).values(values))
-        self._layer.set(IN_FORCE, bundle_digest)
+        activations.put(self._lookups, self._first, wanted, who, why, self._now_us)
+        self._layer.set(IN_FORCE, wanted)
 
     def halt(self, target: str, who: str, why: str) -> None:
         """Stop `all`, one `action:name` or one `agent:name`; a second stop replaces who and why."""

@@ -4,6 +4,7 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 
+from agentguard.core.canary import InForce
 from agentguard.core.digest import digest
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Vote
@@ -128,7 +129,7 @@ def write_history(store):
         text = "policy: refunds"
         transaction.store_policy(digest(text.encode()), "refunds", 1, text)
         transaction.store_bundle("b1", [digest(text.encode())])
-        transaction.activate("b1", "ann", "first")
+        transaction.activate(InForce("b1"), "ann", "first")
         transaction.open_escalation(
             EscalationRecord("e1", "acme", "a1", "[]", "d", ("rule_matched:refunds/big:",), "{}", START, None)
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from agentguard.core.canary import InForce
 from agentguard.core.digest import digest
 from agentguard.core.lifecycle import State
 from agentguard.core.request import Vote
@@ -57,7 +58,7 @@ def test_the_bundle_activated_last_is_in_force(store, clock):
     assert store.read(lambda r: r.bundle_in_force()) is None
     for number, bundle in enumerate(("b1", "b2", "b1")):
         clock.advance(hours=1)
-        store.transact(noted(lambda t, bundle=bundle, number=number: t.activate(bundle, "ann", f"why {number}")))
+        store.transact(noted(lambda t, bundle=bundle, number=number: t.activate(InForce(bundle), "ann", f"why {number}")))
         assert store.read(lambda r: r.bundle_in_force().digest) == bundle
     assert store.read(lambda r: r.bundle_in_force()) == BundleRecord(
         "b1", (one,), "ann", "why 2", START + timedelta(hours=3)
@@ -69,7 +70,7 @@ def test_a_bundle_needs_its_texts_and_an_activation_its_bundle(store):
     with pytest.raises(NotFoundError, match="store it first"):
         store.transact(lambda t: t.store_bundle("b1", ["nothing"]))
     with pytest.raises(NotFoundError, match="store it first"):
-        store.transact(noted(lambda t: t.activate("b1", "ann", "why")))
+        store.transact(noted(lambda t: t.activate(InForce("b1"), "ann", "why")))
     one, two = store_policy(store, "one"), store_policy(store, "two", version=2)
     store.transact(lambda t: t.store_bundle("b1", [one]))
     with pytest.raises(UsageError, match="got others"):

@@ -6,6 +6,7 @@ import tracemalloc
 import orjson
 import pytest
 
+from agentguard.core.canary import InForce
 from agentguard.core.digest import digest
 from agentguard.core.lifecycle import State
 from agentguard.store import Store
@@ -33,7 +34,7 @@ def full(store, clock):
     def policies(transaction):
         transaction.store_policy(text_digest, "refunds", 1, TEXT)
         transaction.store_bundle("b" * 64, [text_digest])
-        transaction.activate("b" * 64, "ann", "first")
+        transaction.activate(InForce("b" * 64), "ann", "first")
         transaction.append({"tenant": "acme", "kind": "activated", "bundle": "b" * 64})
 
     store.transact(policies)
