@@ -20,7 +20,9 @@ from agentguard.adapters.ocsf_kinds import (
     DELAYED,
     DENIED,
     DIFFERS,
+    ENFORCES_NOTHING,
     KINDS,
+    OBSERVED,
     REJECTED,
     TAMPERED,
     UNKNOWN,
@@ -29,6 +31,7 @@ from agentguard.adapters.ocsf_kinds import (
     Severity,
 )
 from agentguard.core.digest import canonical_bytes, time_text
+from agentguard.core.entry import OBSERVE, is_observed
 from agentguard.engine import machine
 from agentguard.engine.outward import ALTERED, outward
 from agentguard.store.records import Entry
@@ -103,6 +106,10 @@ def kind_of(told: Mapping[str, Any]) -> Kind:
             return TAMPERED
         case _ if told.get("purged") is True:
             return UNKNOWN  # what it said is gone
+        case "decided" if is_observed(told):
+            return OBSERVED
+        case "started" if told.get("mode") == OBSERVE:
+            return ENFORCES_NOTHING
         case "decided" if "verdict" in told:
             return APPROVED if told.get("approved") else _VERDICTS.get(told["verdict"], UNKNOWN)
         case "voted" if "vote" in told:
@@ -212,7 +219,8 @@ def _message(told: Mapping[str, Any]) -> str:
     if told.get(ALTERED) is True:
         return f"{word}: the entry does not say what was written"
     if told["kind"] == "decided" and "verdict" in told:
-        word = "approved by people" if told.get("approved") else f"decided: {told['verdict']}"
+        how = "observed, not enforced" if is_observed(told) else "decided"
+        word = "approved by people" if told.get("approved") else f"{how}: {told['verdict']}"
     reasons = [str(reason["source"]) for reason in told.get("reasons") or () if "source" in reason]
     because = f" ({', '.join(reasons[:4])})" if reasons else ""
     return f"{what}: {word}{because}" if what else f"{word}{because}"

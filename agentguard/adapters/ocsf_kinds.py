@@ -87,6 +87,10 @@ APPROVED = Kind(_UPDATE, Disposition.APPROVED)
 REJECTED = Kind(_UPDATE, Disposition.REJECTED, _LOW, _FAILED)
 DIFFERS = Kind(_READ, Disposition.ALERT, _HIGH, _FAILED, alert=True)
 """What books are that say something else than the record."""
+OBSERVED = Kind(_CREATE, Disposition.LOGGED)
+"""What a decision is that was recorded and not enforced."""
+ENFORCES_NOTHING = Kind(_UPDATE, Disposition.LOGGED, _HIGH, alert=True)
+"""What the start of a guard is that only observes."""
 TAMPERED = Kind(Activity.OTHER, Disposition.ALERT, _HIGH, _FAILED, alert=True)
 """What an entry is that does not say any more what it said."""
 UNKNOWN = Kind(Activity.OTHER, Disposition.LOGGED, status=_OPEN)
@@ -135,6 +139,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "halted": Kind(_UPDATE, Disposition.BLOCKED, _HIGH, alert=True),
         "resumed": Kind(_UPDATE, Disposition.RESTORED, _MEDIUM),
         "clock_confirmed": Kind(_UPDATE, Disposition.CORRECTED, _MEDIUM),
+        "started": Kind(_UPDATE, Disposition.RESTORED, _MEDIUM),
         "schema_upgraded": Kind(_UPDATE, Disposition.LOGGED, _LOW),
         "power_refused": _NO_POWER,
         **{f"{power}_asked": Kind(_UPDATE, Disposition.DELAYED, _LOW, _OPEN) for power in sorted(POWERS)},

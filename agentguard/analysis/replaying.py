@@ -165,7 +165,8 @@ class Replay:
             self._remember(self._more, past.request, at, past.place)
         if not past.permitted and not past.waits:
             return
-        undone = sooner or verdict is Verdict.DENY
+        # What was only observed was done whatever its verdict says.
+        undone = sooner or (verdict is Verdict.DENY and not replayed.missing)
         if undone or self._matters(past.request.action, replayed.decision):
             flight = self._flights[past.action_id] = _Flight(past, moves, self._counted(moves), undone)
             if past.permitted:

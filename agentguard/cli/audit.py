@@ -22,6 +22,7 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.cli.privacy import looked_up
+from agentguard.core.entry import is_observed
 from agentguard.core.narration.narrator import Narrator
 from agentguard.core.narration.told import Details
 from agentguard.core.prose import inline, moment
@@ -198,4 +199,6 @@ def _what(kind: str, body: dict[str, Any]) -> str:
         return "voted yes" if body["vote"]["approve"] else "voted no"
     if kind != "decided":
         return kind
+    if is_observed(body):
+        return f"{body['verdict']}, observed"
     return "approved" if body["approved"] else str(body["verdict"])

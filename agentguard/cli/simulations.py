@@ -22,6 +22,7 @@ from agentguard.core.money import Money
 from agentguard.core.policy import Bundle, Policy, Verdict
 from agentguard.core.prose import moment, span
 from agentguard.engine.guard import Guard
+from agentguard.engine.observing import STARTED
 from agentguard.errors import UsageError
 
 VERDICTS = (Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY)
@@ -84,14 +85,22 @@ def compare(
     since: SinceOption = None,
     until: UntilOption = None,
     csv: TableOption = None,
+    observed: Annotated[
+        bool, typer.Option("--observed", help="What would have been enforced while guards only observed.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what policies in shadow mode would have decided, from the verdicts recorded beside the enforced ones."""
     require_new(csv)
     guard = open_reading(store)
+    ask = guard.audit.observed if observed else guard.audit.shadowed
     with _told(csv) as tell, _progress(quiet=json) as progress:
-        found = guard.audit.shadowed(**_window(since, until), progress=progress, tell=tell)
+        found = ask(**_window(since, until), progress=progress, tell=tell)
     _print(found, csv, "entry", json=json)
+    if not (json or observed or found.requests) and guard.audit.list(kind=STARTED, limit=1):
+        Output().line(
+            "guards have only observed: `agentguard policy compare --observed` says what they would have enforced"
+        )
 
 
 def _window(since: str | None, until: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from agentguard.core.entry import is_observed
 from agentguard.core.lifecycle import State
 from agentguard.core.money import format_minor
 from agentguard.engine import reconciling
@@ -198,7 +199,8 @@ def _case(record: ActionRecord, entry: Entry, entries: tuple[Entry, ...], amount
     money = reconciling.amounts_of(record, entries)
     done = money.get(amount) if amount is not None else next(iter(money.values())) if len(money) == 1 else None
     total.actions += 1
-    total.verdicts["approved" if body["approved"] else str(body["verdict"])] += 1
+    verdict = f"{body['verdict']}, observed" if is_observed(body) else str(body["verdict"])
+    total.verdicts["approved" if body["approved"] else verdict] += 1
     total.states[str(state)] += 1
     if done is not None:
         total.money.setdefault(str(state), Counter())[done.currency] += done.minor

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentguard.core import reviews
+from agentguard.core import entry, reviews
 from agentguard.core.digest import canonical_bytes, time_text
 from agentguard.core.people import People, User, one_spelling
 from agentguard.core.reviews import OPINIONS, REVIEWED, RIGHT, SEVERITIES, WRONG, ReviewCase
@@ -218,7 +218,7 @@ def _written(
         blind=blind,
         opinions=len(said),
         entry=written.pos,
-        remedy="" if right else _remedy(parts, transaction, action, decided["verdict"]),
+        remedy="" if right else _remedy(parts, transaction, action, decided),
     )
 
 
@@ -236,9 +236,11 @@ def _note(parts: Parts, transaction: Transaction, action: ActionRecord, words: s
     return {"sealed": transaction.store_sealed(sealed.packed)}
 
 
-def _remedy(parts: Parts, reading: Reading, action: ActionRecord, decided: str) -> str:
+def _remedy(parts: Parts, reading: Reading, action: ActionRecord, decided: Mapping[str, Any]) -> str:
     """Return what can be done about a decision that was wrong."""
-    if decided == "deny":
+    if entry.is_observed(decided):
+        return "it was only observed: correct the policy before it is enforced"
+    if decided["verdict"] == "deny":
         until = contesting.contest_until(parts, reading, action)
         if until is None:
             return "nobody can contest the denial any more: let a person do what was asked, and record that"

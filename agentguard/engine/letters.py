@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from agentguard.core.decision import Reason
+from agentguard.core.entry import is_observed
 from agentguard.core.explain import Explanation
 from agentguard.core.language import OneOf
 from agentguard.core.letter import Letter, Part
@@ -149,6 +150,11 @@ class _Writing:
         found = next((code for code in codes if code in BY_PEOPLE), "")
         return found if self.action.state is State.DENIED else ""
 
+    @property
+    def _is_allowed(self) -> bool:
+        """Whether there is no refusal to explain: it was allowed, or nothing was enforced."""
+        return self.body["verdict"] == "allow" or is_observed(self.body)
+
     def _asked(self) -> Iterator[str]:
         if self.about is None:
             return
@@ -173,7 +179,7 @@ class _Writing:
 
     def _reasons(self) -> Iterator[str]:
         """Yield why; what was simply allowed needs no reason."""
-        if self.body["verdict"] == "allow":
+        if self._is_allowed:
             return
         values = None if self.about is None else _values(self.about)
         waiting = self.action.state is State.WAITING
@@ -233,7 +239,7 @@ class _Writing:
 
     def _change(self, explanation: Explanation) -> Iterator[str]:
         """Yield what would have changed the result; nothing for what was allowed."""
-        if self.body["verdict"] == "allow":
+        if self._is_allowed:
             return
         said: list[str] = []
         if explanation.automatic_up_to is not None:

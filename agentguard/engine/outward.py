@@ -23,12 +23,12 @@ LONGEST = 200
 """No name is longer; what is longer was not meant as one."""
 
 NAMES = (
-    "action", "action_id", "on_behalf_of", "state", "attempt", "fence", "verdict", "approved", "mode", "bundle",
-    "before", "escalation", "escalation_state", "decision_entry", "relates_to", "external_reference", "outcome",
-    "alarm", "by", "by_kind", "authenticated", "power", "refused", "missing", "source", "happened_at", "target",
-    "was_halted", "channel", "event", "attempts", "voter", "from", "to", "undone_by", "late", "confirmation",
-    "incident", "entries", "sha256", "purged", "origin", "continues", "here", "lost", "stolen",
-    "review", "how", "decided", "should", "severity",
+    "action", "action_id", "on_behalf_of", "state", "attempt", "fence", "verdict", "approved", "mode", "enforced",
+    "bundle", "before", "escalation", "escalation_state", "decision_entry", "relates_to", "external_reference",
+    "outcome", "alarm", "by", "by_kind", "authenticated", "power", "refused", "missing", "source", "happened_at",
+    "target", "was_halted", "channel", "event", "attempts", "voter", "from", "to", "undone_by", "late", "confirmation",
+    "incident", "entries", "sha256", "purged", "origin", "continues", "here", "lost", "stolen", "review", "how",
+    "decided", "should", "severity",
 )  # fmt: skip
 """What is told as it stands, where it is a name, a number or yes or no."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from agentguard.core.entry import is_observed
 from agentguard.core.narration.narrator import Narrator, reason_text
 from agentguard.core.narration.told import Told
 from agentguard.core.policy import Place
@@ -162,6 +163,7 @@ def _summary(actions: Mapping[str, Sequence[Found]]) -> Iterator[str]:
         ("allowed at once", "v:allow"),
         ("sent to people", "v:escalate"),
         ("denied at once", "v:deny"),
+        ("only observed", "v:observed"),
         ("done in the end", "s:settled"),
         ("denied in the end", "s:denied"),
         ("in doubt", "s:in_doubt"),
@@ -227,8 +229,12 @@ def _action(items: Sequence[Found], narrator: Narrator) -> Iterator[str]:
 
 def _came_to(items: Sequence[Found]) -> tuple[str, str]:
     """Return how an action was first decided, and how it stood at the end."""
-    verdict = next((str(body["verdict"]) for _, body in items if body.get("verdict")), "")
+    verdict = next((_verdict(body) for _, body in items if body.get("verdict")), "")
     return verdict, next((str(body["state"]) for _, body in reversed(items) if body.get("state")), "")
+
+
+def _verdict(body: Body) -> str:
+    return "observed" if is_observed(body) else str(body["verdict"])
 
 
 def _step(entry: Entry, told: Told) -> Iterator[str]:

@@ -5,6 +5,7 @@ The log is read once, in its order, and little of it is held. Nothing is written
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,10 +17,12 @@ import orjson
 from agentguard.analysis.replaying import Replay
 from agentguard.analysis.simulating import Case, Simulating, Simulation
 from agentguard.core.digest import decode
+from agentguard.core.entry import is_observed
 from agentguard.core.language import Money as MoneyType
 from agentguard.core.money import Money
 from agentguard.core.plan import Plan, plan_action
 from agentguard.core.policy import Bundle, Verdict
+from agentguard.engine.openings import opened
 from agentguard.engine.parts import Parts
 from agentguard.engine.past_lens import PERMITTED, Lens, deciding, instant, lens_of, names_needed
 from agentguard.errors import ConformError
@@ -29,6 +32,9 @@ PAGE = 1000
 CUSTOMERS = 65_536
 Progress = Callable[[int, int], None]
 Tell = Callable[[Case], None]
+_Reasons = list[Mapping[str, Any]]
+_Verdicts = tuple[str, str, _Reasons, _Reasons]
+"""The verdict that counted and the one beside it, each with its reasons."""
 
 AS_ASKED = b'"real_values":{}'
 PURGED = "the record of the request was purged, as its time was over"
@@ -79,15 +85,38 @@ class Simulations:
         tell: Tell | None = None,
     ) -> Simulation:
         """Add up what files in shadow mode would have decided, from the verdicts recorded beside the enforced ones."""
+        return self._beside(_shadow, since, until, progress, tell)
+
+    def observed(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        progress: Progress | None = None,
+        tell: Tell | None = None,
+    ) -> Simulation:
+        """Add up what would have been enforced while guards only observed: the old verdict is what was done."""
+        return self._beside(_observed, since, until, progress, tell)
+
+    def _beside(
+        self,
+        verdicts: Callable[[Mapping[str, Any]], _Verdicts | None],
+        since: datetime | None,
+        until: datetime | None,
+        progress: Progress | None,
+        tell: Tell | None,
+    ) -> Simulation:
+        """Add up two verdicts that stand in one entry."""
         adding, plans = Simulating(), _Plans(self._parts)
         for item in _entries(self._parts, 0, EntryFilter(kind="decided", since=since, until=until), progress):
             if item.is_purged:
                 adding.lost(PURGED)
                 continue
             body = item.document
-            if not body["shadow"] or body["votes"]:
+            found = verdicts(body)
+            if found is None:
                 continue
-            old, new = body["verdict"], body["shadow"]["verdict"]
+            old, new, why_old, why_new = found
             case = Case(
                 item.pos,
                 body["action_id"],
@@ -97,13 +126,24 @@ class Simulations:
                 _money_of(plans.of(body["bundle"], body["action"]), body),
                 Verdict[old.upper()],
                 Verdict[new.upper()],
-                deciding(body["reasons"], old),
-                deciding(body["shadow"]["reasons"], new),
+                deciding(why_old, old),
+                deciding(why_new, new),
             )
             adding.add(case)
             if tell is not None and case.old is not case.new:
                 tell(case)
         return adding.result()
+
+
+def _shadow(body: Mapping[str, Any]) -> _Verdicts | None:
+    shadow = body["shadow"]
+    if not shadow or body["votes"]:
+        return None
+    return body["verdict"], shadow["verdict"], body["reasons"], shadow["reasons"]
+
+
+def _observed(body: Mapping[str, Any]) -> _Verdicts | None:
+    return (body["enforced"], body["verdict"], [], body["reasons"]) if is_observed(body) else None
 
 
 @dataclass(slots=True)
@@ -160,10 +200,11 @@ class _Reading:
         limits: set[str] = set()
         required: set[str] = set()
         for item in _entries(self._parts, 0, EntryFilter(kind="activated"), None):
-            for action in () if item.is_purged else self._bundle.actions():
-                then = self._plans.of(item.document["bundle"], action)
+            put = () if item.is_purged else [bundle for bundle, _ in opened(item.document)]
+            for bundle, action in itertools.product(put, self._bundle.actions()):
+                then = self._plans.of(bundle, action)
                 if then.files:
-                    lens = self._lens(item.document["bundle"], action)
+                    lens = self._lens(bundle, action)
                     plan = lens.now
                     limits |= {limit.id for file in plan.files for limit in file.limits} - lens.limits.keys()
                     required |= {one.id for file in plan.files for one in file.requires} - lens.requirements.keys()

@@ -416,15 +416,15 @@ def row_of(pos: int, leaf: str, body: dict[str, Any]) -> list[str]:
     actor, vote = body.get("actor") or {}, body.get("vote") or {}
     given = {**body, "position": pos, "leaf": leaf, "time": moment(body["ts_us"]) if "ts_us" in body else ""}
     given.update(agent=actor.get("id"), model=actor.get("model"), customer=body.get("on_behalf_of"))
-    given.update({"verdict": "approved"} if body.get("approved") else {}, by=body.get("by") or vote.get("voter"))
+    word = "approved" if body.get("approved") else f"{body['verdict']}, observed" if body.get("enforced") else None
+    given.update({"verdict": word} if word else {}, by=body.get("by") or vote.get("voter"))
     given.update(reasons=" ".join(f"{item['source']}:{item['code']}" for item in body.get("reasons") or ()))
     return [plain(given.get(column)) for column in COLUMNS]
 
 
 def csv_line(cells: Iterable[str]) -> str:
     """Return a line of entries.csv, quoted; what a spreadsheet would take for a formula becomes text."""
-    quoted = (("'" if cell.startswith(FORMULAS) else "") + cell.replace('"', '""') for cell in cells)
-    return ",".join(f'"{cell}"' for cell in quoted) + "\r\n"
+    return ",".join('"' + "'" * cell.startswith(FORMULAS) + cell.replace('"', '""') + '"' for cell in cells) + "\r\n"
 
 
 def told(body: dict[str, Any]) -> Iterator[tuple[str, str]]:

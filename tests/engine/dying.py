@@ -21,8 +21,9 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(address, books, effect, moment):
-    made = shop(address, effect=EFFECTS[effect], reference=lambda _: die() if moment == "before_record" else "r")
+def main(address, books, effect, moment, mode="enforce"):
+    reference = lambda _: die() if moment == "before_record" else "r"  # noqa: E731 - dies in the midst of it
+    made = shop(address, effect=EFFECTS[effect], reference=reference, observe=mode == "observe")
 
     def act(order_id, amount, key):
         if moment == "before_effect":

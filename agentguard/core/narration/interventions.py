@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from agentguard.core.entry import OBSERVE
 from agentguard.core.narration.told import Told, by
 from agentguard.core.people import POWERS
 from agentguard.core.prose import moment
@@ -70,6 +71,13 @@ def _schema_upgraded(body: dict[str, Any]) -> Told:
     return Told(f"tables brought from schema {body['from']} to {body['to']}", "", by(body))
 
 
+def _started(body: dict[str, Any]) -> Told:
+    observes = body["mode"] == OBSERVE
+    title = "a guard started that only observes: it enforces nothing" if observes else "guards enforce again"
+    details = [("process", body["process"]), ("bundle", body["bundle"])]
+    return Told(title, "deny" if observes else "allow", details)
+
+
 def _asked(power: str, body: dict[str, Any]) -> Told:
     missing = "1 more person" if body["missing"] == 1 else f"{body['missing']} more people"
     until = ("counts until", f"{moment(body['until'])} UTC")
@@ -91,6 +99,7 @@ TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
     "restored": _restored,
     "key_introduced": _key_introduced,
     "schema_upgraded": _schema_upgraded,
+    "started": _started,
     "power_refused": _power_refused,
     **{f"{power}_asked": partial(_asked, power) for power in POWERS},
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from agentguard.core.entry import is_observed
 from agentguard.core.narration import announcements, completeness, custody, escalated, interventions, reviewed
 from agentguard.core.narration.told import Details, Told, by
 from agentguard.core.policy import Bundle, Place
@@ -102,6 +103,7 @@ class Narrator:
         words = {"allow": "allowed", "deny": "denied"}.get(verdict, "escalated")
         if body["approved"]:
             words = "escalated, approved by votes"
+        observed = is_observed(body)
         details = [
             *self._reasons(body),
             *(("fact", fact_text(name, fact, body["now"])) for name, fact in body["facts"].items()),
@@ -110,11 +112,13 @@ class Narrator:
             *(("vote", vote_text(vote)) for vote in body["votes"]),
             *self._waits(body),
             *([("witness", "one has to see this before the tool is called")] if body.get("witness") else []),
-            *_said(body),
+            *([("would be said", body["say"])] if observed and body["say"] else _said(body)),
+            *([("enforced", "nothing: the guard only observed")] if observed else []),
             *_shadow(body),
             ("policies", ", ".join(f"{name} version {item['version']}" for name, item in body["policies"].items())),
         ]
         state = STATES.get(body.get("state", ""), "")
+        words = f"observed only, it would have been {words}" if observed else words
         return Told(f"{words}{state}", "allow" if body["approved"] else verdict, details)
 
     def _reasons(self, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
