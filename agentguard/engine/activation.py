@@ -179,12 +179,9 @@ def _agreed(
         return None  # who may was said meanwhile
     notes.require(permit)
     said = {"change": meant.recorded(), "signature": notes.signature}
-    asking = {
-        "bundle": target.bundle.digest,
-        "before": transaction.digest_in_force(),
-        "policies": _described(target.bundle),
-    }
-    agreement = permit.at_least(meant.people).together(transaction, asking | said, partial(notes.still_signed, permit))
+    agreement = permit.at_least(meant.people).together(
+        transaction, _named(target, meant.before.in_force) | said, partial(notes.still_signed, permit)
+    )
     if agreement.missing:
         for bundle in target.bundles:
             _store(transaction, bundle)
@@ -248,12 +245,8 @@ def put_into_force(
         {
             "tenant": tenant,
             "kind": "activated",
-            "bundle": wanted.bundle.digest,
-            "before": None if before is None else before.bundle,
-            "policies": _described(wanted.bundle),
+            **_named(wanted, before, trial),
             "limits": _told(openings),
-            "canary": _canary(wanted, trial),
-            "canary_before": None if before is None else _side(before.canary),
             "remembers": remembers,
             **said,
         }
@@ -284,10 +277,18 @@ def _told(openings: Sequence[Opening]) -> dict[str, Any]:
     return {opening.limit: recorded(opening) for opening in openings}
 
 
-def _canary(wanted: Wanted, openings: Sequence[Opening]) -> dict[str, Any] | None:
-    if wanted.trial is None:
-        return None
-    return {**(_side(wanted.canary) or {}), "policies": _described(wanted.trial), "limits": _told(openings)}
+def _named(wanted: Wanted, before: InForce | None, openings: Sequence[Opening] = ()) -> dict[str, Any]:
+    """Return what an entry says of what is to be in force, and in the place of what."""
+    canary = _side(wanted.canary)
+    if canary is not None and wanted.trial is not None:
+        canary |= {"policies": _described(wanted.trial), "limits": _told(openings)}
+    return {
+        "bundle": wanted.bundle.digest,
+        "before": None if before is None else before.bundle,
+        "policies": _described(wanted.bundle),
+        "canary": canary,
+        "canary_before": None if before is None else _side(before.canary),
+    }
 
 
 def _side(canary: Canary | None) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from agentguard.engine.acting import Acting, Whom
 from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Given, proposal_of_host
 from agentguard.engine.audit import Audit
+from agentguard.engine.changes import Changes
 from agentguard.engine.channel import Channel
 from agentguard.engine.checking import Checking
 from agentguard.engine.considering import Considered, consider
@@ -118,6 +119,7 @@ class Guard:
         self.seals = Seals(self._parts, tenant, signer)
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts, self.seals)
         self.reviews, self.privacy = Reviews(self._parts), Privacy(self._parts)
+        self.changes = Changes(self._parts, tenant, self.audit)
         self.retention = Retention(self._parts, tenant, self.seals, signer)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest

@@ -14,6 +14,7 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.restored import Restoration, record_restore
 from agentguard.engine.seals import Seals
+from agentguard.evidence.keys import Signer
 
 
 class Operators:
@@ -63,6 +64,9 @@ class Operators:
             self._seals.follow()
         return done
 
-    def activate(self, **person: Unpack[Person]) -> activation.Activation:
-        """Put the policies that this guard loaded into force and fill new limits from the log; false if they were."""
-        return activation.activate(self._parts, self._bundle, self._tenant, **person)
+    def activate(self, signer: Signer | None = None, **person: Unpack[Person]) -> activation.Activation:
+        """Put the policies that this guard loaded into force and fill new limits from the log; false if they were.
+
+        False, too, as long as somebody else has to say so. `signer` has the key of whoever does this.
+        """
+        return activation.activate(self._parts, self._bundle, self._tenant, signer=signer, **person)
