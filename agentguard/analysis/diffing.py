@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentguard.analysis.changes.difference import Concern, Difference, Direction, Effect
 from agentguard.analysis.changes.policies import differences
 from agentguard.analysis.solver import has_solver
-from agentguard.analysis.wording import list_words
+from agentguard.core.english.values import list_words
 from agentguard.core.language import Value
 from agentguard.core.money import Money
 from agentguard.core.policy import Bundle

@@ -5,14 +5,13 @@ For the record, the reviewer and the customer's letter. Never for the model, whi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
 from agentguard.core.language import Comparison, Expression, OneOf, Value, evaluate, trace
-from agentguard.core.language.trace import Operand
+from agentguard.core.language.terms import reads
 from agentguard.core.limits import COUNT, in_unit, usage_values
 from agentguard.core.money import Money
 from agentguard.core.needs import needs_of
@@ -23,8 +22,6 @@ from agentguard.core.words import value_text
 from agentguard.errors import EvaluationError
 
 MAX_TRIALS = 40
-
-_NAME = re.compile(r"[A-Za-z_][\w.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +99,9 @@ def _explained(planned: PlannedRule, values: Environment, hidden: frozenset[str]
 
 def _without(comparison: Comparison, hidden: frozenset[str]) -> Comparison:
     """Return a comparison whose operands have no values where one of them reads a hidden name."""
-    if hidden.isdisjoint(_NAME.findall(comparison.text)):
+    if hidden.isdisjoint(reads(comparison.term)):
         return comparison
-    return replace(comparison, operator="", operands=tuple(Operand(item.text, None) for item in comparison.operands))
+    return replace(comparison, operands=tuple(replace(item, value=None) for item in comparison.operands))
 
 
 def _holds(condition: Expression, values: Environment) -> bool | None:

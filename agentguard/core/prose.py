@@ -7,28 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agentguard.core.language import Comparison
-from agentguard.core.language.trace import Operand
 from agentguard.core.limits import in_unit
 from agentguard.core.people import UNVERIFIED
 from agentguard.core.policy import Policy
-from agentguard.core.words import value_text
 
 PERSONAL = "(personal)"
 ERASED = "(erased)"
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_NAME = re.compile(r"[A-Za-z_][\w.]*")
 _SHORT_NAME = 6
-_IS = {
-    "<": ("is less than", "is not less than"),
-    "<=": ("is at most", "is more than"),
-    ">": ("is more than", "is at most"),
-    ">=": ("is at least", "is less than"),
-    "==": ("is", "is not"),
-    "!=": ("is not", "is"),
-    "in": ("is one of", "is none of"),
-}
 
 
 def moment(at: datetime | str | None) -> str:
@@ -127,28 +114,3 @@ def action_words(action: str) -> str:
     if not noun:
         return name_words(action)
     return f"{name_words(verb)} ({name_words(noun)})" if "_" in verb else f"{verb} {name_words(noun)}"
-
-
-def comparison_words(comparison: Comparison) -> str:
-    """Return a comparison as a sentence that says how it came out: `amount (75.00 USD) is more than 50.00 USD`."""
-    result, operator, operands = comparison.result, comparison.operator, comparison.operands
-    if result is None:
-        return f"whether {_condition_words(comparison.text)} is not known"
-    if operator == "has":
-        name = operands[0].text.removeprefix("has(").removesuffix(")").strip()
-        return f"{_condition_words(name)} is {'known' if result else 'not known'}"
-    if operator in _IS and len(operands) == 2:
-        return f"{_operand_words(operands[0])} {_IS[operator][0 if result else 1]} {_operand_words(operands[1])}"
-    return f"{_condition_words(comparison.text)}: {'yes' if result else 'no'}"
-
-
-def _operand_words(operand: Operand) -> str:
-    if operand.value is None:
-        return _condition_words(operand.text)
-    value = value_text(operand.value)
-    return value if operand.written else f"{_condition_words(operand.text)} ({value})"
-
-
-def _condition_words(text: str) -> str:
-    """Return what a condition says with its names as words, where it is no more than a name."""
-    return name_words(text) if _NAME.fullmatch(text) else f"`{text}`"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentguard.core.dossier import Cause
+from agentguard.core.english.comparison import comparison_words
 from agentguard.core.explain import Explanation
 from agentguard.core.policy import Bundle, Limit, Place, Policy, Requirement, Rule
-from agentguard.core.prose import action_words, amount_text, comparison_words, name_words, span
+from agentguard.core.prose import action_words, amount_text, name_words, span
 
 SAYS = {
     "no_rule_matched": "No rule of this policy decides it.",

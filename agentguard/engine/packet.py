@@ -11,6 +11,7 @@ import orjson
 
 from agentguard.core import escalation
 from agentguard.core.dossier import Alternative, Budget, Cast, Conversation, Desk, Earlier, Known, Named, Said
+from agentguard.core.english.comparison import comparison_words
 from agentguard.core.explain import Explanation, allowed_choices
 from agentguard.core.lifecycle import State
 from agentguard.core.limits import window_start
@@ -18,7 +19,7 @@ from agentguard.core.packet import Packet
 from agentguard.core.people import People, User
 from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
-from agentguard.core.prose import ERASED, comparison_words, listed, masked, name_words, named_policy
+from agentguard.core.prose import ERASED, listed, masked, name_words, named_policy
 from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY, Vote
 from agentguard.core.words import value_text
 from agentguard.engine import admission, escalating, pausing, recorded

@@ -30,7 +30,7 @@ def test_a_person_reads_the_direction_the_sentence_the_lines_and_an_example(comm
         "the largest automatic amount of refund.issue rises from 50.00 USD to 75.00 USD; nothing else changes\n"
         "\n"
         "refunds, version 3 → 4\n"
-        "  loosens   rule `small`: (allow) amount is at most 75.00 USD, was 50.00 USD\n"
+        "  loosens   rule `small`: (allow) the amount is at most 75.00 USD, was 50.00 USD\n"
     )
     assert "  some requests that were denied are allowed, like this one:\n" in said.out
     assert "    before  deny, by refunds/otherwise" in said.out
@@ -94,7 +94,7 @@ def test_without_the_solver_the_words_are_there_and_a_line_says_what_to_install(
     monkeypatch.setattr("agentguard.analysis.solver.find_spec", lambda _: None)
     said = command("policy", "diff", *files(RAISED))
     assert (said.code, said.err) == (1, "")
-    assert "loosens   rule `small`: (allow) amount is at most 75.00 USD, was 50.00 USD" in said.out
+    assert "loosens   rule `small`: (allow) the amount is at most 75.00 USD, was 50.00 USD" in said.out
     assert "which requests are decided otherwise was not looked at: run `pip install 'agentguard[prove]'`" in said.out
     assert command("policy", "diff", *files(RAISED), "--json").json["decided"] is None
 

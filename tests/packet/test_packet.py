@@ -40,7 +40,10 @@ def test_every_cause_is_there_with_its_words_its_place_and_its_lines(open_shop):
     packet = packet_of(shop, wait(shop))
     rule, limit = packet.causes
     assert (rule.source, rule.kind, rule.place) == ("refunds/medium", "rule", "file0.yaml line 37")
-    assert rule.because == ("amount (250.00 USD) is more than 50.00 USD", "amount (250.00 USD) is at most 500.00 USD")
+    assert rule.because == (
+        "the amount (250.00 USD) is more than 50.00 USD",
+        "the amount (250.00 USD) is at most 500.00 USD",
+    )
     assert (rule.text[0], rule.text[-1]) == ("- id: medium", "  when: amount > 50 and amount <= 500")
     assert (limit.source, limit.kind) == ("refunds/customer-30-days", "limit")
     assert limit.because == (

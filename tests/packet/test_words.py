@@ -2,9 +2,10 @@
 
 import pytest
 
+from agentguard.core.english.comparison import comparison_words
 from agentguard.core.language import UNKNOWN, trace
 from agentguard.core.money import Money
-from agentguard.core.prose import action_words, comparison_words, listed, moment, name_words, plain
+from agentguard.core.prose import action_words, listed, moment, name_words, plain
 from agentguard.policyfile import load_text
 
 POLICY = """
@@ -40,18 +41,18 @@ def said(condition, **more):
 @pytest.mark.parametrize(
     "condition, words",
     [
-        ("amount > 50", "amount (75.00 USD) is more than 50.00 USD"),
-        ("amount > 80", "amount (75.00 USD) is at most 80.00 USD"),
-        ("amount <= order.total", "amount (75.00 USD) is more than order total (60.00 USD)"),
-        ("amount >= 75", "amount (75.00 USD) is at least 75.00 USD"),
-        ("amount < 80", "amount (75.00 USD) is less than 80.00 USD"),
-        ('reason == "late"', "reason (late) is late"),
-        ('reason != "late"', "reason (late) is late"),
-        ('reason in ["late", "damaged"]', "reason (late) is one of late, damaged"),
-        ('reason in ["damaged"]', "reason (late) is none of damaged"),
-        ("has(order.delivered_at)", "order delivered at is not known"),
-        ("customer.blocked", "customer blocked: no"),
-        ("amount - order.total > 10", "`amount - order.total` (15.00 USD) is more than 10.00 USD"),
+        ("amount > 50", "the amount (75.00 USD) is more than 50.00 USD"),
+        ("amount > 80", "the amount (75.00 USD) is at most 80.00 USD"),
+        ("amount <= order.total", "the amount (75.00 USD) is more than the order's total (60.00 USD)"),
+        ("amount >= 75", "the amount (75.00 USD) is at least 75.00 USD"),
+        ("amount < 80", "the amount (75.00 USD) is less than 80.00 USD"),
+        ('reason == "late"', 'the reason is "late"'),
+        ('reason != "late"', 'the reason is "late"'),
+        ('reason in ["late", "damaged"]', 'the reason ("late") is one of "late" or "damaged"'),
+        ('reason in ["damaged"]', 'the reason ("late") is not "damaged"'),
+        ("has(order.delivered_at)", "the time when the order was delivered is not known"),
+        ("customer.blocked", "the customer's “blocked” is no"),
+        ("amount - order.total > 10", "the amount minus the order's total, which is 15.00 USD, is more than 10.00 USD"),
     ],
 )
 def test_a_comparison_says_how_it_came_out(condition, words):
@@ -59,7 +60,9 @@ def test_a_comparison_says_how_it_came_out(condition, words):
 
 
 def test_what_could_not_be_looked_up_is_not_known():
-    assert said("order.total > 50", **{"order.total": UNKNOWN}) == ["whether `order.total > 50` is not known"]
+    assert said("order.total > 50", **{"order.total": UNKNOWN}) == [
+        "it is not known whether the order's total is more than 50.00 USD"
+    ]
 
 
 @pytest.mark.parametrize(

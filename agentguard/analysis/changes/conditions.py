@@ -10,11 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from agentguard.analysis.changes.difference import Holds
-from agentguard.analysis.wording import IS, constant, operand_words, term_words, value_words, written
+from agentguard.analysis.wording import constant, written
+from agentguard.core.english.speaker import Speaker, compares
+from agentguard.core.english.values import value_words
 from agentguard.core.language import Expression, Term, terms
 from agentguard.core.language.types import Value
 from agentguard.core.money import Money
 
+_SPEAKER = Speaker()
 _UPPER, _LOWER = ("<", "<="), (">", ">=")
 
 
@@ -49,11 +52,6 @@ def moved(old: Expression | None, new: Expression | None) -> tuple[Moved, ...]:
 def condition_text(expression: Expression | None) -> str:
     """Return the canonical spelling of a condition, with its names and without what joins its parts."""
     return " and ".join(sorted(item.text for item in _items(expression, terms.And)))
-
-
-def condition_words(expression: Expression | None) -> str:
-    """Return a whole condition as words."""
-    return " and ".join(term_words(item.term, item.source) for item in _items(expression, terms.And)) or "always"
 
 
 def parts_named(expression: Expression | None) -> Iterator[str]:
@@ -94,10 +92,10 @@ def _moved(old: list[_Item], new: list[_Item], kind: type[terms.And | terms.Or])
             return
     needs = kind is terms.And
     for item in gone:
-        said = term_words(item.term, item.source)
+        said = _SPEAKER.clause(item.term).bracketed()
         yield Moved(f"no longer {'needs' if needs else 'suffices'} that {said}", Holds.MORE if needs else Holds.LESS)
     for item in come:
-        said = term_words(item.term, item.source)
+        said = _SPEAKER.clause(item.term).bracketed()
         yield Moved(f"now also {'needs' if needs else 'suffices'} that {said}", Holds.LESS if needs else Holds.MORE)
 
 
@@ -143,13 +141,13 @@ def _subject(item: _Item) -> tuple[str, str] | None:
 def _shifted(old: _Item, new: _Item) -> Moved | None:
     match old.term, new.term:
         case terms.In(_, before), terms.In(of, after):
-            return _listed(operand_words(of, new.source), constant(before), constant(after), _name(of))
+            return _listed(_SPEAKER.noun(of), constant(before), constant(after), _name(of))
         case terms.Compare(one, _, before), terms.Compare(two, left, after):
             was, now = constant(before), constant(after)
             if was is None or now is None:
                 return None
-            said = "" if one == two else f"{IS[one].removeprefix('is ')} "
-            text = f"{operand_words(left, new.source)} {IS[two]} {value_words(now)}, was {said}{value_words(was)}"
+            said = "" if one == two else f"{compares(one, left.type).removeprefix('is ')} "
+            text = f"{_SPEAKER.noun(left)} {compares(two, left.type)} {value_words(now)}, was {said}{value_words(was)}"
             return Moved(text, _bound(one, was, two, now), _name(left))
         case _:
             return None

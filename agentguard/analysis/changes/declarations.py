@@ -8,8 +8,9 @@ from datetime import date
 from agentguard.analysis.changes.conditions import Moved, moved, parts_named
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, effect_of, together
 from agentguard.analysis.changes.rules import GONE, NEW, Pair, moved_words
-from agentguard.analysis.wording import duration_words, list_words, value_words, written_expression
+from agentguard.analysis.wording import written_expression
 from agentguard.core.calendar import Calendar, Hours
+from agentguard.core.english.values import duration_words, list_words, value_words
 from agentguard.core.language import Declared, Expression, OneOf, Table, YesNo
 from agentguard.core.language.terms import Part, Term, below
 from agentguard.core.language.types import Value

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from agentguard.analysis.changes.conditions import bounds, condition_text, moved
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds
 from agentguard.analysis.changes.rules import Pair, on_differences, paired, then_effect, words_differences
-from agentguard.analysis.wording import (
-    duration_words,
-    expression_words,
-    list_words,
-    most_words,
-    then_words,
-    written_expression,
-)
+from agentguard.analysis.wording import written_expression
 from agentguard.core.account import account_identity
+from agentguard.core.english.parts import (
+    ago_words,
+    limit_words,
+    measure_words,
+    most_words,
+    per_words,
+    required_words,
+    requirement_words,
+    then_words,
+    window_words,
+)
+from agentguard.core.english.values import list_words
 from agentguard.core.policy import Limit, Requirement, Window, WindowKind
 
 STRICT = {Holds.MORE: Effect.TIGHTENS, Holds.LESS: Effect.LOOSENS, Holds.OTHERS: Effect.EITHER}
@@ -32,37 +37,6 @@ def limit_differences(pair: Pair) -> Iterator[Difference]:
         yield pair.told("limit", limit, f"new: {limit_words(limit)}", Effect.TIGHTENS)
     for limit in gone:
         yield pair.told("limit", limit, f"removed: {limit_words(limit)}", Effect.LOOSENS)
-
-
-def limit_words(limit: Limit) -> str:
-    """Return a whole limit as words."""
-    per = f" for each {list_words(expression_words(item) for item in limit.per)}" if limit.per else " for everybody"
-    when = f", when {expression_words(limit.when)}" if limit.when else ""
-    what = measure_words(limit)
-    return (
-        f"at most {most_words(limit)} of {what}{per}, {window_words(limit.window)}{when}; else {then_words(limit.over)}"
-    )
-
-
-def measure_words(limit: Limit) -> str:
-    """Return what a limit counts."""
-    said = {name: "actions" if item is None else expression_words(item) for name, item in limit.measure.items()}
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    return list_words(f"{text} of {name}" for name, text in sorted(said.items()))
-
-
-def window_words(window: Window) -> str:
-    """Return over which time a limit counts."""
-    match window.kind:
-        case WindowKind.SLIDING if window.size is not None:
-            return f"in {duration_words(window.size)}"
-        case WindowKind.CALENDAR:
-            return f"in a calendar {window.unit}"
-        case WindowKind.CONVERSATION:
-            return "in a conversation"
-        case _:
-            return "for ever"
 
 
 def _content(limit: Limit) -> object:
@@ -116,10 +90,8 @@ def _account(pair: Pair, old: Limit, new: Limit) -> Iterator[Difference]:
     if measure_words(old) != measure_words(new):
         text = f"counts {measure_words(new)}, was {measure_words(old)}"
         yield pair.told("limit", new, text, Effect.EITHER)
-    shared = [list_words(expression_words(item) for item in limit.per) for limit in (old, new)]
-    if shared[0] != shared[1]:
-        said = [text if limit.per else "everybody" for text, limit in zip(shared, (old, new), strict=True)]
-        yield pair.told("limit", new, f"counts for each {said[1]}, was {said[0]}", Effect.EITHER)
+    if per_words(old) != per_words(new):
+        yield pair.told("limit", new, f"counts {per_words(new)}, was {per_words(old)}", Effect.EITHER)
     freed = [sorted(limit.freed_by) for limit in (old, new)]
     if freed[0] != freed[1]:
         text = f"what it counted is given back by {list_words(freed[1])}, was {list_words(freed[0])}"
@@ -141,36 +113,20 @@ def requirement_differences(pair: Pair) -> Iterator[Difference]:
         yield pair.told("requirement", item, f"removed: {requirement_words(item)}", Effect.LOOSENS)
 
 
-def requirement_words(item: Requirement) -> str:
-    """Return a whole requirement as words."""
-    when = f", when {expression_words(item.when)}" if item.when else ""
-    return f"{_what(item)} {_within(item)}{when}; else {then_words(item.otherwise)}"
-
-
 def _needs(item: Requirement) -> object:
     return item.on, item.action, item.same, item.within, item.otherwise, condition_text(item.when)
-
-
-def _what(item: Requirement) -> str:
-    if item.action is None:
-        return "the customer's yes to exactly this request"
-    return f"`{item.action}` with the same {list_words(item.same)}"
-
-
-def _within(item: Requirement) -> str:
-    return "ever before" if item.within is None else f"at most {duration_words(item.within)} before"
 
 
 def _requirement(pair: Pair, old: Requirement, new: Requirement) -> Iterator[Difference]:
     if old.id != new.id:
         yield pair.told("requirement", new, f"was called `{old.id}`", Effect.NEITHER, Concern.WORDS)
-    if _what(old) != _what(new):
+    if required_words(old) != required_words(new):
         same = set(old.same) <= set(new.same) and old.action == new.action
-        text = f"asks for {_what(new)}, was {_what(old)}"
+        text = f"asks for {required_words(new)}, was {required_words(old)}"
         yield pair.told("requirement", new, text, Effect.TIGHTENS if same else Effect.EITHER, Concern.REQUESTS)
     if old.within != new.within:
         shorter = new.within is not None and (old.within is None or new.within < old.within)
-        text = f"has to have happened {_within(new)}, was {_within(old)}"
+        text = f"has to have happened {ago_words(new)}, was {ago_words(old)}"
         yield pair.told("requirement", new, text, Effect.TIGHTENS if shorter else Effect.LOOSENS, Concern.REQUESTS)
     if old.otherwise != new.otherwise:
         text = f"where it did not happen: {then_words(new.otherwise)}, was {then_words(old.otherwise)}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentguard.analysis.changes.conditions import Moved, condition_words, moved
+from agentguard.analysis.changes.conditions import Moved, moved
 from agentguard.analysis.changes.declarations import declaration_differences
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds, turned
 from agentguard.analysis.changes.limits import limit_differences, requirement_differences
-from agentguard.analysis.changes.routes import contest_words, route_differences
+from agentguard.analysis.changes.routes import route_differences
 from agentguard.analysis.changes.rules import (
     Pair,
     guarantee_differences,
@@ -16,7 +16,8 @@ from agentguard.analysis.changes.rules import (
     say_differences,
     then_effect,
 )
-from agentguard.analysis.wording import list_words, then_words
+from agentguard.core.english.parts import contest_words, expression_words, then_words
+from agentguard.core.english.values import list_words
 from agentguard.core.policy import Bundle, Policy, WindowKind
 from agentguard.core.retention import Retention
 
@@ -123,9 +124,9 @@ def _witness(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
     strict = {Holds.MORE: Effect.TIGHTENS, Holds.LESS: Effect.LOOSENS, Holds.OTHERS: Effect.EITHER}
     if old.witness is None or new.witness is None:
         if new.witness is not None:
-            yield f"waits for a witness when {condition_words(new.witness.when)}", Effect.TIGHTENS
+            yield f"waits for a witness when {expression_words(new.witness.when)}", Effect.TIGHTENS
         elif old.witness is not None:
-            yield f"waits for no witness any more, was when {condition_words(old.witness.when)}", Effect.LOOSENS
+            yield f"waits for no witness any more, was when {expression_words(old.witness.when)}", Effect.LOOSENS
         return
     found: tuple[Moved, ...] = moved(old.witness.when, new.witness.when)
     for item in found:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from agentguard.analysis.changes.difference import Concern, Difference, Effect
 from agentguard.analysis.changes.rules import Pair
-from agentguard.analysis.wording import counted, list_words, within_words
-from agentguard.core.policy import Contest, Route
+from agentguard.core.english.parts import late_words, route_words
+from agentguard.core.english.values import list_words, within_words
+from agentguard.core.policy import Route
 
 
 def route_differences(pair: Pair) -> Iterator[Difference]:
@@ -25,16 +26,6 @@ def route_differences(pair: Pair) -> Iterator[Difference]:
     yield from _order(pair)
 
 
-def route_words(route: Route) -> str:
-    """Return a whole route as words."""
-    people = counted(route.people, "person") if route.people == 1 else f"{route.people} people"
-    return f"{people} of {list_words(route.who, 'or')} within {within_words(route.within)}, then {_late(route)}"
-
-
-def _late(route: Route) -> str:
-    return route.if_late or "deny"
-
-
 def _changed(old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
     if set(old.who) != set(new.who):
         wider, narrower = set(old.who) < set(new.who), set(new.who) < set(old.who)
@@ -46,7 +37,7 @@ def _changed(old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
     if old.within != new.within:
         yield f"has {within_words(new.within)}, was {within_words(old.within)}", Effect.NEITHER
     if old.if_late != new.if_late:
-        text = f"when it is late: {_late(new)}, was {_late(old)}"
+        text = f"when it is late: {late_words(new)}, was {late_words(old)}"
         effect = Effect.TIGHTENS if new.if_late is None else Effect.LOOSENS if old.if_late is None else Effect.EITHER
         yield text, effect
     if old.hold != new.hold:
@@ -71,11 +62,3 @@ def _order(pair: Pair) -> Iterator[Difference]:
     if was != now:
         text = f"routes, weakest first, are {list_words(now)}, was {list_words(was)}"
         yield pair.said("policy", "", text, Effect.EITHER)
-
-
-def contest_words(contest: Contest | None) -> str:
-    """Return how a denial can be contested."""
-    if contest is None:
-        return "a denial cannot be contested"
-    within = f" within {within_words(contest.within)}" if contest.within else ""
-    return f"a denial can be contested for {contest.open_for.days} days, and {contest.to} decides{within}"

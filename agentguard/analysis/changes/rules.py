@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from agentguard.analysis.changes.conditions import Moved, condition_text, condition_words, moved
+from agentguard.analysis.changes.conditions import Moved, condition_text, moved
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds, effect_of, turned
-from agentguard.analysis.wording import list_words, then_words
+from agentguard.core.english.parts import expression_words, guarantee_words, then_words
+from agentguard.core.english.values import list_words
 from agentguard.core.policy import Disclose, Guarantee, Place, Policy, Rule, Then, Verdict, Words
 
 NEW, GONE = "new", "is governed here no longer"
@@ -88,7 +89,7 @@ def rule_differences(pair: Pair) -> Iterator[Difference]:
     for rules, holds, text in ((come, Holds.MORE, "new"), (gone, Holds.LESS, "removed")):
         for rule in rules:
             effect = effect_of(rule.then.verdict, holds, pair.otherwise)
-            said = f"{text}: {then_words(rule.then)} when {condition_words(rule.when)}"
+            said = f"{text}: {then_words(rule.then)} when {expression_words(rule.when)}"
             yield pair.told("rule", rule, said, effect)
 
 
@@ -191,12 +192,12 @@ def guarantee_differences(pair: Pair) -> Iterator[Difference]:
         if old.id != new.id:
             yield pair.told("guarantee", new, f"was called `{old.id}`", Effect.NEITHER, Concern.WORDS)
         if _promise(old) != _promise(new):
-            text = f"promises {_promised(new)}, was {_promised(old)}"
+            text = f"promises {guarantee_words(new)}, was {guarantee_words(old)}"
             yield pair.told("guarantee", new, text, _promise_effect(old, new), Concern.CARE)
     for guarantee in come:
-        yield pair.told("guarantee", guarantee, f"new: {_promised(guarantee)}", Effect.NEITHER, Concern.CARE)
+        yield pair.told("guarantee", guarantee, f"new: {guarantee_words(guarantee)}", Effect.NEITHER, Concern.CARE)
     for guarantee in gone:
-        text = f"is promised no longer: {_promised(guarantee)}"
+        text = f"is promised no longer: {guarantee_words(guarantee)}"
         yield pair.told("guarantee", guarantee, text, Effect.LOOSENS, Concern.CARE)
 
 
@@ -204,20 +205,19 @@ def _promise_effect(old: Guarantee, new: Guarantee) -> Effect:
     """Return that a promise is no weaker where it is about more requests, more verdicts and more actions."""
     if new.possible is not None and new.possible is old.possible:
         return Effect.NEITHER
+    if old.total is not None or new.total is not None:
+        return Effect.LOOSENS  # less or more is promised: nobody should rely on it unseen
     wider = old.never <= new.never and old.on <= new.on and new.possible is None
     more = all(item.holds is Holds.MORE for item in moved(old.when, new.when))
     return Effect.NEITHER if wider and more else Effect.LOOSENS
 
 
 def _promise(guarantee: Guarantee) -> object:
-    return guarantee.on, guarantee.never, guarantee.possible, condition_text(guarantee.when)
+    return guarantee.on, guarantee.never, guarantee.possible, condition_text(guarantee.when), _total_words(guarantee)
 
 
-def _promised(guarantee: Guarantee) -> str:
-    what = f"possible {guarantee.possible}"
-    if guarantee.possible is None:
-        what = f"never {list_words(map(str, sorted(guarantee.never)), 'or')}"
-    return f"{what} when {condition_words(guarantee.when)}"
+def _total_words(guarantee: Guarantee) -> str:
+    return "" if guarantee.total is None else guarantee_words(guarantee)
 
 
 def moved_words(items: Iterable[Moved]) -> str:

@@ -304,3 +304,12 @@ def below(term: Term) -> tuple[Term, ...]:
             return (of, calendar)
         case _:
             return ()
+
+
+def reads(term: Term) -> frozenset[str]:
+    """Return the full names that a term may read from the environment, those of its parts included."""
+    if isinstance(term, Read):
+        return frozenset({term.name})
+    if isinstance(term, Part):
+        return term.expression.reads
+    return frozenset().union(*map(reads, below(term)))

@@ -19,6 +19,7 @@ from agentguard.errors import EvaluationError
 class Operand:
     """One side of a comparison: as it was written, with its value, or the error that kept it from having one."""
 
+    term: Term
     text: str
     value: Value | None
     error: EvaluationError | None = None
@@ -27,7 +28,9 @@ class Operand:
     def __str__(self) -> str:
         if self.error is not None:
             return f"{self.text} (not known)"
-        shown = operations.show(self.value) if self.value is not None else ""
+        if self.value is None:
+            return self.text
+        shown = operations.show(self.value)
         return shown if self.written else f"{self.text} {shown}"
 
 
@@ -36,6 +39,7 @@ class Comparison:
     """A part of a condition that is yes or no by itself, as it was evaluated.
 
     Attributes:
+        term: What was evaluated.
         text: What was written, a slice of `source` from `start` to `end`.
         operator: `<=` and the like, `in`, `has`, or empty where one value is itself the answer.
         operands: The two sides of a comparison; one for anything else.
@@ -44,6 +48,7 @@ class Comparison:
         names: The named expressions this part was reached through, outermost first.
     """
 
+    term: Term
     text: str
     source: str
     start: int
@@ -113,7 +118,12 @@ def _leaf(walker: Walker, term: Term, place: _Place) -> Comparison:
         operator, sides = "in", (term.item, term.items)
     elif isinstance(term, terms.Has):
         operator = "has"
+    elif isinstance(term, terms.During):
+        sides = (term.of,)
+    elif isinstance(term, terms.Apply):
+        sides = term.arguments
     return Comparison(
+        term=term,
         text=place.source[term.start : term.end],
         source=place.source,
         start=term.start,
@@ -133,8 +143,8 @@ def _operand(walker: Walker, term: Term, source: str) -> Operand:
     try:
         value = walker.value(term)
     except EvaluationError as error:
-        return Operand(text, None, error)
+        return Operand(term, text, None, error)
     written = isinstance(term, terms.Constant) or (
         isinstance(term, terms.Items) and all(isinstance(item, terms.Constant) for item in term.items)
     )
-    return Operand(text, value, None, written)
+    return Operand(term, text, value, None, written)
