@@ -24,6 +24,7 @@ def spelled(pattern: str, expected: str) -> Schema:
 
 
 TEXT: Schema = {"type": ["string", "number", "boolean"]}
+TEXT_OR_TEXTS: Schema = {"type": [*TEXT["type"], "array"], "items": TEXT}
 CONDITION: Schema = {"type": ["string", "boolean"], "minLength": 1}
 AMOUNT: Schema = {"type": ["string", "number"]}
 VERDICT: Schema = {
@@ -110,9 +111,9 @@ def _block(description: str) -> Schema:
     return {**either(CONDITION, list_of(either(CONDITION, {"type": "object"}))), "description": description}
 
 
-_HOURS: Schema = either(
-    spelled("^(from )?[0-9]{2}:[0-9]{2}( to |-)[0-9]{2}:[0-9]{2}$", "hours like 08:00-18:00"), list_of(TEXT)
-)
+_TIMES = "(from )?[0-9]{2}:[0-9]{2}( to |-)[0-9]{2}:[0-9]{2}"
+_HOURS: Schema = either(spelled(f"^{_TIMES}$", "hours like 08:00-18:00"), list_of(TEXT))
+_HOURS_OR_CLOSED: Schema = either(spelled(f"^(closed|{_TIMES})$", "hours like 08:00-18:00, or closed"), list_of(TEXT))
 _MOMENT: Schema = spelled(
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$", "a day like 2026-12-31, or 2026-12-31 18:00"
 )
@@ -140,7 +141,7 @@ CALENDAR: Schema = {
     },
     "patternProperties": {
         f"^{_DAY_NAME}( *[-,] *{_DAY_NAME})*$": {
-            **either({"const": "closed"}, _HOURS),
+            **_HOURS_OR_CLOSED,
             "description": "Hours on these days of the week, such as 08:00-18:00, several in a list, or closed.",
         }
     },
@@ -193,7 +194,7 @@ Actions: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(TEXT, list_of(TEXT
 OneOrMore: TypeAlias = Annotated[Scalar | Sequence, Leaf(either(CONDITION, list_of(CONDITION)), (Scalar, Sequence))]
 Measure: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(CONDITION, map_of(CONDITION)), (Scalar, Mapping))]
 Most: TypeAlias = Annotated[Scalar | Mapping, Leaf(either(AMOUNT, map_of(AMOUNT)), (Scalar, Mapping))]
-Freeing: TypeAlias = Annotated[Node, Leaf(either(TEXT, list_of(TEXT), map_of(CONDITION)), (Scalar, Sequence, Mapping))]
+Freeing: TypeAlias = Annotated[Node, Leaf(either(TEXT_OR_TEXTS, map_of(CONDITION)), (Scalar, Sequence, Mapping))]
 Table: TypeAlias = Annotated[
     Mapping, Leaf({"type": "object", "description": "A value for each key, or another level of keys."}, (Mapping,))
 ]

@@ -64,7 +64,7 @@ class LanguageServer:
         """Open a file and return what the server underlines in it."""
         uri = path.as_uri()
         self.told.pop(uri, None)
-        document = {"uri": uri, "languageId": "yaml", "version": 1, "text": path.read_text(encoding="utf-8")}
+        document = {"uri": uri, "languageId": "yaml", "version": 0, "text": path.read_text(encoding="utf-8")}
         self._tell("textDocument/didOpen", textDocument=document)
         while uri not in self.told:
             self._next()
@@ -72,7 +72,8 @@ class LanguageServer:
 
     def change(self, path: Path, text: str) -> None:
         """Type another text into an open file."""
-        document = {"uri": path.as_uri(), "version": 2}
+        self._number += 1
+        document = {"uri": path.as_uri(), "version": self._number}
         self._tell("textDocument/didChange", textDocument=document, contentChanges=[{"text": text}])
 
     def hover(self, path: Path, line: int, column: int) -> str:

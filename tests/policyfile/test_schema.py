@@ -89,7 +89,7 @@ def test_every_key_has_one_plain_line_that_an_editor_shows(kind):
 def test_the_lines_are_those_of_the_models():
     schema = json_schema("policy")
     assert schema["properties"]["policy"]["description"] == PolicyModel.model_fields["policy"].description
-    assert schema["definitions"]["RouteModel"]["description"].startswith((RouteModel.__doc__ or "?").split("\n")[0])
+    assert schema["definitions"]["route"]["description"].startswith((RouteModel.__doc__ or "?").split("\n")[0])
 
 
 def test_the_modeline_is_what_yaml_language_server_reads():
