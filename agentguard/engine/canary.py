@@ -5,53 +5,131 @@ Both versions count on the same accounts, so that a canary gives nobody a second
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Unpack
 
-from agentguard.core.canary import Canary, InForce, share_text
+from agentguard.core.canary import Canary, InForce, Side, share_of, share_text
 from agentguard.core.digest import digest
 from agentguard.core.policy import Bundle
 from agentguard.engine import machine
 from agentguard.engine.activation import POWER, Activation, Wanted, change
+from agentguard.engine.change import Change
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person, Use
 from agentguard.errors import UsageError
+from agentguard.evidence.keys import Signer
 from agentguard.store import Reading
 
 SALT_BYTES = 16
 NO_CANARY = "expected a canary beside the policies in force, got none; `agentguard policy activate --canary` begins one"
 NOTHING = "expected policies in force, which a canary runs beside, got none; activate some for everybody first"
+SAME = "expected other policies than those in force for a canary, got the same ones"
+MOVED_ON = "expected the canary that ran a moment ago, got another state; look at it again"
 
 
-def try_out(
-    parts: Parts, bundle: Bundle, share: int, tenant: str, salt: str | None = None, **person: Unpack[Person]
-) -> Activation:
-    """Let a bundle decide for a share of customers; the same one again with another share widens or narrows it.
+class Canaries:
+    """The policies of one guard on trial, for a share of customers."""
 
-    Args:
-        parts: Of the guard.
-        bundle: What is tried out.
-        share: For how many of 10,000 numbers it decides.
-        tenant: In whose records that is written.
-        salt: What the numbers are drawn with; drawn here if None.
-        person: Who, and why.
+    def __init__(self, parts: Parts, bundle: Bundle, tenant: str) -> None:
+        self._parts = parts
+        self._bundle = bundle
+        self._tenant = tenant
 
-    Raises:
-        UsageError: It is in force already, nothing is, or the salt is another than the canary runs with.
-    """
+    def begin(
+        self,
+        share: str,
+        *,
+        salt: str | None = None,
+        looked: Change | None = None,
+        signer: Signer | None = None,
+        **person: Unpack[Person],
+    ) -> Activation:
+        """Let the policies that this guard loaded decide for a share of customers, `10%`; again, to widen or narrow it.
 
-    def wanted(reading: Reading) -> Wanted:
-        """Return what is in force now, with the canary beside it."""
-        before = reading.in_force()
-        if before is None:
-            raise UsageError(NOTHING)
-        if before.bundle == bundle.digest:
-            raise UsageError("expected other policies than those in force for a canary, got the same ones")
-        drawn = _salt(before, bundle.digest, salt)
-        return Wanted(parts.force.bundle(reading, before.bundle), bundle, Canary(bundle.digest, share, drawn))
+        Args:
+            share: Of the customers, up to two digits behind the point.
+            salt: What decides who is in, to draw the same customers again; drawn anew if None.
+            looked: The change as it was shown; it is made as it was shown, or not at all.
+            signer: Has the key of whoever does this.
+            person: Who, and why.
 
-    named = f", salt {digest(salt.encode())}" if salt is not None else ""
-    return change(parts, Use(POWER, f"{bundle.digest} for {share_text(share)}{named}", tenant, **person), wanted)
+        Raises:
+            PolicyVersionError: A policy and version is stored already with another text.
+            PowerRefusedError: This person may not, or has asked for it already and somebody else has to.
+            UsageError: These are in force already, nothing is, or the salt is another than the canary runs with.
+        """
+        part, bundle = share_of(share), self._bundle
+
+        def wanted(reading: Reading) -> Wanted:
+            """Return what is in force now, with the canary beside it."""
+            before = reading.in_force()
+            if before is None or before.bundle == bundle.digest:
+                raise UsageError(NOTHING if before is None else SAME)
+            canary = Canary(bundle.digest, part, _salt(before, bundle.digest, salt))
+            return Wanted(self._parts.force.bundle(reading, before.bundle), bundle, canary)
+
+        named = "" if salt is None else f", drawn with {digest(salt.encode())}"
+        subject = f"{bundle.digest} for {share_text(part)}{named}"
+        return change(self._parts, Use(POWER, subject, self._tenant, **person), wanted, looked, signer)
+
+    def promote(
+        self, *, looked: Change | None = None, signer: Signer | None = None, **person: Unpack[Person]
+    ) -> Activation:
+        """Put the canary's policies into force for everybody; `looked` and `signer` are as for `begin`.
+
+        Raises:
+            PowerRefusedError: This person may not, or has asked for it already and somebody else has to.
+            UsageError: No canary runs.
+        """
+        trial = self.running().bundle
+        wanted = self._still(trial, lambda _: trial)
+        return change(self._parts, Use(POWER, trial, self._tenant, **person), wanted, looked, signer)
+
+    def abort(self, **person: Unpack[Person]) -> Activation:
+        """End the canary: what is in force decides for everybody again. One person is enough, as for a stop.
+
+        Raises:
+            PowerRefusedError: This person may not.
+            UsageError: No canary runs.
+        """
+        trial = self.running().bundle
+        wanted = self._still(trial, lambda now: now.bundle, at_once=True)
+        return change(self._parts, Use(POWER, f"everybody without {trial}", self._tenant, **person), wanted)
+
+    def running(self) -> Canary:
+        """Return the canary that runs.
+
+        Raises:
+            UsageError: None does.
+        """
+        found = self._parts.store.read(lambda reading: reading.in_force())
+        if found is None or found.canary is None:
+            raise UsageError(NO_CANARY)
+        return found.canary
+
+    def side(self, customer: str, *, tenant: str | None = None) -> Side:
+        """Return which policies decide for a customer, and the number that says so.
+
+        Raises:
+            ConfigurationError: No policies are in force.
+        """
+        standing = self._parts.store.read(self._parts.force.standing)
+        return standing.side(tenant or self._tenant, unicodedata.normalize("NFC", customer))
+
+    def _still(
+        self, trial: str, chosen: Callable[[InForce], str], *, at_once: bool = False
+    ) -> Callable[[Reading], Wanted]:
+        """Return what gives a bundle alone, as long as the same canary runs."""
+
+        def wanted(reading: Reading) -> Wanted:
+            """Return the bundle, unless the canary ended or is another one since it was looked at."""
+            now = self._parts.force.standing(reading)
+            if now.canary is None or now.canary.bundle != trial:
+                raise UsageError(MOVED_ON)
+            return Wanted(self._parts.force.bundle(reading, chosen(now)), at_once=at_once)
+
+        return wanted
 
 
 def _salt(before: InForce, bundle: str, given: str | None) -> str:
@@ -60,52 +138,5 @@ def _salt(before: InForce, bundle: str, given: str | None) -> str:
     if running is None or running.bundle != bundle:
         return given or machine.random_bytes(SALT_BYTES).hex()
     if given is not None and given != running.salt:
-        raise UsageError(
-            "expected the salt that this canary runs with, got another one, which would draw anew; abort it first"
-        )
+        raise UsageError("expected the salt that this canary runs with, got another one; abort it first, to draw anew")
     return running.salt
-
-
-def promote(parts: Parts, tenant: str, **person: Unpack[Person]) -> Activation:
-    """Put the bundle of the canary into force for everybody.
-
-    Raises:
-        UsageError: No canary runs.
-    """
-    trial = _running(parts).canary
-    if trial is None:
-        raise UsageError(NO_CANARY)
-    return change(parts, Use(POWER, trial.bundle, tenant, **person), _still(trial, lambda _: trial.bundle, parts))
-
-
-def abort(parts: Parts, tenant: str, **person: Unpack[Person]) -> Activation:
-    """End the canary: what is in force decides for everybody again. One person is enough, as for a stop.
-
-    Raises:
-        UsageError: No canary runs.
-    """
-    before = _running(parts)
-    trial = before.canary
-    if trial is None:
-        raise UsageError(NO_CANARY)
-    wanted = _still(trial, lambda now: now.bundle, parts, at_once=True)
-    return change(parts, Use(POWER, f"{before.bundle} without {trial.bundle}", tenant, **person), wanted)
-
-
-def _running(parts: Parts) -> InForce:
-    return parts.store.read(parts.force.standing)
-
-
-def _still(
-    trial: Canary, chosen: Callable[[InForce], str], parts: Parts, *, at_once: bool = False
-) -> Callable[[Reading], Wanted]:
-    """Return what gives a bundle alone, as long as the same canary runs."""
-
-    def wanted(reading: Reading) -> Wanted:
-        """Return the bundle, unless the canary ended or is another one since it was looked at."""
-        now = parts.force.standing(reading)
-        if now.canary is None or now.canary.bundle != trial.bundle:
-            raise UsageError("expected the canary that ran a moment ago, got another state; look at it again")
-        return Wanted(parts.force.bundle(reading, chosen(now)), at_once=at_once)
-
-    return wanted

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentguard.core.digest import time_text
 from agentguard.engine import privacy, purging
+from agentguard.engine.openings import opened
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Person
 from agentguard.engine.privacy import Look
@@ -79,7 +80,7 @@ def _behind(listed: Listed, found: Mapping[int, Entry], end: int) -> Iterator[En
     bundles = {entry.document.get("bundle") for entry in found.values()}
     last = max(found)
     for entry in _every(partial(listed, kind="activated")):
-        if entry.pos < last and entry.document["bundle"] in bundles:
+        if entry.pos < last and any(bundle in bundles for bundle, _ in opened(entry.document)):
             yield entry
     gone = [entry.pos for entry in found.values() if entry.is_purged]
     for entry in _every(partial(listed, kind=purging.KIND)) if gone else ():

@@ -60,6 +60,7 @@ class Guard:
     Attributes:
         escalations: What waits for people, and their votes. `audit` is the record, `seals` its signed checkpoints.
         reviews: What was drawn of what was decided automatically, for people to look at afterwards.
+        canary: Policies that a share of the customers tries out.
         check: What became of an action. `work` is one round of what is due, `on_ended` has a function told of its ends.
         told: What the customer was told. `letter` writes to them, `confirm` and `contest` take down their yes and no.
         halt: Stops; `resume` lets go on, `resolve` ends a doubt, `limits` shows what is left, `activate` puts policies
@@ -129,7 +130,7 @@ class Guard:
         operators = Operators(self._parts, self._bundle, tenant, self.start, self.seals)
         self.halt, self.resume, self.resolve = operators.halt, operators.resume, operators.resolve
         self.limits, self.activate, self.confirm_clock = operators.limits, operators.activate, operators.confirm_clock
-        self.restored = operators.restored
+        self.restored, self.canary = operators.restored, operators.canary
 
     @property
     def store(self) -> Store:

@@ -81,6 +81,8 @@ class Headroom:
 def headrooms(parts: Parts, decisions: int = RECENT) -> tuple[Headroom, ...]:
     """Return where every limit stands now whose key occurs in so many of the newest decisions, the fullest first.
 
+    Beside a canary a limit of both versions is shown as the policies in force say it.
+
     Raises:
         ConfigurationError: No policies are in force.
         StoreUnavailableError: The keys file is not the one that the database was made with.
@@ -90,13 +92,15 @@ def headrooms(parts: Parts, decisions: int = RECENT) -> tuple[Headroom, ...]:
         """Return where the limits stand in one state of the store."""
         parts.require_keys(reading)
         found: dict[tuple[str, str], Headroom] = {}
-        bundle = parts.force.in_force(reading)
+        parts.force.standing(reading)
+        bundles = parts.force.every(reading)
         for entry in itertools.islice(_newest(reading), decisions):
             if entry.is_purged:
                 continue
-            plan = parts.force.plan(bundle, entry.document["action"])
-            for account, headroom in _of_entry(parts, reading, plan, entry):
-                found.setdefault((headroom.limit, account), headroom)
+            for bundle in bundles:
+                plan = parts.force.plan(bundle, entry.document["action"])
+                for account, headroom in _of_entry(parts, reading, plan, entry):
+                    found.setdefault((headroom.limit, account), headroom)
         return tuple(sorted(found.values(), key=lambda item: (item.limit, -_share(item), item.entry)))
 
     return parts.store.read(read)

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from agentguard.core.policy import Bundle
 from agentguard.engine import activation, stopping, timekeeping
 from agentguard.engine.answers import Answer
+from agentguard.engine.canary import Canaries
 from agentguard.engine.continuing import resolve
 from agentguard.engine.headroom import RECENT, Headroom, headrooms
 from agentguard.engine.parts import Parts
@@ -26,6 +27,7 @@ class Operators:
         self._tenant = tenant
         self._start = start
         self._seals = seals
+        self.canary = Canaries(parts, bundle, tenant)
 
     def resolve(self, action_id: str, *, done: bool, result: Any = None, **person: Unpack[Person]) -> Answer:
         """Say what a person found out about an action in doubt: it was done, or it was not.

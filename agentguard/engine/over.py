@@ -17,7 +17,6 @@ from agentguard.core.policy import Bundle
 from agentguard.core.retention import Period
 from agentguard.engine import confirming, escalating, holding_back, recorded
 from agentguard.engine.parts import Parts
-from agentguard.errors import ConfigurationError
 from agentguard.store import Reading
 from agentguard.store.legal_holds import LegalHold, Matter
 from agentguard.store.records import ActionRecord, Entry, EntryFilter
@@ -69,17 +68,14 @@ class Search:
     needed: int = 0
     unsaid: Counter[str] = field(default_factory=Counter)
     holds: tuple[LegalHold, ...] = field(init=False)
-    in_force: Bundle | None = field(init=False)
+    in_force: tuple[Bundle, ...] = field(init=False)
     wanted: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Look up what counts for all of them."""
         self.holds = holding_back.standing(self.reading)
         self.wanted = frozenset(_wanted(self.reading))
-        try:
-            self.in_force = self.parts.force.in_force(self.reading)
-        except ConfigurationError:
-            self.in_force = None
+        self.in_force = self.parts.force.every(self.reading)
 
     def found(self) -> Iterator[Over]:
         """Yield everything that is over."""
@@ -138,9 +134,15 @@ class Search:
         return held
 
     def _period(self, action: str, bundle: str | None) -> Period | None:
-        """Return how long records of an action are kept: as the files in force say, else those it was decided by."""
-        if self.in_force is not None and self.in_force.governing(action):
-            return self.in_force.kept_for(action, self.now)
+        """Return how long records of an action are kept: as the files in force say, else those it was decided by.
+
+        Beside a canary the longer of both times counts, and what one of them says no time for is not over.
+        """
+        governing = [each for each in self.in_force if each.governing(action)]
+        if governing:
+            periods = [each.kept_for(action, self.now) for each in governing]
+            said = [period for period in periods if period is not None]
+            return min(said, key=lambda period: period.before(self.now)) if len(said) == len(periods) else None
         if bundle is None or self.reading.bundle(bundle) is None:
             return None
         return self.parts.force.bundle(self.reading, bundle).kept_for(action, self.now)

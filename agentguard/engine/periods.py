@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from agentguard.core.canary import InForce
 from agentguard.core.policy import Policy
 from agentguard.core.request import ActorKind
 from agentguard.core.reviews import LEAST, VERDICTS, Draw, Sampling, draw, period_of, stratum_of
 from agentguard.engine.drawing import Drawn, write
+from agentguard.engine.openings import opened
 from agentguard.engine.parts import Parts
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import CursorRecord, Entry, EntryFilter
@@ -164,11 +166,10 @@ def first_asked(parts: Parts, reading: Reading) -> dict[str, int]:
     after = 0
     while page := reading.entries(after, PAGE, EntryFilter(kind="activated")):
         for item in page:
-            bundle = item.document.get("bundle")
-            if bundle is None or bundle in seen:
-                continue
-            seen.add(bundle)
-            for policy in parts.force.bundle(reading, bundle).policies if _speaks_of_reviews(reading, bundle) else ():
+            new = [] if item.is_purged else [bundle for bundle, _ in opened(item.document) if bundle not in seen]
+            seen.update(new)
+            speaking = [parts.force.bundle(reading, bundle) for bundle in new if _speaks_of_reviews(reading, bundle)]
+            for policy in (policy for bundle in speaking for policy in bundle.policies):
                 if policy.review is not None and policy.review.least and not policy.shadow:
                     found.setdefault(policy.name, item.pos - 1)
         after = page[-1].pos
@@ -187,19 +188,19 @@ class Periods:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._digest: str | None = None
+        self._in_force: InForce | None = None
         self._asked: dict[str, int] = {}
         self._next: dict[str, datetime] = {}
 
     def end_all(self, stopped: Callable[[], bool] = lambda: False) -> tuple[str, ...]:
         """Draw what is lacking in every period that is over, and return the ids of the cases."""
         parts = self._parts
-        now, digest = parts.store.read(lambda reading: (reading.clock().ledger, reading.digest_in_force()))
-        if digest is None:
+        now, in_force = parts.store.read(lambda reading: (reading.clock().ledger, reading.in_force()))
+        if in_force is None:
             return ()
-        if digest != self._digest:
+        if in_force != self._in_force:
             self._asked = parts.store.read(lambda reading: first_asked(parts, reading))
-            self._digest, self._next = digest, {}
+            self._in_force, self._next = in_force, {}
         found: list[str] = []
         for name in self._asked:
             for _ in range(MOST_PERIODS):

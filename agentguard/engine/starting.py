@@ -33,12 +33,17 @@ def prepare(parts: Parts, loaded: Bundle, *, activate: bool, tenant: str) -> Non
     require_same(parts)
     if activate:
         activation.activate_at_start(parts, loaded, tenant=tenant)
-    bundle = parts.store.read(parts.force.in_force)
-    if bundle.digest != loaded.digest:
-        log.warning("guard.other_bundle", in_force=bundle.digest, loaded=loaded.digest)
+    parts.store.read(parts.force.standing)
+    bundles = parts.store.read(parts.force.every)
+    if loaded.digest not in {bundle.digest for bundle in bundles}:
+        log.warning("guard.other_bundle", in_force=bundles[0].digest, loaded=loaded.digest)
+    problems = dict.fromkeys(problem for bundle in bundles for problem in _problems(parts, bundle))
+    if problems:
+        raise ConfigurationError(list(problems))
+    note_start(parts, tenant)
+
+
+def _problems(parts: Parts, bundle: Bundle) -> list[str]:
     plans = {name: parts.force.plan(bundle, name) for name in parts.registry.tools if bundle.governing(name)}
     waiting = [name for name, plan in plans.items() if any(file.witness for file in plan.enforced)]
-    problems = mismatches(parts.registry, bundle, plans) + require_some(parts.witnessing.witnesses, waiting)
-    if problems:
-        raise ConfigurationError(problems)
-    note_start(parts, tenant)
+    return mismatches(parts.registry, bundle, plans) + require_some(parts.witnessing.witnesses, waiting)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
-from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy import Connection, Engine, create_mock_engine, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentguard.errors import StoreSchemaError
@@ -84,8 +85,7 @@ def _attempt(engine: Engine, dialect: Dialect, clock: LedgerClock, log: str | No
 
 
 def _create(connection: Connection, dialect: Dialect, clock: LedgerClock, log: str | None) -> int:
-    metadata.create_all(connection)
-    for statement in dialect.triggers():
+    for statement in _made_by(type(dialect)):
         connection.exec_driver_sql(statement)
     name = log or dialect.new_log_name(connection)
     tick = clock.tick(connection.execute(select(server_us())).scalar())
@@ -93,3 +93,12 @@ def _create(connection: Connection, dialect: Dialect, clock: LedgerClock, log: s
     connection.execute(_log.insert(), values | {"last_us": tick.wall_us, "created_us": tick.wall_us})
     connection.commit()
     return tables.SCHEMA_VERSION
+
+
+@functools.cache
+def _made_by(kind: type[Dialect]) -> tuple[str, ...]:
+    """Return the statements that make the tables and their triggers; a process that opens many databases asks often."""
+    dialect, tables_made = kind(), []
+    mock = create_mock_engine(f"{dialect.name}://", lambda made, *_, **__: tables_made.append(str(made.compile(mock))))
+    metadata.create_all(mock, checkfirst=False)
+    return (*tables_made, *dialect.triggers())

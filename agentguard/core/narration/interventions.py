@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from agentguard.core.canary import share_text
 from agentguard.core.entry import OBSERVE
+from agentguard.core.narration.changes import change_details
 from agentguard.core.narration.told import Told, by
 from agentguard.core.people import POWERS
 from agentguard.core.prose import moment
@@ -17,12 +19,15 @@ REFUSED = {
     "own_request": "they had a part in the action",
     "judged_already": "they had judged it already",
     "asked_already": "they had asked already, and it takes somebody else",
+    "unsigned": "they have to sign it, and did not",
+    "not_their_key": "it was signed with a key that is not theirs",
 }
 
 
 def openings(body: Mapping[str, Any]) -> Iterator[str]:
     """Yield how the accounts of new and changed limits begin, from an entry that put policies into force."""
-    for limit, opening in body.get("limits", {}).items():
+    canary = body.get("canary") or {}
+    for limit, opening in (*body.get("limits", {}).items(), *canary.get("limits", {}).items()):
         if opening["account"] == "starts_now":
             yield f"{limit}: counts from now on"
         elif opening["account"] == "filled" and any(opening[name] for name in ("movements", "holds", "uncounted")):
@@ -32,11 +37,41 @@ def openings(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _activated(body: dict[str, Any]) -> Told:
-    policies = [f"{name} version {item['version']}" for name, item in body["policies"].items()]
+    canary, before = body.get("canary"), body.get("canary_before")
     details = [*by(body), ("bundle", body["bundle"]), ("before", body["before"] or "none")]
-    details += [("policy", item) for item in policies]
+    details += [("policy", item) for item in _versions(body["policies"])]
+    if canary is not None:
+        details += [("canary", f"{canary['bundle']} for {share_text(canary['share'])} of the customers")]
+        details += [("canary's policy", item) for item in _versions(canary["policies"])]
+    if before is not None:
+        details += [("canary before", f"{before['bundle']} for {share_text(before['share'])} of the customers")]
     details += [("limit", opening) for opening in openings(body)]
-    return Told("policies put into force", "allow", details)
+    return Told(change_of(body), "allow", [*details, *change_details(body)])
+
+
+def _versions(policies: Mapping[str, Any]) -> list[str]:
+    return [f"{name} version {item['version']}" for name, item in policies.items()]
+
+
+def change_of(body: Mapping[str, Any]) -> str:
+    """Return in words what an entry that put something into force changed."""
+    now, before = body.get("canary"), body.get("canary_before")
+    if now is None and before is None:
+        return "policies put into force"
+    if now is None:
+        if body["bundle"] == body["before"]:
+            return "the canary was aborted: the policies in force decide for everybody again"
+        return (
+            "the canary was promoted: its policies are in force for everybody"
+            if before is not None and body["bundle"] == before["bundle"]
+            else "other policies put into force, and the canary ended"
+        )
+    share = f"{share_text(now['share'])} of the customers"
+    if before is None or before["bundle"] != now["bundle"]:
+        instead = "" if before is None else ", in the place of another one"
+        return f"a canary begins{instead}: other policies decide for {share}"
+    how = "widened" if now["share"] > before["share"] else "narrowed"
+    return f"the canary is {how} from {share_text(before['share'])} to {share}"
 
 
 def _halted(body: dict[str, Any]) -> Told:
@@ -82,7 +117,12 @@ def _asked(power: str, body: dict[str, Any]) -> Told:
     missing = "1 more person" if body["missing"] == 1 else f"{body['missing']} more people"
     until = ("counts until", f"{moment(body['until'])} UTC")
     title = f"asked for, and it takes {missing}: {power.replace('_', ' ')} {body['subject']}"
-    return Told(title, "escalate", [*by(body), until])
+    return Told(title, "escalate", [*by(body), until, *change_details(body)])
+
+
+def _activate_withdrawn(body: dict[str, Any]) -> Told:
+    asked = [("asked for in", f"entry {pos}") for pos in body["asked"]]
+    return Told(f"taken back: activate {body['target']}", "deny", [*by(body), *asked])
 
 
 def _power_refused(body: dict[str, Any]) -> Told:
@@ -93,6 +133,7 @@ def _power_refused(body: dict[str, Any]) -> Told:
 
 TELLERS: Mapping[str, Callable[[dict[str, Any]], Told]] = {
     "activated": _activated,
+    "activate_withdrawn": _activate_withdrawn,
     "halted": _halted,
     "resumed": _resumed,
     "clock_confirmed": _clock_confirmed,

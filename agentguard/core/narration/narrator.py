@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from agentguard.core.canary import share_text
 from agentguard.core.entry import is_observed
 from agentguard.core.narration import announcements, completeness, custody, escalated, interventions, reviewed
 from agentguard.core.narration.told import Details, Told, by
@@ -115,6 +116,7 @@ class Narrator:
             *([("would be said", body["say"])] if observed and body["say"] else _said(body)),
             *([("enforced", "nothing: the guard only observed")] if observed else []),
             *_shadow(body),
+            *_canary(body),
             ("policies", ", ".join(f"{name} version {item['version']}" for name, item in body["policies"].items())),
         ]
         state = STATES.get(body.get("state", ""), "")
@@ -182,7 +184,14 @@ class Narrator:
             for how in ("posted", "held")
             for item in body.get(how, ())
         ]
-        title = "counted by limits that came into force" if details else "what it undid is counted now, and given back"
+        lost = body.get("uncounted", {})
+        details += [("not counted", f"{limit}: {why}") for limit, why in lost.items()]
+        if not details:
+            title = "what it undid is counted now, and given back"
+        elif "uncounted" in body:
+            title = "counted by the other version of a canary as well"
+        else:
+            title = "counted by limits that came into force"
         return Told(title, "", [*details, *_freed(body), ("bundle", body["bundle"])])
 
     def who(self, body: dict[str, Any]) -> str:
@@ -288,6 +297,14 @@ def _met(entry: int | None) -> str:
 
 def _said(body: Mapping[str, Any]) -> Details:
     return [("to customer", body["say"])] if body.get("say") else []
+
+
+def _canary(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    canary = body.get("canary")
+    if canary is not None:
+        whose = "the canary's policies" if body["bundle"] == canary["bundle"] else "the policies in force"
+        drawn = "for nobody in particular" if canary["number"] is None else f"number {canary['number']}"
+        yield "canary", f"decided by {whose}, {drawn}; the canary has {share_text(canary['share'])} of the customers"
 
 
 def _shadow(body: Mapping[str, Any]) -> Details:

@@ -172,9 +172,10 @@ def _identity(bodies: Sequence[Body]) -> dict[str, Any]:
 
 
 def _check_holds(row: Standing, bodies: Sequence[Body], report: Report) -> None:
-    decided = next((body for body in reversed(bodies) if body.get("kind") == "decided" and "limits" in body), None)
-    if decided is None:
+    last = max((n for n, body in enumerate(bodies) if body.get("kind") == "decided" and "limits" in body), default=None)
+    if last is None:
         return
+    decided = bodies[last]
     expected: dict[str, int] = {}
     if row.state in _HOLDING:
         expected = {item["account"]: int(item["amount"]) for item in decided["limits"] if item["account"]}
@@ -184,7 +185,8 @@ def _check_holds(row: Standing, bodies: Sequence[Body], report: Report) -> None:
     if row.state in _HOLDING or row.state == _WAITING:
         held = {account: amount for account, (_, amount) in holds_of(row.id, row.holds).items()}
     if row.state in _HOLDING:
-        expected |= {item["account"]: item["amount"] for item in _counted(bodies, "held")}
+        # What was counted before the last decision it held itself, or gave back.
+        expected |= {item["account"]: item["amount"] for item in _counted(bodies[last:], "held")}
     if held != {account: amount for account, amount in expected.items() if amount > 0}:
         report(None, "hold", f"expected action `{row.id}` to hold what its entries say, got something else")
 
@@ -218,7 +220,7 @@ def _check_reversals(row: Standing, rows: Sequence[Row], bodies: Sequence[Body],
 
 
 def _counted(bodies: Sequence[Body], how: str) -> Iterator[Body]:
-    """Yield what limits that came into force later counted for an action: `posted` or `held`."""
+    """Yield what limits of other versions counted for an action, later ones or a canary's: `posted` or `held`."""
     for body in bodies:
         if body.get("kind") == "counted":
             yield from body.get(how) or ()

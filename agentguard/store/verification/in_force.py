@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
@@ -18,6 +18,16 @@ _entry = EntryRow.__table__
 _escalation = EscalationRow.__table__
 _halt = HaltRow.__table__
 _vote = VoteRow.__table__
+_SAID = ("bundle", "canary", "share", "salt")
+
+
+class Put(NamedTuple):
+    """What was put into force: a bundle, and the canary beside it, how many it decides for, its salt's digest."""
+
+    bundle: Any
+    canary: Any
+    share: Any
+    salt: Any
 
 
 def check_policies(reading: Reading, report: Report) -> None:
@@ -60,21 +70,31 @@ def _is_vote(row: Mapping[str, Any], document: Body, said: Body) -> bool:
 
 def check_in_force(reading: Reading, report: Report) -> None:
     """Compare which bundles were put into force, what is stopped and what is held with the entries about them."""
-    activated: list[str] = []
+    activated: list[Put] = []
     stopped: set[str] = set()
     kinds = _entry.c.kind.in_(("activated", "halted", "resumed"))
     for row in reading.rows(select(_entry.c.kind, _entry.c.body).where(kinds, SELDOM).order_by(_entry.c.pos)):
         body = said_by(bytes(row["body"])) or {}
         if row["kind"] == "activated":
-            activated.append(body.get("bundle", ""))
+            activated.append(_put(body))
         elif row["kind"] == "halted":
             stopped.add(body.get("target", ""))
         else:
             stopped.discard(body.get("target", ""))
-    put = [row["bundle"] for row in reading.rows(select(_activation.c.bundle).order_by(_activation.c.n))]
+    rows = reading.rows(select(*(_activation.c[name] for name in _SAID)).order_by(_activation.c.n))
+    put = [Put(row["bundle"], row["canary"], row["share"], _named(row["salt"])) for row in rows]
     if put != activated:
         report(None, "activation", "expected the bundles put into force as their entries say, got others")
     for target in sorted({row["target"] for row in reading.rows(select(_halt.c.target))} ^ stopped):
         report(None, "halt", f"expected the stop of `{target}` as its entries say, got it set or lifted without one")
     for name in contradicted(reading):
         report(None, "legal_hold", f"expected legal hold `{name}` as its entries say, got it set, lifted or changed")
+
+
+def _put(body: Body) -> Put:
+    canary = body.get("canary") or {}
+    return Put(body.get("bundle", ""), canary.get("bundle"), canary.get("share"), canary.get("salt"))
+
+
+def _named(salt: str | None) -> str | None:
+    return None if salt is None else digest(salt.encode())
