@@ -136,6 +136,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "told": _NOTED,
         # What operators did.
         "activated": Kind(_UPDATE, Disposition.ALLOWED, _LOW),
+        "activate_withdrawn": REJECTED,
         "halted": Kind(_UPDATE, Disposition.BLOCKED, _HIGH, alert=True),
         "resumed": Kind(_UPDATE, Disposition.RESTORED, _MEDIUM),
         "clock_confirmed": Kind(_UPDATE, Disposition.CORRECTED, _MEDIUM),

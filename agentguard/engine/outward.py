@@ -62,6 +62,8 @@ def outward(entry: Entry) -> dict[str, Any]:
         found["routes"] = [_picked(route, ("id", "people")) for route in body["routes"]]
     if isinstance(body.get("vote"), Mapping):
         found["vote"] = _picked(body["vote"], _VOTE)
+    if isinstance(body.get("change"), Mapping):
+        found["change"] = _picked(body["change"], ("direction",))
     findings = {name: count for name, count in _mapping(body, "findings").items() if isinstance(count, int)}
     policies = {name: _picked(item, ("version", "digest")) for name, item in _mapping(body, "policies").items()}
     amounts = {name: masked for name, value in _mapping(body, "arguments").items() if (masked := mask(value))}

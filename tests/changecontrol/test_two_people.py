@@ -1,0 +1,111 @@
+"""What lets an agent do more takes two people; what lets it do less takes one, at once."""
+
+import pytest
+
+from agentguard.core.people import Power
+from agentguard.engine import activation
+from agentguard.errors import PowerRefusedError
+from tests.changecontrol.given import LOOSER, SAME, TIGHTER, entries, in_force, make, refused, version
+from tests.engine.given import bundle
+
+SHADOW = version(6, ("currency: USD", "currency: USD\nmode: shadow"))
+ENFORCED = version(7)
+
+
+@pytest.mark.parametrize(
+    "text, direction, people",
+    [(LOOSER, "looser", 2), (TIGHTER, "tighter", 1), (SAME, "same", 1)],
+    ids=["looser", "tighter", "same"],
+)
+def test_which_way_a_change_goes_says_how_many_people_it_takes(shop, text, direction, people):
+    first = make(shop, "maria", text)
+    assert (bool(first), first.missing) == (people == 1, people - 1)
+    if people == 2:
+        (asked,) = (said for said in entries(shop, "activate_asked") if said["bundle"] == bundle(text).digest)
+        assert (asked["change"]["direction"], asked["by"], asked["missing"]) == (direction, "maria", 1)
+        assert in_force(shop) == shop.bundle.digest
+        assert make(shop, "tom", text)
+    newest = entries(shop, "activated")[-1]
+    assert newest["change"]["direction"] == direction
+    assert [newest["by"], *(other["by"] for other in newest["with"])] == ["tom", "maria"][2 - people :]
+    assert in_force(shop) == bundle(text).digest
+    assert shop.audit.verify().ok
+
+
+def test_the_entry_says_in_words_what_changes(shop):
+    make(shop, "maria", LOOSER)
+    said = entries(shop, "activate_asked")[-1]["change"]
+    assert "rises from 50.00 USD to 60.00 USD" in said["summary"]
+    assert any("small" in sentence for sentence in said["said"])
+    assert (said["tests"], said["proofs"], said["simulation"]) == (None, None, None)
+
+
+def test_the_first_policies_of_all_take_two_people_too(open_guard):
+    guard = open_guard()
+    assert make(guard, "maria").missing == 1
+    assert in_force(guard) is None
+    assert make(guard, "tom")
+    assert entries(guard, "activated")[0]["change"]["direction"] == "first"
+
+
+def test_one_person_is_enough_for_a_tightening_only_where_the_people_file_says_no_more(shop, staff):
+    staff.powers = {"activate": Power(frozenset({"maria", "tom", "kim"}), 3)}
+    assert make(shop, "maria", TIGHTER).missing == 2
+    assert make(shop, "tom", LOOSER).missing == 2
+    assert make(shop, "kim", TIGHTER).missing == 1
+    assert make(shop, "tom", TIGHTER)
+
+
+@pytest.mark.parametrize("spelling", ["maria", "Maria", "mrossi", "MROSSI", "ｍａｒｉａ"])
+def test_one_person_under_another_login_or_spelling_is_no_second_one(shop, spelling):
+    make(shop, "maria", LOOSER)
+    with pytest.raises(PowerRefusedError, match="`maria` has asked for this already"):
+        make(shop, spelling, LOOSER)
+    assert refused(shop) == [(spelling, "asked_already")]
+    assert in_force(shop) == shop.bundle.digest
+
+
+def test_without_the_solver_whatever_differs_takes_two_people(shop, monkeypatch):
+    for place in ("diffing", "solver"):
+        monkeypatch.setattr(f"agentguard.analysis.{place}.has_solver", lambda: False)
+    assert make(shop, "maria", TIGHTER).missing == 1
+    assert make(shop, "tom", SAME).missing == 1
+
+
+def test_policies_that_were_in_shadow_and_are_enforced_take_two_people(open_guard):
+    guard = open_guard(SHADOW)
+    make(guard, "maria")
+    make(guard, "tom")
+    assert make(guard, "maria", ENFORCED).missing == 1
+    assert entries(guard, "activate_asked")[-1]["change"]["direction"] in ("looser", "mixed", "unknown")
+
+
+def test_where_nothing_is_said_about_powers_one_person_does_it_and_the_record_says_so(open_guard):
+    guard = open_guard(people=None)
+    assert make(guard, "anybody")
+    assert make(guard, "anybody", LOOSER)
+    (first, second) = entries(guard, "activated")
+    assert {first["power"], second["power"]} == {"undeclared"}
+    assert second["change"]["direction"] == "unexamined"
+
+
+def test_a_direction_is_worked_out_where_somebody_looked_though_nothing_is_said_about_powers(open_guard):
+    guard = open_guard(people=None)
+    make(guard, "anybody")
+    meant = bundle(LOOSER)
+    assert guard.changes.make(meant, guard.changes.look(meant), by="anybody", why="more")
+    assert entries(guard, "activated")[-1]["change"]["direction"] == "looser"
+
+
+def test_whoever_has_no_power_is_refused_before_anything_is_worked_out(shop, monkeypatch):
+    monkeypatch.setattr(activation, "directed", lambda *_: pytest.fail("worked out for somebody who may not"))
+    with pytest.raises(PowerRefusedError, match="may not activate"):
+        make(shop, "eve", LOOSER)
+    assert refused(shop) == [("eve", "no_such_power")]
+
+
+def test_a_name_that_nobody_checked_is_no_second_person(shop):
+    make(shop, "maria", LOOSER)
+    with pytest.raises(PowerRefusedError, match="nobody checked"):
+        make(shop, "tom", LOOSER, authenticated="unverified")
+    assert in_force(shop) == shop.bundle.digest
