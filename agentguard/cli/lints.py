@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -29,21 +30,7 @@ def lint(
 ) -> None:
     """Say everything that is wrong with policy, test and people files, with file, line and column."""
     files = files_of(paths)
-    problems, policies, staffs = _read_all(files)
-    warnings: tuple[Problem, ...] = ()
-    today = machine.wall_clock().date()
-    if not problems:
-        try:
-            bundle = policyfile.bundle_of(policies) if policies else Bundle((), "")
-            warnings = (
-                *policyfile.lint(bundle, people_for(paths, people) if policies else None, today),
-                *_idle(bundle),
-            )
-            routes = [route for policy in policies for route in policy.routes.values()]
-            for staff in staffs:
-                warnings += policyfile.lint_people(staff, routes, today)
-        except PolicyError as error:
-            problems = list(error.problems)
+    problems, warnings = found_in(files, paths, people)
     if json:
         print_json(
             {
@@ -61,6 +48,32 @@ def lint(
         output.line(f"{count(problems, 'problem')}, {count(warnings, 'warning')} in {count(files, 'file')}")
     if problems or (strict and warnings):
         raise typer.Exit(exits.FOUND)
+
+
+def found_in(
+    files: list[tuple[Path, Kind]], paths: Sequence[Path], people: Path | None
+) -> tuple[list[Problem], tuple[Problem, ...]]:
+    """Return what keeps files from loading, and what is probably not meant where nothing does.
+
+    Args:
+        files: All that is looked at.
+        paths: What the person named, beside which the people are.
+        people: Where the people are instead.
+    """
+    problems, policies, staffs = _read_all(files)
+    if problems:
+        return problems, ()
+    today = machine.wall_clock().date()
+    try:
+        bundle = policyfile.bundle_of(policies) if policies else Bundle((), "")
+        warnings = policyfile.lint(bundle, people_for(paths, people) if policies else None, today)
+    except PolicyError as error:
+        return list(error.problems), ()
+    warnings = (*warnings, *_idle(bundle))
+    routes = [route for policy in policies for route in policy.routes.values()]
+    for staff in staffs:
+        warnings += policyfile.lint_people(staff, routes, today)
+    return [], warnings
 
 
 def _idle(bundle: Bundle) -> tuple[Problem, ...]:

@@ -1,4 +1,4 @@
-"""What editors show, asked of the real yaml-language-server: a line for every key, every key offered, mistakes underlined."""
+"""What editors show, asked of the real yaml-language-server: a line for every key, and mistakes underlined."""
 
 import json
 from dataclasses import dataclass, field
