@@ -134,7 +134,7 @@ def _listed(policy: Policy) -> Iterator[tuple[Spoke, frozenset[str]]]:
         yield Spoke(policy.qualified(limit.id), "limit"), limit.on
     for requirement in policy.requires:
         yield Spoke(policy.qualified(requirement.id), "requirement"), requirement.on
-    for guarantee in policy.guarantees:
+    for guarantee in (item for item in policy.guarantees if item.total is None):
         yield Spoke(policy.qualified(guarantee.id), "guarantee"), guarantee.on
     for kind in ("otherwise", "on_error"):
         yield Spoke(policy.qualified(kind), kind), frozenset(policy.actions)

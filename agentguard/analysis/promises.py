@@ -46,6 +46,8 @@ def promises(plan: Plan, request: Request, evidence: Evidence, decision: Decisio
 
 def _speaking(policy: Policy, action: str, values: Mapping[str, Value]) -> Iterator[Guarantee]:
     for guarantee in policy.guarantees:
+        if guarantee.total is not None:
+            continue  # no single request keeps or breaks what is said of all of them together
         if action in guarantee.on and (guarantee.when is None or _holds(guarantee, values)):
             yield guarantee
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from agentguard.cli.output import Output, verdict_text
 from agentguard.core.calendar import DAY_END, Calendar, Hours
+from agentguard.core.english.parts import guarantee_words
 from agentguard.core.policy import Contest, Guarantee, Limit, Policy, Requirement, Route, Rule, Template, Then
 from agentguard.core.prose import span
 from agentguard.core.reviews import Sampling
@@ -197,6 +198,8 @@ def review_text(item: Sampling) -> str:
 
 
 def _guarantee_text(item: Guarantee) -> str:
+    if item.total is not None:
+        return guarantee_words(item)
     when = "" if item.when is None else f" when {plain_words(item.when.source)}"
     if item.possible is not None:
         return f"{item.possible} is possible{when}"

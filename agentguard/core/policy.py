@@ -239,12 +239,31 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarantee:
-    """A promise about the file, to be proved for every possible request.
+class Total:
+    """What allowed requests may come to together, counted as a limit counts: per key and window.
 
     Attributes:
-        never: Verdicts that must not come out when the condition holds; empty for a `possible` promise.
+        measure: By action: the expression summed, or None where actions are counted.
+        currencies: The currencies its sums can have; empty for counts and plain numbers.
+        per: What is summed up together, in order; empty means everybody.
+        max: The most that it may be, by currency or under the key `""`.
+    """
+
+    measure: Mapping[str, Expression | None]
+    currencies: tuple[str, ...]
+    per: tuple[Expression, ...]
+    window: Window
+    max: Mapping[str, Expression]
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """A promise about the file, to be proved for every possible request, or for every sequence of them.
+
+    Attributes:
+        never: Verdicts that must not come out when the condition holds; empty for any other promise.
         possible: A verdict that some request with this condition must get.
+        total: What no sequence of requests with this condition, each allowed without a person, may pass.
     """
 
     id: str
@@ -253,6 +272,7 @@ class Guarantee:
     possible: Verdict | None
     when: Expression | None
     place: Place
+    total: Total | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from datetime import UTC
@@ -13,6 +11,7 @@ from agentguard.core.policy import Guarantee, Place, Policy, Then, Verdict
 from agentguard.errors import PolicyError, Problem
 from agentguard.policyfile.calendars import read_calendars
 from agentguard.policyfile.declarations import action_specs, check_names, declare, read_names
+from agentguard.policyfile.guarantees import promise_lines, read_guarantees
 from agentguard.policyfile.limits import draft_limits, read_limits
 from agentguard.policyfile.model import MODES, GuaranteeModel, PolicyModel
 from agentguard.policyfile.node import Mapping, Scalar, shortened
@@ -23,7 +22,7 @@ from agentguard.policyfile.requirements import read_requirements
 from agentguard.policyfile.retention import read_retention
 from agentguard.policyfile.reviews import read_review
 from agentguard.policyfile.routes import read_contest, read_routes
-from agentguard.policyfile.rules import Ids, read_guarantees, read_rules, read_witness
+from agentguard.policyfile.rules import Ids, read_rules, read_witness
 from agentguard.policyfile.spelling import currencies, day, identifier, sentence, verdict, whole_number, word, zone
 from agentguard.policyfile.structure import checked
 from agentguard.policyfile.tables import read_tables
@@ -31,9 +30,6 @@ from agentguard.policyfile.torn import mended
 from agentguard.policyfile.words import read_say
 
 FORMAT = 1
-PROMISE = re.compile(
-    r"(?P<kind>never|possible):?\s+(?P<verdicts>[a-z]+(\s*,\s*[a-z]+)*)(\s+when:?\s+(?P<when>.+))?", re.DOTALL
-)
 DENY = Then(Verdict.DENY)  # SPEC P2.8, P2.9: what is left out is the strict thing
 
 
@@ -76,15 +72,18 @@ def load_promise(policy: Policy, text: str) -> Guarantee:
         PolicyError: With every problem of the promise.
     """
     problems = Problems("the promise")
-    found = PROMISE.fullmatch(text.strip())
-    if found is None:
-        message = f"expected a promise like `never allow when amount > 50`, got `{shortened(text)}`"
+    lines = promise_lines(text.strip())
+    if lines is None:
+        message = (
+            "expected a promise like `never allow when amount > 50`, or "
+            f"`never_by_splitting 300 sum amount per on_behalf_of in 30 days`, got `{shortened(text)}`"
+        )
         problems.add(Place(problems.file, 1, 1), "wrong_shape", message)
         problems.raise_if_any()
         raise AssertionError("a problem was added")
     reasons: list[Problem] = []
     for actions in _promised_for(policy):
-        guarantee, told = _promise(policy, found, actions)
+        guarantee, told = _promise(policy, lines, actions)
         if guarantee is not None:
             return guarantee
         reasons = reasons or list(told)
@@ -97,15 +96,9 @@ def _promised_for(policy: Policy) -> Iterator[list[str]]:
     yield from ([name] for name in sorted(policy.actions) if len(policy.actions) > 1)
 
 
-def _promise(policy: Policy, found: re.Match[str], actions: list[str]) -> tuple[Guarantee | None, Sequence[Problem]]:
+def _promise(policy: Policy, lines: Sequence[str], actions: list[str]) -> tuple[Guarantee | None, Sequence[Problem]]:
     problems, quiet = Problems("the promise"), Problems(policy.file)
-    verdicts = [part.strip() for part in found["verdicts"].split(",")]
-    lines = ["id: asked", f"on: [{', '.join(actions)}]", f"{found['kind']}: {json.dumps(verdicts)}"]
-    if found["kind"] == "possible":
-        lines[-1] = f"possible: {verdicts[0]}"
-    if found["when"]:
-        lines.append(f"when: {json.dumps(found['when'], ensure_ascii=False)}")
-    root = read("\n".join(lines) + "\n", problems)
+    root = read("\n".join(["id: asked", f"on: [{', '.join(actions)}]", *lines]) + "\n", problems)
     promised = checked(GuaranteeModel, root, problems) if root is not None else None
     model = read_model(policy.text, quiet)
     if promised is None or model is None:

@@ -18,7 +18,7 @@ from agentguard.policyfile.torn import mended
 from agentguard.policyfile.writing import flow_text, folded, one_line, value_text
 
 WIDTH = 130
-CONDITIONS = frozenset({"when", "sum", "per", "max", "all", "any", "none", "before_effect"})
+CONDITIONS = frozenset({"when", "sum", "per", "max", "never_by_splitting", "all", "any", "none", "before_effect"})
 """Keys whose texts are conditions, wherever in a policy they stand; `names` holds some too."""
 
 _WITH_CONDITIONS = ("names", "rules", "limits", "requires", "guarantees", "witness")

@@ -10,7 +10,7 @@ from agentguard.core.language import Expression, Integer, ListOf, Money, Record,
 from agentguard.core.policy import Limit, Window, WindowKind
 from agentguard.policyfile import bounds
 from agentguard.policyfile.condition import check_condition, read_text
-from agentguard.policyfile.model import STARTS, LimitModel, PolicyModel
+from agentguard.policyfile.model import STARTS, GuaranteeModel, LimitModel, PolicyModel
 from agentguard.policyfile.node import Mapping, Node, Scalar, shape, shortened
 from agentguard.policyfile.outline import Countable, Outline, counted_type
 from agentguard.policyfile.problems import Problems, one_of, suggestion
@@ -22,12 +22,17 @@ UNITS = ("day", "week", "month", "year")
 _WINDOW = re.compile(r"[0-9]+ +(minute|hour|day)s?")
 
 
-class LimitDraft:
-    """A limit after its measure is read, before the rest of it: its type is needed by everything that reads `used`."""
+class Draft:
+    """A limit, or a total, after its measure is read: its type is needed by everything that reads `used`.
 
-    def __init__(self, model: LimitModel, outline: Outline, problems: Problems) -> None:
+    Attributes:
+        measure: By action: what is summed; None where actions are counted, or where it is wrong.
+        type: Of what is counted; None where it is wrong.
+    """
+
+    def __init__(self, model: LimitModel | GuaranteeModel, what: str, outline: Outline, problems: Problems) -> None:
         self.model = model
-        self.what = f"limit `{shortened(model.id.text)}`"
+        self.what = f"{what} `{shortened(model.id.text)}`"
         self.on = read_actions(model.on, outline, problems, self.what)
         self.measure: dict[str, Expression | None] = {}
         self.type: Type | None = None
@@ -113,6 +118,20 @@ class LimitDraft:
         problems.add(node.place, "limit_uncountable", message)
         return None
 
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """The currencies that its sums can have."""
+        return self.type.currencies if isinstance(self.type, Money) else ()
+
+
+class LimitDraft(Draft):
+    """A limit whose measure is read."""
+
+    model: LimitModel
+
+    def __init__(self, model: LimitModel, outline: Outline, problems: Problems) -> None:
+        super().__init__(model, "limit", outline, problems)
+
     def amount_freed(self, node: Scalar, action: str, outline: Outline, problems: Problems) -> Expression | None:
         """Return how much one action gives back, in what the limit counts."""
         expression = self._expression(node, frozenset({action}), outline, problems, "freed_by")
@@ -148,10 +167,10 @@ def _limit(draft: LimitDraft, outline: Outline, ids: Ids, problems: Problems) ->
     model, what, on = draft.model, draft.what, draft.on
     name = ids.take(model.id, "limit")
     over = verdict(model.over, problems, f"{what}: `over`", routes=outline.routes, refused=("allow", "abstain"))
-    window = _window(model.in_, outline, problems, what)
+    window = read_window(model.in_, outline, problems, what)
     when, sound = read_when(model.when, on, outline, problems, what, "counting")
-    per = _per(draft, outline, problems)
-    most = _most(draft, outline, problems)
+    per = read_per(draft, outline, problems)
+    most = read_most(draft, model.max, "max", outline, problems)
     starts = model.starts is None or word(model.starts, problems, f"{what}: `starts`", STARTS) is not None
     words = read_words(model, outline.scope(on), problems, what, [when] if when else []) if on and sound else None
     freed = _freed_by(draft, outline, problems)
@@ -159,12 +178,11 @@ def _limit(draft: LimitDraft, outline: Outline, ids: Ids, problems: Problems) ->
         return None
     if freed is None:
         return None
-    currencies = draft.type.currencies if isinstance(draft.type, Money) else ()
     return Limit(
         id=name,
         on=on,
         measure=draft.measure,
-        currencies=currencies,
+        currencies=draft.currencies,
         per=per,
         window=window,
         max=most,
@@ -177,7 +195,7 @@ def _limit(draft: LimitDraft, outline: Outline, ids: Ids, problems: Problems) ->
     )
 
 
-def _window(scalar: Scalar, outline: Outline, problems: Problems, what: str) -> Window | None:
+def read_window(scalar: Scalar, outline: Outline, problems: Problems, what: str) -> Window | None:
     """Return the window that text such as `30 days` or `calendar month` says (SPEC P11.4)."""
     text = " ".join(scalar.text.split())
     if text == "forever":
@@ -200,7 +218,8 @@ def _window(scalar: Scalar, outline: Outline, problems: Problems, what: str) -> 
     return Window(WindowKind.SLIDING, size=size)
 
 
-def _per(draft: LimitDraft, outline: Outline, problems: Problems) -> tuple[Expression, ...] | None:
+def read_per(draft: Draft, outline: Outline, problems: Problems) -> tuple[Expression, ...] | None:
+    """Return what shares an account, or what is summed up together; None where it is wrong."""
     node = draft.model.per
     if node is None:
         return ()
@@ -252,33 +271,35 @@ def _freed_by(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[s
     return found if named and sound else None
 
 
-def _most(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, Expression] | None:
+def read_most(
+    draft: Draft, node: Scalar | Mapping, key: str, outline: Outline, problems: Problems
+) -> dict[str, Expression] | None:
     """Return the maxima by currency, or one under the empty key (SPEC P11.5)."""
-    node, what = draft.model.max, draft.what
+    what = f"{draft.what}: `{key}`"
     if draft.type is None:
         if isinstance(node, Scalar):
             read_text(node, problems)
         return None
-    currencies = draft.type.currencies if isinstance(draft.type, Money) else ()
+    currencies = draft.currencies
     if isinstance(node, Scalar):
         # one amount cannot bound several currencies; a fact can, since its value carries its own
         varies = len(currencies) <= 1 or any(character.isalpha() for character in node.text)
         expression = _bound(draft, node, currencies, outline, problems) if varies else None
         if not varies or (expression is not None and len(currencies) > 1 and not expression.reads):
             shown = ", ".join(f"{currency}: …" for currency in currencies)
-            message = f"{what}: `max` must name each currency: write `{{{shown}}}`, got `{shortened(node.text)}`"
+            message = f"{what} must name each currency: write `{{{shown}}}`, got `{shortened(node.text)}`"
             problems.add(node.place, "currency_mismatch", message)
             return None
         return {"": expression} if expression is not None else None
     if set(node.items) != set(currencies):
         expected = one_of(currencies) if currencies else "a number"
-        message = f"{what}: `max` must have exactly {expected}, got {one_of(node.items) if node.items else 'nothing'}"
+        message = f"{what} must have exactly {expected}, got {one_of(node.items) if node.items else 'nothing'}"
         problems.add(node.place, "currency_mismatch", message)
         return None
     found: dict[str, Expression] = {}
     for currency, item in node.items.items():
         if not isinstance(item, Scalar):
-            problems.add(item.place, "wrong_shape", f"{what}: `max` must be a text, got {shape(item)}")
+            problems.add(item.place, "wrong_shape", f"{what} must be a text, got {shape(item)}")
             return None
         expression = _bound(draft, item, (currency,), outline, problems)
         if expression is None:
@@ -288,7 +309,7 @@ def _most(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, 
 
 
 def _bound(
-    draft: LimitDraft, node: Scalar, currencies: tuple[str, ...], outline: Outline, problems: Problems
+    draft: Draft, node: Scalar, currencies: tuple[str, ...], outline: Outline, problems: Problems
 ) -> Expression | None:
     condition = read_text(node, problems)
     if condition is None or not draft.on:

@@ -209,7 +209,19 @@ class RequirementModel(Spoken):
 class GuaranteeModel(Closed):
     """A promise about the file, proved for every possible request."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["never"]}, {"required": ["possible"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["never"]},
+                {"required": ["possible"]},
+                {
+                    "required": ["never_by_splitting", "in"],
+                    "oneOf": [{"required": ["sum"]}, {"required": ["count"]}],
+                },
+            ],
+            "dependencies": {name: ["never_by_splitting"] for name in ("sum", "count", "per", "in")},
+        }
+    )
 
     id: Annotated[Identifier, Field(description="Name of the guarantee, unique in the file.")]
     never: Annotated[
@@ -219,6 +231,18 @@ class GuaranteeModel(Closed):
     ] = None
     possible: Annotated[
         Scalar | None, Leaf(leaf.OUTCOME), Field(description="A verdict that some such request must get.")
+    ] = None
+    never_by_splitting: Annotated[
+        Most | None,
+        Field(description="The most that requests allowed without a person may come to, however many there are."),
+    ] = None
+    sum: Annotated[Measure | None, Field(description="What is added up then: an expression, or one per action.")] = None
+    count: Annotated[Scalar | None, word_of("actions"), Field(description="`actions` counts requests instead.")] = None
+    per: Annotated[
+        OneOrMore | None, Field(description="What is added up together: on_behalf_of; all of it when left out.")
+    ] = None
+    in_: Annotated[
+        Text | None, Field(alias="in", description="Over which time: 30 days, calendar month, conversation or forever.")
     ] = None
     when: Annotated[When | None, Field(description="The requests it speaks of; all when left out.")] = None
     on: Annotated[Actions | None, Field(description="The actions it is for; all of the file when left out.")] = None
@@ -286,7 +310,7 @@ class PolicyModel(Closed):
     ] = None
     review: Annotated[
         Scalar | None,
-        Leaf({"type": "string", "pattern": REVIEW}),
+        Leaf(leaf.spelled(REVIEW, "a share like 2%, or 2%, at least 5 a week, by agent")),
         Field(description="What people look at afterwards: 2%, at least 5 a week, by agent; nothing when left out."),
     ] = None
     retention: Annotated[

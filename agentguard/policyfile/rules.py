@@ -1,18 +1,16 @@
-"""Rules and guarantees as a file writes them."""
+"""Rules as a file writes them, and what they share with everything else that has an id, actions and a condition."""
 
 from __future__ import annotations
 
 from agentguard.core.language import Expression, YesNo
-from agentguard.core.policy import Guarantee, Place, Rule, Verdict, Witnessed
+from agentguard.core.policy import Place, Rule, Witnessed
 from agentguard.policyfile.condition import check_condition, read_condition
-from agentguard.policyfile.model import GuaranteeModel, PolicyModel, RuleModel
+from agentguard.policyfile.model import PolicyModel, RuleModel
 from agentguard.policyfile.node import Node, Scalar, Sequence, shortened
 from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems, suggestion
-from agentguard.policyfile.spelling import day, identifier, texts, verdict, word
+from agentguard.policyfile.spelling import day, identifier, texts, verdict
 from agentguard.policyfile.words import read_words
-
-OUTCOMES = ("allow", "escalate", "deny")
 
 
 class Ids:
@@ -90,35 +88,6 @@ def _rule(model: RuleModel, outline: Outline, ids: Ids, problems: Problems) -> R
     if name is None or then is None or words is None:
         return None
     return Rule(name, on, then, when, words, expires, review_by, model.id.place)
-
-
-def read_guarantees(model: PolicyModel, outline: Outline, ids: Ids, problems: Problems) -> tuple[Guarantee, ...]:
-    """Return the guarantees of a file."""
-    return tuple(made for item in model.guarantees or () if (made := _guarantee(item, outline, ids, problems)))
-
-
-def _guarantee(model: GuaranteeModel, outline: Outline, ids: Ids, problems: Problems) -> Guarantee | None:
-    what = f"guarantee `{shortened(model.id.text)}`"
-    name = ids.take(model.id, "guarantee")
-    if (model.never is None) == (model.possible is None):
-        message = f"{what} must say either `never` or `possible`, got {'neither' if model.never is None else 'both'}"
-        problems.add(model.id.place, "keys_conflict", message)
-    never = set()
-    for scalar in texts(model.never, problems, f"{what}: `never`") if model.never is not None else ():
-        if found := word(scalar, problems, f"{what}: `never`", OUTCOMES):
-            never.add(Verdict[found.upper()])
-    if isinstance(model.never, Sequence) and not model.never.items:
-        problems.add(
-            model.never.place, "too_many", f"{what}: `never` must name at least one verdict, got an empty list"
-        )
-    possible = None
-    if model.possible is not None and (found := word(model.possible, problems, f"{what}: `possible`", OUTCOMES)):
-        possible = Verdict[found.upper()]
-    on = read_actions(model.on, outline, problems, what)
-    when, sound = read_when(model.when, on, outline, problems, what)
-    if name is None or not sound:
-        return None
-    return Guarantee(name, on, frozenset(never), possible, when, model.id.place)
 
 
 def read_witness(model: PolicyModel, outline: Outline, problems: Problems) -> Witnessed | None:

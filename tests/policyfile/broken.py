@@ -651,6 +651,27 @@ edited(
     "unknown_name",
     ("    when: small and in_window\n", '    when: "small and\n      in_window and \\\n      «smal"\n'),
 )
+SAFE = "never: allow, when: amount > 50"
+edited(
+    "a-total-without-a-window",
+    "missing_key",
+    (f"id: safe, on: [refund.issue], {SAFE}", "id: «safe, never_by_splitting: 9, sum: amount, on: [refund.issue]"),
+)
+edited(
+    "a-total-of-nothing",
+    "keys_conflict",
+    (f"id: safe, on: [refund.issue], {SAFE}", "id: «safe, never_by_splitting: 9, in: 9 days"),
+)
+edited(
+    "a-total-beside-never",
+    "keys_conflict",
+    (
+        f"id: safe, on: [refund.issue], {SAFE}",
+        "id: «safe, never: allow, never_by_splitting: 9, sum: amount, on: [refund.issue], in: 9 days",
+    ),
+)
+edited("a-sum-beside-never", "keys_conflict", (SAFE, f"{SAFE}, «sum: amount"))
+edited("an-argument-bounds-a-total", "not_readable", (SAFE, "never_by_splitting: «amount, sum: amount, in: 9 days"))
 edited("error-in-a-guarantee", "unknown_name", ("never: allow, when: amount > 50", "never: allow, when: «amunt > 50"))
 edited("error-in-a-name", "unknown_name", ("  small: amount <= 50", "  small: «amout <= 50"))
 edited(
