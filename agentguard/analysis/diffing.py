@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentguard.analysis.changes.difference import Concern, Difference, Direction, Effect
 from agentguard.analysis.changes.policies import differences
-from agentguard.analysis.solver import has_solver
+from agentguard.analysis.solver import at_work, has_solver
 from agentguard.core.english.values import list_words
 from agentguard.core.language import Value
 from agentguard.core.money import Money
@@ -122,7 +122,8 @@ def diff(old: Bundle, new: Bundle) -> Whole:
         return Whole(said, None, differs)
     from agentguard.analysis.comparing import compare
 
-    decided = tuple(compare(old, new, said))
+    with at_work():
+        decided = tuple(compare(old, new, said))
     return Whole(tuple(_settled(said, decided)), decided, differs)
 
 

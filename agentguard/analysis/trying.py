@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agentguard.analysis.casetest import run_cases
-from agentguard.analysis.solver import has_solver
+from agentguard.analysis.solver import at_work, has_solver
 from agentguard.core.cases import CaseFile
 from agentguard.core.policy import Bundle
 
@@ -64,7 +64,8 @@ def proved(bundle: Bundle) -> Proofs | None:
         return None
     from agentguard.analysis.proving import Outcome, prove
 
-    proofs = list(prove(bundle))
+    with at_work():
+        proofs = list(prove(bundle))
     broken = tuple(dict.fromkeys(item.id for item in proofs if item.outcome in (Outcome.BROKEN, Outcome.IMPOSSIBLE)))
     unsure = tuple(dict.fromkeys(item.id for item in proofs if item.outcome is Outcome.UNDECIDED))
     return Proofs(len(proofs), broken, unsure)

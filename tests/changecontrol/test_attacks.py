@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import ConfigurationError, policyfile
+from agentguard import ConfigurationError
 from agentguard.core.people import Power
 from agentguard.engine.change import standing_of
 from agentguard.engine.powers import LONGER
@@ -230,6 +230,8 @@ def test_a_key_that_is_two_peoples_is_refused(staff):
         staff()
 
 
-def test_a_restored_copy_of_policies_has_to_be_the_one_that_was_proposed(shop):
+def test_the_second_person_gets_the_texts_that_were_proposed(shop):
     proposal = shop.changes.proposal(str(make(shop, "maria", LOOSER).entry))
-    assert policyfile.bundle_of(shop.changes.proposed(proposal).policies).digest == bundle(LOOSER).digest
+    meant = shop.changes.proposed(proposal)
+    assert [policy.text for policy in meant.policies] == [LOOSER]
+    assert make(shop, "tom", LOOSER, shown=shop.changes.look(meant))
