@@ -101,8 +101,9 @@ class Speaker:
                 return f"{self._side(item, show)} is {self._among(items, holds=holds)}"
             case terms.During(of, calendar):
                 within = "within" if holds else "outside"
-                fixed = isinstance(calendar, terms.Constant)
-                named = f"the calendar {defined(str(calendar.value))}" if fixed else self.noun(calendar)
+                named = self.noun(calendar)
+                if isinstance(calendar, terms.Constant):
+                    named = f"the calendar {defined(str(calendar.value))}"
                 return f"{self._side(of, show)} is {within} {named}"
             case terms.Macro("all" | "exists"):
                 return self._quantified(term, holds=holds)
