@@ -6,6 +6,7 @@ import functools
 import time
 
 from sqlalchemy import Connection, Engine, create_mock_engine, inspect, select
+from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from agentguard.errors import StoreSchemaError
@@ -97,8 +98,10 @@ def _create(connection: Connection, dialect: Dialect, clock: LedgerClock, log: s
 
 @functools.cache
 def _made_by(kind: type[Dialect]) -> tuple[str, ...]:
-    """Return the statements that make the tables and their triggers; a process that opens many databases asks often."""
-    dialect, tables_made = kind(), []
-    mock = create_mock_engine(f"{dialect.name}://", lambda made, *_, **__: tables_made.append(str(made.compile(mock))))
+    """Return the statements that make the tables and their triggers; a process may open many databases."""
+    dialect, statements = kind(), list[str]()
+    mock: MockConnection = create_mock_engine(
+        f"{dialect.name}://", lambda made, *_, **__: statements.append(str(made.compile(dialect=mock.dialect)))
+    )
     metadata.create_all(mock, checkfirst=False)
-    return (*tables_made, *dialect.triggers())
+    return (*statements, *dialect.triggers())

@@ -12,11 +12,15 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ClauseElement, Compiled, Insert, Select, Table, Update, bindparam, insert
 from sqlalchemy.engine import Dialect as Compiling
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import LRUCache
 
 from agentguard.store import many
 
 # The one style of parameters by position that each backend's driver understands.
 _STYLES = {"sqlite": "qmark"}
+_COMPILING: dict[str, Compiling] = {}
+_COMPILED: LRUCache[Any, Compiled] = LRUCache(500)
 
 
 class Made(NamedTuple):
@@ -66,15 +70,24 @@ class Statement:
 
 
 def compiling(dialect: Compiling) -> Compiling:
-    """Return SQLAlchemy's dialect of an engine with parameters by position."""
-    made: Compiling = type(dialect)(paramstyle=_STYLES.get(dialect.name, "format"))  # type: ignore[call-arg]
+    """Return SQLAlchemy's dialect of an engine with parameters by position; one for all engines of a kind."""
+    made = _COMPILING.get(dialect.name)
+    if made is None:
+        made = type(dialect)(paramstyle=_STYLES.get(dialect.name, "format"))  # type: ignore[call-arg]
+        _COMPILING[dialect.name] = made
     return made
 
 
 def compiled(clause: ClauseElement, dialect: Compiling) -> tuple[str, tuple[Any, ...]]:
     """Return the text and the parameters of a clause that has its values in it, for what runs seldom."""
-    made = clause.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    return str(made), tuple(made.params[name] for name in _order(made))
+    # What SQLAlchemy does in an execution of its own: a clause of the same shape was compiled before.
+    made, given, *_ = clause._compile_w_cache(dialect, compiled_cache=_COMPILED, column_keys=[])  # noqa: SLF001
+    if not isinstance(made, SQLCompiler):
+        raise TypeError(f"expected a statement with parameters, got `{made}`")
+    values = made.construct_params(extracted_parameters=given, escape_names=False)
+    expanded = made._process_parameters_for_postcompile(values)  # noqa: SLF001
+    values = {**values, **expanded.additional_parameters}
+    return expanded.statement, tuple(values[name] for name in expanded.positiontup or ())
 
 
 def inserting(table: Table) -> Statement:
