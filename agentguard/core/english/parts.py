@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+from agentguard.core.english.names import read_noun
 from agentguard.core.english.speaker import condition_words, noun_words
 from agentguard.core.english.values import counted, duration_words, list_words, within_words
 from agentguard.core.language import Expression, YesNo
-from agentguard.core.policy import Contest, Guarantee, Limit, Requirement, Route, Then, Total, Window, WindowKind
+from agentguard.core.language.types import TEXT
+from agentguard.core.policy import (
+    Contest,
+    Guarantee,
+    Limit,
+    Requirement,
+    Route,
+    Then,
+    Total,
+    Verdict,
+    Window,
+    WindowKind,
+)
+from agentguard.core.prose import action_words
+
+_NEVER = {
+    frozenset({Verdict.ALLOW}): "the agent never does it alone",
+    frozenset({Verdict.ESCALATE}): "people are never asked",
+    frozenset({Verdict.DENY}): "it is never refused",
+    frozenset(
+        {Verdict.ALLOW, Verdict.ESCALATE}
+    ): "it is never done, neither by the agent alone nor with people's approval,",
+}
+_POSSIBLE = {
+    Verdict.ALLOW: "the agent can do it alone",
+    Verdict.ESCALATE: "people can be asked",
+    Verdict.DENY: "it can be refused",
+}
 
 
 def then_words(then: Then) -> str:
@@ -74,7 +102,8 @@ def required_words(item: Requirement) -> str:
     """Return what has to happen first."""
     if item.action is None:
         return "the customer's yes to exactly this request"
-    return f"`{item.action}` with the same {list_words(item.same)}"
+    same = list_words(_each(read_noun(name, TEXT).text) for name in item.same)
+    return f"{action_words(item.action)} (`{item.action}`) with the same {same}"
 
 
 def ago_words(item: Requirement) -> str:
@@ -113,3 +142,14 @@ def guarantee_words(guarantee: Guarantee) -> str:
     if guarantee.possible is None:
         what = f"never {list_words(map(str, sorted(guarantee.never)), 'or')}"
     return f"{what} when {expression_words(guarantee.when)}"
+
+
+def promise_words(guarantee: Guarantee) -> str:
+    """Return what a guarantee promises as a sentence for people who never saw a policy file."""
+    if guarantee.total is not None:
+        return guarantee_words(guarantee)
+    when = f" when {expression_words(guarantee.when)}" if guarantee.when else ""
+    if guarantee.possible is not None:
+        return f"there are requests with which {_POSSIBLE[guarantee.possible]}{when}"
+    default = f"it never comes out as {list_words(map(str, sorted(guarantee.never)), 'or')}"
+    return f"{_NEVER.get(guarantee.never, default)}{when}"

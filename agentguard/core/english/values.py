@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from agentguard.core.english.names import defined
 from agentguard.core.language import Value
 from agentguard.core.language.unparse import quoted
 from agentguard.core.money import Money
@@ -59,9 +60,9 @@ def duration_words(value: timedelta) -> str:
 
 
 def within_words(within: Within) -> str:
-    """Return a time to decide in: `4 hours of desk_hours`."""
+    """Return a time to decide in: `4 hours of “desk hours”`."""
     said = duration_words(within.duration)
-    return f"{said} of {within.calendar}" if within.calendar else said
+    return f"{said} of {defined(within.calendar)}" if within.calendar else said
 
 
 def counted(count: int, unit: str) -> str:

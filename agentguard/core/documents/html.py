@@ -1,0 +1,98 @@
+"""Documents as one page of HTML that loads nothing and runs nothing; it prints well and reads without colour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from agentguard.core.documents.blocks import Block, Document, Item, Paragraph, Points, Section, Table
+from agentguard.core.prose import printable
+
+DEEPEST = 6
+MARKS = {"allow": "✓ alone", "escalate": "◷ people", "deny": "✕ refused"}
+"""What a verdict looks like without its colour."""
+
+_VERBATIM = re.compile(r"`([^`]+)`")
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="referrer" content="no-referrer">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{documents}
+</body>
+</html>
+"""
+
+
+def as_html(documents: Iterable[Document], style: str) -> str:
+    """Return a page with the documents, each beginning a sheet of paper of its own."""
+    known = list(documents)
+    title = escape(", ".join(document.title for document in known))
+    return _PAGE.format(title=title, style=style, documents="\n".join(map(_document, known)))
+
+
+def marked(text: str) -> str:
+    """Return a text with what is between backticks as code, and everything else as it stands."""
+    parts = _VERBATIM.split(printable(text))
+    return "".join(
+        f"<code>{escape(part)}</code>" if number % 2 else escape(part, quote=False) for number, part in enumerate(parts)
+    )
+
+
+def _document(document: Document) -> str:
+    head = f'<header>\n<p class="kind">{marked(document.kind)}</p>\n<h1>{marked(document.title)}</h1>\n</header>'
+    return "\n".join(["<main>", head, *_blocks(document.blocks, 2), "</main>"])
+
+
+def _blocks(blocks: Iterable[Block], level: int) -> Iterator[str]:
+    for block in blocks:
+        match block:
+            case Paragraph(text):
+                yield f"<p>{marked(text)}</p>"
+            case Points(items):
+                yield from _points(items)
+            case Table():
+                yield from _table(block)
+            case Section():
+                yield from _section(block, level)
+
+
+def _section(section: Section, level: int) -> Iterator[str]:
+    heading = min(level, DEEPEST)
+    mark = ""
+    if section.mark:
+        mark = f' <span class="mark {escape(section.mark)}">{MARKS.get(section.mark, escape(section.mark))}</span>'
+    name = "article" if section.mark else "section"
+    yield f"<{name}>"
+    yield f"<h{heading}>{marked(section.title)}{mark}</h{heading}>"
+    yield from _blocks(section.blocks, level + 1)
+    yield f"</{name}>"
+
+
+def _points(items: Iterable[Item]) -> Iterator[str]:
+    yield "<ul>"
+    for item in items:
+        inner = "\n".join(["", *_points(item.items)]) if item.items else ""
+        yield f"<li>{marked(item.text)}{inner}</li>"
+    yield "</ul>"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield "<table>"
+    if table.is_headed:
+        cells = "".join(f'<th scope="col">{marked(column)}</th>' for column in table.columns)
+        yield f"<thead><tr>{cells}</tr></thead>"
+    yield "<tbody>"
+    for first, *others in table.rows:
+        cells = "".join(f"<td>{marked(cell)}</td>" for cell in others)
+        yield f'<tr><th scope="row">{marked(first)}</th>{cells}</tr>'
+    yield "</tbody>"
+    yield "</table>"
