@@ -37,7 +37,10 @@ def run(
     json: JsonOption = False,
 ) -> None:
     """Run the cases of `*_test.yaml` files and say which rules no case reaches."""
-    files = [(policies_beside(path, cases), cases) for path, cases in _case_files(paths)]
+    files = [(policies_beside(path, cases), cases) for path, cases in case_files(paths)]
+    if not files:
+        given = ", ".join(map(str, paths))
+        raise UsageError(f"expected test files that end in `_test.yaml`, got none in {given}; write one")
     reports = [run_cases(bundle, cases) for bundle, cases in files]
     passed = all(report.passed for report in reports)
     found = [boundaries_of(bundle, cases) for bundle, cases in files] if boundaries and passed else []
@@ -60,11 +63,10 @@ def run(
         raise typer.Exit(exits.FOUND)
 
 
-def _case_files(paths: list[Path]) -> list[tuple[Path, CaseFile]]:
+def case_files(paths: list[Path]) -> list[tuple[Path, CaseFile]]:
     """Return the test files among and beside what was given.
 
     Raises:
-        UsageError: There is none.
         PolicyError: One of them is wrong.
     """
     found: dict[Path, None] = {}
@@ -75,10 +77,6 @@ def _case_files(paths: list[Path]) -> list[tuple[Path, CaseFile]]:
             beside = path.with_name(f"{path.stem}_test{path.suffix}")
             if beside.is_file():
                 found[beside] = None
-    if not found:
-        raise UsageError(
-            f"expected test files that end in `_test.yaml`, got none in {', '.join(map(str, paths))}; write one"
-        )
     return [(path, policyfile.load_cases(path)) for path in found]
 
 

@@ -102,7 +102,7 @@ def show(output: Output, whole: Whole, old: Bundle, new: Bundle) -> None:
     if not whole.differs:
         output.line(whole.summary(), style="bold green")
         return
-    output.line(_meaning(whole), style=STYLES[whole.direction])
+    output.line(meaning(whole), style=STYLES[whole.direction])
     output.line(whole.summary())
     show_said(output, whole, old, new)
     for comparison in whole.decided or ():
@@ -112,7 +112,8 @@ def show(output: Output, whole: Whole, old: Bundle, new: Bundle) -> None:
         output.line(f"which requests are decided otherwise was not looked at: {HOW}", style="yellow")
 
 
-def _meaning(whole: Whole) -> str:
+def meaning(whole: Whole) -> str:
+    """Return in a sentence which way a difference goes."""
     if whole.direction is Direction.MIXED and not whole.is_known:
         return "mixed: an agent may do more by itself than before, and that is not known for sure"
     if whole.direction is Direction.LOOSER and not whole.decides_otherwise:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from agentguard.cli import activations, caseruns, diffs, editing, explanations, lints, proofs, simulations, starting
+from agentguard.cli import (
+    activations,
+    caseruns,
+    diffs,
+    editing,
+    explanations,
+    lints,
+    proofs,
+    proposals,
+    simulations,
+    starting,
+    watching,
+)
 
 app = typer.Typer(
     help="Policy files: lint, test, explain and lay them out, and put them into force.", no_args_is_help=True
@@ -17,7 +29,11 @@ app.command("prove")(proofs.prove)
 app.command("diff")(diffs.compare)
 app.command("simulate")(simulations.simulate)
 app.command("compare")(simulations.compare)
+app.command("watch")(watching.watch)
 app.command("fmt")(editing.fmt)
 app.command("schema")(editing.print_schema)
 app.command("activate")(activations.activate)
+app.command("approve")(proposals.approve)
+app.command("withdraw")(proposals.withdraw)
+app.command("rollback")(activations.rollback)
 app.command("history")(activations.history)

@@ -1,0 +1,87 @@
+"""One look at policies that somebody is editing: what is wrong, which examples fail, and what the change means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentguard import policyfile
+from agentguard.analysis import CaseReport, run_cases
+from agentguard.analysis.diffing import Whole, diff
+from agentguard.cli.caseruns import case_files
+from agentguard.cli.files import Kind, files_of
+from agentguard.cli.lints import found_in
+from agentguard.cli.revisions import bundle_before
+from agentguard.core.policy import Bundle
+from agentguard.errors import AgentGuardError, PolicyError, Problem, UsageError
+from agentguard.policyfile.beside import policies_beside
+
+COMMITTED = "HEAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What policies say now, held against what they said before."""
+
+    before: Bundle
+    now: Bundle
+    whole: Whole
+    compared_with: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found; examples and changes are looked at only in what loads.
+
+    Attributes:
+        files: How many there are.
+        found: What is wrong with them, and what is probably not meant.
+        failure: Why there is nothing to say about the files, if so.
+    """
+
+    files: int = 0
+    found: tuple[Problem, ...] = ()
+    reports: tuple[CaseReport, ...] = ()
+    change: Change | None = None
+    failure: str = ""
+
+
+class Desk:
+    """The policies of a path while somebody edits them.
+
+    They are compared with a revision of git: the one that is named, or else the last commit if it has them. Where there
+    is none, they are compared with what loaded first.
+    """
+
+    def __init__(self, path: Path, people: Path | None, revision: str | None) -> None:
+        self.path = path
+        self._people = people
+        self._revision = revision
+        self._first: Bundle | None = None
+        if revision is not None:
+            bundle_before(path, revision)  # what is named has to be there
+
+    def look(self) -> Look:
+        """Look at everything, as it is now."""
+        try:
+            return self._look()
+        except AgentGuardError as error:  # half of an edit may be anything: the next save is looked at again
+            return Look(failure=str(error))
+
+    def _look(self) -> Look:
+        files = files_of([self.path])
+        problems, remarks = found_in(files, [self.path], self._people)
+        if problems or not any(kind is Kind.POLICY for _, kind in files):
+            return Look(len(files), (*problems, *remarks))
+        now = policyfile.load(self.path)
+        cases = case_files([self.path])
+        reports = tuple(run_cases(policies_beside(path, case_file), case_file) for path, case_file in cases)
+        before, name = self._before(now)
+        return Look(len(files), remarks, reports, Change(before, now, diff(before, now), name))
+
+    def _before(self, now: Bundle) -> tuple[Bundle, str]:
+        self._first = self._first or now
+        try:
+            return bundle_before(self.path, self._revision or COMMITTED), self._revision or "the last commit"
+        except (UsageError, PolicyError):  # no git, or nothing of this was ever committed, or it did not load
+            return self._first, "the start"
