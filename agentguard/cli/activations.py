@@ -1,110 +1,165 @@
-"""`agentguard policy activate | history`: which policies are in force, since when, by whom and why."""
+"""`agentguard policy activate | rollback | history`: which policies are in force, since when, by whom and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from agentguard import policyfile
-from agentguard.cli import exits
+from agentguard.cli import timeline
+from agentguard.cli.audit import document
+from agentguard.cli.canaries import AbortOption, CanaryOption, PromoteOption, SaltOption, Trial, carry_out
+from agentguard.cli.changes import DespiteOption, DryRunOption, KeyOption, SimulationOption, Wish, fulfil, with_cases
+from agentguard.cli.customers import narrator
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
+    NOTHING,
     AsOption,
     JsonOption,
     PeopleOption,
     PoliciesOption,
     StoreOption,
+    WhyOption,
+    open_as,
     open_reading,
     operator,
     read_people,
+    reason,
 )
-from agentguard.cli.output import Output, count, print_json
-from agentguard.core.narration.interventions import openings
-from agentguard.core.policy import Bundle
+from agentguard.cli.output import Output, print_json
+from agentguard.core.canary import share_text
 from agentguard.core.prose import moment
-from agentguard.engine.activation import Activation
 from agentguard.engine.guard import Guard
-from agentguard.engine.powers import more_people
+from agentguard.engine.signing import SigningKeyFile
 from agentguard.errors import UsageError
+from agentguard.store.records import Entry
 
-Why = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
+REASON = "every change of what is in force has a reason in the record"
+KINDS = {"activated": "in force", "activate_asked": "asked for", "activate_withdrawn": "taken back"}
 
 
 def activate(
-    why: Why = "",
+    why: WhyOption = "",
+    key: KeyOption = None,
+    despite: DespiteOption = "",
+    simulation: SimulationOption = True,
+    dry_run: DryRunOption = False,
+    as_: AsOption = None,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+    canary: CanaryOption = None,
+    salt: SaltOption = None,
+    promote: PromoteOption = False,
+    abort: AbortOption = False,
+) -> None:
+    """Put the policies of a folder into force, for every process on this store; what may loosen takes two people."""
+    if not dry_run:
+        reason(why, REASON)
+    trial = Trial(canary, salt, promote, abort)
+    bundle = NOTHING if trial.ends else policyfile.load(policies)
+    known = read_people(people, policies)
+    by, authenticated = operator(known, as_)
+    guard = Guard(bundle, store=store, people=known)
+    if trial:
+        signer = SigningKeyFile(key) if key is not None else None
+        carry_out(guard, trial, {"by": by, "why": why, "authenticated": authenticated}, signer, json=json)
+        return
+    wish = Wish(bundle, {"by": by, "why": why, "authenticated": authenticated}, key, despite, simulation, dry_run)
+    fulfil(guard, with_cases(wish, policies), json=json)
+
+
+def rollback(
+    why: WhyOption = "",
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help="An entry of the history, or the beginning of a bundle; the last other one if left out."
+        ),
+    ] = None,
+    key: KeyOption = None,
+    despite: DespiteOption = "",
+    simulation: SimulationOption = True,
+    dry_run: DryRunOption = False,
     as_: AsOption = None,
     policies: PoliciesOption = DEFAULT_POLICIES,
     people: PeopleOption = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
-    """Put the policies of a folder into force, for every process on this store; who and why go into the record."""
-    if not why.strip():
-        raise UsageError("expected --why: every change of what is in force has a reason in the record")
-    bundle = policyfile.load(policies)
-    known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
-    guard = Guard(bundle, store=store, people=known)
-    before = guard.store.read(lambda reading: reading.bundle_in_force())
-    was = guard.audit.bundle(before.digest) if before is not None else Bundle((), "")
-    activated = guard.activate(by=by, why=why, authenticated=authenticated)
-    entries = guard.audit.list(kind="activated", limit=1, newest_first=True) if activated else ()
-    changes = [*_changes(was, bundle), *(text for entry in entries for text in openings(entry.document))]
-    if json:
-        document = {"bundle": bundle.digest, "changed": activated.changed, "missing": activated.missing}
-        print_json({**document, "policies": _versions(bundle), "changes": changes})
-    else:
-        _say_activated(activated, bundle, changes, by)
-    if activated.missing:
-        raise typer.Exit(exits.FOUND)
+    """Put policies that were in force before into force again, from the texts in the store."""
+    if not dry_run:
+        reason(why, REASON)
+    guard, by, authenticated = open_as(store, policies, people, as_)
+    bundle = guard.changes.earlier(to)
+    wish = Wish(bundle, {"by": by, "why": why, "authenticated": authenticated}, key, despite, simulation, dry_run)
+    fulfil(guard, wish, json=json)
 
 
-def _say_activated(activated: Activation, bundle: Bundle, changes: list[str], by: str) -> None:
-    output = Output()
-    if not activated and not activated.missing:
-        output.line("these policies are in force already; nothing has changed")
-        return
-    for change in changes:
-        output.line(f"  {change}")
-    if activated.missing:
-        output.line(f"not in force yet: {more_people(activated.missing)}; {by} has", style="yellow")
-        return
-    output.line(f"in force: {count(bundle.policies, 'policy', 'policies')}, bundle {bundle.digest}", style="green")
-
-
-def history(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
-    """Show which policies were put into force when, by whom and why, the newest first; times are UTC."""
+def history(
+    entry: Annotated[int | None, typer.Argument(help="One of them, in full.", metavar="ENTRY")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Show which policies were put into force when, by whom and why, and what waits for somebody, newest first; UTC."""
     guard = open_reading(store)
-    found = guard.audit.list(kind="activated", limit=1000, newest_first=True)
+    if entry is not None:
+        _show(guard, guard.audit.show(entry), json=json)
+        return
+    found = sorted(
+        (item for kind in KINDS for item in guard.audit.list(kind=kind, limit=1000, newest_first=True)),
+        key=lambda item: -item.pos,
+    )
+    waiting = {item.entry for item in guard.changes.pending()}
     if json:
-        print_json([{"pos": entry.pos, "at": entry.at.isoformat(), **entry.document} for entry in found])
+        print_json([_document(item, waiting) for item in found])
         return
     output = Output()
     if not found:
         output.line("no policies were ever put into force here")
         return
-    rows = []
-    for entry in found:
-        body = entry.document
-        named = ", ".join(f"{name} {item['version']}" for name, item in body["policies"].items())
-        rows.append((entry.pos, moment(entry.at), body["by"], body["why"], named))
-    output.table(("entry", "at (UTC)", "by", "why", "policies and versions"), rows, right=("entry",))
+    columns = ("entry", "at (UTC)", "what", "direction", "by", "why", "policies and versions")
+    output.table(columns, [_row(item, waiting) for item in found], right=("entry",))
+    for proposal in guard.changes.pending():
+        output.line()
+        until, how = moment(proposal.until), f"agentguard policy approve {proposal.entry}"
+        output.line(f"entry {proposal.entry} waits until {until} UTC: `{how}`, or `withdraw`", style="yellow")
 
 
-def _versions(bundle: Bundle) -> dict[str, int]:
-    return {policy.name: policy.version for policy in bundle.policies}
+def _show(guard: Guard, found: Entry, *, json: bool) -> None:
+    if found.kind not in KINDS:
+        raise UsageError(f"expected an entry of `agentguard policy history`, got {found.pos}, which is `{found.kind}`")
+    if json:
+        print_json(document(found))
+        return
+    output = Output()
+    timeline.show_entry(output, narrator(guard, [found]), found)
+    signature = found.document.get("signature")
+    if signature is not None:
+        holds = guard.changes.is_signed(found)
+        words = "the signature is of these files, by this person" if holds else "the signature is of something else"
+        output.line(words, style="green" if holds else "bold red")
 
 
-def _changes(was: Bundle, now: Bundle) -> Iterator[str]:
-    before = {policy.name: policy for policy in was.policies}
-    for policy in now.policies:
-        old = before.pop(policy.name, None)
-        if old is None:
-            yield f"{policy.name} version {policy.version}: new"
-        elif old.digest != policy.digest:
-            yield f"{policy.name} version {policy.version}: changed, was version {old.version}"
-    for name, policy in before.items():
-        yield f"{name} version {policy.version}: not in force any more"
+def _document(entry: Entry, waiting: set[int]) -> dict[str, Any]:
+    said = {"pos": entry.pos, "at": entry.at.isoformat(), **entry.document}
+    return said | ({"waits": entry.pos in waiting} if entry.kind == "activate_asked" else {})
+
+
+def _row(entry: Entry, waiting: set[int]) -> tuple[Any, ...]:
+    body = entry.document
+    what = "waits" if entry.pos in waiting else KINDS[entry.kind]
+    direction = (body.get("change") or {}).get("direction", "")
+    named = _versions(body.get("policies", {}))
+    if canary := body.get("canary"):
+        named = f"{named}; {_versions(canary['policies'])} for {share_text(canary['share'])}"
+    if entry.kind == "activate_withdrawn":
+        named = f"of entry {', '.join(map(str, body['asked']))}"
+    return (entry.pos, moment(entry.at), what, direction, body["by"], body["why"], named)
+
+
+def _versions(policies: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {item['version']}" for name, item in policies.items())

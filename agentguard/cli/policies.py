@@ -6,6 +6,7 @@ import typer
 
 from agentguard.cli import (
     activations,
+    canaries,
     caseruns,
     diffs,
     editing,
@@ -36,4 +37,5 @@ app.command("activate")(activations.activate)
 app.command("approve")(proposals.approve)
 app.command("withdraw")(proposals.withdraw)
 app.command("rollback")(activations.rollback)
+app.command("canary")(canaries.canary)
 app.command("history")(activations.history)

@@ -43,17 +43,54 @@ def statement(origin: str, change: Change, bundles: Sequence[Bundle], by: str) -
 def _lines(origin: str, change: Change, bundles: Sequence[Bundle], by: str) -> Iterator[str]:
     before, after = change.before, change.after
     yield f"log {origin}"
-    if before.in_force is None:
-        yield "replaces nothing"
-    else:
-        yield f"replaces bundle {before.in_force.bundle} of entry {before.entry}"
+    yield _replaces(None if before.in_force is None else before.in_force.bundle, before.entry)
     for bundle in bundles:
         yield f"bundle {bundle.digest}"
         for policy in bundle.policies:
-            yield f"policy {policy.name} version {policy.version} {policy.digest}"
+            yield _policy(policy.name, policy.version, policy.digest)
     if after.canary is not None:
-        yield f"canary {after.canary.bundle} for {share_text(after.canary.share)}"
+        yield _canary(after.canary.bundle, after.canary.share)
     yield f"by {by}"
+
+
+def _replaces(bundle: str | None, entry: int | str) -> str:
+    return "replaces nothing" if bundle is None else f"replaces bundle {bundle} of entry {entry}"
+
+
+def _policy(name: str, version: int, digest: str) -> str:
+    return f"policy {name} version {version} {digest}"
+
+
+def _canary(bundle: str, share: int) -> str:
+    return f"canary {bundle} for {share_text(share)}"
+
+
+def is_signed_as_said(said: Mapping[str, Any]) -> bool:
+    """Return whether the signature of an entry is one of what the entry says was changed, and by whom.
+
+    Of which log and entry the change was is only in what was signed; the entry says by its place.
+    """
+    try:
+        signature = said["signature"]
+        note = read_note(signature["note"])
+        verified(note, [VerifierKey.read(signature["key"])])
+        title, log, replaces, *rest = note.text.splitlines()
+    except (NoteError, KeyError, TypeError, ValueError):  # whatever it is, it is no signature of a change
+        return False
+    entry = replaces.rpartition(" ")[2]
+    expected = (TITLE, _replaces(said["before"], entry), [*_said_lines(said)])
+    return log.startswith("log ") and (title, replaces, rest) == expected
+
+
+def _said_lines(said: Mapping[str, Any]) -> Iterator[str]:
+    canary = said["canary"]
+    for named in (said,) if canary is None else (said, canary):
+        yield f"bundle {named['bundle']}"
+        for name, item in named["policies"].items():
+            yield _policy(name, item["version"], item["digest"])
+    if canary is not None:
+        yield _canary(canary["bundle"], canary["share"])
+    yield f"by {said['by']}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from agentguard.core.policy import Bundle
 from agentguard.engine import machine, powers
 from agentguard.engine.activation import POWER, Activation, activate
 from agentguard.engine.change import Change, directed, standing_of
+from agentguard.engine.change_note import is_signed_as_said
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.simulations import Simulations
@@ -227,6 +228,10 @@ class Changes:
                 f"expected an entry of `agentguard policy history`, or the bundle of one, got `{named[:100]}`"
             )
         return self._stored(found.pop())
+
+    def is_signed(self, entry: Entry) -> bool:
+        """Return whether what an entry says of a signature is one of what it says was changed, by whom it says."""
+        return is_signed_as_said(entry.document)
 
     def _stored(self, digest: str) -> Bundle:
         return self._parts.store.read(lambda reading: self._parts.force.bundle(reading, digest))

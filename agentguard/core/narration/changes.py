@@ -59,4 +59,4 @@ def _proofs(found: Mapping[str, Any]) -> str:
 
 
 def _simulation(found: Mapping[str, Any]) -> str:
-    return f"of {found['requests']:,} requests of the past, it {found['sentence']}"
+    return f"{found['requests']:,} requests of the past decided again: {found['sentence']}"

@@ -1,0 +1,102 @@
+"""`agentguard policy approve | withdraw`: the second person's yes to policies that somebody asked for, or a no."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentguard import policyfile
+from agentguard.cli import exits
+from agentguard.cli.activations import REASON
+from agentguard.cli.changes import DespiteOption, KeyOption, SimulationOption, Wish, fulfil, with_cases
+from agentguard.cli.opened import (
+    DEFAULT_POLICIES,
+    DEFAULT_STORE,
+    AsOption,
+    JsonOption,
+    PeopleOption,
+    PoliciesOption,
+    StoreOption,
+    WhyOption,
+    open_for,
+)
+from agentguard.cli.output import Output, print_json
+from agentguard.core.narration.changes import tried
+from agentguard.core.prose import moment
+from agentguard.engine.changes import Proposal
+from agentguard.errors import PolicyError, UsageError
+
+ProposalArgument = Annotated[
+    str, typer.Argument(help="The entry of the asking, or the beginning of the bundle.", metavar="ENTRY|BUNDLE")
+]
+
+
+def approve(
+    proposal: ProposalArgument,
+    why: WhyOption = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether you mean it.")] = False,
+    key: KeyOption = None,
+    despite: DespiteOption = "",
+    simulation: SimulationOption = True,
+    as_: AsOption = None,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Look at policies that somebody else asked for, as the store has them, and say yes to exactly these."""
+    if not yes and (json or not sys.stdin.isatty()):
+        raise UsageError("expected --yes, or a terminal on which to answer whether you mean it")
+    guard, person = open_for(store, policies, people, as_, why, REASON)
+    asked = guard.changes.proposal(proposal)
+    bundle = guard.changes.proposed(asked)
+    wish = _with_same_cases(Wish(bundle, person, key, despite, simulation), policies)
+    shown = guard.changes.look(bundle, wish.cases, wish.files, simulate=simulation)
+    if shown.tests is None:
+        shown = replace(shown, untried={**shown.untried, "tests": f"as entry {asked.entry} says"})
+    if not json:
+        _introduce(Output(), asked)
+    fulfil(guard, wish, shown, json=json, sure=_agreed if not yes else lambda: None)
+
+
+def _agreed() -> None:
+    if not typer.confirm("say yes to this?"):
+        raise typer.Exit(exits.FOUND)
+
+
+def _with_same_cases(wish: Wish, policies: Path) -> Wish:
+    """Return a wish with the test files of a folder, if what is asked for is the policies beside them."""
+    try:
+        here = policyfile.load(policies)
+    except (PolicyError, UsageError):
+        return wish  # whoever approves may have other files, or none: what counts is in the store
+    return with_cases(wish, policies) if here.digest == wish.bundle.digest else wish
+
+
+def _introduce(output: Output, asked: Proposal) -> None:
+    output.line(f"{' and '.join(asked.by)} asked for this at {moment(asked.at)} UTC: {asked.why}", style="bold")
+    change = asked.document.get("change")
+    tests = [words for name, words in tried(change) if name == "tests"] if change else []
+    output.line(f"  tests then: {', '.join(tests) or 'not tried'}")
+
+
+def withdraw(
+    proposal: ProposalArgument,
+    why: WhyOption = "",
+    as_: AsOption = None,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> None:
+    """Take back policies that were asked for, by you or somebody else; a no takes one person."""
+    guard, person = open_for(store, policies, people, as_, why, "what is taken back is taken back for a reason")
+    ended = guard.changes.withdraw(proposal, **person)
+    if json:
+        print_json({"bundle": ended.bundle, "entry": ended.entry, "withdrawn": True})
+    else:
+        Output().line(f"taken back: what {' and '.join(ended.by)} asked for in entry {ended.entry}")
