@@ -4,7 +4,7 @@ import ast
 import re
 
 from agentguard import errors
-from tests.project.tree import ROOT, modules, parsed
+from tests.project.tree import ROOT, modules, nodes
 
 PAGE = (ROOT / "docs/codes.md").read_text("utf-8")
 # Which argument of a call is a code.
@@ -20,7 +20,7 @@ def listed(title):
 
 
 def made(*makers):
-    calls = [node for path in modules() for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    calls = [node for path in modules() for node in nodes(path) if isinstance(node, ast.Call)]
     found = set()
     for call in calls:
         name = getattr(call.func, "id", getattr(call.func, "attr", ""))
@@ -48,7 +48,7 @@ def test_every_error_is_in_the_manual_with_its_code():
 
 
 def test_every_event_of_the_operational_log_is_in_the_manual():
-    calls = [node for path in modules() for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+    calls = [node for path in modules() for node in nodes(path) if isinstance(node, ast.Call)]
     events = {
         call.args[0].value
         for call in calls

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.project.tree import PACKAGE, Function, files, functions, modules, parsed, shown
+from tests.project.tree import PACKAGE, Function, files, modules, nodes, parsed, shown
 
 MODULES = modules()
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
@@ -19,25 +19,22 @@ MAY_COMPARE_LIKENESS = {"agentguard/core/language/suggest.py"}
 MACHINE_PATHS = re.compile(rb"/w[o]rk/|/f[a]rm/|/t[m]p/[a-z]+/|/r[o]ot/|/h[o]me/[a-z]+/")
 
 
-@pytest.fixture(params=MODULES, ids=shown)
-def module(request):
-    return request.param
+def test_no_module_is_longer_than_400_lines():
+    lines = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {name: number for name, number in lines.items() if number > LONGEST.get(name, 400)} == {}
 
 
-def test_no_module_is_longer_than_400_lines(module):
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= LONGEST.get(shown(module), 400)
-
-
-def test_no_function_is_longer_than_60_lines(module):
+def test_no_function_is_longer_than_60_lines():
     long = [
-        f"{shown(module)}:{function.lineno} {function.name}"
-        for function in functions(module)
-        if function.end_lineno - function.lineno + 1 > 60
+        f"{shown(path)}:{node.lineno} {node.name}"
+        for path in MODULES
+        for node in nodes(path)
+        if isinstance(node, Function) and node.end_lineno - node.lineno + 1 > 60
     ]
     assert long == []
 
 
-def test_every_module_and_everything_public_has_a_docstring(module):
+def test_every_module_and_everything_public_has_a_docstring():
     def undocumented(node, prefix):
         named = [child for child in node.body if isinstance(child, ast.ClassDef | Function)]
         for child in named:
@@ -48,8 +45,8 @@ def test_every_module_and_everything_public_has_a_docstring(module):
                 if isinstance(child, ast.ClassDef):
                     yield from undocumented(child, f"{prefix}{child.name}.")
 
-    assert ast.get_docstring(parsed(module))
-    assert list(undocumented(parsed(module), "")) == []
+    assert [shown(path) for path in MODULES if not ast.get_docstring(parsed(path))] == []
+    assert [name for path in MODULES for name in undocumented(parsed(path), f"{shown(path)}: ")] == []
 
 
 def test_no_module_is_a_drawer():
@@ -80,7 +77,7 @@ def test_the_core_calls_nothing_that_looks_outside():
         f"{shown(path)}:{node.lineno} {node.func.id}"
         for path in MODULES
         if PACKAGE / "core" in path.parents
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE
         if not (node.func.id == "exec" and shown(path) in MAY_EXECUTE)
     ]
@@ -99,7 +96,7 @@ def test_no_floating_point_literal_stands_in_the_core():
         f"{shown(path)}:{node.lineno} {node.value}"
         for path in MODULES
         if PACKAGE / "core" in path.parents and shown(path) not in MAY_COMPARE_LIKENESS
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, float)
     ]
     assert found == []

@@ -46,8 +46,7 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def functions(path: Path) -> Iterator[Function]:
-    """Yield every function of a module, methods and nested ones too."""
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, Function):
-            yield node
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return every node of a module's syntax tree."""
+    return tuple(ast.walk(parsed(path)))
