@@ -325,6 +325,12 @@ class TamperedError(StoreError):
     code = "tampered"
 
 
+class BundleUnreadableError(TamperedError):
+    """Policies cannot be read from the store: a text is missing or another one, or this version does not know it."""
+
+    code = "bundle_unreadable"
+
+
 class LogRolledBackError(StoreError):
     """The log is older than what a witness has of it, or another one; nobody acts until a person has looked.
 

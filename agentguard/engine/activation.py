@@ -190,7 +190,7 @@ def _agreed(
     return put_into_force(parts, target, transaction, permit.recorded(agreement) | said, permit.use.tenant)
 
 
-def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activation:
+def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str, why: str = "activate=True") -> Activation:
     """Put into force what a guard loaded with `activate=True`: the first bundle of all, or where nobody has that power.
 
     A bundle that decides for somebody already, as the one in force or as its canary, changes nothing.
@@ -201,7 +201,7 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str) -> Activatio
     """
     said: dict[str, Any] = {
         "by": "guard",
-        "why": "activate=True",
+        "why": why,
         "authenticated": None,
         "power": powers.UNDECLARED,
         "people": None,

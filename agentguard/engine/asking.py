@@ -91,7 +91,7 @@ class Proposal:
         return given if isinstance(given, str) else ""
 
 
-def proposal_of_host(
+def proposed(
     action: str,
     arguments: Given,
     agent: str | Actor,

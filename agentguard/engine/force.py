@@ -11,7 +11,7 @@ from agentguard.core.beside import Beside, beside
 from agentguard.core.canary import InForce
 from agentguard.core.plan import Plan, plan_action
 from agentguard.core.policy import Bundle, WindowKind
-from agentguard.errors import ConfigurationError, TamperedError
+from agentguard.errors import BundleUnreadableError, ConfigurationError, PolicyError
 from agentguard.store import Reading
 
 NO_BUNDLE = (
@@ -97,7 +97,8 @@ class Force:
         """Return a bundle by its digest, from the texts in the store if this process does not have it yet.
 
         Raises:
-            TamperedError: The store does not have its texts, or they make another bundle.
+            BundleUnreadableError: The store does not have its texts, they make another bundle, or this version cannot
+                read them.
         """
         known = self.bundles.get(digest)
         if known is not None:
@@ -105,10 +106,15 @@ class Force:
         record = reading.bundle(digest)
         texts = [reading.policy_text(item) for item in record.policies] if record is not None else []
         if record is None or any(text is None for text in texts):
-            raise TamperedError(f"expected the policy texts of bundle `{digest}` in the store, got none")
-        bundle = policyfile.bundle_of([policyfile.load_text(text.text, f"{text.name}.yaml") for text in texts if text])
+            raise BundleUnreadableError(f"expected the policy texts of bundle `{digest}` in the store, got none")
+        try:
+            files = [policyfile.load_text(text.text, f"{text.name}.yaml") for text in texts if text]
+            bundle = policyfile.bundle_of(files)
+        except PolicyError as error:
+            raise BundleUnreadableError(f"expected policies that this version reads, got others: {error}") from error
         if bundle.digest != digest:
-            raise TamperedError(f"expected the stored policy texts to make bundle `{digest}`, got `{bundle.digest}`")
+            words = f"expected the stored policy texts to make bundle `{digest}`, got `{bundle.digest}`"
+            raise BundleUnreadableError(words)
         self.know(bundle)
         return bundle
 

@@ -17,7 +17,7 @@ from agentguard.core.request import Actor
 from agentguard.engine import machine
 from agentguard.engine.acting import Acting, Whom
 from agentguard.engine.answers import Answer
-from agentguard.engine.asking import Given, proposal_of_host
+from agentguard.engine.asking import Given, proposed
 from agentguard.engine.audit import Audit
 from agentguard.engine.changes import Changes
 from agentguard.engine.channel import Channel
@@ -37,6 +37,7 @@ from agentguard.engine.operators import Operators
 from agentguard.engine.parts import Parts, Waits
 from agentguard.engine.recording import Progress, record, record_all
 from agentguard.engine.registry import Lookup, Registry, Tool, named, signature_of
+from agentguard.engine.reloading import Reloading
 from agentguard.engine.retention import Retention
 from agentguard.engine.reviews import Reviews
 from agentguard.engine.rounds import Rounds, Told
@@ -66,6 +67,7 @@ class Guard:
         halt: Stops; `resume` lets go on, `resolve` ends a doubt, `limits` shows what is left, `activate` puts policies
             into force, `confirm_clock` trusts a clock that jumped, `restored` records that a backup was put back.
         privacy: Looks at what is personal, a customer's copy and their erasure. `retention`: legal holds and the purge.
+        reloading: What came of the last change of the policy files, with `reload=True`.
 
     Args:
         policies: A folder, a file, several of them, or a bundle that is loaded already.
@@ -79,6 +81,7 @@ class Guard:
         notices: Where people are told what waits for them: a `Webhook`, or other channels.
         signer: Signs the log's checkpoints: a `SigningKeyFile`, or what `AGENTGUARD_SIGNING_KEY` names where None.
         witnesses: Who keeps checkpoints outside of this database.
+        reload: Put the files into force whenever they change and are whole; with `activate=True`, for development.
         observe: Enforce nothing yet: everything is decided and recorded, and tools run as if there was no guard.
     """
 
@@ -97,6 +100,7 @@ class Guard:
         signer: Signer | Sealing | None = None,
         witnesses: Sequence[Witness] = (),
         observe: bool = False,
+        reload: bool = False,
     ) -> None:
         self._bundle = policies if isinstance(policies, Bundle) else policyfile.load(policies)
         opened = Store.open(store, clock) if isinstance(store, str) else store
@@ -121,6 +125,7 @@ class Guard:
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts, self.seals)
         self.reviews, self.privacy = Reviews(self._parts), Privacy(self._parts)
         self.changes = Changes(self._parts, tenant, self.audit)
+        self.reloading = Reloading(self._parts, policies if reload else None, self._bundle, tenant, activates=activate)
         self.retention = Retention(self._parts, tenant, self.seals, signer)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
@@ -233,6 +238,7 @@ class Guard:
                 prepare(self._parts, self._bundle, activate=self._activate, tenant=self.tenant)
                 self._rounds.begin()
                 self.seals.begin()
+                self.reloading.begin()
                 self._parts.registry.frozen = True
         if recover:
             self._rounds.start()
@@ -265,9 +271,7 @@ class Guard:
             UsageError: The host called wrongly; `KeyConflictError` where the key was used for another request.
             ConfigurationError: No policies are in force, or no tool is registered for the action.
         """
-        proposal = proposal_of_host(
-            action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to
-        )
+        proposal = proposed(action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to)
         self.start()
         return drive(self._parts, walk(self._parts, proposal))
 
@@ -284,9 +288,7 @@ class Guard:
         relates_to: str | None = None,
     ) -> Answer:
         """Do as `run` does, in an event loop."""
-        proposal = proposal_of_host(
-            action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to
-        )
+        proposal = proposed(action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to)
         await self._astart()
         return await adrive(self._parts, walk(self._parts, proposal))
 
@@ -303,9 +305,7 @@ class Guard:
         relates_to: str | None = None,
     ) -> Answer:
         """Do as `run` does, but stop where it is allowed and held: `Ready`, until `execute` or the end of its lease."""
-        proposal = proposal_of_host(
-            action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to
-        )
+        proposal = proposed(action, arguments, agent, on_behalf_of, context, key, tenant or self.tenant, relates_to)
         self.start()
         return drive(self._parts, walk(self._parts, proposal, begin=False))
 
@@ -367,7 +367,7 @@ class Guard:
         tenant: str | None = None,
     ) -> Considered:
         """Return what would be decided now, with everything it rests on; stores nothing, calls no tool."""
-        proposal = proposal_of_host(action, arguments, agent, on_behalf_of, context, "dry-run", tenant or self.tenant)
+        proposal = proposed(action, arguments, agent, on_behalf_of, context, "dry-run", tenant or self.tenant)
         self.start()
         return consider(self._parts, proposal)
 
@@ -383,6 +383,7 @@ class Guard:
     def close(self) -> None:
         """Close the database and the keys file; what is being recovered is left to the next one."""
         self._rounds.stop()
+        self.reloading.stop()
         self.seals.stop()
         self._parts.store.close()
         self._parts.vault.close()
@@ -390,6 +391,7 @@ class Guard:
     def _at_next_chance(self) -> None:
         self._rounds.at_next_chance()
         self.seals.begin()
+        self.reloading.begin()
 
     async def _astart(self) -> None:
         if self._parts.registry.frozen:

@@ -37,13 +37,14 @@ def prepare(parts: Parts, loaded: Bundle, *, activate: bool, tenant: str) -> Non
     bundles = parts.store.read(parts.force.every)
     if loaded.digest not in {bundle.digest for bundle in bundles}:
         log.warning("guard.other_bundle", in_force=bundles[0].digest, loaded=loaded.digest)
-    problems = dict.fromkeys(problem for bundle in bundles for problem in _problems(parts, bundle))
+    problems = dict.fromkeys(problem for bundle in bundles for problem in misfits(parts, bundle))
     if problems:
         raise ConfigurationError(list(problems))
     note_start(parts, tenant)
 
 
-def _problems(parts: Parts, bundle: Bundle) -> list[str]:
+def misfits(parts: Parts, bundle: Bundle) -> list[str]:
+    """Return what is registered and does not fit policies; empty if agents may act under them."""
     plans = {name: parts.force.plan(bundle, name) for name in parts.registry.tools if bundle.governing(name)}
     waiting = [name for name, plan in plans.items() if any(file.witness for file in plan.enforced)]
     return mismatches(parts.registry, bundle, plans) + require_some(parts.witnessing.witnesses, waiting)

@@ -35,7 +35,7 @@ from agentguard.engine.recovery import recovering
 from agentguard.engine.results import read_result
 from agentguard.engine.steps import Abandoned, Commit, Convene, Gather, Look, Meet, Pause, Step, Walk
 from agentguard.engine.undertaking import Undertaking, tool_of
-from agentguard.errors import PeopleUnavailableError, StoreUnavailableError
+from agentguard.errors import BundleUnreadableError, PeopleUnavailableError, StoreUnavailableError
 from agentguard.log import get_logger
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
@@ -75,6 +75,9 @@ def walk(parts: Parts, proposal: Proposal, *, begin: bool = True) -> Walk:
         decided = yield from _decide(parts, proposal, begin=begin)
     except StoreUnavailableError as error:
         return recorded.unavailable("", proposal.action, error)
+    except BundleUnreadableError as error:
+        log.error("guard.bundle_unreadable", action=proposal.action, reason=str(error))  # noqa: TRY400 - no locals
+        return recorded.not_now("", proposal.action, "bundle")
     except PeopleUnavailableError as error:
         log.warning("people.unknown", action=proposal.action, reason=str(error))
         return recorded.not_now("", proposal.action, "people")

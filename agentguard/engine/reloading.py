@@ -1,0 +1,218 @@
+"""Policy files that change while agents work: a whole consistent set comes into force, or what was in force stays.
+
+For development. A set is whole when nobody has written to any of its files for a moment, each ends with a line break,
+all of them load together, the cases beside them pass, and what is registered fits them. Whatever is wrong is logged,
+shown by `last`, and looked at again when a file changes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from agentguard import policyfile
+from agentguard.analysis.casetest import run_cases
+from agentguard.core.policy import Bundle
+from agentguard.engine.activation import activate_at_start
+from agentguard.engine.machine import monotonic
+from agentguard.engine.parts import Parts
+from agentguard.engine.starting import misfits
+from agentguard.errors import AgentGuardError, PolicyError, StoreUnavailableError, UsageError
+from agentguard.log import get_logger
+from agentguard.policyfile.bundle import SUFFIXES, policy_paths
+from agentguard.store import forking
+
+log = get_logger("guard")
+
+LOOK = 0.25
+"""Seconds between two looks at the files."""
+QUIET = 0.5
+"""For so many seconds nobody may have written to them: editors save one file after the other."""
+LONGEST_STOP = 5.0
+MOST_PROBLEMS = 20
+WHY = "reload=True"
+
+Signature = tuple[tuple[str, int, int, int], ...]
+"""Which files there are, and what changes with every writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What came of the last change of the files.
+
+    Attributes:
+        bundle: What this guard loaded last and put into force.
+        problems: Why the files of now are not in force; empty if they are.
+    """
+
+    at: datetime
+    bundle: str
+    problems: tuple[str, ...] = ()
+
+
+class Reloading:
+    """The thread of one guard that looks at its policy files; in a forked process it begins anew when that one acts.
+
+    Attributes:
+        last: What came of the last change; None as long as there was none.
+
+    Args:
+        parts: Of the guard.
+        given: What the guard loaded; None if nothing is to be looked at.
+        loaded: What it came to.
+        tenant: In whose records it is written what comes into force.
+        activates: Whether the guard puts into force what it loads.
+
+    Raises:
+        UsageError: There are no files to look at, or they would not be put into force.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        given: str | Path | Sequence[str | Path] | Bundle | None,
+        loaded: Bundle,
+        tenant: str,
+        *,
+        activates: bool,
+    ) -> None:
+        if given is not None and (isinstance(given, Bundle) or not activates):
+            got = "a bundle" if isinstance(given, Bundle) else "no `activate=True`"
+            raise UsageError(f"expected the policies' files and `activate=True` with `reload=True`, got {got}")
+        self.last: Reload | None = None
+        self._parts = parts
+        self._paths = [given] if isinstance(given, str | Path) else list(given or ())
+        self._loaded, self._tenant = loaded.digest, tenant
+        self._seen: Signature | None = None
+        self._done: Signature | None = None
+        self._since = 0.0
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+        self.begin_anew()
+        forking.watch(self)
+
+    def begin(self) -> None:
+        """Start the thread, once, if there is anything to look at."""
+        if self._paths and self._thread is None and not self._stopped:
+            with self._beginning:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="agentguard-reloading", daemon=True)
+                    self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, in a bounded time."""
+        self._stopped = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(LONGEST_STOP)
+
+    def hold_still(self) -> bool:
+        """Return True at once: the child of a fork looks at the files itself."""
+        return True
+
+    def go_on(self) -> None:
+        """Do nothing: nothing was held still."""
+
+    def begin_anew(self) -> None:
+        """Be without a thread, as a new guard is."""
+        self._thread = None
+        self._beginning = threading.Lock()
+        self._wake = threading.Event()
+
+    def look(self) -> None:
+        """Look at the files once, and put them into force if they changed and are whole."""
+        found = self._signature()
+        if found == self._done:
+            return
+        if found != self._seen:
+            self._seen, self._since = found, monotonic()
+        elif monotonic() - self._since >= QUIET:
+            self._take(found)
+
+    def _run(self) -> None:
+        while not (self._stopped or self._parts.store.is_closed):
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - the thread goes on whatever it was, and says so
+                self._kept((f"{type(error).__name__} while the files were looked at",))
+            self._wake.wait(LOOK)
+
+    def _take(self, signature: Signature) -> None:
+        try:
+            bundle, problems = self._read()
+            if signature != self._signature():
+                return  # somebody wrote while we read
+            if bundle is not None and not problems:
+                self._put_into_force(bundle)
+        except StoreUnavailableError as error:
+            self._kept((str(error),))
+            return  # nothing is wrong with the files: it is tried again at the next look
+        except AgentGuardError as error:
+            problems = (str(error),)
+        self._done = signature
+        if problems:
+            self._kept(problems)
+
+    def _read(self) -> tuple[Bundle | None, tuple[str, ...]]:
+        """Return what the files come to, and what is wrong with them."""
+        try:
+            bundle = policyfile.load(self._paths)
+            return bundle, tuple(islice(self._wrong(bundle), MOST_PROBLEMS))
+        except PolicyError as error:
+            return None, tuple(str(problem) for problem in error.problems[:MOST_PROBLEMS])
+
+    def _put_into_force(self, bundle: Bundle) -> None:
+        if bundle.digest != self._loaded:
+            self._parts.force.know(bundle)
+            activate_at_start(self._parts, bundle, tenant=self._tenant, why=WHY)
+            log.info("guard.reloaded", bundle=bundle.digest)
+        elif self.last is None:
+            return  # they are what the guard began with
+        self._loaded = bundle.digest
+        self.last = Reload(self._parts.clock(), bundle.digest)
+
+    def _kept(self, problems: tuple[str, ...]) -> None:
+        """Keep what is in force, and say why, once."""
+        if self.last is None or self.last.problems != problems:
+            log.error("guard.not_reloaded", reason="; ".join(problems))
+        self.last = Reload(self._parts.clock(), self._loaded, problems)
+
+    def _wrong(self, bundle: Bundle) -> Iterator[str]:
+        """Yield what keeps policies that load from being put into force."""
+        for policy in bundle.policies:
+            if not policy.text.endswith("\n"):
+                yield f"{policy.file}: expected a line break at its end, got half a line: is it being written?"
+        yield from misfits(self._parts, bundle)
+        for path in self._case_files():
+            for result in run_cases(bundle, policyfile.load_cases(path)).failed:
+                where = f"{result.place.file}:{result.place.line}"
+                yield f"{where} the case `{result.name}` fails: {result.failures[0]}"
+
+    def _case_files(self) -> list[Path]:
+        return [path for path in self._files() if path.stem.endswith("_test")]
+
+    def _files(self) -> list[Path]:
+        """Return the policy files and the test files beside them, in a stable order."""
+        beside: list[Path] = []
+        for item in map(Path, self._paths):
+            named = [item.with_name(f"{item.stem}_test{item.suffix}")]
+            inside = [path for suffix in SUFFIXES for path in item.rglob(f"*_test{suffix}")] if item.is_dir() else named
+            beside += sorted(path for path in inside if path.is_file())
+        try:
+            return [*(path for path, _ in policy_paths(self._paths)), *dict.fromkeys(beside)]
+        except PolicyError:
+            return beside  # there are no policies now, which loading them says
+
+    def _signature(self) -> Signature:
+        found = []
+        for path in self._files():
+            try:
+                about = path.stat()
+            except OSError:
+                continue  # it went away since it was listed: the next look sees another set
+            found.append((str(path), about.st_mtime_ns, about.st_size, about.st_ino))
+        return tuple(found)
