@@ -116,7 +116,7 @@ def test_policies_come_into_force_when_the_second_person_says_so(people, shop, c
     first = command("policy", "activate", "--why", "new version")
     assert first.code == 1
     assert "changed, was version 1" in first.out
-    assert "not in force yet: one more person has to ask for the same within 60 minutes; maria has" in first.out
+    assert "not in force yet: one more person has to ask for the same within 7 days; maria has" in first.out
     log_in("tom")
     second = command("policy", "activate", "--why", "read it", "--json")
     assert (second.code, second.json["changed"], second.json["missing"]) == (0, True, 0)
