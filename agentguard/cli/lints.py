@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,48 +13,71 @@ import typer
 from agentguard import policyfile
 from agentguard.analysis.solver import HOW, has_solver
 from agentguard.cli import exits
+from agentguard.cli.annotations import annotation
 from agentguard.cli.files import Kind, Paths, files_of, people_for
 from agentguard.cli.opened import JsonOption, PeopleOption
 from agentguard.cli.output import Output, count, print_json
 from agentguard.cli.problems import print_problem, problem_document
+from agentguard.cli.sarif import sarif_document
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle, Policy
 from agentguard.engine import machine
-from agentguard.errors import PolicyError, Problem
+from agentguard.errors import PolicyError, Problem, UsageError
+from agentguard.policyfile.codes import Severity, severity_of
+
+
+class Format(enum.StrEnum):
+    """What the findings are printed as."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
 
 
 def lint(
     paths: Paths,
     people: PeopleOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count like problems: exit code 1.")] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="For people, for programs, for code hosts, or for GitHub Actions.")
+    ] = Format.TEXT,
     json: JsonOption = False,
 ) -> None:
     """Say everything that is wrong with policy, test and people files, with file, line and column."""
+    if json and format_ not in (Format.TEXT, Format.JSON):
+        raise UsageError(f"expected `--json` or `--format {format_}`, got both")
     files = files_of(paths)
-    problems, warnings = found_in(files, paths, people)
-    if json:
-        print_json(
-            {
-                "files": [str(path) for path, _ in files],
-                "problems": [problem_document(problem) for problem in problems],
-                "warnings": [problem_document(warning) for warning in warnings],
-            }
-        )
-    else:
-        output = Output()
-        for problem in problems:
-            print_problem(output, problem)
-        for warning in warnings:
-            print_problem(output, warning, warning=True)
-        output.line(f"{count(problems, 'problem')}, {count(warnings, 'warning')} in {count(files, 'file')}")
-    if problems or (strict and warnings):
+    problems, remarks = found_in(files, paths, people)
+    _print([path for path, _ in files], [*problems, *remarks], Format.JSON if json else format_)
+    if problems or (strict and any(severity_of(remark.code) is Severity.WARNING for remark in remarks)):
         raise typer.Exit(exits.FOUND)
+
+
+def _print(files: list[Path], found: list[Problem], format_: Format) -> None:
+    errors, warnings, notes = ([item for item in found if severity_of(item.code) is one] for one in Severity)
+    named = {"problems": errors, "warnings": warnings, "notes": notes}
+    match format_:
+        case Format.JSON:
+            listed = {name: [problem_document(item) for item in items] for name, items in named.items()}
+            print_json({"files": [str(path) for path in files], **listed})
+        case Format.SARIF:
+            print_json(sarif_document(found))
+        case Format.GITHUB:
+            for item in found:
+                sys.stdout.write(f"{annotation(item)}\n")
+        case Format.TEXT:
+            output = Output()
+            for item in found:
+                print_problem(output, item)
+            told = [count(errors, "problem"), count(warnings, "warning"), *([count(notes, "note")] if notes else [])]
+            output.line(f"{', '.join(told)} in {count(files, 'file')}")
 
 
 def found_in(
     files: list[tuple[Path, Kind]], paths: Sequence[Path], people: Path | None
 ) -> tuple[list[Problem], tuple[Problem, ...]]:
-    """Return what keeps files from loading, and what is probably not meant where nothing does.
+    """Return what keeps files from loading; where nothing does, what is probably not meant or good to know.
 
     Args:
         files: All that is looked at.
@@ -66,26 +90,26 @@ def found_in(
     today = machine.wall_clock().date()
     try:
         bundle = policyfile.bundle_of(policies) if policies else Bundle((), "")
-        warnings = policyfile.lint(bundle, people_for(paths, people) if policies else None, today)
+        remarks = policyfile.lint(bundle, people_for(paths, people) if policies else None, today)
     except PolicyError as error:
         return list(error.problems), ()
-    warnings = (*warnings, *_idle(bundle))
     routes = [route for policy in policies for route in policy.routes.values()]
     for staff in staffs:
-        warnings += policyfile.lint_people(staff, routes, today)
-    return [], warnings
+        remarks += policyfile.lint_people(staff, routes, today)
+    return [], tuple(sorted({*remarks, *_deep(bundle)}))
 
 
-def _idle(bundle: Bundle) -> tuple[Problem, ...]:
-    """Return the rules that do nothing whatever is asked, where the solver is there to tell."""
-    if not has_solver():
-        if bundle.policies:
-            Output(sys.stderr).line(f"rules that can never match or decide are not looked for without z3; {HOW}")
+def _deep(bundle: Bundle) -> tuple[Problem, ...]:
+    """Return what is found among all the requests that there can be, where the solver is there to tell."""
+    if not bundle.policies:
         return ()
-    from agentguard.analysis.ruling import idle_rules
+    if not has_solver():
+        what = "rules that do nothing, gaps, overlaps, empty lists, limits out of reach"
+        Output(sys.stderr).line(f"{what} are not looked for without z3; {HOW}")
+        return ()
+    from agentguard.analysis.linting import lint_deeply
 
-    found = ((idle.place, idle) for idle in idle_rules(bundle))
-    return tuple(Problem(place.file, place.line, place.column, idle.code, idle.message) for place, idle in found)
+    return lint_deeply(bundle)
 
 
 def _read_all(files: list[tuple[Path, Kind]]) -> tuple[list[Problem], list[Policy], list[People]]:

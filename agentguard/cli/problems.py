@@ -9,22 +9,24 @@ from rich.text import Text
 
 from agentguard.cli.output import Output
 from agentguard.errors import Problem
+from agentguard.policyfile.codes import Severity, severity_of
 
 MOST_SHOWN = 200
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
-def print_problem(output: Output, problem: Problem, *, warning: bool = False) -> None:
-    """Print one problem with its source line and a caret under the column."""
-    colour = "yellow" if warning else "red"
-    word = "warning " if warning else ""
-    message = Text.assemble((problem.place, "bold"), (f" {word}{problem.code}", colour), f" {problem.message}")
-    output.console.print(message, soft_wrap=True)
+def print_problem(output: Output, problem: Problem) -> None:
+    """Print one problem, a warning or a note by that word, with its source line and a caret under the column."""
+    severity = severity_of(problem.code)
+    word = "" if severity is Severity.ERROR else f"{severity} "
+    code = (f" {word}{problem.code}", _COLOURS[severity])
+    output.console.print(Text.assemble((problem.place, "bold"), code, f" {problem.message}"), soft_wrap=True)
     line = _line(problem)
     if line is not None:
         shown = line[:MOST_SHOWN].rstrip()
         output.line(f"    {shown}")
         if 0 < problem.column <= len(shown) + 1:
-            output.line(f"    {' ' * (problem.column - 1)}^", style=colour)
+            output.line(f"    {' ' * (problem.column - 1)}^", style=_COLOURS[severity])
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def problem_document(problem: Problem) -> dict[str, Any]:
         "file": problem.file,
         "line": problem.line,
         "column": problem.column,
+        "severity": str(severity_of(problem.code)),
         "code": problem.code,
         "message": problem.message,
     }

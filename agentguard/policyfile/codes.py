@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 
 class Severity(enum.StrEnum):
-    """How much a message weighs: an error keeps a file from loading, a warning is probably not meant, a note is to know."""
+    """How much a message weighs: an error keeps a file from loading, a warning is hardly meant so, a note informs."""
 
     ERROR = "error"
     WARNING = "warning"

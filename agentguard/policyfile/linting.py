@@ -8,6 +8,8 @@ from datetime import date
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle, Limit, Place, Policy, Verdict
 from agentguard.errors import Problem
+from agentguard.policyfile.belonging import check_belonging
+from agentguard.policyfile.deadlines import check_deadlines
 from agentguard.policyfile.personal import check_personal
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
@@ -31,6 +33,8 @@ def lint(bundle: Bundle, people: People | None = None, today: date | None = None
     found: list[tuple[Place, str, str]] = []
     for policy in bundle.policies:
         found += check_trust(policy)
+        found += check_belonging(policy, bundle)
+        found += check_deadlines(policy, bundle)
         found += _words(policy)
         found += _unused(policy)
         found += _freeing(policy)

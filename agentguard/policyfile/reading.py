@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agentguard.core.language import Expression, Term
-from agentguard.core.language.scope import walk
+from agentguard.core.language.inside import terms_in
 from agentguard.core.language.terms import Compare, Constant, During, Lookup, Part
 from agentguard.core.policy import Limit, Policy, Requirement, Rule, Template, Words
 
@@ -19,26 +19,12 @@ def everything_said(policy: Policy) -> tuple[Said, ...]:
 
 def terms_of(expression: Expression) -> Iterator[Term]:
     """Yield every term of an expression, those of its named parts too."""
-    for term in walk(expression.tree):
-        yield term
-        if isinstance(term, Part):
-            yield from terms_of(term.expression)
+    return terms_in(expression.tree)
 
 
 def comparisons_of(expression: Expression) -> Iterator[Compare]:
     """Yield every comparison of an expression."""
     return (term for term in terms_of(expression) if isinstance(term, Compare))
-
-
-def reads_of(term: Term) -> frozenset[str]:
-    """Return the full names that a term reads."""
-    found: set[str] = set()
-    for inner in walk(term):
-        if isinstance(inner, Part):
-            found |= inner.expression.reads
-        elif (name := getattr(inner, "name", None)) is not None and type(inner).__name__ == "Read":
-            found.add(str(name))
-    return frozenset(found)
 
 
 def templates_of(words: Words) -> list[Template]:
@@ -55,7 +41,10 @@ def expressions_of(policy: Policy) -> Iterator[Expression]:
         templates += templates_of(said.words)
     for limit in policy.limits:
         found += [*limit.measure.values(), *limit.per, *limit.max.values(), *limit.freed_by.values()]
-    found += [guarantee.when for guarantee in policy.guarantees]
+    for guarantee in policy.guarantees:
+        found.append(guarantee.when)
+        if guarantee.total is not None:
+            found += [*guarantee.total.measure.values(), *guarantee.total.per, *guarantee.total.max.values()]
     found += [policy.witness.when] if policy.witness is not None else []
     found += [item for spec in policy.actions.values() for item in spec.computed.values()]
     found += [part for template in templates for part in template.parts if not isinstance(part, str)]

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentguard.core.language import Expression, Money, Text
+from agentguard.core.language.inside import names_in
 from agentguard.core.language.scope import walk
 from agentguard.core.language.terms import Arithmetic, Compare, Term
 from agentguard.core.policy import Limit, Place, Policy, Rule, Verdict
-from agentguard.policyfile.reading import comparisons_of, reads_of, terms_of
+from agentguard.policyfile.reading import comparisons_of, terms_of
 
 Found = Iterator[tuple[Place, str, str]]
 
@@ -77,8 +78,8 @@ def _thresholds(policy: Policy, rule: Rule) -> list[str]:
     for comparison in comparisons_of(rule.when):
         if comparison.operator in _ORDERED:
             for side, other in ((comparison.left, comparison.right), (comparison.right, comparison.left)):
-                names = [name for name in sorted(reads_of(side)) if isinstance(given.get(name), Money)]
-                found += names if not reads_of(other) else []
+                names = [name for name in sorted(names_in(side)) if isinstance(given.get(name), Money)]
+                found += names if not names_in(other) else []
     return found
 
 
@@ -117,12 +118,12 @@ def _deny_without_held(policy: Policy) -> Found:
 
 def _rests_on_what_is_left(comparison: Compare, policy: Policy, given: dict[str, object]) -> bool:
     """Return whether an amount asked for is compared with a difference of facts, or one of any sign, without `held`."""
-    reads = reads_of(comparison)
+    reads = names_in(comparison)
     if any(name.startswith(("held:", "used:")) for name in reads):
         return False
     for side, other in ((comparison.left, comparison.right), (comparison.right, comparison.left)):
-        asked = any(isinstance(given.get(name), Money) for name in reads_of(side))
-        facts = [name for name in reads_of(other) if name in policy.facts]
+        asked = any(isinstance(given.get(name), Money) for name in names_in(side))
+        facts = [name for name in names_in(other) if name in policy.facts]
         if asked and facts and (_subtracts(other) or any(_any_sign(policy, name) for name in facts)):
             return True
     return False

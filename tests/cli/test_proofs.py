@@ -73,5 +73,6 @@ def test_lint_names_a_rule_that_others_always_overrule_and_says_what_it_cannot_l
     said = command("policy", "lint", str(tmp_path))
     assert "dead" not in said.out
     assert said.err == (
-        "rules that can never match or decide are not looked for without z3; run `pip install 'agentguard[prove]'`\n"
+        "rules that do nothing, gaps, overlaps, empty lists, limits out of reach are not looked for without z3; "
+        "run `pip install 'agentguard[prove]'`\n"
     )

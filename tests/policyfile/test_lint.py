@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentguard.policyfile import bundle_of, lint, load_people_text, load_text
-from agentguard.policyfile.codes import WARNINGS
+from agentguard.policyfile.codes import NOTES, WARNINGS
 
 TEXT = """agentguard: 1
 policy: p
@@ -20,7 +20,7 @@ facts:
   order.total: money
   order.refunded: money
   order.balance: money, any sign
-  customer.email: text, personal
+  order.customer_id: text, personal
 names:
   left: order.total - order.refunded - held("per-order")
 escalations:
@@ -28,7 +28,7 @@ escalations:
 rules:
   - id: small
     then: allow
-    when: amount <= 50 and order.total > 0
+    when: amount <= 50 and order.customer_id == on_behalf_of
   - id: left
     then: deny
     when: amount > left
@@ -58,8 +58,14 @@ def test_a_careful_file_has_no_warning():
 
 
 def test_an_allow_that_rests_on_arguments_alone_is_told():
-    assert warnings(("amount <= 50 and order.total > 0", "amount <= 50")) == [("allow_on_arguments", 19)]
-    assert warnings(("amount <= 50 and order.total > 0", "amount <= 50 and on_behalf_of != order_id")) == []
+    assert warnings(("amount <= 50 and order.customer_id == on_behalf_of", "amount <= 50")) == [
+        ("allow_on_arguments", 19),
+        ("order_of_anybody", 19),
+    ]
+    assert (
+        warnings(("amount <= 50 and order.customer_id == on_behalf_of", "amount <= 50 and on_behalf_of != order_id"))
+        == []
+    )
 
 
 def test_an_action_that_counts_and_gives_back_on_one_account_is_told():
@@ -95,7 +101,7 @@ def test_a_threshold_on_an_amount_that_no_limit_sums_is_told_once():
 def test_an_amount_compared_with_a_fact_is_no_threshold():
     count = ("sum: amount, per: order.id, in: forever, max: order.total", "count: actions, in: forever, max: 3")
     held = (' - held("per-order")', ' - held("per-order") * usd(1)')
-    assert warnings(count, held, ("amount <= 50 and order.total > 0", "amount <= order.total")) == []
+    assert warnings(count, held, ("amount <= 50", "amount <= order.total")) == []
 
 
 def test_a_limit_keyed_by_an_argument_is_told_unless_its_values_are_listed():
@@ -210,7 +216,8 @@ def test_a_review_of_nothing_and_of_everything_is_told(review, code):
     assert warnings(("facts:\n", f"review: {review}\nfacts:\n")) == ([(code, 8)] if code else [])
 
 
-def test_every_warning_is_tried_here_or_with_the_people():
-    files = (Path(__file__), Path(__file__).parents[1] / "people" / "test_lint.py")
+def test_every_warning_is_tried_here_or_with_the_people_or_the_solver():
+    tests = Path(__file__).parents[1]
+    files = (Path(__file__), tests / "people" / "test_lint.py", *(tests / "lint").glob("test_*.py"))
     here = "".join(file.read_text(encoding="utf-8") for file in files)
-    assert [code for code in WARNINGS if f'"{code}"' not in here] == []
+    assert [code for code in (*WARNINGS, *NOTES) if f'"{code}"' not in here] == []

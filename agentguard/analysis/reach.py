@@ -1,0 +1,130 @@
+"""Limits that nothing can ever reach, because another limit denies first; needs the extra `prove` (SPEC P20.19).
+
+What counts is what agents ask for and people approve: what is recorded as done elsewhere may go past any limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from agentguard.analysis.finding import Finding
+from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
+from agentguard.analysis.symbolic.number import Number
+from agentguard.analysis.symbolic.requests import Requests
+from agentguard.analysis.symbolic.search import Search
+from agentguard.core import money
+from agentguard.core.language import Expression, unparse
+from agentguard.core.language.evaluate import evaluate
+from agentguard.core.language.operations import show
+from agentguard.core.policy import Bundle, Limit, Policy, Verdict, Window, WindowKind
+from agentguard.errors import EvaluationError
+
+CODE = "limit_out_of_reach"
+_LONGEST = {
+    "day": timedelta(days=1, hours=1),
+    "week": timedelta(days=7, hours=1),
+    "month": timedelta(days=31, hours=1),
+    "year": timedelta(days=366, hours=1),
+}
+_WITHIN = {"day": {"day", "week", "month", "year"}, "week": {"week"}, "month": {"month", "year"}, "year": {"year"}}
+"""By unit of a calendar window: the units whose windows it always lies in."""
+
+
+def limits_out_of_reach(bundle: Bundle, searches: Mapping[str, Search]) -> Iterator[Finding]:
+    """Yield the limits that other limits and the rules keep from ever being reached."""
+    for policy in (policy for policy in bundle.policies if not policy.shadow):
+        for limit in policy.limits:
+            for first in policy.limits:
+                why = (
+                    _stopped(policy, limit, first, searches)
+                    if first is not limit and _comes_first(first, limit)
+                    else ""
+                )
+                if why:
+                    message = f"limit `{limit.id}` is out of reach: {why}; lower its `max`, or remove it"
+                    yield Finding(limit.place, CODE, message)
+                    break
+
+
+def _comes_first(first: Limit, limit: Limit) -> bool:
+    """Return whether a limit denies, and counts at least whatever another one counts, for at least as many, as long."""
+    per = {unparse(key.tree) for key in limit.per}
+    return (
+        first.over.verdict is Verdict.DENY
+        and first.on >= limit.on
+        and not first.freed_by
+        and all(unparse(key.tree) in per for key in first.per)
+        and (first.when is None or (limit.when is not None and unparse(first.when.tree) == unparse(limit.when.tree)))
+        and covers(first.window, limit.window)
+    )
+
+
+def covers(outer: Window, inner: Window) -> bool:
+    """Return whether whatever one window holds is in another one too, at every instant."""
+    match outer.kind, inner.kind:
+        case WindowKind.FOREVER, _:
+            return True
+        case WindowKind.SLIDING, WindowKind.SLIDING:
+            return outer.size is not None and inner.size is not None and outer.size >= inner.size
+        case WindowKind.SLIDING, WindowKind.CALENDAR:
+            return outer.size is not None and outer.size >= _LONGEST[inner.unit or ""]
+        case WindowKind.CALENDAR, WindowKind.CALENDAR:
+            return outer.unit in _WITHIN[inner.unit or ""]
+        case one, other:
+            return one is other
+
+
+def _stopped(policy: Policy, limit: Limit, first: Limit, searches: Mapping[str, Search]) -> str:
+    """Return in words why a limit that comes first keeps another one from being reached; empty if it does not."""
+    most, stop = _most(limit), _most(first)
+    if most is None or stop is None:
+        return ""
+    counts = {action: measure for action, measure in first.measure.items() if action in limit.on}
+    if all(_same(measure, limit.measure[action]) for action, measure in counts.items()):
+        alike = stop == most and policy.limits.index(first) < policy.limits.index(limit)
+        return f"`{first.id}` counts the same and stops at {_shown(first)}" if stop < most or alike else ""
+    if any(measure is not None for measure in counts.values()):
+        return ""
+    if all(_never_as_much(searches[action], policy.qualified(limit.id), stop, most) for action in sorted(limit.on)):
+        return f"`{first.id}` stops after {_shown(first)}, and so many do not come to {_shown(limit)}"
+    return ""
+
+
+def _never_as_much(search: Search, limit: str, times: int, most: int) -> bool:
+    """Return whether so many requests, each as large as one can be that nothing else denies, stay within a limit."""
+
+    def too_much(among: Requests) -> Truth:
+        """Return that so many of this request would pass the limit, and nothing but the limit denies it."""
+        counted = among.counted[limit]
+        denied = any_of(asks.when for asks in among.asks if asks.then.verdict is Verdict.DENY and asks.source != limit)
+        amount = Number(counted.amount.units * times, counted.amount.scale)
+        return all_of((counted.applies, no(counted.unknown), no(denied), amount.compared(">", Number(most))))
+
+    return limit not in search.requests.counted or search.never(too_much)
+
+
+def _most(limit: Limit) -> int | None:
+    """Return a limit's written maximum as a whole number; None where it rests on something, or on the currency."""
+    value = _value(limit)
+    return value.minor if isinstance(value, money.Money) else value
+
+
+def _value(limit: Limit) -> money.Money | int | None:
+    written = list(limit.max.values())
+    if len(written) != 1 or written[0].reads:
+        return None
+    try:
+        value = evaluate(written[0], {})
+    except EvaluationError:
+        return None
+    return value if isinstance(value, money.Money) or type(value) is int else None
+
+
+def _shown(limit: Limit) -> str:
+    value = _value(limit)
+    return "" if value is None else show(value)
+
+
+def _same(one: Expression | None, other: Expression | None) -> bool:
+    return one is other or (one is not None and other is not None and unparse(one.tree) == unparse(other.tree))
