@@ -62,13 +62,17 @@ class LanguageServer:
 
     def diagnostics(self, path: Path) -> list[dict]:
         """Open a file and return what the server underlines in it."""
-        uri = path.as_uri()
-        self.told.pop(uri, None)
-        document = {"uri": uri, "languageId": "yaml", "version": 0, "text": path.read_text(encoding="utf-8")}
-        self._tell("textDocument/didOpen", textDocument=document)
-        while uri not in self.told:
+        return self.diagnostics_of([path])[path]
+
+    def diagnostics_of(self, paths: list[Path]) -> dict[Path, list[dict]]:
+        """Open files and return what the server underlines in each."""
+        for path in paths:
+            text = path.read_text(encoding="utf-8")
+            document = {"uri": path.as_uri(), "languageId": "yaml", "version": 0, "text": text}
+            self._tell("textDocument/didOpen", textDocument=document)
+        while not all(path.as_uri() in self.told for path in paths):
             self._next()
-        return self.told[uri]
+        return {path: self.told[path.as_uri()] for path in paths}
 
     def change(self, path: Path, text: str) -> None:
         """Type another text into an open file."""
