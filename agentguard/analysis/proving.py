@@ -7,22 +7,25 @@ the items of lists, products of two values) is said with every answer that rests
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from typing import Any
 
+from agentguard.analysis.climbing import climb
+from agentguard.analysis.sequences import Sequence
+from agentguard.analysis.splitting import split
 from agentguard.analysis.symbolic.logic import all_of, any_of
 from agentguard.analysis.symbolic.number import Number
 from agentguard.analysis.symbolic.requests import Requests
 from agentguard.analysis.symbolic.search import Example, Found, Search
 from agentguard.analysis.symbolic.value import Amount
+from agentguard.core.english.parts import guarantee_words
 from agentguard.core.language import Value
 from agentguard.core.money import Money
 from agentguard.core.plan import Plan, plan_action
 from agentguard.core.policy import Bundle, Guarantee, Policy, Verdict
 from agentguard.errors import UsageError
-
-MOST_STEPS = 200
 
 
 class Outcome(enum.StrEnum):
@@ -44,6 +47,8 @@ class Proof:
         text: What it promises, in the file's words.
         example: Of a broken promise the request that breaks it, of a possible verdict one that gets it.
         open: What the proof left open, in the policy's words.
+        sequence: Of a broken promise about many requests, these requests.
+        because: Of a kept one, what keeps it.
     """
 
     id: str
@@ -52,6 +57,8 @@ class Proof:
     outcome: Outcome
     example: Example | None = None
     open: tuple[str, ...] = ()
+    sequence: Sequence | None = None
+    because: str = ""
 
     @property
     def kept(self) -> bool:
@@ -59,16 +66,22 @@ class Proof:
         return self.outcome in (Outcome.HOLDS, Outcome.SHOWN)
 
 
-def prove(bundle: Bundle, actions: Sequence[str] = ()) -> Iterator[Proof]:
+def prove(bundle: Bundle, actions: Several[str] = ()) -> Iterator[Proof]:
     """Yield what becomes of every guarantee of some files, of all actions unless some are named.
 
     A promise is about all the files that govern an action together, as they decide together.
     """
+    split_already: list[Guarantee] = []
     for action in actions or bundle.actions():
         promised = list(_promised(bundle, action))
         if promised:
             prover = Prover(plan_action(bundle, action))
-            yield from (prover.proof(policy, guarantee) for policy, guarantee in promised)
+            for policy, guarantee in promised:
+                if guarantee.total is None:
+                    yield prover.proof(policy, guarantee)
+                elif guarantee not in split_already:
+                    split_already.append(guarantee)
+                    yield _split(bundle, policy, guarantee)
 
 
 def _promised(bundle: Bundle, action: str) -> Iterator[tuple[Policy, Guarantee]]:
@@ -98,6 +111,14 @@ class Prover:
         return Proof(name, action, promise_text(guarantee), outcome, found.example, found.loose)
 
 
+def _split(bundle: Bundle, policy: Policy, guarantee: Guarantee) -> Proof:
+    """Return what becomes of a promise about many requests, of all its actions together."""
+    found = split(bundle, policy, guarantee)
+    outcome = Outcome.BROKEN if found.sequence is not None else Outcome.HOLDS if found.because else Outcome.UNDECIDED
+    about = policy.qualified(guarantee.id), ", ".join(sorted(guarantee.on)), promise_text(guarantee), outcome
+    return Proof(*about, open=found.open, sequence=found.sequence, because=found.because)
+
+
 def _outcome(found: Found, *, never: bool) -> Outcome:
     if found.example is not None:
         return Outcome.BROKEN if never else Outcome.SHOWN
@@ -108,6 +129,8 @@ def _outcome(found: Found, *, never: bool) -> Outcome:
 
 def promise_text(guarantee: Guarantee) -> str:
     """Return a promise as its file says it."""
+    if guarantee.total is not None:
+        return guarantee_words(guarantee)
     what = f"possible: {guarantee.possible}"
     if guarantee.possible is None:
         what = f"never: {', '.join(str(verdict) for verdict in sorted(guarantee.never))}"
@@ -150,32 +173,15 @@ def largest_of(plan: Plan, name: str, verdict: Verdict) -> Largest:
     slot = search.requests.translation.slot(name)
     if not isinstance(slot.value, Number | Amount):
         raise UsageError(f"expected a number or an amount to be the largest, got `{name}`, which is {declared.type}")
-    best, exact = _climbed(search, name, verdict)
-    example = None if best is None else best.example
-    value = None if example is None else _value(example, name)
-    return Largest(name, verdict, value, example, exact)
-
-
-def _climbed(search: Search, name: str, verdict: Verdict) -> tuple[Found | None, bool]:
-    """Return the request with the largest value that there is, and whether a larger one was ruled out."""
-    best: Found | None = None
-    low, high, exact = 0, 2**62, True
-    for _ in range(MOST_STEPS):
-        least = low if best is None else (low + high + 1) // 2
-
-        def wanted(requests: Requests, least: int = least) -> Any:
-            """Return that the value is so large and the verdict comes out."""
-            return all_of((_units(requests, name) >= least, requests.verdicts[verdict]))
-
-        found = search.find(wanted, lambda example: example.decision.verdict is verdict)
-        if found.example is not None:
-            best, low = found, max(least, _units_of(found.example, name, search))
-        else:
-            exact = exact and found.proved
-            high = least - 1
-        if best is None or low >= high:
-            break
-    return best, exact
+    top = climb(
+        search,
+        lambda requests: _units(requests, name),
+        lambda example: _units_of(example, name, search),
+        lambda requests: requests.verdicts[verdict],
+        lambda example: example.decision.verdict is verdict,
+    )
+    value = None if top.example is None else _value(top.example, name)
+    return Largest(name, verdict, value, top.example, top.exact)
 
 
 def _units(requests: Requests, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from agentguard.cli.files import Kind, files_of
 from agentguard.cli.opened import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.digest import encode
-from agentguard.core.limits import in_unit
+from agentguard.core.limits import COUNT, in_unit
 from agentguard.core.policy import Bundle, Policy, Verdict
 from agentguard.core.prose import name_words
 from agentguard.core.request import FactStatus
@@ -24,16 +25,19 @@ from agentguard.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
     from agentguard.analysis.proving import Largest, Proof
+    from agentguard.analysis.sequences import Sequence
     from agentguard.analysis.symbolic.search import Example
 
 STYLES = {"holds": "green", "shown": "green", "broken": "bold red", "impossible": "bold red", "undecided": "yellow"}
 MEANING = {
     "holds": "kept, whatever is asked",
     "shown": "kept: this request is an example",
-    "broken": "broken: this request breaks it",
+    "broken": "broken: what follows breaks it",
     "impossible": "broken: no request at all gets this",
     "undecided": "not proved: no request was found that breaks it, and none could be ruled out",
 }
+MOST_RUNS = 6
+"""So many kinds of requests of a sequence are told of."""
 
 
 def prove(
@@ -115,8 +119,31 @@ def _print(output: Output, proof: Proof) -> None:
     if proof.outcome == "undecided":
         for text in proof.open:
             output.line(f"    left open: {text}")
+    if proof.because:
+        output.line(f"    {proof.because}")
+    if proof.sequence is not None:
+        for line in _sequence_words(proof.sequence):
+            output.line(f"    {line}")
+        output.pairs(told(proof.sequence.requests[-1]), indent=4)
     if proof.example is not None:
         output.pairs(told(proof.example), indent=4)
+
+
+def _sequence_words(sequence: Sequence) -> Iterator[str]:
+    """Yield what the requests of a sequence are, alike ones together, and what they come to; the last one is shown."""
+    runs = [
+        (request, amount, len(list(alike)))
+        for (request, amount), alike in groupby(
+            zip((example.request.action for example in sequence.requests), sequence.amounts, strict=True)
+        )
+    ]
+    for action, amount, times in runs[:MOST_RUNS]:
+        each = "" if sequence.unit == COUNT else f" of {value_text(in_unit(amount, sequence.unit))}"
+        yield f"{times} × {action}{each}, allowed without a person"
+    if len(runs) > MOST_RUNS:
+        yield f"and so on: {len(sequence.requests)} requests in all"
+    total, most = (value_text(in_unit(amount, sequence.unit)) for amount in (sequence.total, sequence.most))
+    yield f"together {total}, which is more than {most}; the last of them:"
 
 
 def _sum(proofs: list[Proof]) -> str:
@@ -205,6 +232,20 @@ def document(proof: Proof) -> dict[str, Any]:
         "kept": proof.kept,
         "open": list(proof.open),
         "example": None if proof.example is None else example_document(proof.example),
+        "because": proof.because,
+        "sequence": None if proof.sequence is None else _sequence_document(proof.sequence),
+    }
+
+
+def _sequence_document(sequence: Sequence) -> dict[str, Any]:
+    return {
+        "requests": [
+            {"action": example.request.action, "adds": amount} | example_document(example)
+            for example, amount in zip(sequence.requests, sequence.amounts, strict=True)
+        ],
+        "total": sequence.total,
+        "most": sequence.most,
+        "unit": sequence.unit,
     }
 
 

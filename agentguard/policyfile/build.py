@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zoneinfo
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 
 from agentguard.core.policy import Guarantee, Place, Policy, Then, Verdict
@@ -81,19 +81,14 @@ def load_promise(policy: Policy, text: str) -> Guarantee:
         problems.add(Place(problems.file, 1, 1), "wrong_shape", message)
         problems.raise_if_any()
         raise AssertionError("a problem was added")
-    reasons: list[Problem] = []
-    for actions in _promised_for(policy):
-        guarantee, told = _promise(policy, lines, actions)
-        if guarantee is not None:
-            return guarantee
-        reasons = reasons or list(told)
-    raise PolicyError(reasons)
-
-
-def _promised_for(policy: Policy) -> Iterator[list[str]]:
-    """Yield whose promise it may be: of all actions, or of as many as possible that have what it reads."""
-    yield sorted(policy.actions)
-    yield from ([name] for name in sorted(policy.actions) if len(policy.actions) > 1)
+    guarantee, reasons = _promise(policy, lines, sorted(policy.actions))
+    if guarantee is None:
+        alone = [(name, made) for name in sorted(policy.actions) if (made := _promise(policy, lines, [name])[0])]
+        together = _promise(policy, lines, [name for name, _ in alone])[0] if len(alone) > 1 else None
+        guarantee = together or next((made for _, made in alone), None)
+    if guarantee is None:
+        raise PolicyError(list(reasons))
+    return guarantee
 
 
 def _promise(policy: Policy, lines: Sequence[str], actions: list[str]) -> tuple[Guarantee | None, Sequence[Problem]]:

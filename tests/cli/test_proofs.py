@@ -17,7 +17,7 @@ def test_every_promise_of_the_refunds_is_kept_and_said_in_words(command):
 def test_a_broken_promise_is_shown_by_a_request_that_a_person_can_read(command):
     said = command("policy", "prove", REFUNDS, "--promise", "never allow when amount > 40")
     assert said.code == 1
-    assert "broken: this request breaks it" in said.out
+    assert "broken: what follows breaks it" in said.out
     assert "amount 40.01 USD" in said.out
     assert "refunds/customer-30-days: 0.00 USD used, this adds 40.01 USD, of 300.00 USD" in said.out
     assert "decided  allow, by refunds/small-refund" in said.out

@@ -98,8 +98,12 @@ class Lexicon:
         wanted = {test: [part for (asked, part), yes in said.items() if yes and asked == test] for test in TESTS}
         first, last = (max(wanted[test], key=len, default="") for test in ("startsWith", "endsWith"))
         inner = "".join(part for part in wanted["contains"] if part not in first)
-        made = f"{first}{inner}{UNWRITTEN if not said else ''}{code}{last}"
-        if self._sizes is not None:
-            size = model.eval(self._sizes(code), model_completion=True).as_long()
-            made = made[:size] if len(made) > size else f"{first}{inner}{'x' * (size - len(made))}{code}{last}"
-        return made
+        start = f"{first}{inner}{UNWRITTEN if not said else ''}"
+        if self._sizes is None:
+            number = str(code)
+            while f"{start}{number}{last}" in self._codes:  # a text that was made before, and is written by now
+                number += "'"
+            return f"{start}{number}{last}"
+        made = f"{start}{code}{last}"
+        size = model.eval(self._sizes(code), model_completion=True).as_long()
+        return made[:size] if len(made) > size else f"{first}{inner}{'x' * (size - len(made))}{code}{last}"

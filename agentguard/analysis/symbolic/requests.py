@@ -169,7 +169,7 @@ class Requests:
 
     def _count(self, planned: PlannedLimit) -> None:
         limit, key = planned.limit, _account(planned)
-        amount, currency, unmeasured = self._measured(limit.measure[self.plan.action])
+        amount, currency, unmeasured = self.measured(limit.measure[self.plan.action])
         unpicked = [self.translation.expression(expression).error for expression in limit.per]
         if limit.window.kind is WindowKind.CONVERSATION:
             conversation = self.translation.environment.get("context.conversation")
@@ -181,7 +181,7 @@ class Requests:
             value = Number(counted) if currency is None else Amount(Number(counted), currency)
             self.translation.environment[f"{name}:{planned.id}"] = Slot(value, no(unknown))
         applies = True if limit.when is None else self.translation.expression(limit.when).value
-        most, no_most = self._maximum(planned, currency)
+        most, no_most = self.maximum(limit.max, currency)
         over = True if most is None else no(Number(held + settled).plus(amount).compared("<=", most))
         undecided = Result(False) if limit.when is None else self.translation.expression(limit.when)
         counts = all_of((no(undecided.error), applies))
@@ -189,7 +189,7 @@ class Requests:
         fails = any_of((undecided.error, all_of((applies, any_of((unknown, no_most))))))
         self._say(planned.id, planned.policy, limit.over, all_of((counts, no(fails), over)), fails)
 
-    def _measured(self, measure: Expression | None) -> tuple[Number, Any, Truth]:
+    def measured(self, measure: Expression | None) -> tuple[Number, Any, Truth]:
         """Return what a request adds to a limit, in which currency, and when nobody knows."""
         if measure is None:
             return Number(1), None, False
@@ -199,10 +199,11 @@ class Requests:
         currency = found.value.currency if isinstance(found.value, Amount) else None
         return amount, currency, any_of((found.error, outside, no(amount.is_whole())))
 
-    def _maximum(self, planned: PlannedLimit, currency: Any) -> tuple[Number | None, Truth]:
+    def maximum(self, by_currency: Mapping[str, Expression], currency: Any) -> tuple[Number | None, Truth]:
+        """Return the most that may be counted in a currency, and when nobody knows."""
         most: Number | None = None
         missing: Truth = True
-        for code, expression in planned.limit.max.items():
+        for code, expression in by_currency.items():
             found = self.translation.expression(expression)
             number = units(found.value)
             here = True if code == "" or currency is None else currency == self.lexicon.code(code)
