@@ -297,9 +297,9 @@ def test_facts_that_only_the_other_version_counts_by_are_looked_up_and_not_recor
     canary_of(one, plain.replace("version: 1", "version: 2") + REGION).begin("10%", salt=SALT, **ANN)
     answer = ask(one, OUT, "20.00")
     assert "customer.region" not in decided(one, answer)["facts"]
-    assert counted(one, "refunds/region") == (2000, 0)
+    assert counted(one, "refunds/by-region") == (2000, 0)
     assert isinstance(ask(one, IN, "20.00"), Done)
-    assert counted(one, "refunds/region") == (4000, 0)
+    assert counted(one, "refunds/by-region") == (4000, 0)
 
 
 def test_what_the_other_version_cannot_count_stands_in_nobodys_way_and_is_said(open_shop):
@@ -311,10 +311,10 @@ def test_what_the_other_version_cannot_count_stands_in_nobodys_way_and_is_said(o
     assert isinstance(ask(one, OUT, "20.00"), Done), "nobody registered a lookup of it here"
     assert isinstance(ask(one, IN, "20.00"), Denied)
     (beside,) = entries(one, "counted")
-    assert (beside["held"], list(beside["uncounted"])) == ([], ["refunds/region"])
+    assert (beside["held"], list(beside["uncounted"])) == ([], ["refunds/by-region"])
     told = Narrator([], one.guard.audit.bundle, str).tell(beside)
     assert told.title == "counted by the other version of a canary as well"
-    assert ("not counted", f"refunds/region: {beside['uncounted']['refunds/region']}") in told.details
+    assert ("not counted", f"refunds/by-region: {beside['uncounted']['refunds/by-region']}") in told.details
     assert one.guard.audit.verify().ok
 
 
