@@ -8,6 +8,7 @@ from __future__ import annotations
 from agentguard.analysis.bands import band_findings
 from agentguard.analysis.empties import empty_lists
 from agentguard.analysis.finding import Finding
+from agentguard.analysis.owners import others_things
 from agentguard.analysis.reach import limits_out_of_reach
 from agentguard.analysis.ruling import failing_rules, idle_rules, searches_of
 from agentguard.core.policy import Bundle
@@ -24,5 +25,5 @@ def lint_deeply(bundle: Bundle) -> tuple[Problem, ...]:
     dead = {finding.place for finding in idle}
     found: list[Finding] = [*failing_rules(bundle, searches), *limits_out_of_reach(bundle, searches)]
     for search in searches.values():
-        found += [*band_findings(search), *empty_lists(search)]
+        found += [*band_findings(search), *empty_lists(search), *others_things(search)]
     return tuple(sorted({finding.problem for finding in (*idle, *(item for item in found if item.place not in dead))}))

@@ -138,3 +138,28 @@ def test_of_two_limits_that_say_the_same_the_second_is_out_of_reach():
         if code == "limit_out_of_reach"
     ]
     assert told == ["some"]
+
+
+OWN = "order.customer_id != on_behalf_of"
+
+
+def of_others(*rules):
+    return [message.split("`")[1] for code, message in deep(rules) if code == "order_of_anybody"]
+
+
+@pytest.mark.parametrize("verdict", [D, L])
+def test_a_refusal_of_what_is_anothers_is_told_if_it_is_not_always_refused(verdict):
+    assert of_others(SMALL, (verdict, OWN)) == []
+    assert of_others(SMALL, (verdict, f"{OWN} or order.total > 5")) == []
+    assert of_others(SMALL, (verdict, f"{OWN} and amount > 20")) == ["r1"]
+    assert of_others(SMALL, (verdict, OWN.replace("!=", "=="))) == ["r1"]
+
+
+def test_other_rules_may_refuse_the_rest_of_what_is_anothers():
+    assert of_others(SMALL, (D, f"{OWN} and amount > 20"), (D, f"{OWN} and amount <= 20")) == []
+
+
+def test_a_person_may_do_what_an_agent_may_not_and_a_thing_may_have_several_customers():
+    assert of_others(SMALL, (D, f'{OWN} and agent.kind != "person"')) == []
+    assert of_others(SMALL, (D, f"{OWN} and order.zone != on_behalf_of")) == []
+    assert of_others(SMALL, (D, f"{OWN} and not (on_behalf_of in order.items.map(i, order_id))")) == []
