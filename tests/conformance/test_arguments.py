@@ -10,6 +10,8 @@ from tests.conformance.corpus import named, probes
 from tests.conformance.doors import DOORS, Caller, Knock
 from tests.conformance.world import LyingInteger, LyingText, Small, World
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 PROBES = probes("arguments")
 NUMBER = {probe["name"]: number for number, probe in enumerate(PROBES)}
 VISIT = {

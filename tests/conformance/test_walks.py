@@ -9,6 +9,8 @@ from tests.conformance.corpus import named, probes
 from tests.conformance.doors import DOORS, Caller, Knock
 from tests.conformance.world import World
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 PROBES = probes("walks")
 ON_DISK = {"json", "openai-chat"}  # every door ends in the same store, and a disk that is asked to be sure is slow
 ON_SERVER = {"functions", "functions-async"}

@@ -28,6 +28,8 @@ from tests.core.reference import (
     reference,
 )
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 BUNDLES = 150
 WORLDS = 40

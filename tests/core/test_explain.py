@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentguard.analysis.explained.decisions import change_sentences
 from agentguard.core.decide import decide
 from agentguard.core.explain import explain, sentence
 from agentguard.core.policy import Verdict
@@ -27,8 +28,9 @@ def test_the_closest_allow_rule_says_what_had_to_be_otherwise():
     _, _, _, explanation = explained("60.00")
     assert explanation.closest is not None
     assert explanation.closest.id == "shop/small"
-    assert "`shop/small` would have allowed it" in explanation.changes[0]
-    assert "`shop/medium` says escalate to lead because" in explanation.changes[1]
+    changes = list(change_sentences(explanation))
+    assert changes[0] == "`shop/small` would have allowed it, but: the amount (60.00 USD) is more than 50.00 USD"
+    assert changes[1].startswith("`shop/medium` says that people decide (`lead`), because: the amount (60.00 USD)")
 
 
 def test_what_would_have_been_automatic_really_would_have_been():
@@ -44,20 +46,22 @@ def test_what_is_left_of_a_limit_bounds_what_would_have_been_automatic():
     plan, _, known, explanation = explained("40.00", used=used)
     assert explanation.automatic_up_to == ("amount", usd("37.50"))
     assert decide(plan, request(plan, amount=usd("37.51")), known).verdict is not Verdict.ALLOW
-    assert "limit `shop/month` had room for 37.50 USD, and this is 40.00 USD" in explanation.changes
+    (change,) = (text for text in change_sentences(explanation) if text.startswith("limit"))
+    assert change.endswith("62.50 USD was used, so there was room for 37.50 USD, and this is 40.00 USD")
 
 
 def test_nothing_smaller_helps_where_the_count_is_full():
     _, _, _, explanation = explained("40.00", used={**FREE, "shop/count": (0, 3)})
     assert explanation.automatic_up_to is None
     assert sentence(explanation) == ""
-    assert "limit `shop/count` had room for 0 more, and this is 1" in explanation.changes
+    (change,) = (text for text in change_sentences(explanation) if text.startswith("limit"))
+    assert change.endswith("3 was used, so there was room for 0, and this is 1")
 
 
 def test_an_allowed_action_needs_no_change():
     _, _, _, explanation = explained("40.00")
     assert explanation.decision.verdict is Verdict.ALLOW
-    assert explanation.changes == ()
+    assert list(change_sentences(explanation)) == []
 
 
 def test_a_rule_that_could_not_be_evaluated_is_neither_true_nor_false():

@@ -11,6 +11,8 @@ from agentguard.core.money import Money, UnroundedMoney
 from agentguard.errors import EvaluationError
 from tests.language.expressions import environment, expressions, scope_with_names
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 KINDS = ["condition"] * 9 + ["number", "money", "duration", "time", "day"]
 
 

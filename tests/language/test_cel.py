@@ -9,6 +9,8 @@ from agentguard.core import language
 from agentguard.core.language import Declared, Record, Scope, YesNo, check, compile_conditions, evaluate, parse
 from agentguard.errors import EvaluationError
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 cel = importlib.import_module("cel_expr_python.cel")
 
 LINE = Record(

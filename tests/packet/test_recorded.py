@@ -20,7 +20,10 @@ LEADS = People(
     allow_unverified=True,
 )
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no recordings: set AGENTGUARD_WORKLOADS to their folder")
+pytestmark = [
+    pytest.mark.skipif(not FOLDER.is_dir(), reason="no recordings: set AGENTGUARD_WORKLOADS to their folder"),
+    pytest.mark.no_cover,  # what it runs again and again is run by other tests too
+]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from agentguard.policyfile import format_text, load_cases_text, load_people_text
 from agentguard.policyfile.read import decode
 from tests.policyfile.broken import BASE, CASES, marked
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 ROOT = Path(__file__).resolve().parents[2]
 PIECES = [
     *": - # , [ ] { } ( ) ' \" ! & * | > % @ ` ? = <",

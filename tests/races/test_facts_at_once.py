@@ -7,6 +7,8 @@ import pytest
 from agentguard import Done
 from tests.engine.given import REFUNDS, shop
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 OF_ONE_AGENT = REFUNDS.replace("per: on_behalf_of", "per: agent.id").replace("max: 300", "max: 10000")
 
 

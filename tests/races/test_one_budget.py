@@ -11,6 +11,8 @@ import pytest
 
 from tests.races.given import BUDGET, GRANTED, TRIES, Vouchers, counted, pool_of_threads, race_of_tasks, race_of_threads
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 ROUNDS = 50
 PROCESSES = 4
 

@@ -10,6 +10,8 @@ from agentguard import Done
 from agentguard.testing.clock import ManualClock
 from tests.races.given import BUDGET, CALLERS, Vouchers, counted, pool_of_threads
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 ROUNDS = 5
 
 

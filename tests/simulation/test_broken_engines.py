@@ -23,6 +23,8 @@ from agentguard.store.writer import Writer
 from tests.simulation.laws import LawBrokenError
 from tests.simulation.shrinking import tell
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 MOST_SEEDS = 40
 
 

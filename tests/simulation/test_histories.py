@@ -10,6 +10,8 @@ import pytest
 
 from tests.simulation.shrinking import report, shorten, tell
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 CASES = [
     line.partition(":")[::2]
     for line in (Path(__file__).parent / "cases.txt").read_text("utf-8").splitlines()

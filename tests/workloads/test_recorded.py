@@ -11,10 +11,13 @@ from scripts.replays.workloads import WORKLOADS
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("AGENTGUARD_WORKLOADS", PROJECT.parent / "shared" / "workloads"))
 
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(),
-    reason="no recordings of real agents: set AGENTGUARD_WORKLOADS to a folder with tau/, agentdojo/ and abcd/",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not FOLDER.is_dir(),
+        reason="no recordings of real agents: set AGENTGUARD_WORKLOADS to a folder with tau/, agentdojo/ and abcd/",
+    ),
+    pytest.mark.no_cover,  # what it runs again and again is run by other tests too
+]
 
 
 @pytest.mark.parametrize("name", list(WORKLOADS))
