@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import json as json_text
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from agentguard import policyfile
+from agentguard.analysis.explained.decisions import change_sentences, decision_document
+from agentguard.analysis.explained.policies import policy_document
 from agentguard.analysis.situation import Staging
-from agentguard.cli import summaries
+from agentguard.analysis.turned import Turned, turned
+from agentguard.cli.documents import Format, format_of, save, show, written
 from agentguard.cli.opened import DEFAULT_POLICIES, DEFAULT_STORE, JsonOption, StoreOption, open_reading
-from agentguard.cli.output import Output, print_json, verdict_text
+from agentguard.cli.output import Output, print_json
+from agentguard.cli.summaries import policy_json
+from agentguard.core.asked import Input
 from agentguard.core.cases import CaseFile
 from agentguard.core.digest import encode
-from agentguard.core.explain import Explanation, RuleExplanation, sentence
+from agentguard.core.documents.blocks import Document
+from agentguard.core.explain import Explanation, RuleExplanation
 from agentguard.core.explain import explain as explain_decision
 from agentguard.core.plan import plan_action
+from agentguard.core.policy import Bundle
+from agentguard.core.turning import Turn
 from agentguard.errors import PolicyError, UsageError
 
-ANSWERS = {True: "yes", False: "no", None: "not known"}
+SUFFIX = ".yaml"
 
 
 def explain(
-    paths: Annotated[
-        list[Path] | None,
+    policies: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="Policy files or folders.", metavar="[PATH…]", envvar="AGENTGUARD_POLICIES", show_default=False
+            help="Policy files or folders, or names of policies in `policies`.",
+            metavar="[POLICY…]",
+            envvar="AGENTGUARD_POLICIES",
+            show_default=False,
         ),
     ] = None,
     entry: Annotated[int | None, typer.Option("--entry", help="Why this entry was decided so.")] = None,
@@ -35,45 +48,87 @@ def explain(
     request: Annotated[
         Path | None, typer.Option("--request", help="Why a request would be decided so: a JSON file.")
     ] = None,
+    written_as: Annotated[
+        Format | None, typer.Option("--format", help="What to write; what the name of --output says when left out.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it into this file.", dir_okay=False)
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> None:
     """Say in plain words what policies say, or why one request is decided as it is."""
     if sum(item is not None for item in (entry, action, request)) > 1:
         raise UsageError("expected one of --entry, --action and --request, got several")
+    wanted = Format.JSON if json else format_of(written_as, output)
+    documents: list[Document]
+    content: Any
     if entry is not None or action is not None:
-        _explain_entry(store, entry, action, json=json)
+        documents, content = _of_entry(store, entry, action)
     elif request is not None:
-        _print_explanation(_of_request(request, paths or [DEFAULT_POLICIES]), (), json=json)
+        explanation = _of_request(request, policies or [])
+        documents, content = _told(explanation, (), None)
     else:
-        bundle = policyfile.load(paths or [DEFAULT_POLICIES])
-        if json:
-            print_json([summaries.document(policy) for policy in bundle.policies])
-            return
-        output = Output()
-        for number, policy in enumerate(bundle.policies):
-            if number:
-                output.line()
-                output.line()
-            summaries.show(output, policy)
+        bundle = _named(policies or [])
+        documents, content = [*map(policy_document, bundle.policies)], [*map(policy_json, bundle.policies)]
+    _give(documents, content, wanted, output)
 
 
-def _explain_entry(store: str, entry: int | None, action: str | None, *, json: bool) -> None:
+def _give(documents: Sequence[Document], content: Any, wanted: Format, file: Path | None) -> None:
+    if file is not None:
+        text = f"{json_text.dumps(content, indent=2, ensure_ascii=False)}\n"
+        save(file, text if wanted is Format.JSON else written(documents, wanted))
+    elif wanted is Format.JSON:
+        print_json(content)
+    elif wanted is Format.TEXT:
+        show(Output(), documents)
+    else:
+        typer.echo(written(documents, wanted), nl=False)
+
+
+def _named(names: Sequence[str]) -> Bundle:
+    """Load policies by their paths, or by their names among those of `policies`.
+
+    Raises:
+        UsageError: There is neither a path nor a policy of that name.
+    """
+    if not names:
+        return policyfile.load([DEFAULT_POLICIES])
+    paths, others = [], []
+    for name in names:
+        beside = (Path(name), DEFAULT_POLICIES / name, DEFAULT_POLICIES / f"{name}{SUFFIX}")
+        found = next((path for path in beside if path.exists()), None)
+        paths += [found] if found else []
+        others += [] if found else [name]
+    bundle = policyfile.load(paths) if paths else Bundle((), "")
+    if not others:
+        return bundle
+    if not DEFAULT_POLICIES.exists():
+        raise UsageError(f"expected a policy file or a folder, got `{others[0]}`, which is not there")
+    whole = policyfile.load([DEFAULT_POLICIES])
+    known = {policy.name: policy for policy in whole.policies}
+    for name in others:
+        if name not in known:
+            raise UsageError(f"no policy is called `{name}`, and no path; the policies are {', '.join(known)}")
+    return replace(whole, policies=(*bundle.policies, *(known[name] for name in others)))
+
+
+def _of_entry(store: str, entry: int | None, action: str | None) -> tuple[list[Document], dict[str, Any]]:
     guard = open_reading(store)
     position = entry if entry is not None else guard.audit.action(action or "").decision_entry
     if position is None or (action is not None and guard.audit.show(position).kind != "decided"):
         raise UsageError(f"action `{action}` was refused before any rule was asked; see `agentguard actions show`")
     found = guard.audit.explain(position)
-    _print_explanation(found.explanation, found.erased, json=json, position=position)
+    return _told(found.explanation, found.erased, position)
 
 
-def _of_request(path: Path, paths: list[Path]) -> Explanation:
+def _of_request(path: Path, names: Sequence[str]) -> Explanation:
     """Decide a request that a file describes, by the policies alone: facts and usage are what the file says.
 
     Raises:
         UsageError: The file cannot be read, or does not fit the policies.
     """
-    bundle = policyfile.load(paths)
+    bundle = _named(names)
     case = _case(path).cases[0]
     policies = bundle.governing(case.action)
     if not policies:
@@ -117,45 +172,41 @@ def _texts(value: Any) -> Any:
     return value
 
 
-def _print_explanation(
-    explanation: Explanation, erased: tuple[str, ...], *, json: bool, position: int | None = None
-) -> None:
+def _told(
+    explanation: Explanation, erased: tuple[str, ...], position: int | None
+) -> tuple[list[Document], dict[str, Any]]:
+    """Return a decision as a document, and for programs."""
+    found = turned(explanation)
+    document = decision_document(explanation, found, position=position, erased=erased)
+    return [document], _content(explanation, found, erased, position)
+
+
+def _content(explanation: Explanation, found: Turned, erased: tuple[str, ...], position: int | None) -> dict[str, Any]:
     decision = explanation.decision
-    automatic = sentence(explanation)
-    if json:
-        print_json(
-            {
-                "entry": position,
-                "verdict": str(decision.verdict),
-                "approved": decision.approved,
-                "matched": list(decision.matched),
-                "say": decision.say,
-                "rules": [_rule_document(rule) for rule in explanation.rules],
-                "closest": None if explanation.closest is None else explanation.closest.id,
-                "changes": list(explanation.changes),
-                "automatic_up_to": _automatic(explanation),
-                "erased": list(erased),
-            }
-        )
-        return
-    output = Output()
-    approved = " (approved by votes)" if decision.approved else ""
-    output.line(f"{decision.verdict}{approved}", style=f"bold {verdict_text(str(decision.verdict)).style}")
-    if decision.say:
-        output.line(f"customer hears: {decision.say}")
-    output.line()
-    output.line("holds     rule", style="dim")
-    for rule in explanation.rules:
-        output.line(f"{ANSWERS[rule.holds]:<9} {rule.id}: {rule.then}", style="bold" if rule.holds else "")
-        for comparison in rule.comparisons:
-            output.prose(str(comparison), indent=10)
-    for number, text in enumerate(((automatic,) if automatic else ()) + explanation.changes):
-        if not number:
-            output.line()
-            output.line("what would have had to be different", style="bold")
-        output.prose(text, indent=2)
-    if erased:
-        output.line(f"erased, and so not known any more: {', '.join(erased)}", style="yellow")
+    return {
+        "entry": position,
+        "verdict": str(decision.verdict),
+        "approved": decision.approved,
+        "matched": list(decision.matched),
+        "say": decision.say,
+        "rules": [_rule_document(rule) for rule in explanation.rules],
+        "closest": None if explanation.closest is None else explanation.closest.id,
+        "changes": list(change_sentences(explanation)),
+        "automatic_up_to": _automatic(explanation),
+        "turns": [_turn_document(item, turn) for item, turns in found.turns for turn in turns],
+        "proved_without": [{"source": str(item.source), "name": item.name} for item in found.fixed],
+        "erased": list(erased),
+    }
+
+
+def _turn_document(item: Input, turn: Turn) -> dict[str, Any]:
+    return {
+        "source": str(item.source),
+        "name": item.name,
+        "value": None if item.value is None else encode(item.value),
+        "instead": None if turn.value is None else encode(turn.value),
+        "verdict": str(turn.decision.verdict),
+    }
 
 
 def _rule_document(rule: RuleExplanation) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Output:
         *,
         right: Sequence[str] = (),
         whole: Sequence[str] = (),
+        indent: int = 0,
     ) -> None:
         """Print a table; cells fold rather than lose characters, and those in `whole` columns never do."""
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -73,7 +74,7 @@ class Output:
             table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
         for row in rows:
             table.add_row(*map(_cell, row))
-        self.console.print(table)
+        self.console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)
 
     def pairs(self, pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
         """Print names with their values beside them, a pair a line; a name that repeats is said once."""

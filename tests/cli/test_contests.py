@@ -70,5 +70,5 @@ def test_a_contest_that_is_not_upheld_stays_denied(shop, command, contest):
 
 def test_a_policy_says_in_words_where_a_denial_may_be_contested(shop, command):
     (shop.folder / "policies" / "refunds.yaml").write_text(CONTESTABLE, encoding="utf-8")
-    words = "by people who have not seen the case, and they have 5 d"
+    words = "people of complaints who have not seen the case decide and have 5 days"
     assert words in " ".join(command("policy", "explain", "policies/refunds.yaml").out.split())

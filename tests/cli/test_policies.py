@@ -111,19 +111,19 @@ def test_cases_for_a_policy_that_is_not_there_are_named(files, command):
     assert "`refunds`" in said.err
 
 
-def test_a_policy_is_told_in_plain_words_the_strictest_first(files, command):
+def test_a_policy_is_told_in_plain_words(files, command):
     said = command("policy", "explain", "policies")
     assert said.code == 0
-    assert said.out.index("deny  theirs") < said.out.index("escalate to lead  large") < said.out.index("allow  small")
+    assert said.out.index("✓ alone  small") < said.out.index("◷ people  large") < said.out.index("✕ refused  theirs")
     for words in (
-        "refunds version 1",
-        "amount is more than 50",
-        "order.customer is not on_behalf_of",
-        "amount adds up to at most 300 per on_behalf_of, in 30 days; over that: deny",
-        "1 person of group:leads within 4 h, then denied",
-        "Not yours.",
+        "refunds, version 1",
+        "the amount is more than 50.00 USD",
+        "It is refused when the order's customer is not the customer of this request.",
+        "month 300.00 USD the amount customer 30 days it is refused",
+        "lead group:leads 1 person within 4 hours it is refused",
+        "The customer hears: Not yours.",
     ):
-        assert words in said.out, words
+        assert words in " ".join(said.out.split()), words
     assert command("policy", "explain", "policies", "--json").json[0]["policy"] == "refunds"
 
 
@@ -149,16 +149,17 @@ limits:
   - {id: often, count: actions, in: 7 days, max: 3, over: deny, because: Three are enough., say: No more this week.}
 """)  # fmt: skip
     said = command("policy", "explain", text)
+    told = " ".join(said.out.split())
     for words in (
-        "mon-wed 08:00-18:00, fri 09:00-12:00 and 13:00-24:00; closed on 2026-12-25 (Europe/Berlin)",
-        "every day 22:00-06:00 (Europe/Berlin)",
-        "from 2026-12-31 18:00 to 2027-01-02 08:00 (Europe/Berlin)",
-        "customer hears  Not here.",
-        "customer hears  Try later.",
-        "because: Three are enough.",
-        "customer hears: No more this week.",
+        "Monday to Wednesday 08:00 to 18:00, Friday 09:00 to 12:00 and 13:00 to 24:00; closed on 25 December 2026",
+        "every day 22:00 to 06:00 (time of Europe/Berlin)",
+        "from 18:00 on 31 December 2026 to 08:00 on 2 January 2027 (time of Europe/Berlin)",
+        "The customer hears: Not here.",
+        "The customer hears: Try later.",
+        "For the record: Three are enough.",
+        "The customer hears: No more this week.",
     ):
-        assert words in said.out, words
+        assert words in told, words
     assert set(command("policy", "explain", text, "--json").json[0]["calendars"]) == {"desk", "nights", "freeze"}
 
 
@@ -173,9 +174,10 @@ def test_a_request_in_a_file_is_decided_and_explained(files, command):
     (files.parent / "request.json").write_text(json.dumps(request))
     said = command("policy", "explain", "policies", "--request", "request.json")
     assert said.code == 0
-    assert said.out.startswith("deny\n")
-    assert "limit `refunds/month` had room for 20.00 USD, and this is 60.00 USD" in said.out
-    assert "would have been automatic with `amount` up to 20.00 USD" in said.out
+    assert said.out.startswith("Issue refund: it is refused\n")
+    assert "280.00 USD was used, so there was room for 20.00 USD, and this is 60.00 USD" in said.out
+    told = " ".join(said.out.split())
+    assert "the amount 60.00 USD 20.00 USD (with 20.01 USD not yet) the agent does it alone" in told
     document = command("policy", "explain", "policies", "--request", "request.json", "--json").json
     assert document["verdict"] == "deny"
     assert document["automatic_up_to"] == {"argument": "amount", "value": "20.00 USD"}
@@ -205,9 +207,10 @@ def test_a_decision_on_record_is_explained_without_personal_values(shop, command
     decided = command("actions", "show", shop.ids["too_much"], "--json").json["decision_entry"]
     said = command("policy", "explain", "--entry", str(decided))
     assert said.code == 0
-    assert said.out.startswith("deny\n")
-    assert "limit `refunds/month` had room for 157.00 USD, and this is 180.00 USD" in said.out
-    assert "order.customer == on_behalf_of: yes" in said.out
+    assert said.out.startswith("Issue refund: it is refused\n")
+    assert "there was room for 157.00 USD, and this is 180.00 USD" in said.out
+    assert "the order's customer is the customer of this request" in said.out
+    assert "for the customer  (personal)" in " ".join(said.out.split("   "))
     assert "cus_8812" not in said.out
     assert command("policy", "explain", "--action", shop.ids["too_much"]).out == said.out
 

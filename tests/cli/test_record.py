@@ -285,5 +285,5 @@ def test_cells_are_read_as_what_the_policy_declares(clinic, command, people, urg
 
 def test_a_policy_says_in_words_what_gives_back(clinic, command):
     said = command("policy", "explain", "visits").out
-    assert "over that: deny; visit.cancel gives back all of it" in said
-    assert "over that: deny; visit.refund gives back at most back" in said
+    assert "Given back by cancel visit: all that an earlier one counted" in said
+    assert "Given back by refund visit: at most the back" in said

@@ -128,7 +128,7 @@ def after_section(policy: Policy) -> Iterator[Section]:
         begin = "It is carried out only after a witness outside has seen the record of it"
         only = only_for(policy, policy.witness.on)
         blocks += [*asked(begin + (f" ({only})" if only else ""), policy.witness.when)]
-    points = [*_contest(policy), *([Item(_review(policy.review))] if policy.review else []), *_kept(policy)]
+    points = [*_contest(policy), *([Item(review_words(policy.review))] if policy.review else []), *_kept(policy)]
     points += [Item(f"Reports tell apart by: {list_words(policy.segments)}")] if policy.segments else []
     if points:
         blocks.append(Points(tuple(points)))
@@ -147,7 +147,8 @@ def _contest(policy: Policy) -> Iterator[Item]:
     )
 
 
-def _review(item: Sampling) -> str:
+def review_words(item: Sampling) -> str:
+    """Return what people look at afterwards."""
     share = f"People look afterwards at {Decimal(item.share) / 1_000:f} percent of what was decided without a person"
     least = f", and at least at {item.least} a {item.period}" if item.least else ""
     kinds = f"{' of each' if item.least else ', told apart by'} {list_words(item.by)}" if item.by else ""

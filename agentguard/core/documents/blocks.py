@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+MARKS = {"allow": "✓ alone", "escalate": "◷ people", "deny": "✕ refused"}
+"""What a verdict looks like without its colour."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:

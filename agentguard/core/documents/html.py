@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from agentguard.core.documents.blocks import Block, Document, Item, Paragraph, Points, Section, Table
+from agentguard.core.documents.blocks import MARKS, Block, Document, Item, Paragraph, Points, Section, Table
 from agentguard.core.prose import printable
 
 DEEPEST = 6
-MARKS = {"allow": "✓ alone", "escalate": "◷ people", "deny": "✕ refused"}
-"""What a verdict looks like without its colour."""
-
 _VERBATIM = re.compile(r"`([^`]+)`")
 _PAGE = """\
 <!DOCTYPE html>

@@ -17,6 +17,7 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+_MOST_OF_A_UNIT = 100
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -52,11 +53,17 @@ def date_words(day: date) -> str:
 
 
 def duration_words(value: timedelta) -> str:
-    """Return a length of time in the largest unit that says it exactly: `30 days`, `90 minutes`."""
+    """Return a length of time exactly, in one unit where that reads well: `90 minutes`, `10 days 2 hours`."""
     seconds = value // timedelta(seconds=1)
     sign, seconds = ("minus ", -seconds) if seconds < 0 else ("", seconds)
     size, unit = next((item for item in _UNITS if seconds % item[0] == 0 and seconds), _UNITS[-1])
-    return f"{sign}{counted(seconds // size, unit)}"
+    if unit == "day" or seconds < _MOST_OF_A_UNIT * size:
+        return f"{sign}{counted(seconds // size, unit)}"
+    parts = []
+    for part, name in _UNITS:
+        count, seconds = divmod(seconds, part)
+        parts += [counted(count, name)] if count else []
+    return f"{sign}{' '.join(parts)}"
 
 
 def within_words(within: Within) -> str:
