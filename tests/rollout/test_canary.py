@@ -568,3 +568,43 @@ def test_a_canary_that_was_changed_past_the_log_is_found(trial, change):
 
 
 assert NUMBERS == 10_000
+
+
+def test_what_is_ready_beside_a_canary_is_carried_out_beside_it(trial):
+    for who in (OUT, IN):
+        ready = ask(trial, who, "20.00", run=trial.guard.propose)
+        assert isinstance(ready, Ready)
+        assert isinstance(trial.guard.execute(ready.decision_id), Done)
+    assert counted(trial, "refunds/all-day") == (4000, 0)
+
+
+def test_what_was_let_go_before_it_began_is_held_no_more(trial):
+    def lost(order_id, amount, key):
+        raise RuntimeError("lost")
+
+    ready = ask(trial, OUT, "20.00", run=trial.guard.propose)
+    canary_of(trial).abort(**ANN)
+    trial.acts = lost
+    assert isinstance(trial.guard.execute(ready.decision_id), InDoubt)
+    assert counted(trial, "refunds/all-day") == (0, 0)
+    assert trial.guard.audit.verify().ok
+
+
+def test_a_record_that_a_change_of_the_canary_overtakes_is_made_anew(open_shop):
+    one = opened(open_shop, share="")
+    looked = one.guard._parts.registry.lookups["order"].function
+    done = []
+
+    def order(order_id):
+        if not done:
+            done.append(canary_of(one).begin("10%", salt=SALT, **ANN))
+        return looked(order_id)
+
+    object.__setattr__(one.guard._parts.registry.lookups["order"], "function", order)
+    one.guard.record(
+        "refund.issue",
+        {"order_id": f"o-{OUT}", "amount": "20.00", "reason": "late"},
+        by="tom", source="desk", happened_at=one.clock(), key="p-1", on_behalf_of=OUT,
+    )  # fmt: skip
+    assert done
+    assert counted(one, "refunds/all-day") == (2000, 0)

@@ -1,0 +1,75 @@
+"""Whoever reads the record beside a canary reads both versions: retention, packs, reviews, limits, simulations."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from agentguard.engine.over import Search
+from agentguard.engine.periods import first_asked
+from tests.engine.given import REFUNDS, bundle, shop
+from tests.pack.test_export import entries_of
+from tests.rollout.trial import ALL_DAY, ANN, BIGGER, IN, OUT, SALT, SECOND, ask, canary_of, opened
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def open_shop(tmp_path, closed_stores):
+    return lambda **options: shop(f"sqlite:///{tmp_path / 'guard.db'}", **options)
+
+
+def kept(text, years):
+    return text.replace("names:\n", f"retention: {{otherwise: {years}}}\nnames:\n", 1)
+
+
+def over(one):
+    """Return how many records are over now."""
+    return one.guard.store.read(lambda reading: len([*Search(one.guard._parts, reading, one.clock()).found()]))
+
+
+@pytest.mark.parametrize("first, second", [("1 year", "2 years"), ("2 years", "1 year")])
+def test_records_are_kept_for_the_longer_time_of_both_versions(open_shop, first, second):
+    one = opened(open_shop, share="", text=kept(REFUNDS, first))
+    canary_of(one, kept(BIGGER, second)).begin("10%", salt=SALT, **ANN)
+    for who in (IN, OUT):
+        ask(one, who)
+    one.clock.advance(366 * DAY)
+    assert over(one) == 0
+    one.clock.advance(366 * DAY)
+    assert over(one) == 2
+
+
+def test_a_pack_brings_what_put_the_canarys_policies_into_force(open_shop, tmp_path):
+    one = opened(open_shop)
+    inside = ask(one, IN, "60.00")
+    canary_of(one).abort(**ANN)
+    made = one.guard.audit.export(tmp_path / "a.zip", action_id=inside.decision_id, by="ada", why="asked for")
+    entries = [line["entry"] for line in entries_of(made.path)]
+    assert [entry["canary"]["bundle"] for entry in entries if entry["kind"] == "activated"] == [bundle(SECOND).digest]
+
+
+def test_reviews_that_only_the_canary_asks_for_are_known(open_shop):
+    text = BIGGER.replace("segments:", "review: 2%, at least 5 a week, by agent\nsegments:", 1)
+    one = opened(open_shop, share="")
+    canary_of(one, text).begin("10%", salt=SALT, **ANN)
+    assert list(one.guard.store.read(lambda reading: first_asked(one.guard._parts, reading))) == ["refunds"]
+
+
+def test_limits_of_both_versions_are_shown(open_shop):
+    one = opened(open_shop)
+    ask(one, OUT)
+    shown = {item.limit: item for item in one.guard.limits()}
+    assert (shown["refunds/all-day"].settled, shown["refunds/all-day"].max) == (1000, 10000)
+    assert "refunds/customer-30-days" in shown
+
+
+def test_a_simulation_counts_what_only_a_canary_counted_from_the_first_entry_on(open_shop):
+    one = opened(open_shop, share="", text=REFUNDS + ALL_DAY)
+    for _, who in zip(range(2), itertools.cycle((IN, OUT)), strict=False):
+        assert ask(one, who, "45.00").executed
+    canary_of(one, BIGGER).begin("10%", salt=SALT, **ANN)
+    assert ask(one, IN, "45.00").executed
+    told = []
+    one.guard.audit.simulate(bundle(REFUNDS.replace("version: 1", "version: 3") + ALL_DAY), tell=told.append)
+    assert [str(case.new) for case in told] == ["deny"], "the third 45.00 of a day"
