@@ -68,7 +68,7 @@ def restore(parts: Parts, reading: Reading, record: ActionRecord) -> tuple[Under
         position=decision_entry.pos,
         intent=decision_entry.leaf,
         tool=parts.registry.tools[record.action],
-        witness=bool(body["witness"]) and "enforced" not in body,
+        witness=bool(body["witness"]) and not parts.observe,
     )
     return begun, erased
 

@@ -21,13 +21,32 @@ from agentguard import (
     Waiting,
     Waits,
 )
+from agentguard.adapters.file_witness import FileWitness
 from agentguard.core.narration.narrator import Narrator
 from agentguard.core.policy import Verdict
+from agentguard.engine import observing as observing_module
 from agentguard.testing.clock import START, ManualClock
 from tests.engine import dying
 from tests.engine.given import REFUNDS, bundle, shop
 from tests.forked import forked
+from tests.witness.given import LARGE_WAITS, SEALING, Away
 
+WHOLE_ORDERS = """
+agentguard: 1
+policy: refunds
+version: 1
+owner: refunds@acme.example
+currency: USD
+actions:
+  refund.issue: {order_id: text, amount: money, reason: [damaged, late, other]}
+  identity.verify: {document: text}
+facts: {order.total: money}
+context: {conversation: text}
+rules:
+  - {id: all, then: allow}
+limits:
+  - {id: orders, on: [refund.issue], sum: order.total, in: forever, max: 10000, over: deny}
+"""
 ALLOW, ESCALATE, DENY = Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY
 
 
@@ -193,6 +212,8 @@ def test_what_a_tool_fails_with_is_recorded_as_always(observing, error, kind, st
     assert answer.for_model()["reason_code"] == ""
     held = {"released": (0, 0), "in_doubt": (6000, 0)}[state]
     assert observing.usage(answer) == [held, held]
+    refused = observing.ask("101.00", key="k-2")
+    assert (refused.would_be, "reason" in refused.for_model()) == (DENY, False), "it would have disclosed a threshold"
 
 
 def test_the_stop_button_stops_what_is_only_observed_too(observing):
@@ -230,6 +251,63 @@ def test_what_people_were_asked_about_stays_theirs(open_shop):
     assert after.paid == []
     after.guard.escalations.reject(waiting.escalation.id, by="maria", reason_code="other", authenticated="unverified")
     assert isinstance(after.ask("60.00"), Denied)
+
+
+def test_what_people_approved_is_still_denied_on_the_second_look_where_a_rule_denies_it(open_shop):
+    before = open_shop(observe=False)
+    waiting = before.ask("60.00")
+    after = open_shop(clock=before.clock)
+    after.guard.escalations.approve(
+        waiting.escalation.id, by="maria", reason_code="goodwill", authenticated="unverified"
+    )
+    after.orders["A-1"] = {"customer_id": "c-9", "total": Money.of("100", "USD")}
+    assert isinstance(after.guard.execute(waiting.decision_id), Denied)
+    assert after.paid == []
+
+
+def test_what_is_held_for_later_follows_the_facts_of_then(open_shop):
+    made = open_shop(text=WHOLE_ORDERS)
+    ready = made.ask("60.00", run=made.guard.propose)
+    assert made.usage(ready) == [(10000, 0)]
+    made.orders["A-1"] = {"customer_id": "c-1", "total": Money.of("120", "USD")}
+    assert isinstance(made.guard.execute(ready.decision_id), Done)
+    assert made.usage(ready) == [(0, 12000)]
+
+
+def test_nobody_takes_up_what_takes_longer_than_its_timeout(open_shop):
+    made = open_shop(timeout=timedelta(seconds=1), effect=Idempotent(ttl=timedelta(hours=5)))
+    other = open_shop(clock=made.clock, effect=Idempotent(ttl=timedelta(hours=5)))
+    other.guard.start()
+
+    def act(*given):
+        made.clock.advance(timedelta(minutes=50))
+        assert other.guard.recover() == []
+        return made.pay(*given)
+
+    made.acts = act
+    assert isinstance(made.ask("60.00"), Done)
+    assert other.paid == []
+
+
+def test_no_effect_waits_for_a_witness(open_shop, tmp_path):
+    away = Away(FileWitness(tmp_path / "shop.checkpoint"))
+    options = {"signer": SEALING, "witnesses": (away,), "text": LARGE_WAITS, "effect": Idempotent(timedelta(hours=5))}
+    waits = Waits(witness=timedelta(seconds=2), recovery=None, rounds=None)
+    made = open_shop(**options, waits=waits)
+    calls = []
+
+    def fail_once(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise OSError
+        return made.pay(*given)
+
+    made.acts = fail_once
+    first = made.ask("51.00")
+    assert (type(first), decision_of(made, first)["witness"]) == (InDoubt, True)
+    made.clock.advance(timedelta(hours=2))
+    assert [type(answer) for answer in made.guard.recover()] == [Done]
+    assert len(calls) == 2
 
 
 def test_proposed_first_and_executed_later_is_observed_both_times(observing):
@@ -288,6 +366,26 @@ def test_the_log_says_which_process_only_observed_and_since_when_policies_are_en
     assert all(entry.document["process"].rpartition("/")[2].isdigit() for entry in entries)
     titles = [in_words(first, entry).title for entry in entries[1:]]
     assert titles == ["a guard started that only observes: it enforces nothing", "guards enforce again"]
+
+
+def test_of_two_guards_that_begin_to_enforce_at_once_one_says_so(open_shop, monkeypatch):
+    first = open_shop()
+    first.guard.start()
+    second, third = (open_shop(observe=False, clock=first.clock) for _ in range(2))
+    looked, was_observed = [], observing_module._was_observed
+
+    def other_starts_meanwhile(reading):
+        found = was_observed(reading)
+        if not looked:
+            looked.append(found)
+            starting = threading.Thread(target=third.guard.start)
+            starting.start()
+            starting.join()
+        return found
+
+    monkeypatch.setattr(observing_module, "_was_observed", other_starts_meanwhile)
+    second.guard.start()
+    assert [entry.document["mode"] for entry in first.guard.audit.list(kind="started")] == ["observe", "enforce"]
 
 
 @pytest.mark.law(8)

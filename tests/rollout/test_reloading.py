@@ -221,10 +221,12 @@ def test_what_cannot_be_stored_now_is_tried_again(guard, folder, monkeypatch):
         raise StoreUnavailableError("the disk is full")
 
     save(folder / "visits.yaml", text(2))
-    with monkeypatch.context() as broken:
+    with monkeypatch.context() as broken, structlog.testing.capture_logs() as logs:
         broken.setattr(type(guard.store), "transact", away)
         look(guard)
+        look(guard)
         assert problems(guard) == ("the disk is full",)
+    assert [line["event"] for line in logs] == ["guard.not_reloaded"], "said once, however often it is tried"
     guard.reloading.look()
     assert (in_force(guard), problems(guard)) == ({"visits": 2}, ())
 
