@@ -153,7 +153,9 @@ class OpenAIDoor:
 
     def __post_init__(self):
         self.server.__enter__()
-        self.client = openai.OpenAI(base_url=self.server.base_url, api_key=API_KEY, max_retries=0)
+        plain = httpx2.Client(verify=False)  # no certificates to read for each of many short talks
+        settings = {"base_url": self.server.base_url, "api_key": API_KEY, "max_retries": 0, "http_client": plain}
+        self.client = openai.OpenAI(**settings)
 
     def close(self):
         self.client.close()
@@ -196,7 +198,7 @@ class AsyncChat(OpenAIDoor):
 
     def run(self, tools):
         async def talk():
-            plain = httpx2.AsyncClient(verify=False)  # no certificates to read for each of many short talks
+            plain = httpx2.AsyncClient(verify=False)
             settings = {"base_url": self.server.base_url, "api_key": API_KEY, "max_retries": 0, "http_client": plain}
             async with openai.AsyncOpenAI(**settings) as client:
                 return await tools.arun(client, "probe", [{"role": "user", "content": "please"}])

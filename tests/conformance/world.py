@@ -18,6 +18,12 @@ def policies():
     return policyfile.load(POLICY)
 
 
+@functools.cache
+def people():
+    """Return the people of every world."""
+    return policyfile.load_people(PEOPLE)
+
+
 class World:
     """One guard, and what really happened: `paid` is the provider's own list, which the guard cannot see."""
 
@@ -29,7 +35,7 @@ class World:
         self.guard = Guard(
             policies(),
             store=store or ("sqlite://" if in_memory else f"sqlite:///{folder}/guard.db"),
-            people=PEOPLE,
+            people=people(),
             clock=lambda: self.now,
             activate=True,
         )
