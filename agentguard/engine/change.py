@@ -162,11 +162,11 @@ def moves(before: InForce, after: InForce) -> tuple[tuple[str, str], ...]:
 def _direction(wholes: Sequence[Whole]) -> str:
     """Return which way all of them go together; what is not known for sure may be looser."""
     found = {whole.direction for whole in wholes if whole.differs} - {Direction.SAME}
-    if not found <= ALONE:
-        return str(found.pop() if len(found) == 1 else Direction.MIXED)
+    if found == {Direction.LOOSER}:
+        return str(Direction.LOOSER)
     if not all(whole.is_known for whole in wholes if whole.differs):
         return UNKNOWN
-    return str(found.pop() if found else Direction.SAME)
+    return str(Direction.MIXED if len(found) > 1 else found.pop() if found else Direction.SAME)
 
 
 def _stored(parts: Parts, digest: str) -> Bundle:

@@ -68,10 +68,6 @@ class Proposal:
     document: Mapping[str, Any]
 
 
-class _OverdueError(Exception):
-    """It took too long."""
-
-
 class Changes:
     """How what is in force on one guard's store is changed."""
 
@@ -121,11 +117,11 @@ class Changes:
         def watched(_done: int, _every: int) -> None:
             """Give up when the time is over."""
             if machine.monotonic() > until:
-                raise _OverdueError
+                raise TimeoutError
 
         try:
             found = self._past.simulate(bundle, since=self._parts.clock() - PAST, progress=watched)
-        except _OverdueError:
+        except TimeoutError:
             return None, f"more than {int(PATIENCE.total_seconds())} seconds"
         return (found, "") if found.requests else (None, f"no requests in {PAST.days} days")
 
