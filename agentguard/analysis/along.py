@@ -52,11 +52,11 @@ class Along:
 
     def ends(self, planned: PlannedRule, at: int, step: int) -> Truth:
         """Return that a rule speaks for a value and not one step on."""
-        return all_of((self.speaks(planned, at), no(self.speaks(planned, at + step))))
+        return all_of((self._known(), self.speaks(planned, at), no(self.speaks(planned, at + step))))
 
     def silent(self, rules: Iterable[PlannedRule]) -> Truth:
         """Return that no rule speaks for the request's own value, and each can be evaluated."""
-        return all_of((self._real, *(no(self._at(planned, self.any, fails=True)) for planned in rules)))
+        return all_of((self._known(), self._real, *(no(self._at(planned, self.any, fails=True)) for planned in rules)))
 
     def is_at(self, at: int) -> Truth:
         """Return that the request's own value is this one."""
@@ -65,6 +65,10 @@ class Along:
     def exists(self, at: Any) -> Truth:
         """Return that there is such a value."""
         return True if self._axis.least is None else at >= self._axis.least
+
+    def _known(self) -> Truth:
+        """Return that everything is known: what is said of bands is about values, and not about lookups that failed."""
+        return all_of(slot.known for slot in self._translation.environment.values())
 
     def _at(self, planned: PlannedRule, at: Any, *, fails: bool) -> Truth:
         if planned.rule.when is None:

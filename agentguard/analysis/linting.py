@@ -24,6 +24,7 @@ def lint_deeply(bundle: Bundle) -> tuple[Problem, ...]:
     idle = list(idle_rules(bundle, searches))
     dead = {finding.place for finding in idle}
     found: list[Finding] = [*failing_rules(bundle, searches), *limits_out_of_reach(bundle, searches)]
+    found += others_things(searches.values())
     for search in searches.values():
-        found += [*band_findings(search), *empty_lists(search), *others_things(search)]
+        found += [*band_findings(search), *empty_lists(search)]
     return tuple(sorted({finding.problem for finding in (*idle, *(item for item in found if item.place not in dead))}))

@@ -5,7 +5,7 @@ Where a rule refuses what a fact says is another's, no agent may get an allow fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from agentguard.analysis.finding import Finding
 from agentguard.analysis.symbolic.logic import Truth, all_of, no
@@ -22,16 +22,18 @@ CODE = "order_of_anybody"
 CUSTOMER = "on_behalf_of"
 
 
-def others_things(search: Search) -> Iterator[Finding]:
-    """Yield the rules that refuse what is another's, and not always."""
-    for file in search.plan.enforced:
-        for rule in (planned.rule for planned in file.rules):
+def others_things(searches: Iterable[Search]) -> Iterator[Finding]:
+    """Yield the rules that refuse what is another's, and not always; each once, with the first such action."""
+    told: set[str] = set()
+    for search in searches:
+        for planned in (planned for file in search.plan.enforced for planned in file.rules):
+            rule = planned.rule
             owners = _owners(rule, search.plan) if rule.then.verdict in (Verdict.DENY, Verdict.ESCALATE) else set()
-            if owners and _allowed(search, owners):
-                name = min(owners)
+            if owners and planned.id not in told and _allowed(search, owners):
+                told.add(planned.id)
                 message = (
                     f"rule `{rule.id}` does not stop everything of others: `{search.plan.action}` is allowed for some "
-                    f"requests where `{name} != {CUSTOMER}`; let it rest on nothing else"
+                    f"requests where `{min(owners)} != {CUSTOMER}`; let it rest on nothing else"
                 )
                 yield Finding(rule.place, CODE, message)
 
