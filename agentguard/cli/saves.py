@@ -1,23 +1,18 @@
 """What editors save: files are looked at again and again, and told of once nobody is writing them any more.
 
-Looking costs next to nothing for a folder of policies, and works where no system tells of changes: on shared folders,
-in containers. An editor may empty a file before it fills it, or put a new one in its place, and leave others beside
-it; what counts is the text that is there in the end, so that a save which changes nothing is none.
+An editor may empty a file before it fills it, or put a new one in its place, and leave others beside it; what counts is
+the text that is there in the end, so that a save which changes nothing is none.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from stat import S_ISREG
-from typing import TypeAlias
 
 from agentguard.cli.worker import Stop
 from agentguard.engine.machine import monotonic
 from agentguard.policyfile import bounds
-from agentguard.policyfile.bundle import SUFFIXES
-from agentguard.policyfile.people import FILE_NAME
+from agentguard.policyfile.stamps import Stamps, is_hollow, stamps_of
 
 PAUSE = 0.2
 """Seconds from one look to the next; large folders are looked at less often."""
@@ -30,8 +25,6 @@ EMPTIED = 1.0
 LONGEST = 3.0
 """Seconds after which what is still being written is told of."""
 
-Stamps: TypeAlias = dict[Path, tuple[int, int, int]]
-
 
 def saves(path: Path, stop: Stop) -> Iterator[list[Path]]:
     """Yield the files of a path whose text has changed, each time that some were saved, until it is told to stop.
@@ -40,11 +33,11 @@ def saves(path: Path, stop: Stop) -> Iterator[list[Path]]:
         path: A folder, or a policy, with which its examples and people go.
         stop: What ends it.
     """
-    stamps = _look(path)
+    stamps = stamps_of([path])
     texts = {file: _text(file) for file in stamps}
     while not stop.told:
         began = monotonic()
-        seen = _look(path)
+        seen = stamps_of([path])
         if seen == stamps:
             stop.wait(max(PAUSE, SHARE * (monotonic() - began)))
             continue
@@ -60,32 +53,10 @@ def _settled(path: Path, before: Stamps, seen: Stamps, stop: Stop) -> Stamps:
     began = monotonic()
     while not stop.told and monotonic() - began < LONGEST:
         stop.wait(SETTLED)
-        last, seen = seen, _look(path)
-        hollow = any(file not in seen or (before[file][1] and not seen[file][1]) for file in before)
-        if seen == last and not (hollow and monotonic() - began < EMPTIED):
+        last, seen = seen, stamps_of([path])
+        if seen == last and not (is_hollow(before, seen) and monotonic() - began < EMPTIED):
             break
     return seen
-
-
-def _look(path: Path) -> Stamps:
-    """Return when each file was written, how large it is, and which one it is."""
-    found: Stamps = {}
-    for file in _files(path):
-        try:
-            status = file.stat()
-        except OSError:
-            continue  # gone since it was listed, or a link of an editor's to nowhere
-        if S_ISREG(status.st_mode):
-            found[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return found
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        for folder, _, names in os.walk(path):
-            yield from (Path(folder, name) for name in names if name.endswith(SUFFIXES))
-    else:
-        yield from (path, path.with_name(f"{path.stem}_test{path.suffix}"), path.with_name(FILE_NAME))
 
 
 def _text(file: Path) -> bytes | None:

@@ -178,7 +178,7 @@ class Deciding:
 
     def _hold(self, transaction: Transaction, amounts: Mapping[str, tuple[str, int]]) -> None:
         held_before = transaction.held(self.ask.action_id) if self._is_ready() else amounts
-        if self.before is not None and (self.before.state is State.WAITING or self.observes or held_before != amounts):
+        if self.before is not None and (self.before.state is State.WAITING or held_before != amounts):
             transaction.hold_anew(self.ask.action_id)
         for account, (unit, amount) in amounts.items():
             transaction.hold(self.ask.action_id, account, unit, amount)

@@ -23,7 +23,7 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.starting import misfits
 from agentguard.errors import AgentGuardError, PolicyError, StoreUnavailableError, UsageError
 from agentguard.log import get_logger
-from agentguard.policyfile.bundle import SUFFIXES, policy_paths
+from agentguard.policyfile.stamps import Stamps, is_hollow, stamps_of
 from agentguard.store import forking
 
 log = get_logger("guard")
@@ -32,12 +32,11 @@ LOOK = 0.25
 """Seconds between two looks at the files."""
 QUIET = 0.5
 """For so many seconds nobody may have written to them: editors save one file after the other."""
+HOLLOW = 2.0
+"""The same where a file is empty or gone, which it may be for a moment while somebody saves it."""
 LONGEST_STOP = 5.0
 MOST_PROBLEMS = 20
 WHY = "reload=True"
-
-Signature = tuple[tuple[str, int, int, int], ...]
-"""Which files there are, and what changes with every writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +84,10 @@ class Reloading:
             raise UsageError(f"expected the policies' files and `activate=True` with `reload=True`, got {got}")
         self.last: Reload | None = None
         self._parts = parts
-        self._paths = [given] if isinstance(given, str | Path) else list(given or ())
+        self._paths = [Path(path) for path in ([given] if isinstance(given, str | Path) else given or ())]
         self._loaded, self._tenant = loaded.digest, tenant
-        self._seen: Signature | None = None
-        self._done: Signature | None = None
+        self._seen: Stamps = {}
+        self._done: Stamps = {}
         self._since = 0.0
         self._stopped = False
         self._thread: threading.Thread | None = None
@@ -125,12 +124,12 @@ class Reloading:
 
     def look(self) -> None:
         """Look at the files once, and put them into force if they changed and are whole."""
-        found = self._signature()
+        found = stamps_of(self._paths)
         if found == self._done:
             return
         if found != self._seen:
             self._seen, self._since = found, monotonic()
-        elif monotonic() - self._since >= QUIET:
+        elif monotonic() - self._since >= (HOLLOW if is_hollow(self._done, found) else QUIET):
             self._take(found)
 
     def _run(self) -> None:
@@ -141,10 +140,10 @@ class Reloading:
                 self._kept((f"{type(error).__name__} while the files were looked at",))
             self._wake.wait(LOOK)
 
-    def _take(self, signature: Signature) -> None:
+    def _take(self, found: Stamps) -> None:
         try:
             bundle, problems = self._read()
-            if signature != self._signature():
+            if found != stamps_of(self._paths):
                 return  # somebody wrote while we read
             if bundle is not None and not problems:
                 self._put_into_force(bundle)
@@ -153,7 +152,7 @@ class Reloading:
             return  # nothing is wrong with the files: it is tried again at the next look
         except AgentGuardError as error:
             problems = (str(error),)
-        self._done = signature
+        self._done = found
         if problems:
             self._kept(problems)
 
@@ -187,32 +186,7 @@ class Reloading:
             if not policy.text.endswith("\n"):
                 yield f"{policy.file}: expected a line break at its end, got half a line: is it being written?"
         yield from misfits(self._parts, bundle)
-        for path in self._case_files():
+        for path in (path for path in self._seen if path.stem.endswith("_test")):
             for result in run_cases(bundle, policyfile.load_cases(path)).failed:
                 where = f"{result.place.file}:{result.place.line}"
                 yield f"{where} the case `{result.name}` fails: {result.failures[0]}"
-
-    def _case_files(self) -> list[Path]:
-        return [path for path in self._files() if path.stem.endswith("_test")]
-
-    def _files(self) -> list[Path]:
-        """Return the policy files and the test files beside them, in a stable order."""
-        beside: list[Path] = []
-        for item in map(Path, self._paths):
-            named = [item.with_name(f"{item.stem}_test{item.suffix}")]
-            inside = [path for suffix in SUFFIXES for path in item.rglob(f"*_test{suffix}")] if item.is_dir() else named
-            beside += sorted(path for path in inside if path.is_file())
-        try:
-            return [*(path for path, _ in policy_paths(self._paths)), *dict.fromkeys(beside)]
-        except PolicyError:
-            return beside  # there are no policies now, which loading them says
-
-    def _signature(self) -> Signature:
-        found = []
-        for path in self._files():
-            try:
-                about = path.stat()
-            except OSError:
-                continue  # it went away since it was listed: the next look sees another set
-            found.append((str(path), about.st_mtime_ns, about.st_size, about.st_ino))
-        return tuple(found)

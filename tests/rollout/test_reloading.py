@@ -39,6 +39,7 @@ def folder(tmp_path):
 def guard(folder, tmp_path, monkeypatch):
     """A guard whose files are looked at when a test says so, and at once."""
     monkeypatch.setattr(reloading, "QUIET", 0.0)
+    monkeypatch.setattr(reloading, "HOLLOW", 0.0)
     monkeypatch.setattr(Reloading, "begin", lambda self: None)
     found = visits(folder, f"sqlite:///{tmp_path / 'visits.db'}", reload=True)
     found.start()
@@ -200,6 +201,23 @@ def test_files_that_are_still_being_saved_are_waited_for(guard, folder, monkeypa
     now[0] += 0.01
     guard.reloading.look()
     assert in_force(guard) == {"visits": 2}
+
+
+@pytest.mark.parametrize("hollow", [lambda file: file.unlink(), lambda file: file.write_text("")])
+def test_a_file_that_is_gone_or_empty_for_a_moment_is_waited_for_longer(guard, folder, monkeypatch, hollow):
+    save(folder / "others.yaml", text().replace("visits", "others").replace("visit.book", "visit.cancel"))
+    look(guard)
+    now = [100.0]
+    monkeypatch.setattr(reloading, "HOLLOW", 2.0)
+    monkeypatch.setattr(reloading, "monotonic", lambda: now[0])
+    hollow(folder / "others.yaml")
+    guard.reloading.look()
+    now[0] += 1.99
+    guard.reloading.look()
+    assert (in_force(guard), problems(guard)) == ({"others": 1, "visits": 1}, ())
+    now[0] += 0.01
+    guard.reloading.look()
+    assert in_force(guard) == {"visits": 1} or problems(guard), "it was meant"
 
 
 def test_where_it_is_said_who_may_change_policies_files_do_not(folder, tmp_path, monkeypatch):
