@@ -17,6 +17,7 @@ SENTENCES = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text(e
 PACKS = [path for path in sorted(Path("policies").iterdir()) if path.is_dir()]
 SIGNS = re.compile(r"[<>=!&|+*\[\]{}_]|\w\.\w|\bhas\(|\b(?:exists|all|filter|map|size|sum|during|used|held)\(")
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 READABLE = Scope(
     values={
         **VALUES,
@@ -131,6 +132,8 @@ def shape_of(term, holds=True):
             return shape_of(left, holds == (value is (operator == "==")))
         case terms.Compare(operator, left, right) if isinstance(left.type, YesNo):
             return ("same", shape_of(left), shape_of(right), holds == (operator == "=="))
+        case terms.Compare(operator, terms.Constant() as left, right) if not isinstance(right, terms.Constant):
+            return (MIRRORED[operator if holds else OPPOSITE[operator]], shape_of(right), shape_of(left))
         case terms.Compare(operator, left, right):
             return (operator if holds else OPPOSITE[operator], shape_of(left), shape_of(right))
         case terms.In(item, terms.Items((only,))):

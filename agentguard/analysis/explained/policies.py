@@ -87,9 +87,9 @@ def _about(policy: Policy) -> Iterator[Block]:
 def _reading(policy: Policy) -> Iterator[Section]:
     """Yield how the sentences below work together."""
     silent = Item(f"Where none of them applies, {outcome(policy.otherwise)}.", _heard(policy.say_otherwise))
+    stricter = "" if policy.on_error.verdict is Verdict.DENY else ", or it is decided more strictly"
     failed = Item(
-        f"Where something could not be looked up or worked out, {outcome(policy.on_error)}, or it is decided more "
-        "strictly.",
+        f"Where something could not be looked up or worked out, {outcome(policy.on_error)}{stricter}.",
         _heard(policy.say_on_error),
     )
     strictest = Item(

@@ -83,13 +83,12 @@ def _points(items: Iterable[Item]) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield "<table>"
-    if table.is_headed:
-        cells = "".join(f'<th scope="col">{marked(column)}</th>' for column in table.columns)
-        yield f"<thead><tr>{cells}</tr></thead>"
-    yield "<tbody>"
-    for first, *others in table.rows:
-        cells = "".join(f"<td>{marked(cell)}</td>" for cell in others)
-        yield f'<tr><th scope="row">{marked(first)}</th>{cells}</tr>'
-    yield "</tbody>"
-    yield "</table>"
+    if not table.is_headed:
+        rows = (f"<dt>{marked(name)}</dt><dd>{marked(' '.join(cells))}</dd>" for name, *cells in table.rows)
+        yield from ("<dl>", *rows, "</dl>")
+        return
+    head = "".join(f'<th scope="col">{marked(column)}</th>' for column in table.columns)
+    yield f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
+    for row in table.rows:
+        yield f"<tr>{''.join(f'<td>{marked(cell)}</td>' for cell in row)}</tr>"
+    yield "</tbody>\n</table>"

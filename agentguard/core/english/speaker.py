@@ -20,6 +20,8 @@ Show = Callable[[Term], str]
 _NOTHING: Show = lambda _: ""  # noqa: E731 - a constant of this type
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
 _AMOUNTS = {"<": "is less than", "<=": "is at most", ">": "is more than", ">=": "is at least"}
 _MOMENTS = {"<": "is before", "<=": "is no later than", ">": "is after", ">=": "is no earlier than"}
 _EQUAL = {"==": "is", "!=": "is not"}
@@ -86,7 +88,9 @@ class Speaker:
             case terms.Has(of):
                 noun = self.noun(of)
                 return Clause(f"{noun} is {'known' if holds else 'not known'}", subject=noun)
-            case terms.Compare(_, left) | terms.In(left):
+            case (
+                terms.Compare(_, terms.Constant(), left) | terms.Compare(_, left) | terms.In(left) | terms.During(left)
+            ):
                 return Clause(self._sentence(term, show, holds=holds), subject=self.noun(left))
             case _:
                 subject = self.noun(term) if isinstance(term, terms.Read | terms.Field) else ""
@@ -131,6 +135,8 @@ class Speaker:
                 return str(self.clause(left, holds=(right.value is True) == (operator == "==")))
             same = "if and only if" if operator == "==" else "if and only if it is not so that"
             return f"it holds that ({self.clause(left)}) {same} ({self.clause(right)})"
+        if isinstance(left, terms.Constant) and not isinstance(right, terms.Constant):
+            left, right, operator = right, left, _MIRRORED[operator]
         said = compares(operator, left.type)
         return f"{self._side(left, show)} {said} {self._side(right, show)}"
 

@@ -1,0 +1,1 @@
+from tests.cli.conftest import command, elsewhere, made, shop  # noqa: F401 - fixtures

@@ -1,0 +1,214 @@
+"""A policy as a document says the same on the terminal, in Markdown and on a page, and nothing in it can mark it up."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from agentguard import policyfile
+from agentguard.analysis.explained.policies import policy_document
+from agentguard.cli.documents import Format, written
+from agentguard.core.documents.blocks import Paragraph, Points, Section, Table
+from agentguard.core.documents.markdown import marked
+from agentguard.core.policy import Verdict
+from agentguard.policyfile import load_text
+
+PACKS = [path for path in sorted(Path("policies").iterdir()) if path.is_dir()]
+SIGNS = re.compile(r"[<>=!&|{}]|\bhas\(|\b(?:exists|all|filter|map|size|sum|during|used|held)\(")
+BANDS = """\
+agentguard: 1
+policy: bands
+version: 1
+currency: USD
+timezone: UTC
+owner: o
+actions: {refund.issue: {amount: money, pieces: integer}}
+facts: {order.total: money}
+escalations: {lead: {who: "group:leads", within: 1 day, if_late: deny}}
+rules:
+  - {id: large, then: escalate to lead, when: amount >= 50 and amount < 500}
+  - {id: small, then: allow, when: 50 > amount and pieces == 1}
+  - {id: huge, then: deny, when: amount >= 500}
+  - {id: pieces, then: allow, when: pieces < 3 and amount <= order.total}
+"""
+
+
+class Page(HTMLParser):
+    """Every tag and every text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts, self.loads = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [(tag, name) for name, _ in attrs if name in ("src", "href", "onclick", "style")]
+
+    def handle_data(self, data):
+        if self.tags and self.tags[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def words(self):
+        return plain(" ".join(self.texts))
+
+
+def plain(text):
+    """Return a text without what only marks it up."""
+    return re.sub(r"[\s`\\*]+", "", text)
+
+
+def texts(blocks):
+    for block in blocks:
+        match block:
+            case Paragraph(text):
+                yield text
+            case Points(items):
+                yield from points(items)
+            case Table(columns, rows):
+                yield from columns
+                yield from (cell for row in rows for cell in row)
+            case Section(title, inner):
+                yield title
+                yield from texts(inner)
+
+
+def points(items):
+    for item in items:
+        yield item.text
+        yield from points(item.items)
+
+
+def documents_of(pack):
+    return [policy_document(policy) for policy in policyfile.load(pack).policies]
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=[pack.name for pack in PACKS])
+def test_every_text_of_a_pack_is_in_each_format_and_has_no_sign_of_the_language(pack):
+    documents = documents_of(pack)
+    found = [text for document in documents for text in texts(document.blocks)]
+    assert len(found) > 50
+    page = Page(written(documents, Format.HTML))
+    markdown = plain(written(documents, Format.MARKDOWN))
+    shown = written(documents, Format.TEXT)
+    for text in found:
+        assert plain(text) in page.words, text
+        assert plain(text) in markdown, text
+        said = re.sub(r'`[^`]*`|"[^"]*"|“[^”]*”|\[[^]]*\]', "", text)
+        assert not SIGNS.search(said), text
+    for word in {word for text in found for word in re.findall(r"[a-z]{4,}", text)}:
+        assert word in shown, word
+    assert documents_of(pack) == documents
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=[pack.name for pack in PACKS])
+def test_every_rule_limit_requirement_route_term_and_promise_of_a_pack_is_told(pack):
+    for policy in policyfile.load(pack).policies:
+        found = set(texts(policy_document(policy).blocks))
+        assert {rule.id for rule in policy.rules} <= found
+        told = " ".join(found)
+        for item in (*policy.limits, *policy.requires, *policy.guarantees, *policy.routes.values()):
+            assert f"`{item.id}`" in told
+        for name in (*policy.names, *policy.tables, *policy.calendars):
+            assert f"“{name.replace('_', ' ')}”" in found
+        for item in (*policy.rules, *policy.limits, *policy.requires):
+            for template in item.words.say.values():
+                first = next((part for part in template.parts if isinstance(part, str)), "")
+                assert " ".join(first.split()) in told
+
+
+def test_a_page_runs_and_loads_nothing_and_what_a_file_says_stays_text():
+    evil = "<script>alert(1)</script> `<b>` [x](http://x) | *y* _z_"
+    text = BANDS.replace("owner: o", f"owner: o\ndescription: '{evil}'")
+    document = policy_document(load_text(text, "bands.yaml"))
+    page = Page(written([document], Format.HTML))
+    assert not {"script", "link", "img", "iframe", "b"} & set(page.tags)
+    assert page.loads == []
+    assert plain(evil) in page.words
+    markdown = written([document], Format.MARKDOWN)
+    assert r"\<script\>alert(1)\</script\> `<b>` \[x\](http://x) \| \*y\* \_z\_" in markdown
+
+
+@pytest.mark.parametrize("text", ["1. First", "1) First", "- x", "+ x", "# x", "1.5 USD", "a\n# b"])
+def test_no_text_begins_a_list_or_a_heading_in_markdown(text):
+    said = marked(text)
+    assert not re.match(r"\d+[.)]\s|[-+#]\s", said)
+    assert plain(said) == plain(text)
+
+
+def test_bands_say_from_where_to_where_each_rule_speaks_and_what_else_it_asks():
+    document = policy_document(load_text(BANDS, "bands.yaml"))
+    (section,) = (block for block in document.blocks if isinstance(block, Section) and block.title == "Thresholds")
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    assert tables[0].rows == (
+        ("–", "less than 50.00 USD", "the agent does it alone", "the number of the pieces is 1", "`small`"),
+        ("50.00 USD", "less than 500.00 USD", "people decide (`lead`)", "–", "`large`"),
+        ("500.00 USD", "–", "it is refused", "–", "`huge`"),
+    )
+    also = "the amount is at most the order's total"
+    assert tables[1].rows == (
+        ("–", "less than 3", "the agent does it alone", also, "`pieces`"),
+        ("1", "1", "the agent does it alone", "the amount is less than 50.00 USD", "`small`"),
+    )
+
+
+def test_rules_stand_under_what_they_let_be_done():
+    document = policy_document(load_text(BANDS, "bands.yaml"))
+    titles = {block.title: block for block in document.blocks if isinstance(block, Section)}
+    assert [section.title for section in titles["What the agent may do alone"].blocks] == ["small", "pieces"]
+    assert [section.mark for section in titles["What is refused"].blocks] == [str(Verdict.DENY)]
+
+
+@pytest.fixture
+def packs(tmp_path, monkeypatch):
+    """A folder with two packs in `policies`, one of them in a file of another name than the policy's."""
+    folder = tmp_path / "shop"
+    shutil.copytree("policies/refunds", folder / "policies" / "refunds")
+    (folder / "policies" / "gifts.yaml").write_text(BANDS.replace("refund.", "gift."), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_a_policy_is_explained_by_its_path_its_folder_or_its_name(packs, command):
+    for words in (["refunds"], ["policies/refunds"], ["policies/refunds/refunds.yaml"]):
+        assert command("policy", "explain", *words).out.startswith("refunds, version")
+    for words in (["bands"], ["gifts"], ["policies/gifts.yaml"]):
+        assert command("policy", "explain", *words).out.startswith("bands, version 1")
+    both = command("policy", "explain", "bands", "refunds", "--format", "markdown")
+    assert re.findall(r"^# (\w+)", both.out, re.MULTILINE) == ["refunds", "bands"]
+    said = command("policy", "explain", "refnuds")
+    assert (said.code, said.out) == (2, "")
+    assert "no policy is called `refnuds`, and no path; the policies are bands, refunds" in said.err
+
+
+def test_a_name_without_a_folder_of_policies_is_told_to_be_missing(elsewhere, command):
+    said = command("policy", "explain", "refunds")
+    assert said.code == 2
+    assert "`refunds`, which is not there" in said.err
+
+
+@pytest.mark.parametrize(
+    "file, begins",
+    [
+        ("a.html", "<!DOCTYPE html>"),
+        ("a.md", "# refunds, version"),
+        ("a.txt", "refunds, version"),
+        ("a.json", '[\n  {\n    "policy"'),
+    ],
+)
+def test_the_name_of_a_file_says_what_is_written_into_it(packs, command, file, begins):
+    said = command("policy", "explain", "refunds", "-o", file)
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert Path(file).read_text(encoding="utf-8").startswith(begins)
+    again = command("policy", "explain", "refunds", "--format", "markdown", "-o", file)
+    assert again.code == 0
+    assert Path(file).read_text(encoding="utf-8").startswith("# refunds")
+
+
+def test_a_file_that_cannot_be_written_is_said(packs, command):
+    said = command("policy", "explain", "refunds", "-o", "nowhere/a.html")
+    assert said.code == 2
+    assert "expected a file that can be written, got `nowhere/a.html`" in said.err
