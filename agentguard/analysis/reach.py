@@ -35,16 +35,17 @@ def limits_out_of_reach(bundle: Bundle, searches: Mapping[str, Search]) -> Itera
     """Yield the limits that other limits and the rules keep from ever being reached."""
     for policy in (policy for policy in bundle.policies if not policy.shadow):
         for limit in policy.limits:
-            for first in policy.limits:
-                why = (
-                    _stopped(policy, limit, first, searches)
-                    if first is not limit and _comes_first(first, limit)
-                    else ""
+            if _counts_nothing(policy, limit, searches):
+                message = (
+                    f"limit `{limit.id}` counts nothing: whatever its `when` holds for is denied; change or remove it"
                 )
-                if why:
-                    message = f"limit `{limit.id}` is out of reach: {why}; lower its `max`, or remove it"
-                    yield Finding(limit.place, CODE, message)
-                    break
+                yield Finding(limit.place, CODE, message)
+                continue
+            firsts = (other for other in policy.limits if other is not limit and _comes_first(other, limit))
+            why = next(filter(None, (_stopped(policy, limit, first, searches) for first in firsts)), "")
+            if why:
+                message = f"limit `{limit.id}` is out of reach: {why}; lower its `max`, or remove it"
+                yield Finding(limit.place, CODE, message)
 
 
 def _comes_first(first: Limit, limit: Limit) -> bool:
@@ -91,17 +92,31 @@ def _stopped(policy: Policy, limit: Limit, first: Limit, searches: Mapping[str, 
     return ""
 
 
+def _counts_nothing(policy: Policy, limit: Limit, searches: Mapping[str, Search]) -> bool:
+    """Return whether a limit's `when` holds for nothing at all that is let through."""
+    name = policy.qualified(limit.id)
+    found = [searches[action] for action in sorted(limit.on) if name in searches[action].requests.counted]
+    return limit.when is not None and all(
+        search.never(lambda among: all_of((among.counted[name].applies, _let_through(among, name)))) for search in found
+    )
+
+
 def _never_as_much(search: Search, limit: str, times: int, most: int) -> bool:
     """Return whether so many requests, each as large as one can be that nothing else denies, stay within a limit."""
 
     def too_much(among: Requests) -> Truth:
         """Return that so many of this request would pass the limit, and nothing but the limit denies it."""
         counted = among.counted[limit]
-        denied = any_of(asks.when for asks in among.asks if asks.then.verdict is Verdict.DENY and asks.source != limit)
         amount = Number(counted.amount.units * times, counted.amount.scale)
-        return all_of((counted.applies, no(counted.unknown), no(denied), amount.compared(">", Number(most))))
+        passes = amount.compared(">", Number(most))
+        return all_of((counted.applies, no(counted.unknown), _let_through(among, limit), passes))
 
     return limit not in search.requests.counted or search.never(too_much)
+
+
+def _let_through(among: Requests, limit: str) -> Truth:
+    """Return that nothing but a limit denies a request."""
+    return no(any_of(asks.when for asks in among.asks if asks.then.verdict is Verdict.DENY and asks.source != limit))
 
 
 def _most(limit: Limit) -> int | None:

@@ -12,7 +12,7 @@ from agentguard.core.language import Integer, Text
 from agentguard.core.language.inside import names_in, terms_in
 from agentguard.core.language.terms import During, Lookup
 from agentguard.core.plan import plan_action
-from agentguard.core.policy import Bundle, Policy, Rule, Verdict
+from agentguard.core.policy import Bundle, Place, Policy, Rule, Verdict
 
 NEVER_FIRES = "rule_never_fires"
 NEVER_DECIDES = "rule_never_decides"
@@ -26,34 +26,42 @@ def searches_of(bundle: Bundle) -> dict[str, Search]:
 
 
 def idle_rules(bundle: Bundle, searches: Mapping[str, Search] | None = None) -> Iterator[Finding]:
-    """Yield the rules that never fire, and those that never decide anything with what decides in their place.
+    """Yield the rules and requirements that never fire, and those that never decide, with what decides in their place.
 
-    A rule of several actions does nothing only if it does nothing for each of them.
+    One of several actions does nothing only if it does nothing for each of them.
 
     Args:
         bundle: The policies as they are in force together.
         searches: By action, where they are there already.
     """
     searches = searches_of(bundle) if searches is None else searches
-    rules: dict[str, Rule] = {}
+    named: dict[str, tuple[str, Place]] = {}
     working: dict[str, set[str]] = {}
     for search in searches.values():
-        for planned in (planned for file in search.plan.enforced for planned in file.rules):
-            name = planned.id
-            rules[name] = planned.rule
+        for name, what, place in _sentences(search):
+            named[name] = what, place
             found = working.setdefault(name, set())
             if NEVER_FIRES not in found and not search.never(_speaks(name)):
                 found.add(NEVER_FIRES)
             if NEVER_DECIDES not in found and not search.never(_decides(name)):
                 found.add(NEVER_DECIDES)
-    for name, rule in rules.items():
+    for name, (what, place) in named.items():
         if NEVER_FIRES not in working[name]:
-            message = f"rule `{rule.id}` can never match: its conditions exclude each other; change or remove it"
-            yield Finding(rule.place, NEVER_FIRES, message)
+            message = f"{what} can never match: its conditions exclude each other; change or remove it"
+            yield Finding(place, NEVER_FIRES, message)
         elif NEVER_DECIDES not in working[name]:
             instead = _instead(name, [search for search in searches.values() if name in search.requests.said])
-            message = f"rule `{rule.id}` never decides anything: whenever it matches, {instead}; change or remove it"
-            yield Finding(rule.place, NEVER_DECIDES, message)
+            message = f"{what} never decides anything: whenever it matches, {instead}; change or remove it"
+            yield Finding(place, NEVER_DECIDES, message)
+
+
+def _sentences(search: Search) -> Iterator[tuple[str, str, Place]]:
+    """Yield the rules and requirements of an action: the id in the bundle, what it is called, and where it stands."""
+    for file in search.plan.enforced:
+        for planned in file.rules:
+            yield planned.id, f"rule `{planned.rule.id}`", planned.rule.place
+        for required in file.requires:
+            yield required.id, f"requirement `{required.requirement.id}`", required.requirement.place
 
 
 def _instead(rule: str, searches: Iterable[Search]) -> str:

@@ -32,6 +32,25 @@ def test_a_rule_whose_conditions_exclude_each_other_is_told():
     assert "rule `r1` can never match" in told["rule_never_fires"]
 
 
+def test_a_requirement_that_a_rule_always_overrules_is_told_as_a_rule_is():
+    needs = "requires:\n  - {id: first, action: refund.issue, same: [on_behalf_of], when: amount > 20, else: deny}\n"
+    assert [code for code, _ in deep([SMALL], needs)] == []
+    [(code, message)] = deep(
+        [SMALL, (D, "amount > 50")], needs.replace("> 20", "> 60").replace("else: deny", "else: escalate to lead")
+    )
+    assert code == "rule_never_decides"
+    assert message.startswith("requirement `first` never decides anything: whenever it matches, rule `r1` says deny")
+    [(code, message)] = deep([SMALL], needs.replace("amount > 20", "amount > 20 and amount < 9"))
+    assert (code, message.split(":")[0]) == ("rule_never_fires", "requirement `first` can never match")
+
+
+@pytest.mark.parametrize("when, found", [("amount > 50", False), ("amount > 80", True), ("amount < 0.01", True)])
+def test_a_limit_on_what_is_never_let_through_counts_nothing(when, found):
+    limit = f"limits: [{{id: large, count: actions, when: {when}, in: 1 day, max: 3, over: deny}}]\n"
+    told = [message for code, message in deep([SMALL, (L, "amount > 50 and amount <= 80")], limit)]
+    assert [message.partition(":")[0] for message in told] == ["limit `large` counts nothing"] * found
+
+
 def test_a_limit_that_always_denies_first_is_named_too():
     limits = "limits: [{id: none-at-all, count: actions, in: forever, max: 0, over: deny}]\n"
     told = [message for code, message in deep([SMALL], limits) if code == "rule_never_decides"]
