@@ -36,10 +36,10 @@ def given(requests, world):
     yield requests.translation.slot("on_behalf_of").known
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(2))
 def test_the_solver_agrees_with_the_reference_on_random_policies_and_worlds(block):
     found = set()
-    for seed in range(1000 + block * 15, 1000 + (block + 1) * 15):
+    for seed in range(1000 + block * 9, 1000 + (block + 1) * 9):
         _, policies, situations = worlds(seed)
         plan = bundle(policies)
         if not plan.enforced:
@@ -67,7 +67,7 @@ def test_the_solver_agrees_with_the_reference_on_random_policies_and_worlds(bloc
 
 def test_every_verdict_that_any_world_gets_is_found_and_what_is_never_found_no_world_gets():
     proved = 0
-    for seed in range(2000, 2060):
+    for seed in range(2000, 2030):
         _, policies, situations = worlds(seed)
         plan = bundle(policies)
         if not plan.enforced:
@@ -82,4 +82,4 @@ def test_every_verdict_that_any_world_gets_is_found_and_what_is_never_found_no_w
             assert said.proved is (said.example is None), (seed, said)
             assert not (said.proved and str(verdict) in seen), (seed, verdict)
             proved += said.proved
-    assert proved > 5
+    assert proved > 2
