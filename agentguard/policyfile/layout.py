@@ -15,7 +15,7 @@ from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.read import read
 from agentguard.policyfile.remarks import Remarks
 from agentguard.policyfile.torn import mended
-from agentguard.policyfile.writing import flow_text, folded, one_line, value_text
+from agentguard.policyfile.writing import block_text, flow_text, folded, one_line
 
 WIDTH = 130
 CONDITIONS = frozenset({"when", "sum", "per", "max", "never_by_splitting", "all", "any", "none", "before_effect"})
@@ -103,13 +103,13 @@ class _Layout:
     def mapping(self, node: Mapping, indent: int, first: str = "") -> None:
         """Write a mapping in lines; `first` stands before its first key, where an item of a list begins."""
         names = [one_line(replace(node.keys[name], text=name), in_flow=False) for name in node.items]
-        width = self.width(node, names)
+        width = self.width(node, names, indent)
         for number, (name, (key, item)) in enumerate(zip(names, node.items.items(), strict=True)):
             prefix = first if first and not number else " " * indent
-            self.before(node.keys[key].place.line, indent, blank=number > 0 or not first)
+            self.before(node.keys[key].place.line, prefix, blank=number > 0 or not first)
             self.entry(f"{prefix}{f'{name}:'.ljust(width - 1)}", item, node.keys[key].place, indent)
 
-    def width(self, node: Mapping, names: list[str]) -> int:
+    def width(self, node: Mapping, names: list[str], indent: int) -> int:
         """Return where values begin if the author has put them below each other, else 0."""
         inline = [
             (key, item.place.column)
@@ -119,8 +119,20 @@ class _Layout:
         ]
         if len({column for _, column in inline}) != 1 or len({len(key) for key, _ in inline}) < 2:
             return 0
-        known = {key for key, _ in inline}
-        return max(len(name) for name, key in zip(names, node.items, strict=True) if key in known) + 2
+        heads = zip(names, node.items.values(), strict=True)
+        return (
+            max((len(name) for name, item in heads if self.fits(indent + len(name) + 1, item, indent)), default=0) + 2
+        )
+
+    def fits(self, head: int, item: Node, line: int) -> bool:
+        """Return whether a value will stand behind its key, which is so long and stood on that line."""
+        if isinstance(item, Scalar):
+            short = one_line(item, in_flow=False)
+            return not block_text(item, 0) and (head + len(short) + 1 <= WIDTH or not folded(item, 0))
+        if not item.flow and item.items:
+            return False
+        last = _last_line(item)
+        return head + len(flow_text(item)) + 1 <= WIDTH and not self.remarks.between(line, last - 1)
 
     def entry(self, head: str, item: Node, place: Place, indent: int) -> None:
         """Write a key with its value."""
@@ -132,61 +144,58 @@ class _Layout:
             self.add(head.rstrip(), place.line)
             self.block(item, indent + 2)
 
-    def block(self, item: Mapping | Sequence, indent: int) -> None:
-        """Write a mapping or a list in lines."""
+    def block(self, item: Mapping | Sequence, indent: int, first: str = "") -> None:
+        """Write a mapping or a list in lines; `first` stands before the first, where an item of a list begins."""
         if isinstance(item, Mapping):
-            self.mapping(item, indent)
+            self.mapping(item, indent, first)
         else:
-            self.sequence(item, indent)
+            self.sequence(item, indent, first)
 
     def sequence(self, node: Sequence, indent: int, first: str = "") -> None:
         """Write a list in lines."""
         for number, item in enumerate(node.items):
             prefix = first if first and not number else " " * indent
-            self.before(item.place.line, indent, blank=True)
+            self.before(item.place.line, prefix, blank=True)
             if isinstance(item, Scalar):
                 self.scalar(f"{prefix}-", item, item.place.line, indent + 2)
             elif item.flow or not item.items:
                 self.flow(f"{prefix}-", item, item.place.line, indent + 2)
-            elif isinstance(item, Mapping):
-                self.mapping(item, indent + 2, f"{prefix}- ")
             else:
-                self.sequence(item, indent + 2, f"{prefix}- ")
+                self.block(item, indent + 2, f"{prefix}- ")
 
     def scalar(self, head: str, item: Scalar, line: int, indent: int) -> None:
         """Write a text behind its key: on the line, or folded below where it is too long."""
         if not item.text and not item.style:
             self.add(head.rstrip(), line)
             return
-        if item.style in ("|", ">") and item.raw:
-            head_line, *body = value_text(item, indent)
-            self.add(f"{head} {head_line}", line)
-            self.lines += body
-            return
-        short = one_line(item, in_flow=False)
         last = item.at(len(item.text)).line
-        if len(head) + len(short) + 1 <= WIDTH or not folded(item, indent):
-            self.add(f"{head} {short}", last)
+        if self.fits(len(head), item, line):
+            self.add(f"{head} {one_line(item, in_flow=False)}", last)
+        elif block := block_text(item, indent):
+            self.text(head, block, line)
         else:
-            self.add(f"{head} >-", last)
-            self.lines += folded(item, indent)
+            self.text(head, [">-", *folded(item, indent)], last)
 
-    def flow(self, head: str, item: Node, line: int, indent: int) -> None:
+    def text(self, head: str, block: list[str], line: int) -> None:
+        """Write a text in lines of its own; a remark that followed as deep as they are would become a part of it."""
+        header, *lines = block
+        self.add(f"{head.rstrip()} {header}", line)
+        self.lines += lines
+        self.remarks.flatten()
+
+    def flow(self, head: str, item: Mapping | Sequence, line: int, indent: int) -> None:
         """Write brackets on one line where they fit and hold no remark, else as lines."""
-        last = _last_line(item)
-        short = flow_text(item)
-        fits = len(head) + len(short) + 1 <= WIDTH and not self.remarks.between(line, last - 1)
-        if fits or isinstance(item, Scalar) or not item.items:
-            self.add(f"{head} {short}", last)
-        elif head.rstrip().endswith("-") and isinstance(item, Mapping):
-            self.mapping(item, indent, f"{head} ")
+        if not item.items or self.fits(len(head), item, line):
+            self.add(f"{head} {flow_text(item)}", _last_line(item))
+        elif head.rstrip().endswith("-"):
+            self.block(item, indent, f"{head} ")
         else:
             self.add(head.rstrip(), line)
             self.block(item, indent)
 
-    def before(self, line: int, indent: int, *, blank: bool) -> None:
-        """Write the remarks that stand above a line, and one empty line where there was one."""
-        for remark in self.remarks.above(line, indent):
+    def before(self, line: int, prefix: str, *, blank: bool) -> None:
+        """Write the remarks that stand above a line which begins so, and one empty line where there was one."""
+        for remark in self.remarks.above(line, len(prefix) - len(prefix.lstrip(" "))):
             if remark or (blank and self.lines and self.lines[-1]):
                 self.lines.append(remark)
 

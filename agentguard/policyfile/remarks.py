@@ -14,12 +14,15 @@ class Remarks:
     Attributes:
         alone: Comments that have a line to themselves: column and text.
         beside: Comments behind something: column and text.
+        last: The line above which everything was given back.
+        flat: Comments come back no deeper than what they stand above, until a line is written.
     """
 
     alone: dict[int, tuple[int, str]] = field(default_factory=dict)
     beside: dict[int, tuple[int, str]] = field(default_factory=dict)
     empty: set[int] = field(default_factory=set)
     last: int = 0
+    flat: bool = False
 
     @classmethod
     def of(cls, text: str, root: Node) -> Remarks:
@@ -49,11 +52,15 @@ class Remarks:
                 found.append("")
             elif number in self.alone:
                 column, text = self.alone.pop(number)
-                found.append(" " * (max(indent, column)) + text)
+                found.append(" " * (indent if self.flat else max(indent, column)) + text)
             elif number in self.beside:
                 found.append(" " * indent + self.beside.pop(number)[1])
         self.last = max(self.last, line - 1)
         return found
+
+    def flatten(self) -> None:
+        """Give back the comments above the next line no deeper than it: what was written last would take them in."""
+        self.flat = True
 
     def between(self, first: int, last: int) -> bool:
         """Return whether a comment stands on one of these lines."""
@@ -61,6 +68,7 @@ class Remarks:
 
     def behind(self, text: str, line: int) -> str:
         """Return a line with the comment that stood behind it, in the column where it was if there is room."""
+        self.flat = False
         if line not in self.beside:
             return text
         column, remark = self.beside.pop(line)
@@ -82,10 +90,11 @@ def _scalars(node: Node) -> list[Scalar]:
 def _take(scalar: Scalar, taken: dict[int, list[tuple[int, int]]], inside: set[int]) -> None:
     """Note the columns that a scalar holds on each of its lines; lines of a block belong to it whole."""
     lines = scalar.raw.split("\n")
+    written = max(offset for offset, raw in enumerate(lines) if raw.strip() or not offset)
     for offset, raw in enumerate(lines):
         number = scalar.place.line + offset
         if scalar.style in ("|", ">"):
-            if offset and (offset < len(lines) - 1 or raw.strip()):
+            if 0 < offset <= written:
                 inside.add(number)
             continue
         start = scalar.place.column - 1 if offset == 0 else 0

@@ -70,8 +70,20 @@ def folded(scalar: Scalar, indent: int) -> list[str]:
     return [*lines, " " * indent + line]
 
 
-def value_text(scalar: Scalar, indent: int) -> list[str]:
-    """Return a block text with its lines at another indentation; its header comes first."""
-    header, *body = scalar.raw.rstrip("\n").split("\n")
-    depth = min((len(line) - len(line.lstrip(" ")) for line in body if line.strip()), default=0)
-    return [header.split(" ")[0], *(" " * indent + line[depth:] if line.strip() else "" for line in body)]
+def block_text(scalar: Scalar, indent: int) -> list[str]:
+    """Return a block text with its lines at another indentation, its header first; none where it is no such text.
+
+    Its header says where it ends, because the file may end before the text does. A text that ends in empty lines is
+    none: they would be lost at the end of a file.
+    """
+    text = scalar.text.removesuffix("\n")
+    if scalar.style not in ("|", ">") or not scalar.raw or not text.strip() or text.endswith("\n"):
+        return []
+    lines = text.split("\n") if scalar.style == "|" else _unindented(scalar.raw.rstrip("\n").split("\n")[1:])
+    header = scalar.style + ("2" if text.lstrip("\n").startswith(" ") else "") + ("" if text != scalar.text else "-")
+    return [header, *(" " * indent + line if line.strip() else "" for line in lines)]
+
+
+def _unindented(lines: list[str]) -> list[str]:
+    depth = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    return [line[depth:] for line in lines]
