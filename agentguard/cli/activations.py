@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,17 @@ from agentguard import policyfile
 from agentguard.cli import timeline
 from agentguard.cli.audit import document
 from agentguard.cli.canaries import AbortOption, CanaryOption, PromoteOption, SaltOption, Trial, carry_out
-from agentguard.cli.changes import DespiteOption, DryRunOption, KeyOption, SimulationOption, Wish, fulfil, with_cases
+from agentguard.cli.changes import (
+    DespiteOption,
+    DryRunOption,
+    KeyOption,
+    SimulationOption,
+    Wish,
+    fulfil,
+    look,
+    signer_of,
+    with_cases,
+)
 from agentguard.cli.customers import narrator
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
@@ -29,10 +40,9 @@ from agentguard.cli.opened import (
     reason,
 )
 from agentguard.cli.output import Output, print_json
-from agentguard.core.canary import share_text
+from agentguard.core.canary import share_of, share_text
 from agentguard.core.prose import moment
 from agentguard.engine.guard import Guard
-from agentguard.engine.signing import SigningKeyFile
 from agentguard.errors import UsageError
 from agentguard.store.records import Entry
 
@@ -64,12 +74,20 @@ def activate(
     known = read_people(people, policies)
     by, authenticated = operator(known, as_)
     guard = Guard(bundle, store=store, people=known)
-    if trial:
-        signer = SigningKeyFile(key) if key is not None else None
-        carry_out(guard, trial, {"by": by, "why": why, "authenticated": authenticated}, signer, json=json)
-        return
+    if trial.promote:
+        bundle = guard.audit.bundle(guard.canary.running().bundle)
     wish = Wish(bundle, {"by": by, "why": why, "authenticated": authenticated}, key, despite, simulation, dry_run)
-    fulfil(guard, with_cases(wish, policies), json=json)
+    if trial.abort:
+        if dry_run:
+            raise UsageError("expected --abort without --dry-run: it ends the canary, and takes one person")
+        carry_out(guard, trial, wish.person, json=json)
+    elif trial:
+        wish = replace(wish, share=None if trial.share is None else share_of(trial.share))
+        shown = look(guard, wish if trial.promote else with_cases(wish, policies), json=json)
+        if not dry_run:
+            carry_out(guard, trial, wish.person, signer_of(wish), shown, json=json)
+    else:
+        fulfil(guard, with_cases(wish, policies), json=json)
 
 
 def rollback(

@@ -7,15 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
+from agentguard.analysis.simulating import Cell
 from agentguard.cli import exits
 from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
 from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import Canary, share_text
 from agentguard.core.narration.interventions import change_of, openings
-from agentguard.core.policy import Bundle
+from agentguard.core.policy import Bundle, Verdict
+from agentguard.core.prose import amount_text
 from agentguard.engine.activation import Activation
+from agentguard.engine.canary_groups import Group, Groups
+from agentguard.engine.change import Change
 from agentguard.engine.guard import Guard
-from agentguard.engine.powers import Person, more_people
+from agentguard.engine.powers import Person, counts_for, more_people
 from agentguard.errors import UsageError
 from agentguard.evidence.keys import Signer
 
@@ -62,7 +66,15 @@ class Trial:
         return self.share is not None or self.promote or self.abort
 
 
-def carry_out(guard: Guard, trial: Trial, person: Person, signer: Signer | None = None, *, json: bool) -> None:
+def carry_out(
+    guard: Guard,
+    trial: Trial,
+    person: Person,
+    signer: Signer | None = None,
+    looked: Change | None = None,
+    *,
+    json: bool,
+) -> None:
     """Begin, widen, promote or abort a canary, and say what came of it.
 
     Raises:
@@ -71,9 +83,9 @@ def carry_out(guard: Guard, trial: Trial, person: Person, signer: Signer | None 
     if trial.abort:
         done = guard.canary.abort(**person)
     elif trial.promote:
-        done = guard.canary.promote(signer=signer, **person)
+        done = guard.canary.promote(looked=looked, signer=signer, **person)
     else:
-        done = guard.canary.begin(trial.share or "", salt=trial.salt, signer=signer, **person)
+        done = guard.canary.begin(trial.share or "", salt=trial.salt, looked=looked, signer=signer, **person)
     changes = _changes(guard, done)
     if json:
         print_json({"bundle": done.bundle, "canary": _described(done.canary), "changed": done.changed,
@@ -93,7 +105,9 @@ def _changes(guard: Guard, done: Activation) -> list[str]:
 
 def _say(output: Output, done: Activation, changes: list[str], by: str) -> None:
     if done.missing:
-        output.line(f"nothing changed yet: {more_people(done.missing)}; {by} has", style="yellow")
+        output.line(
+            f"nothing changed yet: {more_people(done.missing, counts_for('activate'))}; {by} has", style="yellow"
+        )
     elif not done:
         output.line("this canary runs like this already; nothing has changed")
     for text in changes[1:]:
@@ -143,3 +157,42 @@ def _described(found: Canary | None) -> dict[str, Any] | None:
 
 def _versions(bundle: Bundle) -> str:
     return ", ".join(f"{policy.name} version {policy.version}" for policy in bundle.policies)
+
+
+def show_groups(guard: Guard, both: Groups, *, json: bool) -> None:
+    """Print how both groups of a canary were decided, a line for each."""
+    if json:
+        print_json({"canary": _group(both.trial), "rest": _group(both.rest), "unread": both.unread})
+        return
+    output = Output()
+    rows = [
+        (name, _versions(guard.audit.bundle(group.bundle)), len(group.customers), group.requests, *_cells(group))
+        for name, group in (("canary", both.trial), ("the others", both.rest))
+    ]
+    columns = ("who", "policies", "customers", "requests", *(verdict.name.lower() for verdict in Verdict))
+    output.table(columns, rows, right=("customers", "requests"))
+    if both.unread:
+        output.line(f"of {both.unread} more decisions nobody knows whose they were: their records were purged")
+
+
+def _cells(group: Group) -> list[str]:
+    """Return each verdict's part of a group's requests, and what those were about in money."""
+    return [
+        ", ".join([f"{cell.count} ({_percent(cell.count, group.requests)})", *_worth(cell)])
+        for cell in (group.verdicts[verdict] for verdict in Verdict)
+    ]
+
+
+def _worth(cell: Cell) -> list[str]:
+    return [amount_text(minor, currency) for currency, minor in sorted(cell.worth.items())]
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{(200 * part + whole) // (2 * whole)}%" if whole else "–"
+
+
+def _group(group: Group) -> dict[str, Any]:
+    verdicts = {
+        verdict.name.lower(): {"requests": cell.count, "worth": cell.worth} for verdict, cell in group.verdicts.items()
+    }
+    return {"bundle": group.bundle, "customers": len(group.customers), "requests": group.requests, **verdicts}

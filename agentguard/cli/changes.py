@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from agentguard.engine.change import Change
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person, counts_for, more_people
 from agentguard.engine.signing import SigningKeyFile
+from agentguard.evidence.keys import Signer
 
 KeyOption = Annotated[
     Path | None, typer.Option("--key", help="The file with your private key, where people.yaml says your `key`.")
@@ -44,7 +45,8 @@ class Wish:
     """What somebody wants with a bundle, as the options of a command say it.
 
     Attributes:
-        cases: The test files beside the policies, and their SHA-256 by name.
+        share: For how many of 10,000 customers, as a canary; None for everybody.
+        cases: The test files beside the policies; `files` are their SHA-256 by name.
     """
 
     bundle: Bundle
@@ -53,6 +55,7 @@ class Wish:
     despite: str = ""
     simulate: bool = True
     dry_run: bool = False
+    share: int | None = None
     cases: tuple[CaseFile, ...] = ()
     files: dict[str, str] | None = None
 
@@ -88,25 +91,15 @@ def fulfil(
     if guard.store.read(lambda reading: reading.in_force()) == InForce(wish.bundle.digest):
         _say_unchanged(wish.bundle, json=json)
         return
-    if shown is None:
-        shown = guard.changes.look(wish.bundle, wish.cases, wish.files, simulate=wish.simulate)
-    shown = replace(shown, despite=wish.despite.strip() if shown.failures else "")
-    refused = bool(shown.failures) and not shown.despite
-    changes = [*versions_changed(_before(guard, shown), wish.bundle)]
-    if not json:
-        show_change(Output(), shown, changes)
-    if refused or wish.dry_run:
-        _say_not_done(wish.bundle, shown, changes, refused=refused, json=json)
-        if refused:
-            raise typer.Exit(exits.FOUND)
+    shown = look(guard, wish, shown, json=json)
+    if wish.dry_run:
         return
     sure()
-    signer = SigningKeyFile(wish.key) if wish.key is not None else None
-    activated = guard.changes.make(wish.bundle, shown, signer, **wish.person)
+    activated = guard.changes.make(wish.bundle, shown, signer_of(wish), **wish.person)
     entries = guard.audit.list(kind="activated", limit=1, newest_first=True) if activated else ()
     opened = [text for entry in entries for text in openings(entry.document)]
     if json:
-        print_json(_document(wish.bundle, shown, [*changes, *opened]) | {
+        print_json(_document(guard, wish.bundle, shown, opened) | {
             "changed": activated.changed, "missing": activated.missing, "entry": activated.entry,
         })  # fmt: skip
     else:
@@ -115,16 +108,49 @@ def fulfil(
         raise typer.Exit(exits.FOUND)
 
 
+def look(guard: Guard, wish: Wish, shown: Change | None = None, *, json: bool) -> Change:
+    """Show what a wish would mean, and return it.
+
+    Raises:
+        typer.Exit: A case fails or a promise is broken, and it is not said why it has to be all the same.
+    """
+    if shown is None:
+        shown = guard.changes.look(wish.bundle, wish.cases, wish.files, simulate=wish.simulate, share=wish.share)
+    shown = replace(shown, despite=wish.despite.strip() if shown.failures else "")
+    refused = bool(shown.failures) and not shown.despite
+    if json and (refused or wish.dry_run):
+        document = _document(guard, wish.bundle, shown)
+        print_json(document | {"changed": False, "missing": 0, "failures": [*shown.failures]})
+    elif not json:
+        output = Output()
+        show_change(output, shown, versions_changed(_before(guard, shown), wish.bundle))
+        if refused:
+            for failure in shown.failures[:MOST_SHOWN]:
+                output.line(f"  {failure}", style="bold red")
+            output.line("nothing was done: repair it, or say why it has to be (`--despite`)", style="bold red")
+        elif wish.dry_run:
+            takes = "one person" if shown.people == 1 else "two people, where people.yaml says who may"
+            output.line(f"nothing was done; this takes {takes}")
+    if refused:
+        raise typer.Exit(exits.FOUND)
+    return shown
+
+
+def signer_of(wish: Wish) -> Signer | None:
+    """Return what signs with the key file that was named."""
+    return None if wish.key is None else SigningKeyFile(wish.key)
+
+
 def _before(guard: Guard, shown: Change) -> Bundle:
     standing = shown.before.in_force
     return Bundle((), "") if standing is None else guard.audit.bundle(standing.bundle)
 
 
-def _document(bundle: Bundle, shown: Change, changes: list[str]) -> dict[str, Any]:
+def _document(guard: Guard, bundle: Bundle, shown: Change, opened: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "bundle": bundle.digest,
         "policies": {policy.name: policy.version for policy in bundle.policies},
-        "changes": changes,
+        "changes": [*versions_changed(_before(guard, shown), bundle), *opened],
         "change": shown.recorded(),
     }
 
@@ -135,20 +161,6 @@ def _say_unchanged(bundle: Bundle, *, json: bool) -> None:
         print_json({"bundle": bundle.digest, "changed": False, "missing": 0, "policies": policies, "changes": []})
     else:
         Output().line("these policies are in force already; nothing has changed")
-
-
-def _say_not_done(bundle: Bundle, shown: Change, changes: list[str], *, refused: bool, json: bool) -> None:
-    if json:
-        print_json(_document(bundle, shown, changes) | {"changed": False, "missing": 0, "failures": [*shown.failures]})
-        return
-    output = Output()
-    if refused:
-        for failure in shown.failures[:MOST_SHOWN]:
-            output.line(f"  {failure}", style="bold red")
-        output.line("not put into force: repair it, or say why it has to be (`--despite`)", style="bold red")
-    else:
-        takes = "one person" if shown.people == 1 else "two people, where people.yaml says who may"
-        output.line(f"nothing was done; this takes {takes}")
 
 
 def show_change(output: Output, shown: Change, changes: list[str]) -> None:

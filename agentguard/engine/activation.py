@@ -153,7 +153,7 @@ def _looked_at(parts: Parts, permit: Permit, before: Standing, target: Wanted, l
         UsageError: Something else is in force than when it was shown.
     """
     if looked is not None:
-        if looked.before != before or looked.after.bundles != target.in_force.bundles:
+        if not looked.is_from(before, target.in_force):
             raise UsageError("expected what was in force when this was looked at, got something else: look at it again")
         return looked
     if target.at_once or not permit.is_declared:

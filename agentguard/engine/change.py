@@ -75,6 +75,11 @@ class Change:
     untried: Mapping[str, str] = field(default_factory=dict)
     despite: str = ""
 
+    def is_from(self, before: Standing, after: InForce) -> bool:
+        """Return whether it is this change: from this activation, to these bundles for as many customers."""
+        shares = [None if item.canary is None else item.canary.share for item in (self.after, after)]
+        return self.before == before and self.after.bundles == after.bundles and shares[0] == shares[1]
+
     @property
     def people(self) -> int:
         """How many different people it takes at least: two, unless it is known to let an agent do no more."""

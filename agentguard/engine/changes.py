@@ -16,7 +16,7 @@ from typing import Any, Unpack
 
 from agentguard.analysis.simulating import Simulation
 from agentguard.analysis.trying import proved, tested
-from agentguard.core.canary import InForce
+from agentguard.core.canary import Canary, InForce
 from agentguard.core.cases import CaseFile
 from agentguard.core.policy import Bundle
 from agentguard.engine import machine, powers
@@ -39,6 +39,7 @@ PATIENCE = timedelta(seconds=60)
 
 MOST = 1_000
 LEAST_OF_DIGEST = 4
+ANY_SALT = "another one than any canary has"
 WITHDRAWN = "activate_withdrawn"
 
 
@@ -83,19 +84,21 @@ class Changes:
         files: Mapping[str, str] | None = None,
         *,
         simulate: bool = True,
+        share: int | None = None,
     ) -> Change:
         """Return what putting a bundle into force would mean: which way it goes, its cases, promises, and the past.
 
         Args:
-            bundle: What would be in force for everybody.
+            bundle: What would be in force.
             cases: The test files beside it.
             files: Their SHA-256 by name, for the record.
             simulate: Whether the past month is decided again, for a minute at most.
+            share: For how many of 10,000 customers, as a canary; None for everybody.
 
         Raises:
             UsageError: A test file is about a policy that is not there.
         """
-        shown = self._directed(bundle)
+        shown = self._directed(bundle, share)
         tests, proofs = tested(bundle, cases, files or {}), proved(bundle)
         past, why_not = self._decided_again(bundle) if simulate else (None, "left out")
         untried = {
@@ -106,9 +109,14 @@ class Changes:
         missing = {name: why for name, why in untried.items() if why}
         return replace(shown, tests=tests, proofs=proofs, simulation=past, untried=missing)
 
-    def _directed(self, bundle: Bundle) -> Change:
-        standing = self._parts.store.read(standing_of)
-        return directed(self._parts, standing, InForce(bundle.digest), [bundle])
+    def _directed(self, bundle: Bundle, share: int | None) -> Change:
+        before = self._parts.store.read(standing_of)
+        after = InForce(bundle.digest)
+        if share is not None and before.in_force is not None:
+            running = before.in_force.canary
+            salt = running.salt if running is not None and running.bundle == bundle.digest else ANY_SALT
+            after = InForce(before.in_force.bundle, Canary(bundle.digest, share, salt))
+        return directed(self._parts, before, after, [bundle])
 
     def _decided_again(self, bundle: Bundle) -> tuple[Simulation | None, str]:
         """Return the past month under other policies, or why it is not known."""

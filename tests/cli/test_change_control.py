@@ -87,7 +87,7 @@ def test_a_failing_case_keeps_policies_out_unless_somebody_says_why(command, wri
     refused = command("policy", "activate", "--why", "fraud")
     assert refused.code == 1
     assert "case `fifty exactly` fails" in refused.out
-    assert "not put into force: repair it, or say why it has to be (`--despite`)" in refused.out
+    assert "nothing was done: repair it, or say why it has to be (`--despite`)" in refused.out
     assert in_force(command)["policies"]["refunds"]["version"] == 1
     done = command("policy", "activate", "--why", "fraud", "--despite", "the cases follow tomorrow")
     assert done.code == 0
@@ -176,3 +176,24 @@ def test_an_answer_is_asked_for_on_a_terminal_and_nowhere_else(command, log_in, 
 
 def test_a_history_of_something_else_is_refused(command):
     assert "expected an entry of `agentguard policy history`" in command("policy", "history", "2").err
+
+
+def test_a_canary_is_looked_at_as_any_change_is(command, log_in, write):
+    write(LOOSER, cases=False)
+    refused = command("policy", "activate", "--canary", "10%", "--why", "a try")
+    assert (refused.code, "case `a cent more` fails" in refused.out) == (1, True)
+    write(LOOSER)
+    looked = command("policy", "activate", "--canary", "10%", "--dry-run")
+    assert "nothing was done; this takes two people" in looked.out
+    assert command("policy", "history", "--json").json[0]["kind"] == "activated"
+    asked = command("policy", "activate", "--canary", "10%", "--why", "a try")
+    assert (asked.code, "within 7 days; maria has" in asked.out) == (1, True)
+    log_in("tom")
+    assert command("policy", "activate", "--canary", "10%", "--why", "agreed").code == 0
+    put = in_force(command)
+    assert (put["canary"]["share"], put["change"]["direction"], put["change"]["tests"]["cases"]) == (1000, "looser", 3)
+    assert command("policy", "activate", "--promote", "--why", "it went well").code == 1
+    entry = str(command("policy", "history", "--json").json[0]["pos"])
+    log_in("mrossi")
+    assert command("policy", "approve", entry, "--why", "it did", "--yes").code == 0
+    assert in_force(command)["canary"] is None
