@@ -14,6 +14,7 @@ from agentguard import policyfile
 from agentguard.analysis.simulating import Case, Cell, Simulation, money_words
 from agentguard.analysis.simulating_requests import simulate_requests
 from agentguard.cli.audit import moment_of
+from agentguard.cli.canaries import show_groups
 from agentguard.cli.files import Kind, files_of
 from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
 from agentguard.cli.output import Output, print_json
@@ -88,11 +89,21 @@ def compare(
     observed: Annotated[
         bool, typer.Option("--observed", help="What would have been enforced while guards only observed.")
     ] = False,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="How the customers of a canary were decided, beside the others.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what policies in shadow mode would have decided, from the verdicts recorded beside the enforced ones."""
     require_new(csv)
     guard = open_reading(store)
+    if canary:
+        if observed or csv is not None:
+            raise UsageError("expected --canary alone, or with --since, --until or --json")
+        with _progress(quiet=json) as progress:
+            both = guard.canary.groups(**_window(since, until), progress=progress)
+        show_groups(guard, both, json=json)
+        return
     ask = guard.audit.observed if observed else guard.audit.shadowed
     with _told(csv) as tell, _progress(quiet=json) as progress:
         found = ask(**_window(since, until), progress=progress, tell=tell)

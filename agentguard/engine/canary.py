@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from datetime import datetime
 from typing import Unpack
 
 from agentguard.core.canary import Canary, InForce, Side, share_of, share_text
@@ -14,8 +15,10 @@ from agentguard.core.digest import digest
 from agentguard.core.policy import Bundle
 from agentguard.engine import machine
 from agentguard.engine.activation import POWER, Activation, Wanted, change
+from agentguard.engine.canary_groups import Groups, groups
 from agentguard.engine.change import Change
 from agentguard.engine.parts import Parts
+from agentguard.engine.past_log import Progress
 from agentguard.engine.powers import Person, Use
 from agentguard.errors import UsageError
 from agentguard.evidence.keys import Signer
@@ -107,6 +110,16 @@ class Canaries:
         if found is None or found.canary is None:
             raise UsageError(NO_CANARY)
         return found.canary
+
+    def groups(
+        self, *, since: datetime | None = None, until: datetime | None = None, progress: Progress | None = None
+    ) -> Groups:
+        """Return how the customers of the canary were decided beside the others: of the one that runs, or the last.
+
+        Raises:
+            UsageError: There was no canary.
+        """
+        return groups(self._parts, since=since, until=until, progress=progress)
 
     def side(self, customer: str, *, tenant: str | None = None) -> Side:
         """Return which policies decide for a customer, and the number that says so.

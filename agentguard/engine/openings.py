@@ -80,15 +80,21 @@ def _until(
     reading: Reading, wanted: frozenset[Thing], told: Callable[[dict[str, Any]], set[Thing]]
 ) -> dict[Thing, int | None]:
     known: dict[Thing, int | None] = {}
-    until, after = None, 0
-    while page := reading.entries(after, _PAGE, _ACTIVATED, newest_first=True):
-        for item in page:
-            known.update(dict.fromkeys((told(item.document) & wanted) - known.keys(), until))
-            until = item.pos
+    until = None
+    for position, body in activations_back(reading):
+        known.update(dict.fromkeys((told(body) & wanted) - known.keys(), until))
         if known.keys() >= wanted:
             break
-        after = page[-1].pos
+        until = position
     return known
+
+
+def activations_back(reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the entries of what was put into force with their positions, the newest first; purged ones are left out."""
+    after = 0
+    while page := reading.entries(after, _PAGE, _ACTIVATED, newest_first=True):
+        yield from ((item.pos, item.document) for item in page if not item.is_purged)
+        after = page[-1].pos
 
 
 def activations_since(reading: Reading, position: int) -> Iterator[dict[str, Any]]:

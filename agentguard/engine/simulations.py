@@ -6,8 +6,8 @@ The log is read once, in its order, and little of it is held. Nothing is written
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,21 +16,16 @@ import orjson
 
 from agentguard.analysis.replaying import Replay
 from agentguard.analysis.simulating import Case, Simulating, Simulation
-from agentguard.core.digest import decode
 from agentguard.core.entry import is_observed
-from agentguard.core.language import Money as MoneyType
-from agentguard.core.money import Money
-from agentguard.core.plan import Plan, plan_action
 from agentguard.core.policy import Bundle, Verdict
 from agentguard.engine.openings import opened
 from agentguard.engine.parts import Parts
 from agentguard.engine.past_lens import PERMITTED, Lens, deciding, instant, lens_of, names_needed
-from agentguard.errors import ConformError
+from agentguard.engine.past_log import Plans, Progress, every, money_of
 from agentguard.store.records import Entry, EntryFilter, Sealed
 
-PAGE = 1000
 CUSTOMERS = 65_536
-Progress = Callable[[int, int], None]
+
 Tell = Callable[[Case], None]
 _Reasons = list[Mapping[str, Any]]
 _Verdicts = tuple[str, str, _Reasons, _Reasons]
@@ -107,8 +102,8 @@ class Simulations:
         tell: Tell | None,
     ) -> Simulation:
         """Add up two verdicts that stand in one entry."""
-        adding, plans = Simulating(), _Plans(self._parts)
-        for item in _entries(self._parts, 0, EntryFilter(kind="decided", since=since, until=until), progress):
+        adding, plans = Simulating(), Plans(self._parts)
+        for item in every(self._parts, 0, EntryFilter(kind="decided", since=since, until=until), progress):
             if item.is_purged:
                 adding.lost(PURGED)
                 continue
@@ -123,7 +118,7 @@ class Simulations:
                 body["action"],
                 item.at,
                 body["on_behalf_of"],
-                _money_of(plans.of(body["bundle"], body["action"]), body),
+                money_of(plans.of(body["bundle"], body["action"]), body),
                 Verdict[old.upper()],
                 Verdict[new.upper()],
                 deciding(why_old, old),
@@ -146,28 +141,12 @@ def _observed(body: Mapping[str, Any]) -> _Verdicts | None:
     return (body["enforced"], body["verdict"], [], body["reasons"]) if is_observed(body) else None
 
 
-@dataclass(slots=True)
-class _Plans:
-    """What governed actions then."""
-
-    parts: Parts
-    known: dict[tuple[str, str], Plan] = field(default_factory=dict)
-
-    def of(self, digest: str, action: str) -> Plan:
-        """Return what governed an action under a bundle."""
-        found = self.known.get((digest, action))
-        if found is None:
-            bundle = self.parts.store.read(lambda reading: self.parts.force.bundle(reading, digest))
-            found = self.known[digest, action] = plan_action(bundle, action)
-        return found
-
-
 class _Reading:
     """One reading of the log under other policies."""
 
     def __init__(self, parts: Parts, bundle: Bundle, since: datetime | None, tell: Tell | None) -> None:
         self._parts, self._bundle, self._since, self._tell = parts, bundle, since, tell
-        self._plans = _Plans(parts)
+        self._plans = Plans(parts)
         self._customer_of = lru_cache(maxsize=CUSTOMERS)(parts.vault.customer_of)
         self._lenses: dict[tuple[str, str], Lens] = {}
         self._waiting: dict[str, datetime] = {}
@@ -179,7 +158,7 @@ class _Reading:
     def simulation(self, until: datetime | None, progress: Progress | None) -> Simulation:
         """Return what the whole log comes to."""
         self._replay = self._begun()
-        for item in _entries(self._parts, self._first(), EntryFilter(until=until), progress):
+        for item in every(self._parts, self._first(), EntryFilter(until=until), progress):
             if item.kind == "decided":
                 self._decided(item)
             elif item.kind == "recorded":
@@ -199,7 +178,7 @@ class _Reading:
         """Return the replay, which counts itself what some policies of then did not count."""
         limits: set[str] = set()
         required: set[str] = set()
-        for item in _entries(self._parts, 0, EntryFilter(kind="activated"), None):
+        for item in every(self._parts, 0, EntryFilter(kind="activated"), None):
             put = () if item.is_purged else [bundle for bundle, _ in opened(item.document)]
             for bundle, action in itertools.product(put, self._bundle.actions()):
                 then = self._plans.of(bundle, action)
@@ -332,30 +311,3 @@ class _Reading:
             return None
         opened = self._parts.vault.open_sealed(Sealed.unpack(packed), place, action_id)
         return None if opened is None else orjson.loads(opened)
-
-
-def _entries(parts: Parts, after: int, wanted: EntryFilter, progress: Progress | None) -> Iterator[Entry]:
-    """Yield entries in the log's order, as far as it goes now."""
-    begin, end = after, parts.store.read(lambda reading: reading.position())
-    while page := parts.store.read(lambda reading, last=after: reading.entries(last, PAGE, wanted)):  # type: ignore[misc]
-        for item in page:
-            if item.pos > end:
-                return
-            yield item
-        after = page[-1].pos
-        if progress is not None:
-            progress(after - begin, end - begin)
-
-
-def _money_of(plan: Plan, body: Mapping[str, Any]) -> Money | None:
-    """Return the money that an entry's request is about: its first argument that is money and can be read."""
-    for name, declared in plan.arguments.items():
-        told = body["arguments"].get(name)
-        if type(declared.type) is MoneyType and isinstance(told, str):
-            try:
-                found = decode(declared.type, told)
-            except ConformError:
-                continue  # what is not money is worth nothing that could be added
-            if isinstance(found, Money):
-                return found
-    return None

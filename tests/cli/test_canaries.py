@@ -87,3 +87,25 @@ def test_policies_that_are_in_force_are_no_canary(shop, command):
     said = command(*BEGIN)
     assert said.code == 2
     assert "got the same ones" in said.err
+
+
+def test_both_groups_are_shown_side_by_side(second, command):
+    none = command("policy", "compare", "--canary")
+    assert none.code == 2
+    assert "expected a canary that runs or ran" in none.err
+    command(*BEGIN)
+    guard = guard_of(second.folder)
+    for number in range(30):
+        arguments = {"order_id": f"B{number}", "amount": "20.00"}
+        guard.run("refund.issue", arguments, agent="bot", on_behalf_of=f"cus_{number}", key=f"c-{number}")
+    both = guard.canary.groups()
+    guard.close()
+    said = command("policy", "compare", "--canary")
+    assert said.code == 0
+    for name, group in (("canary", both.trial), ("the others", both.rest)):
+        line = next(line for line in said.out.splitlines() if line.startswith(name))
+        assert f" {group.requests} " in line
+    document = command("policy", "compare", "--canary", "--json").json
+    assert document["canary"]["requests"] + document["rest"]["requests"] == 30
+    assert sum(document["rest"][verdict]["requests"] for verdict in ("allow", "escalate", "deny")) == both.rest.requests
+    assert command("policy", "compare", "--canary", "--observed").code == 2

@@ -7,9 +7,10 @@ import pytest
 
 from agentguard.engine.over import Search
 from agentguard.engine.periods import first_asked
+from agentguard.errors import UsageError
 from tests.engine.given import REFUNDS, bundle, shop
 from tests.pack.test_export import entries_of
-from tests.rollout.trial import ALL_DAY, ANN, BIGGER, IN, OUT, SALT, SECOND, ask, canary_of, opened
+from tests.rollout.trial import ALL_DAY, ANN, BIGGER, IN, IN_TOO, OUT, OUT_TOO, SALT, SECOND, ask, canary_of, opened
 
 DAY = timedelta(days=1)
 
@@ -73,3 +74,46 @@ def test_a_simulation_counts_what_only_a_canary_counted_from_the_first_entry_on(
     told = []
     one.guard.audit.simulate(bundle(REFUNDS.replace("version: 1", "version: 3") + ALL_DAY), tell=told.append)
     assert [str(case.new) for case in told] == ["deny"], "the third 45.00 of a day"
+
+
+def test_the_two_groups_are_told_apart_with_verdicts_and_money(open_shop):
+    one = opened(open_shop)
+    for who, amount in (
+        (IN, "60.00"),
+        (IN, "20.00"),
+        (OUT, "60.00"),
+        (OUT_TOO, "10.00"),
+        (IN_TOO, "600.00"),
+        ("", "1.00"),
+    ):
+        ask(one, who, amount)
+    both = one.guard.canary.groups()
+    assert (both.trial.bundle, both.rest.bundle) == (bundle(SECOND).digest, bundle(REFUNDS).digest)
+    said = [
+        {verdict.name: (cell.count, cell.worth) for verdict, cell in group.verdicts.items() if cell.count}
+        for group in (both.trial, both.rest)
+    ]
+    assert said == [
+        {"ALLOW": (2, {"USD": 8000}), "DENY": (1, {"USD": 60000})},
+        {"ALLOW": (1, {"USD": 1000}), "ESCALATE": (1, {"USD": 6000})},
+    ]
+    assert [len(group.customers) for group in (both.trial, both.rest)] == [2, 2]
+
+
+def test_the_groups_are_of_the_last_canary_from_where_it_began_whatever_its_share(open_shop):
+    one = opened(open_shop)
+    ask(one, IN)
+    canary_of(one).abort(**ANN)
+    ask(one, IN)
+    canary_of(one).begin("10%", salt=SALT, **ANN)
+    ask(one, IN)
+    canary_of(one).begin("20%", **ANN)
+    ask(one, IN)
+    canary_of(one).promote(**ANN)
+    ask(one, IN)
+    assert one.guard.canary.groups().trial.requests == 2
+
+
+def test_without_a_canary_there_are_no_groups(open_shop):
+    with pytest.raises(UsageError, match="expected a canary that runs or ran"):
+        opened(open_shop, share="").guard.canary.groups()
