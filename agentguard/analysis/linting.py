@@ -5,6 +5,9 @@ Beside what the sentences of a file show by themselves, for which `policyfile.li
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from agentguard.analysis.bands import band_findings
 from agentguard.analysis.empties import empty_lists
 from agentguard.analysis.finding import Finding
@@ -18,8 +21,15 @@ from agentguard.errors import Problem
 def lint_deeply(bundle: Bundle) -> tuple[Problem, ...]:
     """Return the warnings and notes about some files together, in the order of their places.
 
-    A rule that does nothing at all is told of by that alone, and not by what is wrong with its thresholds too.
+    A file that is only tried (`mode: shadow`) is looked at by itself, as if it were enforced.
     """
+    tried = (replace(policy, shadow=False) for policy in bundle.policies if policy.shadow)
+    alone = (Bundle((policy,), bundle.digest) for policy in tried)
+    return tuple(sorted({finding.problem for together in (bundle, *alone) for finding in _found(together)}))
+
+
+def _found(bundle: Bundle) -> Iterator[Finding]:
+    """Yield everything; a rule that does nothing at all is told of by that alone, and not by its thresholds too."""
     searches = searches_of(bundle)
     idle = list(idle_rules(bundle, searches))
     dead = {finding.place for finding in idle}
@@ -27,4 +37,4 @@ def lint_deeply(bundle: Bundle) -> tuple[Problem, ...]:
     found += others_things(searches.values())
     for search in searches.values():
         found += [*band_findings(search), *empty_lists(search)]
-    return tuple(sorted({finding.problem for finding in (*idle, *(item for item in found if item.place not in dead))}))
+    yield from (*idle, *(finding for finding in found if finding.place not in dead))

@@ -32,11 +32,11 @@ def check_belonging(policy: Policy, bundle: Bundle) -> Iterator[tuple[Place, str
             continue
         for action in sorted(rule.on):
             for argument, thing in _named(policy, bundle, action):
-                if thing not in told and not _tied(bundle, action, rule, argument, thing):
+                if thing not in told and not _tied(policy, bundle, action, rule, argument, thing):
                     told.add(thing)
                     message = (
                         f"rule `{rule.id}` allows `{action}` on whatever {thing} the agent names: "
-                        f"deny it where the {thing} is not of `on_behalf_of`"
+                        f"deny what does not belong to `on_behalf_of`"
                     )
                     yield rule.place, "order_of_anybody", message
 
@@ -53,15 +53,15 @@ def _named(policy: Policy, bundle: Bundle, action: str) -> Iterator[tuple[str, s
             yield argument, thing
 
 
-def _tied(bundle: Bundle, action: str, rule: Rule, argument: str, thing: str) -> bool:
+def _tied(policy: Policy, bundle: Bundle, action: str, rule: Rule, argument: str, thing: str) -> bool:
     """Return whether an allow says itself whose the thing must be, or something speaks against another's."""
     for file in bundle.governing(action):
         owners = {name for name in file.facts if name.startswith(f"{thing}.") and _is_owner(name)}
         own = (owners or {name for name in file.facts if name.startswith(f"{thing}.")}) | {f"{thing}.id", argument}
         given = set(given_arguments(file, frozenset({action})))
         for other, when in _conditions(file, action):
-            speaks = other is rule or (other.then.verdict in (Verdict.DENY, Verdict.ESCALATE) and not file.shadow)
-            if speaks and any(_ties(term, own, thing, given) for term in terms_of(when)):
+            stops = other.then.verdict in (Verdict.DENY, Verdict.ESCALATE) and (file is policy or not file.shadow)
+            if (stops or other is rule) and any(_ties(term, own, thing, given) for term in terms_of(when)):
                 return True
     return False
 

@@ -18,7 +18,7 @@ _GROWS = {"<": -1, "<=": -1, ">": 1, ">=": 1}
 def check_deadlines(policy: Policy, bundle: Bundle) -> Iterator[tuple[Place, str, str]]:
     """Yield the rules that turn against the customer while a request waits."""
     for rule in policy.rules:
-        if rule.when is None or rule.then.verdict is Verdict.ABSTAIN or not _may_wait(bundle, rule):
+        if rule.when is None or rule.then.verdict is Verdict.ABSTAIN or not _may_wait(policy, bundle, rule):
             continue
         for comparison, towards in pulls(rule.when.tree):
             if towards is not None and _turns_against(
@@ -30,14 +30,15 @@ def check_deadlines(policy: Policy, bundle: Bundle) -> Iterator[tuple[Place, str
                 break
 
 
-def _may_wait(bundle: Bundle, rule: Rule) -> bool:
+def _may_wait(policy: Policy, bundle: Bundle, rule: Rule) -> bool:
     """Return whether a request for one of a rule's actions may wait for a person."""
-    for policy in (policy for action in sorted(rule.on) for policy in bundle.governing(action) if not policy.shadow):
-        asked = [policy.otherwise]
-        asked += [other.then for other in policy.rules if other.on & rule.on]
-        asked += [limit.over for limit in policy.limits if limit.on & rule.on]
-        asked += [item.otherwise for item in policy.requires if item.on & rule.on]
-        if any(then.verdict is Verdict.ESCALATE for then in asked):
+    governing = {file.name: file for action in sorted(rule.on) for file in bundle.governing(action)}
+    for file in governing.values():
+        asked = [file.otherwise]
+        asked += [other.then for other in file.rules if other.on & rule.on]
+        asked += [limit.over for limit in file.limits if limit.on & rule.on]
+        asked += [item.otherwise for item in file.requires if item.on & rule.on]
+        if (file is policy or not file.shadow) and any(then.verdict is Verdict.ESCALATE for then in asked):
             return True
     return False
 

@@ -165,3 +165,12 @@ def test_github_commands_escape_what_they_must():
 def test_github_gets_a_line_for_each_and_nothing_else(shop, command):
     said = command("policy", "lint", "shop.yaml", "--format", "github")
     assert [line.partition(" ")[0] for line in said.out.splitlines()] == ["::warning", "::notice"]
+
+
+def test_what_was_forgotten_is_found_by_the_command(shop, command):
+    (shop / "people.yaml").write_text("people: 1\nusers: {maria: {}}\ngroups: {others: [maria]}\n")
+    text = SHOP.replace("owner: shop@acme.example\n", "expires: 2026-01-01\nreview_by: 2026-01-01\n")
+    (shop / "shop.yaml").write_text(text.replace(" say: No.,", ""))
+    said = command("policy", "lint", "shop.yaml", "--json").json["warnings"]
+    found = {item["code"] for item in said}
+    assert found >= {"no_owner", "expired", "review_due", "deny_without_say", "route_without_people"}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.lint.shop import HEAD, shallow
+from agentguard.analysis.linting import lint_deeply
+from tests.lint.shop import HEAD, bundle, shallow
 
 A, L, D = "allow", "escalate to lead", "deny"
 OWN = "order.customer_id == on_behalf_of"
@@ -100,3 +101,11 @@ def test_a_refusal_that_sets_in_while_somebody_waits_is_told():
 )
 def test_what_takes_place_then_and_what_only_gets_better_is_compared_with_now(condition):
     assert running_on((A, f"{OWN} and {condition}"), LARGE) == []
+
+
+def test_a_file_that_is_only_tried_is_looked_at_as_if_it_were_enforced():
+    tried = HEAD.replace("currency: USD", "currency: USD\nmode: shadow")
+    assert of_anybody((A, "order.total > 5"), (D, "order.customer_id != on_behalf_of"), head=tried) == []
+    rules = [(A, f"{OWN} and now - order.delivered_at <= 30 days and amount < 50"), LARGE]
+    assert shallow(rules, "now_for_asked_at", tried) == ["r0"]
+    assert [found.code for found in lint_deeply(bundle(rules, head=tried))] == ["band_gap"]
