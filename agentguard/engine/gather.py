@@ -80,6 +80,7 @@ def _look_up(
         return
     lookup = lookups.get(root)
     if lookup is None:
+        log.warning("fact.failed", fact=root, error="no_lookup")  # policies that came into force since the start
         results[root] = Failure("no_lookup")
         return
     results[root] = CIRCLE

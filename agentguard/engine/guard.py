@@ -150,7 +150,7 @@ class Guard:
     @property
     def bundle(self) -> Bundle:
         """The policies that this guard loaded; what is in force is a row in the store."""
-        return self._bundle
+        return self.reloading.loaded
 
     @property
     def tools(self) -> Mapping[str, Tool]:

@@ -58,6 +58,7 @@ class Reloading:
 
     Attributes:
         last: What came of the last change; None as long as there was none.
+        loaded: What the guard loaded last and put into force.
 
     Args:
         parts: Of the guard.
@@ -85,7 +86,7 @@ class Reloading:
         self.last: Reload | None = None
         self._parts = parts
         self._paths = [Path(path) for path in ([given] if isinstance(given, str | Path) else given or ())]
-        self._loaded, self._tenant = loaded.digest, tenant
+        self.loaded, self._tenant = loaded, tenant
         self._seen: Stamps = {}
         self._done: Stamps = {}
         self._since = 0.0
@@ -165,20 +166,20 @@ class Reloading:
             return None, tuple(str(problem) for problem in error.problems[:MOST_PROBLEMS])
 
     def _put_into_force(self, bundle: Bundle) -> None:
-        if bundle.digest != self._loaded:
+        if bundle.digest != self.loaded.digest:
             self._parts.force.know(bundle)
             activate_at_start(self._parts, bundle, tenant=self._tenant, why=WHY)
             log.info("guard.reloaded", bundle=bundle.digest)
         elif self.last is None:
             return  # they are what the guard began with
-        self._loaded = bundle.digest
+        self.loaded = bundle
         self.last = Reload(self._parts.clock(), bundle.digest)
 
     def _kept(self, problems: tuple[str, ...]) -> None:
         """Keep what is in force, and say why, once."""
         if self.last is None or self.last.problems != problems:
             log.error("guard.not_reloaded", reason="; ".join(problems))
-        self.last = Reload(self._parts.clock(), self._loaded, problems)
+        self.last = Reload(self._parts.clock(), self.loaded.digest, problems)
 
     def _wrong(self, bundle: Bundle) -> Iterator[str]:
         """Yield what keeps policies that load from being put into force."""

@@ -84,7 +84,7 @@ def test_a_changed_file_decides_from_then_on_and_the_log_says_who_changed_it(gua
     assert guard.reloading.last.problems == ()
     entry = guard.audit.list(kind="activated")[-1]
     assert (entry.document["by"], entry.document["why"]) == ("guard", "reload=True")
-    assert guard.reloading.last.bundle == entry.document["bundle"]
+    assert guard.reloading.last.bundle == guard.bundle.digest == entry.document["bundle"]
 
 
 def test_a_file_that_does_not_load_keeps_what_was_in_force_and_says_where_it_is_wrong(guard, folder):
@@ -371,6 +371,18 @@ def test_what_runs_ends_under_the_policy_it_began_with_and_what_is_ready_or_wait
     assert isinstance(made.guard.execute(waiting.decision_id), Denied)
     assert len(made.paid) == 1
     assert made.usage(answers[0]) == [(0, 5000), (0, 5000)]
+
+
+def test_policies_that_ask_a_running_process_for_facts_it_cannot_look_up_deny_and_say_which(open_shop):
+    made = open_shop()
+    made.ask("1.00", key="k-0")
+    asking = REFUNDS.replace("version: 1\n", "version: 2\n").replace("facts:\n", "facts:\n  till.open: yes_no\n")
+    asking = asking.replace("when: amount <= 50\n", "when: amount <= 50 and till.open\n")
+    activate(made.guard._parts, bundle(asking), "default", by="ada", why="only while the till is open")
+    with structlog.testing.capture_logs() as logs:
+        assert isinstance(made.ask("1.00"), Denied)
+    said = [(line["fact"], line["error"]) for line in logs if line["event"] == "fact.failed"]
+    assert said == [("till", "no_lookup")]
 
 
 @pytest.mark.parametrize("broken", ["gone", "another", "newer"])
