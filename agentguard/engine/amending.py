@@ -107,7 +107,7 @@ def _changed(
         relates_to=action.id,
     )
     _check_length(transaction, action)
-    asked = ask(parts, proposal, plan, parts.force.known_context(bundle), now=transaction.now())
+    asked = ask(parts, proposal, plan, parts.force.known_context(transaction), now=transaction.now())
     if asked.faults:
         raise UsageError(f"expected other values for `{action.action}`, got {asked.faults[0]}")
     return _refused(record, plan, arguments, asked, changes) or asked

@@ -69,7 +69,7 @@ def _asked(parts: Parts, proposal: Proposal, reading: Reading) -> Ask:
         raise UsageError(f"expected an action that a policy governs, got `{proposal.action}`")
     now = reading.now()
     identity = parts.new_id("yes", now)
-    known = parts.force.known_context(bundle)
+    known = parts.force.known_context(reading)
     # Where its key is its own id, it is a yes of its own each time.
     named = replace(proposal, key=proposal.key or identity)
     asked = ask(parts, named, plan, known, now=now, action_id=identity)

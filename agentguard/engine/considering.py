@@ -52,7 +52,7 @@ def consider(parts: Parts, proposal: Proposal) -> Considered:
         bundle = parts.force.deciding(reading, proposal.tenant, proposal.on_behalf_of)
         plan = parts.force.plan(bundle, proposal.action)
         stopped = halted(reading, proposal.action, proposal.actor.id)
-        return plan, parts.force.known_context(bundle), stopped
+        return plan, parts.force.known_context(reading), stopped
 
     plan, known, stopped = parts.store.read(look)
     parsed = read_arguments(parts, proposal, plan)

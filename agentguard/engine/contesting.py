@@ -186,7 +186,7 @@ def decided(
         key=f"{KEY}{record.id}",
         relates_to=action.id,
     )
-    known = parts.force.known_context(bundle)
+    known = parts.force.known_context(transaction)
     # It is asked for since the customer first did: the clock does not run against them while people think.
     asked = ask(parts, proposal, plan, known, now=transaction.now(), asked_at=action.asked_at)
     if asked.faults:

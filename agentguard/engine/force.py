@@ -29,7 +29,7 @@ class Force:
 
     bundles: dict[str, Bundle] = field(default_factory=dict)
     plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
-    contexts: dict[str, frozenset[str]] = field(default_factory=dict)
+    contexts: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     watching: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     asking: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     besides: dict[tuple[str, str, str], Beside] = field(default_factory=dict)
@@ -85,12 +85,16 @@ class Force:
             found = self.besides[key] = beside(plan, there)
         return found if found.limits else None
 
-    def known_context(self, bundle: Bundle) -> frozenset[str]:
-        """Return the full names of the context that some file of a bundle declares."""
-        found = self.contexts.get(bundle.digest)
+    def known_context(self, reading: Reading) -> frozenset[str]:
+        """Return the full names of the context that some file declares, of either version where a canary runs.
+
+        A host says the same for every customer, and what their version does not declare is left out.
+        """
+        digests = self.standing(reading).bundles
+        found = self.contexts.get(digests)
         if found is None:
-            found = frozenset(name for policy in bundle.policies for name in policy.context)
-            self.contexts[bundle.digest] = found
+            declared = (policy.context for bundle in self.every(reading) for policy in bundle.policies)
+            found = self.contexts[digests] = frozenset(name for context in declared for name in context)
         return found
 
     def bundle(self, reading: Reading, digest: str) -> Bundle:

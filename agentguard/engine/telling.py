@@ -125,7 +125,7 @@ def _canonical(parts: Parts, deed: Deed, tenant: str, reading: Reading) -> Told:
         asked={**plan.asked, **{name: plan.arguments[name] for name in given}},
         computed={name: how for name, how in plan.computed.items() if name not in given},
     )
-    known_context = parts.force.known_context(bundle)
+    known_context = parts.force.known_context(reading)
     asked = ask(bare, deed.proposal(tenant), asked_under, known_context, now=now, asked_at=deed.moment)
     if asked.faults:
         raise UsageError(f"`{deed.action}`: {'; '.join(str(fault) for fault in asked.faults)}")

@@ -169,7 +169,7 @@ def look(parts: Parts, proposal: Proposal, reading: Reading) -> Seen:
     bundle = parts.force.bundle(reading, in_force.side(proposal.tenant, proposal.on_behalf_of).bundle)
     plan = parts.force.plan(bundle, proposal.action)
     sides = in_force, parts.force.beside(reading, plan)
-    known = parts.force.known_context(bundle)
+    known = parts.force.known_context(reading)
     now = reading.now()
     asked = ask(parts, proposal, plan, known, now=now)
     record = reading.action_by_key(asked.request.tenant, asked.request.actor.id, asked.conversation, asked.request.key)

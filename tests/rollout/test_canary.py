@@ -1,10 +1,12 @@
 """Policies that a share of customers tries out: who decides for whom, what both versions count, how it ends."""
 
+import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from agentguard import ConfigurationError, Denied, Done, Guard, Idempotent, InDoubt, Money, Ready, Waiting
+from agentguard import ConfigurationError, Denied, Done, Guard, Idempotent, InDoubt, Money, Ready, Waiting, Waits
 from agentguard.core import entry
 from agentguard.core.canary import NUMBERS, Canary, InForce, share_of, share_text
 from agentguard.core.decide import decide
@@ -608,3 +610,33 @@ def test_a_record_that_a_change_of_the_canary_overtakes_is_made_anew(open_shop):
     )  # fmt: skip
     assert done
     assert counted(one, "refunds/all-day") == (2000, 0)
+
+
+def test_a_host_may_say_what_only_one_version_declares(trial):
+    told = {"context": {"wants_person": True, "device": "phone"}}
+    with pytest.raises(UsageError, match="no policy in force declares context `device`"):
+        ask(trial, OUT, **told)
+    third = SECOND.replace("version: 2", "version: 3").replace(
+        "  wants_person: yes_no?\n", "  wants_person: yes_no?\n  device: text?\n"
+    )
+    canary_of(trial, third).begin("10%", salt=SALT, **ANN)
+    assert decided(trial, ask(trial, OUT, **told))["context"].keys() == {"context.conversation", "context.wants_person"}
+    assert "context.device" in decided(trial, ask(trial, IN, **told))["context"]
+
+
+def test_a_lookup_that_only_the_other_version_needs_takes_no_time_of_those_that_decide(open_shop):
+    plain = REFUNDS.replace("  customer.region: text?\n", "  customer.region: text?\n  area.name: text\n")
+    one = opened(open_shop, share="", waits=Waits(lookups=timedelta(seconds=0.2)))
+    asked = []
+
+    def area(on_behalf_of):
+        asked.append(on_behalf_of)
+        time.sleep(0.4)
+
+    lookups = one.guard._parts.registry.lookups
+    lookups["area"] = replace(lookups["customer"], root="area", function=area)
+    by_area = REGION.replace("customer.region", "area.name")
+    canary_of(one, plain.replace("version: 1", "version: 2") + by_area).begin("10%", salt=SALT, **ANN)
+    assert isinstance(ask(one, OUT), Done)
+    assert asked == [OUT]
+    assert list(entries(one, "counted")[0]["uncounted"]) == ["refunds/by-region"]
