@@ -49,6 +49,8 @@ def lint(
         raise UsageError(f"expected `--json` or `--format {format_}`, got both")
     files = files_of(paths)
     problems, remarks = found_in(files, paths, people)
+    if not problems:
+        say_what_is_missing(files)
     _print([path for path, _ in files], [*problems, *remarks], Format.JSON if json else format_)
     if problems or (strict and any(severity_of(remark.code) is Severity.WARNING for remark in remarks)):
         raise typer.Exit(exits.FOUND)
@@ -99,13 +101,16 @@ def found_in(
     return [], tuple(sorted({*remarks, *_deep(bundle)}))
 
 
-def _deep(bundle: Bundle) -> tuple[Problem, ...]:
-    """Return what is found among all the requests that there can be, where the solver is there to tell."""
-    if not bundle.policies:
-        return ()
-    if not has_solver():
+def say_what_is_missing(files: list[tuple[Path, Kind]]) -> None:
+    """Say what is not looked for where the solver is not there."""
+    if not has_solver() and any(kind is Kind.POLICY for _, kind in files):
         what = "rules that do nothing, gaps, overlaps, empty lists, limits out of reach"
         Output(sys.stderr).line(f"{what} are not looked for without z3; {HOW}")
+
+
+def _deep(bundle: Bundle) -> tuple[Problem, ...]:
+    """Return what is found among all the requests that there can be, where the solver is there to tell."""
+    if not bundle.policies or not has_solver():
         return ()
     from agentguard.analysis.linting import lint_deeply
 

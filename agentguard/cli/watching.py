@@ -15,6 +15,7 @@ import typer
 from agentguard.analysis.changes.difference import Direction
 from agentguard.cli.diffs import EFFECTS, STYLES, document, meaning, silent_words
 from agentguard.cli.files import files_of
+from agentguard.cli.lints import say_what_is_missing
 from agentguard.cli.looks import Change, Desk, Look
 from agentguard.cli.opened import JsonOption, PeopleOption
 from agentguard.cli.output import Output, count
@@ -39,7 +40,7 @@ def watch(
     json: JsonOption = False,
 ) -> None:
     """Say with every save what is wrong, what the change means in words, and which examples fail; Ctrl-C ends it."""
-    files_of([path])
+    say_what_is_missing(files_of([path]))
     desk = Desk(path, people, rev)
     voice = _Lines() if json else _Voice(path)
     with until_told_to_stop() as stop:

@@ -156,6 +156,15 @@ def test_programs_get_one_document_a_line(shop, watched):
     assert wrong["change"] is None
 
 
+def test_without_the_solver_it_says_once_what_it_does_not_look_for(shop, command, monkeypatch):
+    monkeypatch.setattr("agentguard.cli.lints.has_solver", lambda: False)
+    monkeypatch.setattr("agentguard.analysis.diffing.has_solver", lambda: False)
+    monkeypatch.setattr(watching, "saves", lambda path, stop: ([edit(shop / "blank.yaml", *RAISED)()] for _ in "1"))
+    said = command("policy", "watch", "shop")
+    assert (said.code, said.err.count("z3")) == (0, 1)
+    assert "loosens   rule `small`: " in said.out
+
+
 def git(folder, *words):
     settings = ("-c", "user.name=Ann", "-c", "user.email=ann@shop.example", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *settings, *words], cwd=folder, check=True, capture_output=True)
