@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from agentguard.cli.output import Output
+from agentguard.core.prose import printable
 from agentguard.errors import Problem
 from agentguard.policyfile.codes import Severity, severity_of
 
@@ -20,7 +21,8 @@ def print_problem(output: Output, problem: Problem) -> None:
     severity = severity_of(problem.code)
     word = "" if severity is Severity.ERROR else f"{severity} "
     code = (f" {word}{problem.code}", _COLOURS[severity])
-    output.console.print(Text.assemble((problem.place, "bold"), code, f" {problem.message}"), soft_wrap=True)
+    said = Text.assemble((printable(problem.place), "bold"), code, f" {printable(problem.message)}")
+    output.console.print(said, soft_wrap=True)
     line = _line(problem)
     if line is not None:
         shown = line[:MOST_SHOWN].rstrip()
