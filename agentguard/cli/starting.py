@@ -26,7 +26,7 @@ _PEOPLE = "# These people are examples: put your own here.\n"
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to put it; made if it is not there.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put it; made if it is not there.", metavar="FOLDER")],
     template: Annotated[
         str, typer.Option("--template", help="What to begin with: `blank`, or a pack like `refunds`.")
     ] = BLANK,

@@ -31,7 +31,7 @@ MOST = 10
 
 
 def watch(
-    path: Annotated[Path, typer.Argument(help="A folder of policies, or one policy.")],
+    path: Annotated[Path, typer.Argument(help="A folder of policies, or one policy.", metavar="PATH")],
     rev: Annotated[
         str | None,
         typer.Option("--rev", help="Compare with this git revision; when left out with the last commit, or the start."),

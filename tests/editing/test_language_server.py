@@ -151,6 +151,22 @@ def test_nothing_is_underlined_in_what_we_give_away(editor):
     assert {file.name: found[path] for file, path in zip(files, paths, strict=True) if found[path]} == {}
 
 
+def test_what_init_writes_finds_its_schemas_by_itself(server, command):
+    folder = server.folder / "desk"
+    assert command("policy", "init", str(folder), "--template", "orders").code == 0
+    shown = {
+        "orders.yaml": "The version of this format: 1.",
+        "orders_test.yaml": "The policy under test, or several that are in force together.",
+        "people.yaml": "The version of this format: 1.",
+    }
+    for name, words in shown.items():
+        path = folder / name
+        assert server.diagnostics(path) == []
+        lines = path.read_text(encoding="utf-8").split("\n")
+        first = next(number for number, line in enumerate(lines) if line and not line.startswith("#"))
+        assert server.hover(path, first, 1).partition("\n")[0] == words
+
+
 @pytest.mark.parametrize(
     "right, wrong, said",
     [
