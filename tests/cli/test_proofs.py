@@ -11,7 +11,7 @@ def test_every_promise_of_the_refunds_is_kept_and_said_in_words(command):
     said = command("policy", "prove", REFUNDS)
     assert (said.code, said.err) == (0, "")
     assert "refunds/no-big-money-alone (refund.issue)\n  never: allow when amount > 50\n  kept, whatever" in said.out
-    assert said.out.endswith("5 of 5 promises are kept for every possible request\n")
+    assert said.out.endswith("6 of 6 promises are kept for every possible request\n")
 
 
 def test_a_broken_promise_is_shown_by_a_request_that_a_person_can_read(command):

@@ -295,7 +295,7 @@ plant(
     also=(
         (
             "  - id: more-than-is-left\n",
-            '  - {id: month-is-full, then: deny, when: used("customer-30-days") > 300, say: no}\n  - id: more-than-is-left\n',
+            "  - {id: full, then: deny, when: 'used(\"customer-30-days\") > 300'}\n  - id: more-than-is-left\n",
         ),
     ),
 )
