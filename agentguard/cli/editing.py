@@ -33,7 +33,10 @@ def fmt(
         if laid_out != text:
             changed.append((path, laid_out))
     for path, laid_out in () if check else changed:
-        path.write_text(laid_out, encoding="utf-8", newline="\n")
+        try:
+            path.write_text(laid_out, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise UsageError(f"expected a file that can be written, got `{path}`: {error.strerror}") from error
     if json:
         print_json({"checked": check, "files": len(files), "changed": [str(path) for path, _ in changed]})
     else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from agentguard.cli.worker import Stop
 from agentguard.engine.machine import monotonic
 from agentguard.policyfile import bounds
+from agentguard.policyfile.people import FILE_NAME
 from agentguard.policyfile.stamps import Stamps, is_hollow, stamps_of
 
 PAUSE = 0.2
@@ -33,27 +34,34 @@ def saves(path: Path, stop: Stop) -> Iterator[list[Path]]:
         path: A folder, or a policy, with which its examples and people go.
         stop: What ends it.
     """
-    stamps = stamps_of([path])
+    paths = [path, _people_above(path)]
+    stamps = stamps_of(paths)
     texts = {file: _text(file) for file in stamps}
     while not stop.told:
         began = monotonic()
-        seen = stamps_of([path])
+        seen = stamps_of(paths)
         if seen == stamps:
             stop.wait(max(PAUSE, SHARE * (monotonic() - began)))
             continue
-        stamps = _settled(path, stamps, seen, stop)
+        stamps = _settled(paths, stamps, seen, stop)
         before, texts = texts, {file: _text(file) for file in stamps}
         changed = [file for file in {**before, **texts} if before.get(file) != texts.get(file)]
         if changed:
             yield sorted(changed)
 
 
-def _settled(path: Path, before: Stamps, seen: Stamps, stop: Stop) -> Stamps:
+def _people_above(path: Path) -> Path:
+    """Return where the people of several folders of policies are."""
+    folder = path.resolve()
+    return (folder.parent if path.is_dir() else folder.parent.parent) / FILE_NAME
+
+
+def _settled(paths: list[Path], before: Stamps, seen: Stamps, stop: Stop) -> Stamps:
     """Return what is there once nothing changes any more, and nothing that had a text is empty or gone for a moment."""
     began = monotonic()
     while not stop.told and monotonic() - began < LONGEST:
         stop.wait(SETTLED)
-        last, seen = seen, stamps_of([path])
+        last, seen = seen, stamps_of(paths)
         if seen == last and not (is_hollow(before, seen) and monotonic() - began < EMPTIED):
             break
     return seen

@@ -59,6 +59,18 @@ def test_packs_with_marks_all_over_them_keep_them_and_decide_the_same():
     assert done > 5
 
 
+def test_a_file_that_cannot_be_written_is_said_in_words(elsewhere, command, monkeypatch):
+    (elsewhere / "p.yaml").write_text("a:   1\n")
+
+    def refused(*_given, **_more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refused)
+    said = command("policy", "fmt", "p.yaml")
+    expected = "error: expected a file that can be written, got `p.yaml`: Permission denied\n"
+    assert (said.code, said.err) == (2, expected)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -197,6 +197,18 @@ def test_a_policy_by_itself_is_watched_with_its_examples_and_people(seen, tmp_pa
     assert seen(many, of=tmp_path / "p.yaml") == [["p_test.yaml"], ["people.yaml"], ["p.yaml"]]
 
 
+def test_people_right_above_are_watched_too(seen, tmp_path):
+    def people(folder):
+        (folder / "people.yaml").write_text("people: 1\n")
+        yield LATER
+
+    (tmp_path / "inner").mkdir()
+    assert seen(people, of=tmp_path / "inner") == [["people.yaml"]]
+    (tmp_path / "inner" / "q.yaml").write_text(TEXT)
+    (tmp_path / "people.yaml").unlink()
+    assert seen(people, of=tmp_path / "inner" / "q.yaml") == [["people.yaml"]]
+
+
 def test_a_file_that_is_written_without_end_is_told_of_all_the_same(seen):
     def endless(folder):
         for number in range(int(2.5 * LONGEST / SOON)):
