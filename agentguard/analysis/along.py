@@ -17,9 +17,8 @@ from agentguard.analysis.symbolic.search import Example
 from agentguard.analysis.symbolic.translation import Translation
 from agentguard.analysis.symbolic.value import Amount, Slot, number, units
 from agentguard.core import money
+from agentguard.core.asked import Asked
 from agentguard.core.language import evaluate
-from agentguard.core.limits import usage_values
-from agentguard.core.needs import needs_of
 from agentguard.core.plan import Environment, Plan, PlannedRule, environment
 from agentguard.core.request import Fact, FactStatus
 from agentguard.errors import EvaluationError
@@ -108,16 +107,12 @@ class Beside:
     def _values(self, at: int) -> Environment:
         """Return what conditions read of the request with another value; what rests on it follows."""
         name, value = self._axis.name, self._axis.value(at)
-        request, facts, now = self._example.request, dict(self._example.evidence.facts), self._example.evidence.now
+        request, evidence = self._example.request, self._example.evidence
         if name in self._plan.asked:
             request = replace(request, arguments={**request.arguments, name: value})
         elif not self._axis.is_computed:
-            facts[name] = Fact(FactStatus.VALUE, value)
-        values = environment(self._plan, request, facts, now)
-        values[name] = value
-        wanted = needs_of(self._plan, request, values, now)
-        values.update(usage_values(wanted.accounts, self._example.evidence.usage))
-        return values
+            evidence = replace(evidence, facts={**evidence.facts, name: Fact(FactStatus.VALUE, value)})
+        return {**Asked(self._plan, request, evidence).values(), name: value}
 
 
 def _steps(values: Environment, axis: Axis) -> int | None:

@@ -8,11 +8,13 @@ from agentguard.analysis.finding import Finding
 from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
 from agentguard.analysis.symbolic.requests import Asks, Requests, Says
 from agentguard.analysis.symbolic.search import Example, Search, Wanted
-from agentguard.core.language import Integer, Text
+from agentguard.core.asked import Asked
+from agentguard.core.language import Integer, Text, evaluate
 from agentguard.core.language.inside import names_in, terms_in
 from agentguard.core.language.terms import During, Lookup
-from agentguard.core.plan import plan_action
+from agentguard.core.plan import PlannedRule, plan_action
 from agentguard.core.policy import Bundle, Place, Policy, Rule, Verdict
+from agentguard.errors import EvaluationError
 
 NEVER_FIRES = "rule_never_fires"
 NEVER_DECIDES = "rule_never_decides"
@@ -114,18 +116,30 @@ def _named(requests: Requests, asks: Asks) -> tuple[str, str, str]:
 
 
 def failing_rules(bundle: Bundle, searches: Mapping[str, Search] | None = None) -> Iterator[Finding]:
-    """Yield the rules that cannot be evaluated for some request of which everything is known, and why.
+    """Yield the rules that cannot be evaluated for some request of which everything is known, together for each cause.
 
     A calendar or a table's entry that a fact names and the file does not have, an empty list without a least item.
     """
-    told: set[str] = set()
+    found: dict[tuple[str, str], dict[str, Place]] = {}
+    known: set[str] = set()
     for search in (searches_of(bundle) if searches is None else searches).values():
-        for planned in (planned for file in search.plan.enforced for planned in file.rules):
-            why = "" if planned.id in told else _failure(search, planned.id)
-            if why:
-                told.add(planned.id)
-                message = f"rule `{planned.rule.id}` cannot be evaluated {_where(planned.rule, why)}, and then counts"
-                yield Finding(planned.rule.place, CAN_FAIL, f"{message} against the request")
+        for file in search.plan.enforced:
+            for planned in (planned for planned in file.rules if planned.id not in known):
+                why = _failure(search, planned)
+                if why:
+                    known.add(planned.id)
+                    cause = file.policy.name, _where(planned.rule, why)
+                    found.setdefault(cause, {})[planned.rule.id] = planned.rule.place
+    for (_, where), places in found.items():
+        place = min(places.values(), key=lambda place: (place.line, place.column))
+        message = f"{_rules(sorted(places, key=lambda name: places[name].line))} cannot be evaluated {where}"
+        yield Finding(place, CAN_FAIL, f"{message}: what allows is then silent, and what refuses speaks")
+
+
+def _rules(names: list[str]) -> str:
+    """Return rules as a sentence begins with them."""
+    named = [f"`{name}`" for name in names]
+    return f"rule {named[0]}" if len(named) == 1 else f"rules {', '.join(named[:-1])} and {named[-1]}"
 
 
 def _speaks(rule: str) -> Wanted:
@@ -136,18 +150,23 @@ def _decides(rule: str) -> Wanted:
     return lambda requests: decides(requests, rule)
 
 
-def _failure(search: Search, rule: str) -> str:
+def _failure(search: Search, planned: PlannedRule) -> str:
     """Return why a rule cannot be evaluated for some request of which everything is known; empty if it always can."""
-
-    def detail(example: Example) -> str:
-        """Return what the decision says of it."""
-        said = (reason for reason in example.decision.reasons if reason.code == "cannot_evaluate")
-        return next((reason.detail for reason in said if reason.source == rule), "")
-
     found = search.find(
-        lambda requests: fails_knowing(requests, requests.said[rule]), lambda example: bool(detail(example))
+        lambda requests: fails_knowing(requests, requests.said[planned.id]),
+        lambda example: bool(_error(search, planned, example)),
     )
-    return "" if found.example is None else detail(found.example)
+    return "" if found.example is None else _error(search, planned, found.example)
+
+
+def _error(search: Search, planned: PlannedRule, example: Example) -> str:
+    """Return why a rule cannot be evaluated for a request, as the tree walker says; empty if it can."""
+    try:
+        if planned.rule.when is not None:
+            evaluate(planned.rule.when, Asked(search.plan, example.request, example.evidence).values())
+    except EvaluationError as error:
+        return str(error)
+    return ""
 
 
 def _where(rule: Rule, why: str) -> str:
@@ -155,7 +174,7 @@ def _where(rule: Rule, why: str) -> str:
 
     Args:
         rule: The rule.
-        why: What the decision says of one such request.
+        why: What is wrong with one such request.
     """
     for term in terms_in(rule.when.tree) if rule.when is not None else ():
         keys = (term.calendar,) if isinstance(term, During) else term.keys if isinstance(term, Lookup) else ()

@@ -72,6 +72,13 @@ def test_a_rule_that_some_known_facts_make_fail_is_a_note_that_names_them(condit
     assert f"rule `r0` cannot be evaluated {where}" in message
 
 
+def test_rules_that_fail_for_one_cause_are_told_together_and_an_allow_is_among_them():
+    rules = [(D, "zones[order.zone] == 1"), (A, "zones[order.zone] == 2 and amount <= 50")]
+    [(code, message)] = deep(rules)
+    assert code == "rule_can_fail"
+    assert message.startswith("rules `r0` and `r1` cannot be evaluated where `order.zone` has no entry")
+
+
 def empty(*rules):
     return [message.split("`")[1] for code, message in deep(rules) if code == "all_of_maybe_empty"]
 
