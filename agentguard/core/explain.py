@@ -68,12 +68,15 @@ class Explanation:
 
     def turns(self) -> tuple[tuple[Input, tuple[Turn, ...]], ...]:
         """Return, for each input that may be seen, the nearest values with which it would have come out otherwise."""
-        found = Turning(self.about, self.decision, self.hidden).every()
         return tuple(
             (item, tuple(turn for turn in turns if self.may_show(item.name, turn.value)))
-            for item, turns in found
+            for item, turns in self.turning().every()
             if self.may_show(item.name, item.value)
         )
+
+    def turning(self) -> Turning:
+        """Return what looks for such values."""
+        return Turning(self.about, self.decision, self.hidden)
 
 
 def explain(plan: Plan, request: Request, evidence: Evidence, *, hidden: frozenset[str] = frozenset()) -> Explanation:

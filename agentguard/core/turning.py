@@ -6,8 +6,9 @@ since nobody knows what those say.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from agentguard.core.asked import Asked, Input
@@ -16,7 +17,7 @@ from agentguard.core.decision import Decision
 from agentguard.core.language import Value
 from agentguard.core.needs import Needs
 from agentguard.core.policy import Verdict
-from agentguard.core.scale import shifted, size
+from agentguard.core.scale import shifted, size, step
 
 MAX_TRIALS = 40
 """How many values of one input are tried in each direction, the nearest first."""
@@ -30,7 +31,7 @@ class Turn:
 
     Attributes:
         value: None where it would not be there.
-        before: The value one step nearer to what is there, where that changes nothing yet; None where it is not known.
+        before: The value one step nearer to what is there, which changes nothing yet; None where it has no size or is not known.
     """
 
     input: Input
@@ -45,13 +46,12 @@ class Turning:
     Args:
         asked: The request.
         decision: What `decide` says of it.
-        hidden: Names that are not to be seen, and so neither tried nor compared with.
+        hidden: Names that are not to be seen, and so not compared with.
     """
 
     def __init__(self, asked: Asked, decision: Decision, hidden: frozenset[str] = frozenset()) -> None:
         self._asked = asked
         self._decision = decision
-        self._hidden = hidden
         self._needs = asked.needs()
         self._candidates = Candidates(asked, decision, hidden)
 
@@ -61,8 +61,12 @@ class Turning:
         What was not allowed turns where it would be, or at least where people would be asked instead of a refusal; what
         was allowed turns where it would not be.
         """
-        shown = (item for item in self._asked.inputs() if item.name not in self._hidden)
-        return tuple((item, self._nearest(item)) for item in shown)
+        return tuple((item, self._nearest(item)) for item in self._asked.inputs())
+
+    def turn(self, item: Input, value: Value | None) -> Turn | None:
+        """Return what comes of another value, if it lets the agent do alone what it did not, or the other way round."""
+        was = self._decision.verdict is Verdict.ALLOW
+        return self._tried(item, value, lambda verdict: (verdict is Verdict.ALLOW) is not was)
 
     def allowing(self, item: Input) -> tuple[Turn, ...]:
         """Return the nearest values in each direction with which it would have been allowed, or all such choices."""
@@ -97,15 +101,24 @@ class Turning:
         decision = self._decided(item, value)
         if decision is None or not wanted(decision.verdict):
             return None
-        return Turn(item, value, decision, self._before(item, value, wanted))
+        return self._edge(Turn(item, value, decision), wanted)
 
-    def _before(self, item: Input, value: Value | None, wanted: Wanted) -> Value | None:
-        there, found = size(item.value), size(value)
-        if value is None or there is None or found is None:
-            return None
-        nearer = shifted(value, 1 if found < there else -1, item.type)
-        decision = None if nearer is None else self._decided(item, nearer)
-        return None if decision is None or wanted(decision.verdict) else nearer
+    def _edge(self, turn: Turn, wanted: Wanted) -> Turn:
+        """Return the turn moved towards what is there as far as it still is one, halving the way that is left."""
+        there, found, grid = size(turn.input.value), size(turn.value), step(turn.input.type)
+        if turn.value is None or there is None or found is None or grid is None:
+            return turn
+        start, side = turn.value, 1 if found < there else -1
+        is_known, reached, missed = True, 0, math.ceil(abs(there - found) / grid)
+        while missed - reached > 1:
+            middle = reached + 1 if reached == 0 else (reached + missed) // 2  # it mostly is the edge already
+            value = shifted(start, side * middle, turn.input.type)
+            decision = self._decided(turn.input, value)
+            if decision is not None and wanted(decision.verdict):
+                reached, turn = middle, Turn(turn.input, value, decision)
+            else:
+                is_known, missed = decision is not None, middle
+        return replace(turn, before=shifted(start, side * missed, turn.input.type) if is_known else None)
 
     def _decided(self, item: Input, value: Value | None) -> Decision | None:
         """Return how it would be decided; None where other accounts or events would count."""

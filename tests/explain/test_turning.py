@@ -50,6 +50,7 @@ rules:
     when: has(context.wants_person) and context.wants_person
   - {id: left, then: deny, when: amount > left}
   - {id: theirs, then: deny, when: order.customer_id != on_behalf_of}
+  - {id: nobody, then: deny, when: 'order.customer_id == "nobody"'}
   - {id: banned, then: deny, when: 'order.items.exists(i, i == "banned")'}
   - {id: days, then: deny, when: has(order.delivered_at) and now - order.delivered_at > 30 days}
 limits:
@@ -176,6 +177,42 @@ def test_what_chooses_the_account_is_neither_tried_nor_proved():
     assert "amount" in {item.name for item in found.fixed}
 
 
+def test_what_another_account_would_count_nobody_knows_so_it_is_not_tried():
+    body = """
+actions: {refund.issue: {amount: money, reason: [late, other]}}
+rules:
+  - {id: fine, then: allow, when: 'reason == "late"'}
+limits:
+  - {id: kinds, count: actions, per: reason, in: 30 days, max: 1, over: deny}
+"""
+    for text, turning in ((body, ()), (body.replace("per: reason, ", ""), ("late",))):
+        plan = planned(policy(text))
+        asked = request(plan, amount=usd("1.00"), reason="other")
+        explanation = explain(plan, asked, evidence(plan, used={"shop/kinds": (0, 0)}))
+        ((found),) = [turns for item, turns in explanation.turns() if item.name == "reason"]
+        assert tuple(turn.value for turn in found) == turning
+
+
+INSIDE = policy("""
+actions: {refund.issue: {amount: money, note: text?}}
+types: {item: {price: money}}
+facts: {order.items: list of item}
+rules:
+  - {id: fits, then: allow, when: 'order.items.all(i, amount <= i.price) and (not has(note) or note != "urgent")'}
+""")
+
+
+def test_the_solver_finds_the_nearest_value_where_no_comparison_alone_shows_it():
+    pytest.importorskip("z3")
+    plan = planned(INSIDE)
+    known = evidence(plan, {"order.items": ({"price": usd("30.00")}, {"price": usd("55.00")})})
+    explanation = explain(plan, request(plan, amount=usd("40.00")), known)
+    assert {item.name: turns for item, turns in explanation.turns()}["amount"] == ()
+    ((found,),) = [turns for item, turns in turned(explanation).turns if item.name == "amount"]
+    assert (found.value, found.decision.verdict, found.before) == (usd("30.00"), Verdict.ALLOW, usd("30.01"))
+    assert [item.name for item in turned(explanation).fixed] == ["note"]
+
+
 def test_without_the_solver_the_turns_are_there_and_nothing_is_called_proved(monkeypatch):
     monkeypatch.setattr("agentguard.analysis.solver.find_spec", lambda _: None)
     found = turned(about(asked={"amount": usd("75.00")}))
@@ -191,8 +228,43 @@ def test_what_may_not_be_seen_is_neither_tried_nor_compared_with():
     assert "order.customer_id" not in {item.name for item, _ in hidden.turns()}
 
 
+def test_no_value_that_is_told_gives_away_one_that_may_not_be_seen():
+    asked, secret = {"amount": usd("75.00")}, frozenset({"order.total"})
+    assert turns_of("amount", asked=asked) != []
+    assert turns_of("amount", asked=asked, hidden=secret) == []
+    found = {item.name: turns for item, turns in turned(about(asked=asked, hidden=secret)).turns}
+    assert found["amount"] == ()
+
+
+def test_a_rounded_amount_turns_where_it_is_rounded_to_the_next():
+    body = """
+actions: {refund.issue: {amount: money}}
+rules:
+  - {id: fine, then: allow, when: 'rounded(percent(amount, 1), "down") <= 0.50'}
+"""
+    plan = planned(policy(body))
+    explanation = explain(plan, request(plan, amount=usd("75.00")), evidence(plan))
+    ((found,),) = [turns for _, turns in explanation.turns()]
+    assert (found.value, found.before) == (usd("50.99"), usd("51.00"))
+
+
+def test_what_is_not_there_stays_so_in_a_proof():
+    pytest.importorskip("z3")
+    body = """
+actions: {refund.issue: {amount: money, note: text?}}
+rules:
+  - {id: fine, then: allow, when: has(note) and amount <= 50}
+"""
+    plan = planned(policy(body))
+    explanation = explain(plan, request(plan, amount=usd("75.00")), evidence(plan))
+    assert [item.name for item in turned(explanation).fixed] == ["amount", "note"]
+
+
 def test_whatever_names_the_customer_is_hidden_where_the_customer_is():
-    explanation = about(hidden=frozenset({"on_behalf_of"}))
+    explanation = about(facts={"order.items": ("cus_1", "b")}, hidden=frozenset({"on_behalf_of"}))
+    operands = [operand.value for rule in explanation.rules for item in rule.comparisons for operand in item.operands]
+    assert "cus_1" not in operands
+    assert usd("40.00") in operands
     assert not explanation.may_show("order.customer_id", "cus_1")
     assert not explanation.may_show("order.items", ("a", "cus_1"))
     assert explanation.may_show("order.items", ("a",))

@@ -1,31 +1,42 @@
-"""Whether another value of one input alone could change a decision: everything else is pinned to what it was."""
+"""The nearest other value of one input that would change a decision: everything else is pinned to what it was."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import z3
 
-from agentguard.analysis.symbolic.inputs import microseconds, number_in, truth_in
+from agentguard.analysis.symbolic.inputs import microseconds, number_in, truth_in, value_in
 from agentguard.analysis.symbolic.lexicon import Lexicon
 from agentguard.analysis.symbolic.logic import Truth, all_of, no, same
 from agentguard.analysis.symbolic.number import Number
 from agentguard.analysis.symbolic.requests import Requests
 from agentguard.analysis.symbolic.value import Amount, Code, Fields, Listed, Slot, Symbolic
 from agentguard.core.asked import Asked, From, Input
-from agentguard.core.language import Value
+from agentguard.core.language import Value, conform
 from agentguard.core.money import Money
 from agentguard.core.policy import Verdict
 from agentguard.core.request import FactStatus
+from agentguard.errors import ConformError
 
 MOST_ITEMS = 6
 """Longer lists are not looked into, and then nothing is proved where they matter."""
 
 MOST_MILLISECONDS = 2_000
 MOST_REFINEMENTS = 10
+
+
+class _None(enum.Enum):
+    """The class of `NONE`, the proof that there is no such value."""
+
+    NONE = "none"
+
+
+NONE: Final = _None.NONE
 
 
 class Alone:
@@ -39,31 +50,56 @@ class Alone:
         self._requests = Requests(asked.plan, min(longest, MOST_ITEMS), self._lexicon)
         self._pins = {key: list(truths) for key, truths in self._pinned()}
 
-    def never(self, item: Input, *, allowed: bool) -> bool:
-        """Return whether no other value of an input would have it allowed, or not allowed; False where that is open.
+    def nearest(self, item: Input, *, allowed: bool) -> Value | _None | None:
+        """Return the value of an input nearest to what it was that has it allowed, or not allowed.
 
-        What also chooses which account or which event counts is left open: nobody knows what another one says.
+        Returns:
+            `NONE` where it is proved that there is none; None where that is not known. What also chooses which account
+            or which event counts is not known: nobody can tell what another one says.
         """
         if not self._is_small or self._chooses(item.name):
-            return False
+            return None
         allow = self._requests.verdicts[Verdict.ALLOW]
-        solver = z3.Solver()
-        solver.set("timeout", MOST_MILLISECONDS)
         key = (item.source in (From.LIMIT, From.REQUIREMENT), item.name)
         pins = [truth for pinned, truths in self._pins.items() if pinned != key for truth in truths]
         wanted = all_of((*self._requests.facts(), *pins, allow if allowed else no(allow)))
         if wanted is False:
-            return True
+            return NONE
+        solver = z3.Optimize()
+        solver.set("timeout", MOST_MILLISECONDS)
         solver.add(wanted)
+        slot = self._slot_of(item)
+        distance = None if slot is None else _distance(slot.value, item.value)
+        if distance is not None:
+            solver.minimize(distance)
         for _ in range(MOST_REFINEMENTS):
             answer = solver.check()
             if answer != z3.sat:
-                return bool(answer == z3.unsat)
-            learned = list(self._learned(solver.model()))
+                return NONE if answer == z3.unsat else None
+            model = solver.model()
+            learned = list(self._learned(model))
             if not learned:
-                return False
+                return self._value(model, item, slot)
             solver.add(learned)
-        return False
+        return None
+
+    def _slot_of(self, item: Input) -> Slot | None:
+        if item.source is From.LIMIT:
+            counts = self._requests.counted[item.name]
+            used = Number(counts.held + counts.settled)
+            return Slot(used if counts.currency is None else Amount(used, counts.currency))
+        if item.source is From.REQUIREMENT:
+            return Slot(self._requests.happened[item.name])
+        return self._requests.translation.environment.get(item.name)
+
+    def _value(self, model: Any, item: Input, slot: Slot | None) -> Value | None:
+        """Return the value that an input has in a model; None where it is not there, or cannot be one."""
+        if slot is None or not truth_in(model, slot.present):
+            return None
+        try:
+            return conform(item.type, value_in(model, self._lexicon, item.type, slot.value))
+        except (ConformError, OverflowError, ValueError):
+            return None
 
     def _chooses(self, name: str) -> bool:
         """Return whether an input says on which account or by which event something counts."""
@@ -153,6 +189,18 @@ class Alone:
             if actual is not None and said != actual:
                 chosen = [item == value for item, value in zip(loose.inputs, inputs, strict=True)]
                 yield z3.Implies(z3.And([item for item in chosen if not isinstance(item, bool)]), variable == actual)
+
+
+def _distance(symbolic: Symbolic, value: Value | None) -> Any:
+    """Return how far a variable is from a value; None where that has no size."""
+    match symbolic, value:
+        case Amount(Number(units)), Money(minor):
+            apart = units - minor
+        case Number(units, scale), int() | Decimal() | date() | timedelta() if not isinstance(value, bool):
+            apart = units - _units(value, scale)
+        case _:
+            return None
+    return None if isinstance(apart, int) else z3.If(apart < 0, -apart, apart)
 
 
 def _units(value: Value, scale: int) -> int:
