@@ -68,28 +68,30 @@ def _limits_of_all(searches: Mapping[str, Search], actions: set[str]) -> Iterato
 
 def _held_down(name: str, searches: Mapping[str, Search], sums: Mapping[str, Sum], tried: dict[str, str]) -> str:
     """Return why a limit holds a sum down, or say among what was tried why it does not."""
-    factor = 1
-    because = ""
-    for action, search in searches.items():
-        planned = next(limit for file in search.plan.enforced for limit in file.limits if limit.id == name)
-        wanted = sums[action]
-        covers = windows(planned, wanted.total, wanted.policy)
-        reason = _unfit(planned, wanted, covers)
-        if reason or covers is None:
-            tried[name] = reason
+    [planned, *_] = (
+        limit
+        for search in searches.values()
+        for file in search.plan.enforced
+        for limit in file.limits
+        if limit.id == name
+    )
+    [wanted, *_] = sums.values()
+    covers = windows(planned, wanted.total, wanted.policy)
+    tried[name] = _unfit(planned, wanted, covers)
+    if tried[name] or covers is None:
+        return ""
+    largest = None
+    if planned.measure is None and not wanted.counts:
+        sizes = [_largest(search, sums[action]) for action, search in searches.items()]
+        if None in sizes:
+            tried[name] = f"limit `{name}` counts requests, and the largest one is not known"
             return ""
-        largest = None
-        if planned.measure is None and not wanted.counts:
-            largest = _largest(search, wanted)
-            if largest is None:
-                tried[name] = f"limit `{name}` counts requests, and the largest one is not known"
-                return ""
-        factor = covers if largest is None else covers * largest
-        if not search.never(_uncovered(wanted, name, factor)):
-            tried[name] = f"limit `{name}` does not count each of them, or lets more pass"
-            return ""
-        because = _because(planned, wanted, covers, largest)
-    return because
+        largest = max(size for size in sizes if size is not None)
+    factor = covers if largest is None else covers * largest
+    if not all(search.never(_uncovered(sums[action], name, factor)) for action, search in searches.items()):
+        tried[name] = f"limit `{name}` does not count each of them, or lets more pass"
+        return ""
+    return _because(planned, wanted, covers, largest)
 
 
 def _unfit(planned: PlannedLimit, wanted: Sum, covers: int | None) -> str:

@@ -136,6 +136,23 @@ def test_two_actions_are_held_down_by_a_limit_of_both_and_by_two_limits_they_are
     assert {example.request.action for example in proof.sequence.requests} == {"refund.issue", "fee.waive"}
 
 
+def test_the_largest_request_of_any_action_is_what_a_count_of_all_of_them_is_multiplied_by():
+    rules = """rules:
+  - {id: small, on: [refund.issue], then: allow, when: amount <= 10}
+  - {id: fees, on: [fee.waive], then: allow, when: 'amount <= 50 and used("all") < 2'}
+"""
+    shop = SHOP[: SHOP.index("rules:")] + rules
+    limit = "limits:\n  - {id: all, on: [refund.issue, fee.waive], count: actions, per: on_behalf_of, in: 30 days, "
+    for most, total, outcome in ((10, 180, "broken"), (10, 499, "broken"), (10, 500, "holds"), (2, 100, "holds")):
+        proof = split(
+            f"{limit}max: {most}, over: deny}}\n",
+            PROMISE.replace("300", str(total)),
+            shop=shop,
+            on="refund.issue, fee.waive",
+        )
+        assert (proof.outcome == "holds") is (outcome == "holds"), (most, total)
+
+
 def test_what_is_never_allowed_is_never_split():
     proof = split("", f"{PROMISE}, when: amount > 50")
     assert (proof.outcome, proof.because) == (Outcome.HOLDS, "no such request is ever allowed without a person")
