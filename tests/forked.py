@@ -9,7 +9,7 @@ from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["agentguard.cli", "tests.engine.dying", "tests.store.given"])
+FORKSERVER.set_forkserver_preload(["tests.preloaded"])
 
 
 def forked(target, *given):

@@ -98,12 +98,12 @@ def demo(
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line, this process's own if none is given, and return its exit code."""
-    return exits.guarded(lambda: _commands()(arguments, standalone_mode=False))
+    return exits.guarded(lambda: commands()(arguments, standalone_mode=False))
 
 
 @functools.cache
-def _commands() -> Callable[..., int | None]:
-    """Build the tree of the commands once: it takes longer than most of them."""
+def commands() -> Callable[..., int | None]:
+    """Return the tree of the commands; it is built once, since that takes longer than most commands."""
     return typer.main.get_command(app)
 
 
