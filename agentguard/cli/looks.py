@@ -1,13 +1,15 @@
-"""One look at policies that somebody is editing: what is wrong, which examples fail, and what the change means."""
+"""One look at policies that somebody is editing: what is wrong, what does not hold, and what the change means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentguard import policyfile
 from agentguard.analysis import CaseReport, run_cases
 from agentguard.analysis.diffing import Whole, diff
+from agentguard.analysis.solver import has_solver
 from agentguard.cli.caseruns import case_files
 from agentguard.cli.files import Kind, files_of
 from agentguard.cli.lints import found_in
@@ -15,6 +17,9 @@ from agentguard.cli.revisions import bundle_before
 from agentguard.core.policy import Bundle
 from agentguard.errors import AgentGuardError, PolicyError, Problem, UsageError
 from agentguard.policyfile.beside import policies_beside
+
+if TYPE_CHECKING:
+    from agentguard.analysis.proving import Proof
 
 COMMITTED = "HEAD"
 
@@ -36,12 +41,14 @@ class Look:
     Attributes:
         files: How many there are.
         found: What is wrong with them, and what is probably not meant.
+        proofs: What became of each promise; none without the solver.
         failure: Why there is nothing to say about the files, if so.
     """
 
     files: int = 0
     found: tuple[Problem, ...] = ()
     reports: tuple[CaseReport, ...] = ()
+    proofs: tuple[Proof, ...] = ()
     change: Change | None = None
     failure: str = ""
 
@@ -77,7 +84,7 @@ class Desk:
         cases = case_files([self.path])
         reports = tuple(run_cases(policies_beside(path, case_file), case_file) for path, case_file in cases)
         before, name = self._before(now)
-        return Look(len(files), remarks, reports, Change(before, now, diff(before, now), name))
+        return Look(len(files), remarks, reports, _proofs(now), Change(before, now, diff(before, now), name))
 
     def _before(self, now: Bundle) -> tuple[Bundle, str]:
         self._first = self._first or now
@@ -85,3 +92,11 @@ class Desk:
             return bundle_before(self.path, self._revision or COMMITTED), self._revision or "the last commit"
         except (UsageError, PolicyError):  # no git, or nothing of this was ever committed, or it did not load
             return self._first, "the start"
+
+
+def _proofs(bundle: Bundle) -> tuple[Proof, ...]:
+    if not has_solver():
+        return ()
+    from agentguard.analysis.proving import prove
+
+    return tuple(prove(bundle))

@@ -20,6 +20,7 @@ from agentguard.cli.looks import Change, Desk, Look
 from agentguard.cli.opened import JsonOption, PeopleOption
 from agentguard.cli.output import Output, count
 from agentguard.cli.problems import print_problem, problem_document
+from agentguard.cli.proofs import MEANING
 from agentguard.cli.saves import saves
 from agentguard.cli.worker import until_told_to_stop
 from agentguard.engine import machine
@@ -93,6 +94,10 @@ class _Voice:
             print_problem(self.output, problem)
         if len(look.found) > MOST:
             self.output.line(f"  and more: agentguard policy lint {self._where}")
+        for proof in look.proofs:
+            if not proof.kept:
+                self.output.line(f"{proof.id} ({proof.action}): {proof.text}", style="bold red")
+                self.output.line(f"  {MEANING[proof.outcome].partition(':')[0]}: agentguard policy prove {self._where}")
         failed = [result for report in look.reports for result in report.failed]
         for result in failed[:MOST]:
             self.output.line(f"{result.place.file}:{result.place.line} {result.name}", style="bold red")
@@ -127,6 +132,8 @@ def _summary(look: Look) -> str:
     if results:
         passed = sum(result.passed for result in results)
         parts.append(f"{passed} of {count(results, 'example')} pass")
+    if look.proofs:
+        parts.append(f"{sum(proof.kept for proof in look.proofs)} of {count(look.proofs, 'promise')} are kept")
     if look.change is not None:
         parts.append(f"{_DIRECTION[look.change.whole.direction]} {look.change.compared_with}")
     return "; ".join(parts)
@@ -159,6 +166,12 @@ def _document(now: datetime, saved: Sequence[Path], look: Look) -> dict[str, Any
             {"file": item.place.file, "line": item.place.line, "name": item.name, "failures": list(item.failures)}
             for report in look.reports
             for item in report.failed
+        ],
+        "promises": len(look.proofs),
+        "broken": [
+            {"promise": item.id, "action": item.action, "outcome": str(item.outcome)}
+            for item in look.proofs
+            if not item.kept
         ],
         "compared_with": change.compared_with if change is not None else None,
         "change": document(change.whole, change.before, change.now) if change is not None else None,

@@ -15,7 +15,7 @@ from agentguard.cli import watching
 from agentguard.cli.shipped import TEMPLATES, policies_folder
 from tests.forked import forked, typed
 
-RAISED = [("amount <= 20", "amount <= 30"), ("amount > 20", "amount > 30")]
+RAISED = [("amount <= 20", "amount <= 30"), ("late and amount > 20", "late and amount > 30")]
 HEADER = re.compile(r"(?m)^\d\d:\d\d:\d\d (.*)$")
 
 
@@ -74,13 +74,16 @@ def watched(command, monkeypatch):
 def test_a_raised_limit_is_told_in_words_with_the_examples_that_fail(shop, watched):
     start, raised = watched(edit(shop / "blank.yaml", *RAISED))
     assert (
-        start == "\n0 problems, 0 warnings in 3 files; 7 of 7 examples pass; an agent does the same as at the start\n"
+        start
+        == "\n0 problems, 0 warnings in 3 files; 7 of 7 examples pass; 2 of 2 promises are kept; an agent does the same as at the start\n"
     )
     assert "looser: an agent does more by itself than before\n" in raised
     assert "the largest automatic amount of voucher.give rises from 20.00 USD to 30.00 USD" in raised
     assert "  loosens   rule `small`: " in raised
     assert "shop/blank_test.yaml:16 up to twenty the agent gives alone: amount 20.01" in raised
-    assert "examples pass; looser than at the start\n" in raised
+    assert "blank/never-large-alone (voucher.give): never: allow when amount > 20\n" in raised
+    assert "  broken: agentguard policy prove shop\n" in raised
+    assert "6 of 7 examples pass; 1 of 2 promises are kept; looser than at the start\n" in raised
 
 
 def test_a_slip_of_the_pen_is_shown_with_its_line_and_the_next_save_is_right_again(shop, watched):
@@ -152,6 +155,8 @@ def test_programs_get_one_document_a_line(shop, watched):
     assert raised["saved"] == ["shop/blank.yaml"]
     assert raised["change"]["direction"] == "looser"
     assert [(item["file"], item["line"]) for item in raised["failed"]] == [("shop/blank_test.yaml", 16)]
+    broken = {"promise": "blank/never-large-alone", "action": "voucher.give", "outcome": "broken"}
+    assert (raised["promises"], raised["broken"]) == (2, [broken])
     assert wrong["problems"][0]["line"] == 39
     assert wrong["change"] is None
 
