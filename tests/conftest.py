@@ -26,6 +26,12 @@ def pytest_configure():
         tempfile.tempdir = None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Let three workers share two cores: a fifth of their time they wait for servers, deadlines and other processes."""
+    return max(2, len(os.sched_getaffinity(0)) * 3 // 2) if hasattr(os, "sched_getaffinity") else None
+
+
 def pytest_collection_modifyitems(items):
     """Let `-k law_04` find every test that is marked with `@pytest.mark.law(4)`."""
     for item in items:
