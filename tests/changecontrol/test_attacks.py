@@ -8,6 +8,7 @@ import pytest
 
 from agentguard import ConfigurationError
 from agentguard.core.people import Power
+from agentguard.engine import activation
 from agentguard.engine.change import standing_of
 from agentguard.engine.powers import LONGER
 from agentguard.errors import NotFoundError, PolicyVersionError, PowerRefusedError, UsageError
@@ -235,3 +236,17 @@ def test_the_second_person_gets_the_texts_that_were_proposed(shop):
     meant = shop.changes.proposed(proposal)
     assert [policy.text for policy in meant.policies] == [LOOSER]
     assert make(shop, "tom", LOOSER, shown=shop.changes.look(meant))
+
+
+def test_a_change_that_another_one_overtakes_is_worked_out_anew(shop, open_guard, monkeypatch):
+    tight = version(9, ("allow, when: amount <= 50}", "allow, when: amount <= 45}"), ("amount > 50}", "amount > 45}"))
+    other, worked_out = open_guard(), activation.directed
+
+    def overtaken(*given):
+        monkeypatch.setattr(activation, "directed", worked_out)
+        make(other, "kim", TIGHTER)
+        return worked_out(*given)
+
+    monkeypatch.setattr(activation, "directed", overtaken)
+    assert make(shop, "maria", tight).missing == 1  # tighter when it began, and looser when it would have been made
+    assert in_force(shop) == bundle(TIGHTER).digest
