@@ -31,7 +31,7 @@ class Turn:
 
     Attributes:
         value: None where it would not be there.
-        before: The value one step nearer to what is there, which changes nothing yet; None where it has no size or is not known.
+        before: The value one step nearer to what is there, which changes nothing yet; None where that is not known.
     """
 
     input: Input

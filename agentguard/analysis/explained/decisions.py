@@ -133,10 +133,11 @@ def _reason(explanation: Explanation, reason: Reason) -> Iterator[Block]:
 
 
 def compared(rule: RuleExplanation) -> list[str]:
-    """Return each comparison of a rule as a sentence that says how it came out."""
+    """Return how the comparisons of a rule came out: those in its way, or all of them where it applies."""
     absent = {name for item in rule.comparisons if _says_absent(item) for name in reads(item.term)}
     told = [item for item in rule.comparisons if item.error is None or item.error.name not in absent]
-    return list(dict.fromkeys(map(comparison_words, told))) or ["it always applies"]
+    decisive = told if rule.holds else [item for item in told if item.blocking]
+    return list(dict.fromkeys(map(comparison_words, decisive or told))) or ["it always applies"]
 
 
 def _says_absent(comparison: Comparison) -> bool:

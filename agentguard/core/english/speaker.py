@@ -138,7 +138,7 @@ class Speaker:
         if isinstance(left, terms.Constant) and not isinstance(right, terms.Constant):
             left, right, operator = right, left, _MIRRORED[operator]
         said = compares(operator, left.type)
-        return f"{self._side(left, show)} {said} {self._side(right, show)}"
+        return f"{self._side(left, show)} {said} {self._side(right, show)}".rstrip(",")
 
     def _among(self, items: Term, *, holds: bool) -> str:
         if not isinstance(items, terms.Items):
