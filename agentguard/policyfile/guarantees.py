@@ -37,7 +37,7 @@ def promise_lines(text: str) -> list[str] | None:
     """Return a promise as people write it, as the lines of an entry of a file; None where it is none."""
     found = _SPLITTING.fullmatch(text)
     if found is not None:
-        return [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in _parts(found)]
+        return [f"{key}: {_quoted(value)}" for key, value in _parts(found)]
     found = _VERDICTS.fullmatch(text)
     if found is None:
         return None
@@ -50,6 +50,11 @@ def _parts(found: re.Match[str]) -> Iterator[tuple[str, str | list[str]]]:
     for key, value in found.groupdict().items():
         if value is not None:
             yield key, [part.strip(" []") for part in value.split(",")] if key == "per" else value
+
+
+def _quoted(value: str | list[str]) -> str:
+    """Return a value as a file says it; what is written by currency or action stays as it is."""
+    return value if isinstance(value, str) and value.startswith("{") else json.dumps(value, ensure_ascii=False)
 
 
 def _guarantee(model: GuaranteeModel, outline: Outline, ids: Ids, problems: Problems) -> Guarantee | None:

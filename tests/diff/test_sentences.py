@@ -47,3 +47,25 @@ def test_what_a_file_in_shadow_mode_says_otherwise_loosens_nothing():
 def test_a_line_names_where_it_stands_in_the_new_file():
     (found,) = differences(loaded(), loaded(changed(("amount <= 50\n", "amount <= 75\n"))))
     assert TEXT.splitlines()[found.line - 1] == "  - id: small"
+
+
+NONE_ALONE = "never: allow, when: amount > 50"
+TOTAL = "never_by_splitting: 300, sum: amount, per: on_behalf_of, in: 30 days"
+
+
+@pytest.mark.parametrize(
+    "before, after, effect",
+    [
+        (TOTAL, TOTAL.replace("300", "299.99"), Effect.NEITHER),
+        (TOTAL, TOTAL.replace("300", "300.01"), Effect.LOOSENS),
+        (TOTAL, TOTAL.replace("300", "299.99").replace("30 days", "29 days"), Effect.LOOSENS),
+        (TOTAL, TOTAL.replace("per: on_behalf_of, ", ""), Effect.LOOSENS),
+        (TOTAL, NONE_ALONE, Effect.LOOSENS),
+        (NONE_ALONE, TOTAL, Effect.LOOSENS),
+    ],
+)
+def test_a_promise_against_splitting_is_less_where_more_may_pass_or_something_else_is_summed(before, after, effect):
+    old, new = (loaded(changed((NONE_ALONE, text))) for text in (before, after))
+    (found,) = differences(old, new)
+    assert (found.id, found.effect) == ("none-alone", effect)
+    assert str(found).startswith("guarantee `none-alone`: promises never ")

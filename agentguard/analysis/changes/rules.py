@@ -10,6 +10,8 @@ from agentguard.analysis.changes.conditions import Moved, condition_text, moved
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds, effect_of, turned
 from agentguard.core.english.parts import expression_words, guarantee_words, then_words
 from agentguard.core.english.values import list_words
+from agentguard.core.language.terms import Constant
+from agentguard.core.money import Money
 from agentguard.core.policy import Disclose, Guarantee, Place, Policy, Rule, Then, Verdict, Words
 
 NEW, GONE = "new", "is governed here no longer"
@@ -206,10 +208,26 @@ def _promise_effect(old: Guarantee, new: Guarantee) -> Effect:
     if new.possible is not None and new.possible is old.possible:
         return Effect.NEITHER
     if old.total is not None or new.total is not None:
-        return Effect.LOOSENS  # less or more is promised: nobody should rely on it unseen
+        return Effect.NEITHER if _promises_less_money(old, new) else Effect.LOOSENS
     wider = old.never <= new.never and old.on <= new.on and new.possible is None
     more = all(item.holds is Holds.MORE for item in moved(old.when, new.when))
     return Effect.NEITHER if wider and more else Effect.LOOSENS
+
+
+def _promises_less_money(old: Guarantee, new: Guarantee) -> bool:
+    """Return whether the same sum is promised to stay below a smaller number, which promises no less."""
+    if old.total is None or new.total is None or old.total.max.keys() != new.total.max.keys():
+        return False
+    alike = replace(old, id=new.id, place=new.place, total=replace(old.total, max=new.total.max))
+    ends = [(old.total.max[code].tree, most.tree) for code, most in new.total.max.items()]
+    return _promise(alike) == _promise(new) and all(
+        isinstance(was, Constant) and isinstance(now, Constant) and _size(now) <= _size(was) for was, now in ends
+    )
+
+
+def _size(constant: Constant) -> int:
+    value = constant.value
+    return value.minor if isinstance(value, Money) else value if isinstance(value, int) else 0
 
 
 def _promise(guarantee: Guarantee) -> object:
