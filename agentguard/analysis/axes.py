@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -143,8 +144,7 @@ def _steps(kind: Type, term: Term) -> tuple[int, str, bool] | None:
         case int() | Decimal():
             scale = money.MAX_FRACTION_DIGITS if isinstance(kind, Decimal_) else 0
             scaled = Decimal(value).scaleb(scale, money.EXACT)
-            floor = int(scaled // 1) - (scaled < 0 and scaled % 1 != 0)
-            return floor, "", scaled % 1 == 0
+            return math.floor(scaled), "", scaled % 1 == 0
         case _:
             return None
 

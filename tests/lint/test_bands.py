@@ -81,6 +81,13 @@ def test_a_threshold_that_two_rules_of_another_verdict_or_route_share_is_told(ru
     assert "`amount` is exactly 50.00 USD, rule `r0` says" in message
 
 
+def test_thresholds_between_whole_numbers_end_at_the_whole_number_below_or_above():
+    [(code, message)] = said((A, "pieces <= -2.5"), (L, "pieces >= -3.5"))
+    assert (code, "`pieces` is exactly -3, rule" in message) == ("band_overlap", True)
+    [(code, message)] = said((A, "pieces < 2.5"), (L, "pieces > 1.5"))
+    assert (code, "`pieces` is exactly 2, rule" in message) == ("band_overlap", True)
+
+
 def test_a_threshold_behind_which_a_stricter_rule_always_speaks_already_decides_nothing():
     [(code, message)] = said((A, "amount <= 50"), (L, "amount > 40"))
     assert code == "band_overlap"

@@ -26,6 +26,12 @@ def test_a_rule_that_never_decides_is_told_with_the_rules_that_decide_instead(ru
     assert who in message
 
 
+def test_a_rule_that_many_overrule_together_is_told_without_naming_them():
+    many = [(D, f"amount > {20 * step} and amount <= {20 * step + 20}") for step in range(5)]
+    found = dict(deep([(A, "amount > 0"), *many, (L, "amount > 0 and amount <= 100")]))
+    assert "whenever it matches, others say the same or more" in found["rule_never_decides"]
+
+
 def test_a_rule_whose_conditions_exclude_each_other_is_told():
     told = dict(deep([SMALL, (D, "amount > 70 and amount < 70.01")]))
     assert list(told) == ["rule_never_fires"]
@@ -155,6 +161,15 @@ def test_a_count_behind_another_count_is_out_of_reach(most, found):
     assert (
         out_of_reach(f"{{id: count, count: actions, per: on_behalf_of, in: 7 days, max: {most}, over: deny}}") is found
     )
+
+
+@pytest.mark.parametrize("most, found", [("80", False), ("90", True), ("100", True)])
+def test_a_sum_behind_another_sum_of_the_same_is_out_of_reach(most, found):
+    first = "{id: all, sum: amount, in: 30 days, max: 90, over: deny}"
+    assert (
+        out_of_reach(f"{{id: each, sum: amount, per: order.id, in: 7 days, max: {most}, over: deny}}", first) is found
+    )
+    assert not out_of_reach(f"{{id: each, sum: pieces, per: order.id, in: 7 days, max: {most}, over: deny}}", first)
 
 
 def test_of_two_limits_that_say_the_same_the_second_is_out_of_reach():

@@ -16,6 +16,7 @@ def of_anybody(*rules, head=HEAD):
 
 def test_an_allow_on_an_order_that_nothing_ties_to_the_customer_is_told_once():
     assert of_anybody((A, "amount <= 50 and order.total > 5"), (A, "amount <= order.total")) == ["r0"]
+    assert of_anybody((D, "order.total > 5"), (A, "amount <= 50 and order.total > 5")) == ["r1"]
 
 
 @pytest.mark.parametrize(
