@@ -135,10 +135,10 @@ def laid_out_or_refused(text):
 def test_broken_and_mutated_files_are_stable_too():
     chance = random.Random(5)
     tried = 0
-    for _, _, text in chance.sample(CASES, 60):
+    for _, _, text in chance.sample(CASES, 20):
         found = laid_out_or_refused(marked(text)[0])
         if found is None:
             continue
         tried += 1
         assert format_text(found, "p.yaml") == found
-    assert tried > 30
+    assert tried > 10

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -31,9 +32,14 @@ def kind_of(path):
     return "cases" if path.name.endswith("_test.yaml") else "people" if path.name == "people.yaml" else "policy"
 
 
+@cache
+def validator(kind):
+    return jsonschema.Draft7Validator(json_schema(kind))
+
+
 def errors(kind, text):
-    validator = jsonschema.Draft7Validator(json_schema(kind))
-    return [f"{list(error.path)} {error.message}" for error in validator.iter_errors(as_an_editor_reads(text))]
+    found = validator(kind).iter_errors(as_an_editor_reads(text))
+    return [f"{list(error.path)} {error.message}" for error in found]
 
 
 @pytest.mark.parametrize("kind", ["policy", "cases", "people"])
