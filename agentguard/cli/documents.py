@@ -14,7 +14,6 @@ from agentguard.core.documents.blocks import MARKS, Block, Document, Item, Parag
 from agentguard.core.documents.html import as_html
 from agentguard.core.documents.markdown import as_markdown
 from agentguard.core.prose import printable
-from agentguard.engine.pack_style import STYLE
 from agentguard.errors import UsageError
 
 
@@ -39,7 +38,7 @@ def written(documents: Sequence[Document], wanted: Format) -> str:
     """Return documents as a text to be kept."""
     match wanted:
         case Format.HTML:
-            return as_html(documents, STYLE)
+            return as_html(documents)
         case Format.MARKDOWN:
             return as_markdown(documents)
         case _:

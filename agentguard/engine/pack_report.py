@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from agentguard.core.documents.page import page
 from agentguard.core.entry import is_observed
 from agentguard.core.narration.narrator import Narrator, reason_text
 from agentguard.core.narration.told import Told
@@ -17,7 +18,6 @@ from agentguard.core.policy import Place
 from agentguard.core.prose import inline, moment, printable
 from agentguard.engine.pack import Seal, Texts
 from agentguard.engine.pack_readme import query_words
-from agentguard.engine.pack_style import STYLE
 from agentguard.store.records import Entry
 
 MOST_ACTIONS = 1_000
@@ -64,25 +64,6 @@ that the policy texts are those that decided.</li>
 another way than this pack. README.txt says more.</p>
 </section>"""
 
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="referrer" content="no-referrer">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-{content}
-</main>
-</body>
-</html>
-"""
-
 
 def report(about: Body, seal: Seal, found: Sequence[Found], narrator: Narrator, texts: Texts) -> bytes:
     """Return the page.
@@ -110,7 +91,7 @@ def report(about: Body, seal: Seal, found: Sequence[Found], narrator: Narrator, 
         *_policies(texts),
     ]
     title = f"Evidence pack: {query_words(about['query'])}"
-    return _PAGE.format(title=_text(title), style=STYLE, content="\n".join(content)).encode()
+    return page(title, "\n".join(["<main>", *content, "</main>"])).encode()
 
 
 def _text(value: object) -> str:

@@ -7,33 +7,18 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from agentguard.core.documents.blocks import MARKS, Block, Document, Item, Paragraph, Points, Section, Table
+from agentguard.core.documents.page import page
 from agentguard.core.prose import printable
 
 DEEPEST = 6
 _VERBATIM = re.compile(r"`([^`]+)`")
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="referrer" content="no-referrer">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-{documents}
-</body>
-</html>
-"""
 
 
-def as_html(documents: Iterable[Document], style: str) -> str:
-    """Return a page with the documents, each beginning a sheet of paper of its own."""
+def as_html(documents: Iterable[Document]) -> str:
+    """Return a page with documents one after another."""
     known = list(documents)
-    title = escape(", ".join(document.title for document in known))
-    return _PAGE.format(title=title, style=style, documents="\n".join(map(_document, known)))
+    title = ", ".join(document.title.replace("`", "") for document in known)
+    return page(title, "\n".join(map(_document, known)))
 
 
 def marked(text: str) -> str:

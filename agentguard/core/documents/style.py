@@ -1,4 +1,4 @@
-"""How report.html of an evidence pack looks, on a screen and on paper."""
+"""How a page looks, on a screen and on paper: documents, and the report of an evidence pack."""
 
 STYLE = """
 :root { --ink: #1c2126; --soft: #59636e; --line: #d5dae0; --pale: #f5f7f9; }
