@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, product
 
 from agentguard.analysis.climbing import climb
 from agentguard.analysis.covering import is_shared, windows
@@ -18,10 +19,15 @@ from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
 from agentguard.analysis.symbolic.number import Number, compared
 from agentguard.analysis.symbolic.requests import Requests
 from agentguard.analysis.symbolic.search import Search, Wanted
+from agentguard.core.language import Expression, terms
 from agentguard.core.limits import COUNT, in_unit
+from agentguard.core.money import Money
 from agentguard.core.plan import PlannedLimit, plan_action
 from agentguard.core.policy import Bundle, Guarantee, Policy, Verdict
 from agentguard.core.words import value_text
+
+MOST_CHOICES = 64
+"""So many ways are tried to hold each action down by one of its limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,78 +49,129 @@ def split(bundle: Bundle, policy: Policy, guarantee: Guarantee) -> Splitting:
     """Return what becomes of a guarantee of one of the files that says what nobody reaches by splitting."""
     searches = {action: Search(plan_action(bundle, action)) for action in sorted(guarantee.on)}
     sums = {action: Sum(search.plan, policy, guarantee) for action, search in searches.items()}
-    left = {action for action, search in searches.items() if not search.never(sums[action].allowed)}
+    left = {action: search for action, search in searches.items() if not search.never(sums[action].allowed)}
     if not left:
         return Splitting("no such request is ever allowed without a person")
     tried: dict[str, str] = {}
-    for name in _limits_of_all(searches, left):
-        because = _held_down(name, {action: searches[action] for action in left}, sums, tried)
-        if because:
-            return Splitting(because)
+    because = _held_down(left, sums, tried)
+    if because:
+        return Splitting(because)
     sequence = find_sequence(searches, sums)
     if sequence is not None:
         return Splitting(sequence=sequence)
     return Splitting(open=tuple(tried.values()) or ("no limit counts all of these requests",))
 
 
-def _limits_of_all(searches: Mapping[str, Search], actions: set[str]) -> Iterator[str]:
-    """Yield the qualified ids of the enforced limits that every one of some actions has."""
-    having = [
-        {limit.id: None for file in searches[action].plan.enforced for limit in file.limits}
-        for action in sorted(actions)
-    ]
-    yield from (name for name in having[0] if all(name in limits for limits in having))
+def _held_down(searches: Mapping[str, Search], sums: Mapping[str, Sum], tried: dict[str, str]) -> str:
+    """Return why limits hold a sum down, or say among what was tried why each does not; the fewest and least first."""
+    able = {action: list(_able(search, sums[action], tried)) for action, search in searches.items()}
+    choices = [dict(zip(able, choice, strict=True)) for choice in islice(product(*able.values()), MOST_CHOICES)]
+    for choice in sorted(choices, key=lambda choice: len({planned.id for planned in choice.values()})):
+        holding = _Holding.of(choice, searches, sums, tried)
+        if holding is not None and holding.holds(searches, sums):
+            return holding.because
+        if len({planned.id for planned in choice.values()}) == 1 and holding is not None:
+            [planned, *_] = choice.values()
+            tried[planned.id] = f"limit `{planned.id}` does not count each of them, or lets more pass"
+    return ""
 
 
-def _held_down(name: str, searches: Mapping[str, Search], sums: Mapping[str, Sum], tried: dict[str, str]) -> str:
-    """Return why a limit holds a sum down, or say among what was tried why it does not."""
-    [planned, *_] = (
-        limit
-        for search in searches.values()
-        for file in search.plan.enforced
-        for limit in file.limits
-        if limit.id == name
-    )
-    [wanted, *_] = sums.values()
-    covers = windows(planned, wanted.total, wanted.policy)
-    tried[name] = _unfit(planned, wanted, covers)
-    if tried[name] or covers is None:
-        return ""
-    largest = None
-    if planned.measure is None and not wanted.counts:
-        sizes = [_largest(search, sums[action]) for action, search in searches.items()]
-        if None in sizes:
-            tried[name] = f"limit `{name}` counts requests, and the largest one is not known"
-            return ""
-        largest = max(size for size in sizes if size is not None)
-    factor = covers if largest is None else covers * largest
-    if not all(search.never(_uncovered(sums[action], name, factor)) for action, search in searches.items()):
-        tried[name] = f"limit `{name}` does not count each of them, or lets more pass"
-        return ""
-    return _because(planned, wanted, covers, largest)
+def _able(search: Search, wanted: Sum, tried: dict[str, str]) -> Iterator[PlannedLimit]:
+    """Yield the enforced limits that may hold a sum down."""
+    for planned in (limit for file in search.plan.enforced for limit in file.limits):
+        reason = _unfit(planned, wanted)
+        if reason:
+            tried[planned.id] = reason
+        else:
+            yield planned
 
 
-def _unfit(planned: PlannedLimit, wanted: Sum, covers: int | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """Limits, one for each action, that may hold a sum down together.
+
+    Attributes:
+        factors: By limit: by what its use is multiplied, for its windows and for the largest request that it counts.
+        most: By limit: what it lets pass of the sum at most; empty where one limit is held against the sum's own most.
+        because: Why they do, if they do.
+    """
+
+    limits: Mapping[str, PlannedLimit]
+    factors: Mapping[str, int]
+    most: Mapping[str, int]
+    because: str
+
+    @classmethod
+    def of(
+        cls,
+        limits: Mapping[str, PlannedLimit],
+        searches: Mapping[str, Search],
+        sums: Mapping[str, Sum],
+        tried: dict[str, str],
+    ) -> _Holding | None:
+        """Return a choice with its numbers; None where they are not known, or together too much."""
+        factors: dict[str, int] = {}
+        said: list[str] = []
+        for name, planned in {planned.id: planned for planned in limits.values()}.items():
+            actions = [action for action, chosen in limits.items() if chosen.id == name]
+            wanted = sums[actions[0]]
+            covers, largest = windows(planned, wanted.total, wanted.policy) or 0, 1
+            if planned.measure is None and not wanted.counts:
+                sizes = [_largest(searches[action], sums[action]) for action in actions]
+                if None in sizes:
+                    tried[name] = f"limit `{name}` counts requests, and the largest one is not known"
+                    return None
+                largest = max(size for size in sizes if size is not None)
+            factors[name] = covers * largest
+            said.append(_because(planned, wanted, covers, None if planned.measure or wanted.counts else largest))
+        if len(factors) == 1:
+            return cls(limits, factors, {}, said[0])
+        ends = {planned.id: _number(planned.limit.max) for planned in limits.values()}
+        most = {name: factors[name] * end for name, end in ends.items() if end is not None}
+        promised = _number(next(iter(sums.values())).total.max)
+        if len(most) < len(ends) or promised is None or sum(most.values()) > promised:
+            return None
+        return cls(limits, factors, most, f"{'; '.join(said)}; together they do not let more pass")
+
+    def holds(self, searches: Mapping[str, Search], sums: Mapping[str, Sum]) -> bool:
+        """Return whether every request that is allowed is held down by the limit of its action."""
+        return all(
+            searches[action].never(
+                _uncovered(sums[action], planned.id, self.factors[planned.id], self.most.get(planned.id))
+            )
+            for action, planned in self.limits.items()
+        )
+
+
+def _number(by_currency: Mapping[str, Expression]) -> int | None:
+    """Return a most that is one written number, in minor units or a count."""
+    found = [item.tree.value for item in by_currency.values() if isinstance(item.tree, terms.Constant)]
+    if len(by_currency) != 1 or len(found) != 1:
+        return None
+    value = found[0]
+    return value.minor if isinstance(value, Money) else value if isinstance(value, int) else None
+
+
+def _unfit(planned: PlannedLimit, wanted: Sum) -> str:
     """Return why a limit cannot hold a sum down, whatever the requests are; empty if it may."""
     if planned.freed_by:
         return f"limit `{planned.id}` is given back by {', '.join(planned.freed_by)}"
     if not is_shared(planned, wanted.total, wanted.policy):
         return f"limit `{planned.id}` counts some of them apart from others"
-    if covers is None:
+    if windows(planned, wanted.total, wanted.policy) is None:
         return f"limit `{planned.id}` begins anew in the meantime, no matter how often"
     return ""
 
 
-def _uncovered(wanted: Sum, name: str, factor: int) -> Wanted:
-    """Return what a request is like that is allowed and not counted as it should be."""
+def _uncovered(wanted: Sum, name: str, factor: int, most: int | None) -> Wanted:
+    """Return what a request is like that is allowed and not held down by a limit: to a number, or to the sum's most."""
 
     def uncovered(requests: Requests) -> Truth:
         """Return that a request counts for the sum and the limit does not hold it down."""
         counted, summed = requests.counted[name], wanted.of(requests)
         used = Number(counted.held + counted.settled).plus(counted.amount)
-        fits: Truth = False
-        if summed.most is not None:
-            fits = Number(used.units * factor, used.scale).compared("<=", summed.most)
+        end = summed.most if most is None else Number(most)
+        fits: Truth = False if end is None else Number(used.units * factor, used.scale).compared("<=", end)
         at_least = summed.amount if counted.planned.measure is not None or wanted.counts else Number(1)
         both = (counted.currency, summed.currency)
         same: Truth = None in both or compared("==", *both)

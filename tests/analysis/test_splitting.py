@@ -125,7 +125,7 @@ def test_days_that_begin_elsewhere_do_not_cover_a_calendar_day_alone():
     assert shop.outcome is not Outcome.HOLDS
 
 
-def test_two_actions_are_held_down_by_a_limit_of_both_and_by_two_limits_they_are_not():
+def test_two_actions_are_held_down_by_a_limit_of_both_and_by_two_limits_to_what_these_let_pass_together():
     both = MONTH.replace("on: [refund.issue], ", "on: [refund.issue, fee.waive], ")
     fees = MONTH.removeprefix("limits:\n").replace("month", "fees").replace("refund.issue", "fee.waive")
     apart = MONTH + fees
@@ -134,6 +134,14 @@ def test_two_actions_are_held_down_by_a_limit_of_both_and_by_two_limits_they_are
     proof = split(apart, PROMISE, on=two)
     assert proof.outcome is Outcome.BROKEN
     assert {example.request.action for example in proof.sequence.requests} == {"refund.issue", "fee.waive"}
+    assert split(apart, PROMISE.replace("300", "599.99"), on=two).outcome is Outcome.BROKEN
+    proof = split(apart, PROMISE.replace("300", "600"), on=two)
+    assert proof.outcome is Outcome.HOLDS
+    assert proof.because.endswith("together they do not let more pass")
+    week = apart.replace("in: 30 days, max: 300", "in: 10 days, max: 100", 1)
+        "in: 30 days, max: 300, over: deny}\n  - {id: fees", "in: 10 days, max: 100, over: deny}\n  - {id: fees"
+    )
+    assert split(week, PROMISE.replace("300", "600"), on=two).outcome is Outcome.HOLDS
 
 
 def test_the_largest_request_of_any_action_is_what_a_count_of_all_of_them_is_multiplied_by():
