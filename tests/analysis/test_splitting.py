@@ -139,8 +139,6 @@ def test_two_actions_are_held_down_by_a_limit_of_both_and_by_two_limits_to_what_
     assert proof.outcome is Outcome.HOLDS
     assert proof.because.endswith("together they do not let more pass")
     week = apart.replace("in: 30 days, max: 300", "in: 10 days, max: 100", 1)
-        "in: 30 days, max: 300, over: deny}\n  - {id: fees", "in: 10 days, max: 100, over: deny}\n  - {id: fees"
-    )
     assert split(week, PROMISE.replace("300", "600"), on=two).outcome is Outcome.HOLDS
 
 
