@@ -33,6 +33,10 @@ POWERS: Mapping[str, int] = {
 ONE_PERSON = frozenset({"halt", "confirm_clock"})
 """Powers that never take a second person: a stop would come too late, and a doubted clock lets nothing be written."""
 
+LOOSENS = frozenset({"activate"})
+LOOSENING = 2
+"""Which powers may let an agent do more, and how many different people that takes at least."""
+
 SIGNED = frozenset({"activate"})
 """Powers of which the people file may say that whoever uses them signs it."""
 

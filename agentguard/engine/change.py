@@ -14,6 +14,7 @@ from agentguard.analysis.diffing import Whole, diff
 from agentguard.analysis.simulating import Simulation
 from agentguard.analysis.trying import Proofs, Tests
 from agentguard.core.canary import InForce
+from agentguard.core.people import LOOSENING
 from agentguard.core.policy import Bundle
 from agentguard.engine.parts import Parts
 from agentguard.store import Reading
@@ -83,7 +84,7 @@ class Change:
     @property
     def people(self) -> int:
         """How many different people it takes at least: two, unless it is known to let an agent do no more."""
-        return 1 if self.direction in ALONE else 2
+        return 1 if self.direction in ALONE else LOOSENING
 
     @property
     def failures(self) -> tuple[str, ...]:

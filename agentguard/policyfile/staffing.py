@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 
-from agentguard.core.people import POWERS, People, User, one_spelling
+from agentguard.core.people import LOOSENING, LOOSENS, POWERS, People, User, one_spelling
 from agentguard.core.policy import Contest, Place, Policy, Route
 from agentguard.errors import Problem
 
@@ -121,9 +121,11 @@ def _powers(people: People) -> Found:
         return
     for name in POWERS:
         granted = people.power(name)
-        if granted is not None and len(granted.who) < granted.people:
-            needs = "1 person" if granted.people == 1 else f"{granted.people} people"
-            message = f"power `{name}` needs {needs}, and {len(granted.who)} have it: add people to it"
+        needed = 0 if granted is None else max(granted.people, LOOSENING if name in LOOSENS else 1)
+        if granted is not None and len(granted.who) < needed:
+            needs = "1 person" if needed == 1 else f"{needed} people"
+            what = " for what lets an agent do more" if needed > granted.people else ""
+            message = f"power `{name}` needs {needs}{what}, and {len(granted.who)} have it: add people to it"
             where = f"power:{name}" if f"power:{name}" in people.places else "operators"
             yield _place(people, where), "power_without_people", message
 

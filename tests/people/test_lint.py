@@ -83,6 +83,11 @@ def test_powers_that_nobody_speaks_of_and_those_that_too_few_have_are_told():
     }
 
 
+def test_one_person_who_may_put_policies_into_force_can_loosen_nothing_and_that_is_told():
+    assert of_people(("operators:", "powers: {activate: [maria]}\noperators:")) == [("power_without_people", 9)]
+    assert of_people(("operators:", "powers: {activate: [maria, tom]}\noperators:")) == []
+
+
 def test_voters_whom_nobody_checks_are_told():
     assert of_people(("operators", "allow_unverified: yes\noperators")) == [("unverified_allowed", 9)]
     assert of_people(("operators", "allow_unverified: no\noperators")) == []
