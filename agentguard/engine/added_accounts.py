@@ -80,8 +80,10 @@ def _beside(
 ) -> Iterator[tuple[str, str, int]]:
     """Yield what the other version of a canary counts of it: the accounts are those that were held on then."""
     past = _past(begun, real)
-    for item in reading.entries_of(record.id):
-        if item.kind != "counted" or item.pos < begun.position:
+    entries = reading.entries_of(record.id)
+    decided = max((item.pos for item in entries if item.kind == "decided"), default=0)
+    for item in entries:
+        if item.kind != "counted" or item.pos < decided:
             continue
         body = item.document
         plan = parts.force.plan(parts.force.bundle(reading, body["bundle"]), record.action)

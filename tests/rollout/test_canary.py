@@ -640,3 +640,22 @@ def test_a_lookup_that_only_the_other_version_needs_takes_no_time_of_those_that_
     assert isinstance(ask(one, OUT), Done)
     assert asked == [OUT]
     assert list(entries(one, "counted")[0]["uncounted"]) == ["refunds/by-region"]
+
+
+def test_what_is_sent_again_settles_at_what_really_happened_on_both(open_shop):
+    effect, calls = Idempotent(ttl=timedelta(hours=1)), []
+    one = opened(open_shop, effect=effect, settles=lambda result: result)
+
+    def breaks_once(order_id, amount, key):
+        calls.append(key)
+        if len(calls) == 1:
+            raise RuntimeError("lost")
+        return {"amount": Money.of("15.00", "USD")}
+
+    one.acts = breaks_once
+    assert isinstance(ask(one, OUT, "20.00"), InDoubt)
+    one.clock.advance(timedelta(minutes=5))
+    one.guard.recover()
+    assert len(calls) == 2
+    assert counted(one, "refunds/all-day") == (1500, 0)
+    assert one.guard.audit.verify().ok

@@ -77,7 +77,10 @@ class Laws:
         if body.get("freed"):
             self._seen("freed")
         if kind == "activated":
-            self.ledger.activate(BY_DIGEST[body["bundle"]])
+            canary = body["canary"]
+            trial = None if canary is None else BY_DIGEST[canary["bundle"]]
+            self._seen("canary" if canary else "promoted" if body["canary_before"] else "for all")
+            self.ledger.activate(BY_DIGEST[body["bundle"]], trial, canary["share"] if canary else 0)
         elif kind == "halted":
             self.halts.add(body["target"])
         elif kind == "resumed":
@@ -108,8 +111,8 @@ class Laws:
         self.require(after in MOVES.get(before, ()), 5, f"{known.id} went from {before} to {after} ({entry.kind})")
         known.state = after
         known.undone &= after == "settled"
-        if after in HOLDING and before not in HOLDING:
-            self.ledger.hold(known)
+        if after in HOLDING and (before not in HOLDING or entry.kind == "decided"):
+            self.ledger.hold(known)  # what is decided again holds what counts it then
         elif after == "waiting":
             known.approvals = set()
             # `lead` holds; `boss`, whom it is passed on to, does not.
@@ -126,9 +129,8 @@ class Laws:
 
     def _decided(self, known, entry, body):
         asked = known.asked
-        self.require(
-            BY_DIGEST[body["bundle"]] == self.ledger.version, 7, f"{known.id} was decided under another bundle"
-        )
+        version = self.ledger.deciding(asked.customer)
+        self.require(BY_DIGEST[body["bundle"]] == version, 7, f"{known.id} was decided under another bundle")
         self._told_as_asked(known, body)
         runs = body["state"] in ("ready", "executing")
         self.require(not runs or not self.halted(asked.action), 2, f"{known.id} was let through while it was halted")
@@ -138,9 +140,9 @@ class Laws:
         self.require(not runs or total or known.harmless, 9, f"{known.id} was let through without its facts")
         known.fitting = dict(own)
         for key in own:
-            if not self.ledger.counts(key[0]):
+            if all(limit.account != key[0] for limit in VERSIONS[version]):
                 del known.fitting[key]
-        for limit in VERSIONS[self.ledger.version]:
+        for limit in VERSIONS[version]:
             if asked.action not in limit.on:
                 continue
             key = next(key for key in own if key[0] == limit.account)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tests.simulation.rules import HARMLESS, VERSIONS
+from tests.simulation.rules import HARMLESS, VERSIONS, number_of
 
 ACCOUNTS = {limit.account: limit for version in VERSIONS for limit in version}
 HOLDING = {"ready", "executing", "in_doubt"}
@@ -86,11 +86,18 @@ class Ledger:
     def __init__(self):
         self.actions = {}
         self.version = 0
+        self.trial = None
+        self.share = 0
         self._last = {}
 
     def counts(self, account):
-        """Return whether the policies in force count on an account."""
-        return any(limit.account == account for limit in VERSIONS[self.version])
+        """Return whether the policies in force count on an account, or those of a canary."""
+        versions = {self.version} if self.trial is None else {self.version, self.trial}
+        return any(limit.account == account for version in versions for limit in VERSIONS[version])
+
+    def deciding(self, customer):
+        """Return which policies decide for a customer."""
+        return self.trial if self.trial is not None and number_of(customer) < self.share else self.version
 
     def hold(self, known):
         known.holds = {key: amount for key, amount in known.asked.accounts().items() if self.counts(key[0])}
@@ -129,9 +136,9 @@ class Ledger:
         at = self._last[key] = max(known.done_at, self._last.get(key, BEFORE_ALL))
         known.posted[key] = at, known.amount(key)
 
-    def activate(self, version):
-        """Put policies into force; accounts that were not counted on are filled."""
-        self.version = version
+    def activate(self, version, trial=None, share=0):
+        """Put policies into force, for some customers or for all; accounts that were not counted on are filled."""
+        self.version, self.trial, self.share = version, trial, share
         for known in sorted(self.actions.values(), key=lambda known: known.done_at or BEFORE_ALL):
             for key, amount in known.asked.accounts().items():
                 if key in known.held_on or not self.counts(key[0]):

@@ -1,5 +1,7 @@
 """The policies of the simulated shop, and the same limits a second time in plain Python, for the model to count by."""
 
+import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -138,6 +140,15 @@ VERSIONS = (
     (ORDER_TOTAL, EVERYONE, VISITS, LOOKS, STRICTER, DAYS, REFUNDS),
     (ORDER_TOTAL, VISITS, LOOKS, CUSTOMER, DAYS),
 )
+
+SALT = "what draws customers, number 12"
+
+
+def number_of(customer: str) -> int:
+    """Return a customer's number as the documentation says it, from 0 to 9,999."""
+    drawn = hmac.new(SALT.encode(), f'["default","{customer}"]'.encode(), hashlib.sha256).digest()
+    return int.from_bytes(drawn[:8], "big") % 10_000
+
 
 PEOPLE = People(
     users={name: User(name, name.title(), frozenset({name})) for name in ("lea", "leo", "bea", "ben")},

@@ -1,10 +1,11 @@
 """What people do: they vote, look into doubts and err, press the stop button, change policies, and pay by hand."""
 
 from agentguard import Money
+from agentguard.engine.canary import Canaries
 from agentguard.engine.deeds import Deed as Done
 from agentguard.engine.steps import Commit, Gather
 from tests.simulation.ledger import Asked
-from tests.simulation.rules import ORDERS, PAYING, PEOPLE, VERSIONS, bundle
+from tests.simulation.rules import ORDERS, PAYING, PEOPLE, SALT, VERSIONS, bundle
 from tests.simulation.shop import Shop
 
 
@@ -115,6 +116,29 @@ class Staff(Shop):
         process = self._process()
         if process is not None:
             version = self.dice.randrange(len(VERSIONS))
+            if self.dice.random() < 0.5:
+                self._try_out(process)
+                return
+            if self.laws.ledger.trial is not None and version == self.laws.ledger.version:
+                version = self.laws.ledger.trial  # those in force do not end a canary
             self.say(f"policies {version + 1} come into force")
             self._arm(process)
             self._try(process, lambda: process.activate(bundle(version)))
+
+    def _try_out(self, process):
+        """Some customers try policies out, or more of them, or all, or none any more."""
+        ledger = self.laws.ledger
+        others = [version for version in range(len(VERSIONS)) if version != ledger.version]
+        version = self.dice.choice(others if ledger.trial is None else [*others, ledger.trial])
+        share = self.dice.choice(("10%", "50%", "90%"))
+        what = self.dice.choice(("begin",) if ledger.trial is None else ("begin", "promote", "abort"))
+        self.say(f"canary: {what} {version + 1} {share}" if what == "begin" else f"canary: {what}")
+        self._arm(process)
+        trial = Canaries(process.parts, bundle(version), process.guard.tenant)
+        person = {"by": "ops", "why": "tried out"}
+        steps = {
+            "begin": lambda: trial.begin(share, salt=SALT, **person),
+            "promote": lambda: trial.promote(**person),
+            "abort": lambda: trial.abort(**person),
+        }
+        self._try(process, steps[what])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agentguard.core.canary import InForce
 from agentguard.core.policy import Verdict
 from agentguard.core.request import Usage
 from agentguard.engine import carrying, deciding, expiry, filling, recording, recovery, tally, walk
@@ -170,7 +171,37 @@ def what_is_told_late_counts_from_now(patch):
     patch.setattr(recording, "min", lambda moment, now: now, raising=False)
 
 
+def what_only_the_other_version_of_a_canary_counts_is_not_held(patch):
+    patch.setattr(deciding, "hold_beside", lambda *_: None)
+
+
+def a_canary_decides_for_everybody(patch):
+    side = InForce.side
+
+    def wrong(self, tenant, customer):
+        return replace(side(self, tenant, customer), bundle=self.bundles[-1])
+
+    patch.setattr(InForce, "side", wrong)
+
+
+def a_change_of_the_canary_is_not_looked_at_when_it_is_decided(patch):
+    overtaken = Deciding._overtaken
+
+    def wrong(self, transaction):
+        found = transaction.in_force()
+        patch.setattr(transaction, "in_force", lambda: self.sides.in_force, raising=False)
+        try:
+            return overtaken(self, transaction)
+        finally:
+            patch.setattr(transaction, "in_force", lambda: found, raising=False)
+
+    patch.setattr(Deciding, "_overtaken", wrong)
+
+
 BROKEN = [
+    what_only_the_other_version_of_a_canary_counts_is_not_held,
+    a_canary_decides_for_everybody,
+    a_change_of_the_canary_is_not_looked_at_when_it_is_decided,
     an_unknown_outcome_gives_back_its_hold,
     an_unknown_outcome_is_taken_for_not_done,
     what_is_done_stays_held,
@@ -197,10 +228,13 @@ BROKEN = [
 ]
 
 LIKELY = {
-    fence_and_deadline_are_not_looked_at_before_the_call: 10,
+    fence_and_deadline_are_not_looked_at_before_the_call: 9,
+    the_last_attempt_speaks_for_all: 11,
     a_receiver_that_knows_nothing_yet_is_believed: 53,
-    what_is_told_late_counts_from_now: 7,
+    what_is_told_late_counts_from_now: 2,
     whoever_is_gone_still_counts: 25,
+    what_only_the_other_version_of_a_canary_counts_is_not_held: 6,
+    a_change_of_the_canary_is_not_looked_at_when_it_is_decided: 1,
 }
 """Seeds that showed what is seldom met; they are tried first."""
 
