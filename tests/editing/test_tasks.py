@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from itertools import pairwise
 
 import pytest
 import typer
@@ -19,8 +20,9 @@ def underlined(task, output):
     """Return what an editor underlines: its matchers are tried line by line, as the task prints."""
     found = []
     for line in output.splitlines():
-        for matcher in TASKS[task]["problemMatcher"]:
-            pattern = matcher["pattern"]
+        for pattern in (matcher["pattern"] for matcher in TASKS[task]["problemMatcher"]):
+            if isinstance(pattern, list):
+                continue  # what is told in two lines
             if match := re.search(pattern["regexp"], line):
                 groups = {name: match[pattern[name]] for name in ("file", "code", "message")}
                 place = [int(match[pattern[name]]) if name in pattern else 0 for name in ("line", "column")]
@@ -28,6 +30,20 @@ def underlined(task, output):
                 found.append((groups["file"], *place, severity, groups["code"], groups["message"]))
                 break
     return found
+
+
+def failing(task, output):
+    """Return the examples that an editor underlines: each is told in two lines."""
+    lines = output.splitlines()
+    (pair,) = [one["pattern"] for one in TASKS[task]["problemMatcher"] if isinstance(one["pattern"], list)]
+    found = [
+        (re.search(pair[0]["regexp"], line), re.search(pair[1]["regexp"], below)) for line, below in pairwise(lines)
+    ]
+    return [
+        (head[pair[0]["file"]], int(head[pair[0]["line"]]), message[pair[1]["message"]])
+        for head, message in found
+        if head and message
+    ]
 
 
 def listed(document):
@@ -73,6 +89,21 @@ def test_warnings_and_people_are_underlined_with_their_weight(elsewhere, command
     path.write_text(path.read_text().replace("owner: support@acme.example\n", ""))
     ((file, line, _, severity, code, _),) = underlined("policy lint", command("policy", "lint", ".").out)
     assert (file, line, severity, code) == ("blank.yaml", 1, "warning", "no_owner")
+
+
+def test_examples_that_fail_are_underlined_with_what_came_instead(elsewhere, command):
+    command("policy", "init", ".")
+    path = elsewhere / "blank.yaml"
+    path.write_text(path.read_text().replace("amount <= 20", "amount <= 19").replace("max: 60", "max: 61"))
+    said = command("policy", "test", ".", "--json").json
+    expected = [
+        (report["file"], case["line"], case["failures"][0])
+        for report in said
+        for case in report["cases"]
+        if case["failures"]
+    ]
+    assert len(expected) == 2
+    assert failing("policy test", command("policy", "test", ".").out) == expected
 
 
 @pytest.mark.parametrize(
