@@ -195,8 +195,9 @@ def _proved(turned: Turned, end: str) -> Iterator[Block]:
         return
     told = {id(item) for item, found in turned.turns if found} | {id(item) for item in turned.fixed}
     others = [_input_words(item) for item, _ in turned.turns if id(item) not in told]
-    but = f", but perhaps {list_words(others, 'or')}," if others else ""
-    yield Paragraph(f"Proved: nothing else that was asked for or known{but} would, changed alone, have {end}.")
+    left = f" Left open: {list_words(others)}." if others else ""
+    proved = f"Proved: of everything else that was asked for or known, no change of one thing alone would have {end}."
+    yield Paragraph(f"{proved}{left}")
 
 
 def _turn(item: Input, turn: Turn) -> tuple[str, str, str, str]:
