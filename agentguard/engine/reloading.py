@@ -18,7 +18,7 @@ from agentguard import policyfile
 from agentguard.analysis.casetest import run_cases
 from agentguard.core.policy import Bundle
 from agentguard.engine.activation import activate_at_start
-from agentguard.engine.machine import monotonic
+from agentguard.engine.machine import monotonic, wall_clock
 from agentguard.engine.parts import Parts
 from agentguard.engine.starting import misfits
 from agentguard.errors import AgentGuardError, PolicyError, StoreUnavailableError, UsageError
@@ -173,13 +173,13 @@ class Reloading:
         elif self.last is None:
             return  # they are what the guard began with
         self.loaded = bundle
-        self.last = Reload(self._parts.clock(), bundle.digest)
+        self.last = Reload(wall_clock(), bundle.digest)
 
     def _kept(self, problems: tuple[str, ...]) -> None:
         """Keep what is in force, and say why, once."""
         if self.last is None or self.last.problems != problems:
             log.error("guard.not_reloaded", reason="; ".join(problems))
-        self.last = Reload(self._parts.clock(), self.loaded.digest, problems)
+        self.last = Reload(wall_clock(), self.loaded.digest, problems)
 
     def _wrong(self, bundle: Bundle) -> Iterator[str]:
         """Yield what keeps policies that load from being put into force."""

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 
 from agentguard.adapters.ocsf import ocsf_event
+from agentguard.cli.app import run
 from agentguard.engine.affected import Suspect
 from agentguard.evidence import verify
 from tests.engine.given import shop
@@ -57,3 +58,13 @@ def test_whoever_judges_it_is_told_to_correct_the_policy_in_time(observing, deni
     judged = observing.guard.reviews.judge(case.id, by="kim", reason_code="looked", should="allow")
     assert (judged.decided, judged.verdict) == ("deny", "wrong")
     assert judged.remedy == "it was only observed: correct the policy before it is enforced"
+
+
+def test_comparing_names_what_was_only_observed_where_no_file_is_in_shadow(observing, denied, capsys):
+    url = observing.guard.store.url
+    assert run(["policy", "compare", "--store", url]) == 0
+    assert "`agentguard policy compare --observed` says what they would have enforced" in capsys.readouterr().out
+    assert run(["policy", "compare", "--observed", "--store", url, "--json"]) == 0
+    assert '"sentence": "would have allowed 1 fewer request worth 1.00 USD without a person"' in capsys.readouterr().out
+    assert run(["audit", "list", "--verdict", "deny", "--store", url]) == 0
+    assert "deny, observed" in capsys.readouterr().out
