@@ -26,6 +26,7 @@ def said(*rules):
         [(A, "amount <= 100"), (L, 'amount > 50 and customer.tier == "standard"')],  # gold customers have more
         [(A, 'amount <= 50 and customer.tier == "gold"'), (L, 'amount >= 50 and customer.tier == "standard"')],
         [(A, "amount <= 50"), (L, "amount > 20 and amount > order.total")],
+        [(L, "amount < 0.01"), (A, "amount > 0.01")],  # there is no amount below a cent
         [(L, "amount <= 50"), (D, "amount > 70")],  # `otherwise` denies between them as well
     ],
 )

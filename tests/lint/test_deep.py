@@ -129,6 +129,12 @@ def test_a_sum_that_so_many_of_the_largest_amount_do_not_pass_is_out_of_reach(mo
     assert out_of_reach(f"{{id: sum, sum: amount, per: on_behalf_of, in: 30 days, max: {most}, over: deny}}") is found
 
 
+def test_a_maximum_that_rests_on_a_fact_is_left_alone():
+    assert not out_of_reach("{id: sum, sum: amount, per: on_behalf_of, in: 30 days, max: order.total, over: deny}")
+    first = COUNT.replace("count: actions", "sum: amount").replace("max: 3", "max: order.total")
+    assert not out_of_reach("{id: sum, sum: amount, per: on_behalf_of, in: 7 days, max: 900, over: deny}", first)
+
+
 def test_what_people_may_approve_counts_as_well():
     limit = "{id: sum, sum: amount, per: on_behalf_of, in: 30 days, max: 300, over: deny}"
     assert out_of_reach(limit)
