@@ -35,7 +35,7 @@ SUFFIX = ".yaml"
 
 def explain(
     policies: Annotated[
-        list[str] | None,
+        list[Path] | None,
         typer.Argument(
             help="Policy files or folders, or names of policies in `policies`.",
             metavar="[POLICY…]",
@@ -86,7 +86,7 @@ def _give(documents: Sequence[Document], content: Any, wanted: Format, file: Pat
         typer.echo(written(documents, wanted), nl=False)
 
 
-def _named(names: Sequence[str]) -> Bundle:
+def _named(names: Sequence[Path]) -> Bundle:
     """Load policies by their paths, or by their names among those of `policies`.
 
     Raises:
@@ -94,12 +94,13 @@ def _named(names: Sequence[str]) -> Bundle:
     """
     if not names:
         return policyfile.load([DEFAULT_POLICIES])
-    paths, others = [], []
+    paths: list[Path] = []
+    others: list[str] = []
     for name in names:
-        beside = (Path(name), DEFAULT_POLICIES / name, DEFAULT_POLICIES / f"{name}{SUFFIX}")
+        beside = (name, DEFAULT_POLICIES / name, DEFAULT_POLICIES / f"{name}{SUFFIX}")
         found = next((path for path in beside if path.exists()), None)
         paths += [found] if found else []
-        others += [] if found else [name]
+        others += [] if found else [str(name)]
     bundle = policyfile.load(paths) if paths else Bundle((), "")
     if not others:
         return bundle
@@ -107,9 +108,9 @@ def _named(names: Sequence[str]) -> Bundle:
         raise UsageError(f"expected a policy file or a folder, got `{others[0]}`, which is not there")
     whole = policyfile.load([DEFAULT_POLICIES])
     known = {policy.name: policy for policy in whole.policies}
-    for name in others:
-        if name not in known:
-            raise UsageError(f"no policy is called `{name}`, and no path; the policies are {', '.join(known)}")
+    unknown = next((name for name in others if name not in known), None)
+    if unknown is not None:
+        raise UsageError(f"no policy is called `{unknown}`, and no path; the policies are {', '.join(known)}")
     return replace(whole, policies=(*bundle.policies, *(known[name] for name in others)))
 
 
@@ -122,7 +123,7 @@ def _of_entry(store: str, entry: int | None, action: str | None) -> tuple[list[D
     return _told(found.explanation, found.erased, position)
 
 
-def _of_request(path: Path, names: Sequence[str]) -> Explanation:
+def _of_request(path: Path, names: Sequence[Path]) -> Explanation:
     """Decide a request that a file describes, by the policies alone: facts and usage are what the file says.
 
     Raises:

@@ -212,3 +212,9 @@ def test_a_file_that_cannot_be_written_is_said(packs, command):
     said = command("policy", "explain", "refunds", "-o", "nowhere/a.html")
     assert said.code == 2
     assert "expected a file that can be written, got `nowhere/a.html`" in said.err
+
+
+def test_policies_are_found_where_the_environment_says(packs, command, monkeypatch):
+    (packs / "policies" / "gifts.yaml").rename(packs / "our gifts.yaml")
+    monkeypatch.setenv("AGENTGUARD_POLICIES", "our gifts.yaml")
+    assert command("policy", "explain").out.startswith("bands, version 1")
