@@ -102,6 +102,8 @@ def _promised(bundle: Bundle, text: str, action: str | None) -> Bundle:
         except PolicyError as error:
             problems = problems or error
             continue
+        if action is not None:
+            guarantee = replace(guarantee, on=frozenset({action}))
         said: list[Policy] = [
             replace(item, guarantees=(guarantee,) if item is policy else ()) for item in bundle.policies
         ]

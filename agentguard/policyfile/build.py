@@ -81,8 +81,9 @@ def load_promise(policy: Policy, text: str) -> Guarantee:
         problems.add(Place(problems.file, 1, 1), "wrong_shape", message)
         problems.raise_if_any()
         raise AssertionError("a problem was added")
-    guarantee, reasons = _promise(policy, lines, sorted(policy.actions))
-    if guarantee is None:
+    says_for_itself = any(line.startswith("sum: {") for line in lines)  # for which actions it is
+    guarantee, reasons = _promise(policy, lines, [] if says_for_itself else sorted(policy.actions))
+    if guarantee is None and not says_for_itself:
         alone = [(name, made) for name in sorted(policy.actions) if (made := _promise(policy, lines, [name])[0])]
         together = _promise(policy, lines, [name for name, _ in alone])[0] if len(alone) > 1 else None
         guarantee = together or next((made for _, made in alone), None)
@@ -93,7 +94,8 @@ def load_promise(policy: Policy, text: str) -> Guarantee:
 
 def _promise(policy: Policy, lines: Sequence[str], actions: list[str]) -> tuple[Guarantee | None, Sequence[Problem]]:
     problems, quiet = Problems("the promise"), Problems(policy.file)
-    root = read("\n".join(["id: asked", f"on: [{', '.join(actions)}]", *lines]) + "\n", problems)
+    on = [f"on: [{', '.join(actions)}]"] if actions else []
+    root = read("\n".join(["id: asked", *on, *lines]) + "\n", problems)
     promised = checked(GuaranteeModel, root, problems) if root is not None else None
     model = read_model(policy.text, quiet)
     if promised is None or model is None:

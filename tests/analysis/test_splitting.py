@@ -1,13 +1,19 @@
 """What nobody reaches by splitting: proved from what limits count, or broken by requests that are really allowed."""
 
 import json
+import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from agentguard import policyfile
+from agentguard.analysis import splitting
 from agentguard.analysis.proving import Outcome, prove
+from agentguard.analysis.sequences import find_sequence
+from agentguard.analysis.summing import Sum
+from agentguard.analysis.symbolic.search import Search
 from agentguard.cli.app import app
 from agentguard.core.decide import decide
 from agentguard.core.plan import plan_action
@@ -32,6 +38,8 @@ MONTH = (
     "limits:\n  - {id: month, on: [refund.issue], sum: amount, per: on_behalf_of, in: 30 days, max: 300, over: deny}\n"
 )
 PROMISE = "never_by_splitting: 300, sum: amount, per: on_behalf_of, in: 30 days"
+
+ROUNDS = 25
 
 
 def split(limits, promise, *more, shop=SHOP, on="refund.issue"):
@@ -193,6 +201,8 @@ def test_a_promise_given_by_hand_is_about_every_action_that_has_what_it_reads():
     full = load_promise(shop, "never_by_splitting 3 count actions per [on_behalf_of, agent.id] in 9 days when yes")
     assert (full.on, len(full.total.per)) == ({"refund.issue", "fee.waive", "refund.undo"}, 2)
     assert full.total.measure == dict.fromkeys(full.on)
+    each = load_promise(shop, "never_by_splitting {USD: 9} sum {fee.waive: amount} per on_behalf_of in forever")
+    assert (each.on, list(each.total.max)) == ({"fee.waive"}, ["USD"])
 
 
 def test_the_refunds_pack_cannot_be_split():
@@ -200,3 +210,41 @@ def test_the_refunds_pack_cannot_be_split():
     texts = (PROMISE, "never_by_splitting order.total sum amount per order.id in forever")
     promised = replace(refunds, guarantees=tuple(load_promise(refunds, text) for text in texts))
     assert [proof.outcome for proof in prove(bundle_of([promised]))] == [Outcome.HOLDS] * 2
+
+
+def random_limit(source, name):
+    counted = source.choice(["sum: amount", "sum: amount", "count: actions"])
+    most = source.choice([2, 3, 6]) if counted == "count: actions" else source.choice([100, 150, 300])
+    per = source.choice(
+        ["", "per: on_behalf_of, ", "per: on_behalf_of, ", "per: [on_behalf_of, order_id], ", "per: order_id, "]
+    )
+    window = source.choice(
+        ["1 days", "10 days", "30 days", "calendar day", "calendar month", "forever", "conversation"]
+    )
+    when = source.choice(["", "", ", when: amount > 20"])
+    over = source.choice(["deny", "escalate to lead"])
+    return f"  - {{id: {name}, on: [refund.issue], {counted}, {per}in: {window}, max: {most}, over: {over}{when}}}\n"
+
+
+def test_what_is_proved_of_random_limits_no_sequence_breaks():
+    source = random.Random(11)
+    outcomes = Counter()
+    for _ in range(ROUNDS):
+        limits = "limits:\n" + "".join(random_limit(source, f"l{number}") for number in range(source.randint(1, 2)))
+        per, window = source.choice(["", "per: on_behalf_of, "]), source.choice(["2 days", "30 days", "calendar month"])
+        promised = f"never_by_splitting: {source.choice([100, 300, 600, 1000])}, sum: amount, {per}in: {window}"
+        text = policy(f"{SHOP}{limits}guarantees:\n  - {{id: promised, on: [refund.issue], {promised}}}\n")
+        shop = load_text(text, "shop.yaml")
+        [guarantee] = shop.guarantees
+        bundle = bundle_of([shop])
+        found = splitting.split(bundle, shop, guarantee)
+        searches = {"refund.issue": Search(plan_action(bundle, "refund.issue"))}
+        sums = {"refund.issue": Sum(searches["refund.issue"].plan, shop, guarantee)}
+        sequence = found.sequence or find_sequence(searches, sums)
+        assert not (found.because and sequence), (limits, promised)
+        if sequence is not None:
+            check_sequence(bundle, sequence)
+        outcomes["holds" if found.because else "broken" if sequence else "undecided"] += 1
+    assert outcomes["holds"] > 1
+    assert outcomes["broken"] > ROUNDS / 3
+    assert outcomes["undecided"] < ROUNDS / 3
