@@ -16,8 +16,8 @@ from agentguard.cli import exits
 from agentguard.cli.annotations import annotation
 from agentguard.cli.files import Kind, Paths, files_of, people_for
 from agentguard.cli.opened import JsonOption, PeopleOption
-from agentguard.cli.output import Output, count, print_json
-from agentguard.cli.problems import print_problem, problem_document
+from agentguard.cli.output import Output, print_json
+from agentguard.cli.problems import print_problem, problem_documents, total_words
 from agentguard.cli.sarif import sarif_document
 from agentguard.core.people import People
 from agentguard.core.policy import Bundle, Policy
@@ -57,12 +57,9 @@ def lint(
 
 
 def _print(files: list[Path], found: list[Problem], format_: Format) -> None:
-    errors, warnings, notes = ([item for item in found if severity_of(item.code) is one] for one in Severity)
-    named = {"problems": errors, "warnings": warnings, "notes": notes}
     match format_:
         case Format.JSON:
-            listed = {name: [problem_document(item) for item in items] for name, items in named.items()}
-            print_json({"files": [str(path) for path in files], **listed})
+            print_json({"files": [str(path) for path in files], **problem_documents(found)})
         case Format.SARIF:
             print_json(sarif_document(found))
         case Format.GITHUB:
@@ -72,8 +69,7 @@ def _print(files: list[Path], found: list[Problem], format_: Format) -> None:
             output = Output()
             for item in found:
                 print_problem(output, item)
-            told = [count(errors, "problem"), count(warnings, "warning"), *([count(notes, "note")] if notes else [])]
-            output.line(f"{', '.join(told)} in {count(files, 'file')}")
+            output.line(total_words(found, files))
 
 
 def found_in(

@@ -39,13 +39,12 @@ class Look:
     """What was found; examples and changes are looked at only in what loads.
 
     Attributes:
-        files: How many there are.
         found: What is wrong with them, and what is probably not meant.
         proofs: What became of each promise; none without the solver.
         failure: Why there is nothing to say about the files, if so.
     """
 
-    files: int = 0
+    files: tuple[Path, ...] = ()
     found: tuple[Problem, ...] = ()
     reports: tuple[CaseReport, ...] = ()
     proofs: tuple[Proof, ...] = ()
@@ -76,15 +75,16 @@ class Desk:
             return Look(failure=str(error))
 
     def _look(self) -> Look:
-        files = files_of([self.path])
-        problems, remarks = found_in(files, [self.path], self._people)
-        if problems or not any(kind is Kind.POLICY for _, kind in files):
-            return Look(len(files), (*problems, *remarks))
+        kinds = files_of([self.path])
+        files = tuple(path for path, _ in kinds)
+        problems, remarks = found_in(kinds, [self.path], self._people)
+        if problems or not any(kind is Kind.POLICY for _, kind in kinds):
+            return Look(files, (*problems, *remarks))
         now = policyfile.load(self.path)
         cases = case_files([self.path])
         reports = tuple(run_cases(policies_beside(path, case_file), case_file) for path, case_file in cases)
         before, name = self._before(now)
-        return Look(len(files), remarks, reports, _proofs(now), Change(before, now, diff(before, now), name))
+        return Look(files, remarks, reports, _proofs(now), Change(before, now, diff(before, now), name))
 
     def _before(self, now: Bundle) -> tuple[Bundle, str]:
         self._first = self._first or now

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
-from agentguard.cli.output import Output
+from agentguard.cli.output import Output, count
 from agentguard.core.prose import printable
 from agentguard.errors import Problem
 from agentguard.policyfile.codes import Severity, severity_of
@@ -31,7 +32,24 @@ def print_problem(output: Output, problem: Problem) -> None:
             output.line(f"    {' ' * (problem.column - 1)}^", style=_COLOURS[severity])
 
 
-def problem_document(problem: Problem) -> dict[str, Any]:
+def problem_documents(found: Sequence[Problem]) -> dict[str, list[dict[str, Any]]]:
+    """Return problems as JSON, those of a weight together."""
+    return {f"{word}s": [_document(item) for item in items] for word, items in _by_weight(found)}
+
+
+def total_words(found: Sequence[Problem], files: Sized) -> str:
+    """Return in words how many problems, warnings and notes there are in some files; notes only if there are."""
+    told = [count(items, word) for word, items in _by_weight(found) if items or word != "note"]
+    return f"{', '.join(told)} in {count(files, 'file')}"
+
+
+def _by_weight(found: Sequence[Problem]) -> Iterator[tuple[str, list[Problem]]]:
+    for severity in Severity:
+        word = "problem" if severity is Severity.ERROR else str(severity)
+        yield word, [item for item in found if severity_of(item.code) is severity]
+
+
+def _document(problem: Problem) -> dict[str, Any]:
     """Return a problem as JSON."""
     return {
         "file": problem.file,

@@ -28,7 +28,9 @@ LONGEST = 3.0
 
 
 def saves(path: Path, stop: Stop) -> Iterator[list[Path]]:
-    """Yield the files of a path whose text has changed, each time that some were saved, until it is told to stop.
+    """Yield no file to begin with; then those whose text has changed, each time that some were saved, until it is told.
+
+    What is saved while somebody looks at what was yielded is seen afterwards.
 
     Args:
         path: A folder, or a policy, with which its examples and people go.
@@ -37,6 +39,7 @@ def saves(path: Path, stop: Stop) -> Iterator[list[Path]]:
     paths = [path, _people_above(path)]
     stamps = stamps_of(paths)
     texts = {file: _text(file) for file in stamps}
+    yield []
     while not stop.told:
         began = monotonic()
         seen = stamps_of(paths)

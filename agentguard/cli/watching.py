@@ -19,13 +19,11 @@ from agentguard.cli.lints import say_what_is_missing
 from agentguard.cli.looks import Change, Desk, Look
 from agentguard.cli.opened import JsonOption, PeopleOption
 from agentguard.cli.output import Output, count
-from agentguard.cli.problems import print_problem, problem_document
+from agentguard.cli.problems import print_problem, problem_documents, total_words
 from agentguard.cli.proofs import MEANING
 from agentguard.cli.saves import saves
 from agentguard.cli.worker import until_told_to_stop
 from agentguard.engine import machine
-from agentguard.errors import Problem
-from agentguard.policyfile.codes import Severity, severity_of
 
 MOST = 10
 """How much of a kind is shown after one save."""
@@ -45,7 +43,6 @@ def watch(
     desk = Desk(path, people, rev)
     voice = _Lines() if json else _Voice(path)
     with until_told_to_stop() as stop:
-        voice.say(machine.wall_clock(), [], desk.look())
         for saved in saves(path, stop):
             voice.say(machine.wall_clock(), saved, desk.look())
     voice.end()
@@ -125,15 +122,13 @@ def _change_lines(change: Change) -> Iterator[tuple[str, str]]:
 
 def _summary(look: Look) -> str:
     """Return the line that ends each look; editors know by it that all problems have been told."""
-    by = _by_severity(look)
-    problems, warnings = count(by[Severity.ERROR], "problem"), count(by[Severity.WARNING], "warning")
-    parts = [f"{problems}, {warnings} in {count(range(look.files), 'file')}"]
+    parts = [total_words(look.found, look.files)]
     results = [result for report in look.reports for result in report.results]
     if results:
         passed = sum(result.passed for result in results)
-        parts.append(f"{passed} of {count(results, 'example')} pass")
+        parts.append(f"{passed} of {count(results, 'example')} passed")
     if look.proofs:
-        parts.append(f"{sum(proof.kept for proof in look.proofs)} of {count(look.proofs, 'promise')} are kept")
+        parts.append(f"{sum(proof.kept for proof in look.proofs)} of {count(look.proofs, 'promise')} kept")
     if look.change is not None:
         parts.append(f"{_DIRECTION[look.change.whole.direction]} {look.change.compared_with}")
     return "; ".join(parts)
@@ -147,20 +142,14 @@ _DIRECTION = {
 }
 
 
-def _by_severity(look: Look) -> dict[Severity, list[Problem]]:
-    return {severity: [item for item in look.found if severity_of(item.code) is severity] for severity in Severity}
-
-
 def _document(now: datetime, saved: Sequence[Path], look: Look) -> dict[str, Any]:
-    change, by = look.change, _by_severity(look)
+    change = look.change
     return {
         "at": now.isoformat(),
         "saved": [str(path) for path in saved],
-        "files": look.files,
+        "files": [str(path) for path in look.files],
         "error": look.failure or None,
-        "problems": [problem_document(item) for item in by[Severity.ERROR]],
-        "warnings": [problem_document(item) for item in by[Severity.WARNING]],
-        "notes": [problem_document(item) for item in by[Severity.NOTE]],
+        **problem_documents(look.found),
         "examples": sum(len(report.results) for report in look.reports),
         "failed": [
             {"file": item.place.file, "line": item.place.line, "name": item.name, "failures": list(item.failures)}

@@ -114,6 +114,7 @@ def test_a_watch_says_when_it_begins_and_ends_and_is_underlined_like_lint(elsewh
     path = elsewhere / "blank.yaml"
 
     def edited(_path, _stop):
+        yield []
         text = path.read_text()
         for old, new in changes:
             text = text.replace(old, new)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def watched(command, monkeypatch):
     """Watch a path while somebody makes these edits; returns what was said at the start and after each of them."""
 
     def said(*edits, words=(), of="shop"):
-        monkeypatch.setattr(watching, "saves", lambda path, stop: ([step()] for step in edits))
+        monkeypatch.setattr(watching, "saves", lambda path, stop: chain([[]], ([step()] for step in edits)))
         found = command("policy", "watch", of, *words)
         assert (found.code, found.err) == (0, "")
         if "--json" in words:
@@ -73,7 +74,7 @@ def watched(command, monkeypatch):
 
 def test_a_raised_limit_is_told_in_words_with_the_examples_that_fail(shop, watched):
     start, raised = watched(edit(shop / "blank.yaml", *RAISED))
-    same = "7 of 7 examples pass; 2 of 2 promises are kept; an agent does the same as at the start"
+    same = "7 of 7 examples passed; 2 of 2 promises kept; an agent does the same as at the start"
     assert start == f"\n0 problems, 0 warnings in 3 files; {same}\n"
     assert "looser: an agent does more by itself than before\n" in raised
     assert "the largest automatic amount of voucher.give rises from 20.00 USD to 30.00 USD" in raised
@@ -81,7 +82,7 @@ def test_a_raised_limit_is_told_in_words_with_the_examples_that_fail(shop, watch
     assert "shop/blank_test.yaml:16 up to twenty the agent gives alone: amount 20.01" in raised
     assert "blank/never-large-alone (voucher.give): never: allow when amount > 20\n" in raised
     assert "  broken: agentguard policy prove shop\n" in raised
-    assert "6 of 7 examples pass; 1 of 2 promises are kept; looser than at the start\n" in raised
+    assert "6 of 7 examples passed; 1 of 2 promises kept; looser than at the start\n" in raised
 
 
 def test_a_slip_of_the_pen_is_shown_with_its_line_and_the_next_save_is_right_again(shop, watched):
@@ -89,7 +90,7 @@ def test_a_slip_of_the_pen_is_shown_with_its_line_and_the_next_save_is_right_aga
     _, wrong, mended = watched(edit(shop / "blank.yaml", slip), edit(shop / "blank.yaml", right))
     assert "shop/blank.yaml:28:9 unknown_name unknown name `amonut`; did you mean `amount`?\n" in wrong
     assert wrong.endswith("\n1 problem, 0 warnings in 3 files\n")
-    assert mended.startswith("\n0 problems, 0 warnings in 3 files; 7 of 7 examples pass")
+    assert mended.startswith("\n0 problems, 0 warnings in 3 files; 7 of 7 examples passed")
 
 
 def test_the_same_change_is_told_once(shop, watched):
@@ -113,7 +114,7 @@ def test_a_file_that_is_broken_altogether_is_said_and_watched_on(shop, watched, 
     _, broken, mended = watched(written(path, text), written(path, whole))
     assert said in broken
     assert broken.endswith("\n1 problem, 0 warnings in 3 files\n")
-    assert mended.startswith("\n0 problems, 0 warnings in 3 files; 7 of 7 examples pass")
+    assert mended.startswith("\n0 problems, 0 warnings in 3 files; 7 of 7 examples passed")
 
 
 def test_a_folder_whose_last_file_goes_is_said_and_watched_on(shop, watched):
@@ -127,7 +128,7 @@ def test_a_folder_whose_last_file_goes_is_said_and_watched_on(shop, watched):
 
     _, gone, again = watched(removed, back)
     assert "error: expected a file or folder, got `shop`, which is not there\n" in gone
-    assert again.startswith("\n0 problems, 0 warnings in 3 files; 7 of 7 examples pass")
+    assert again.startswith("\n0 problems, 0 warnings in 3 files; 7 of 7 examples passed")
 
 
 def test_much_that_is_wrong_is_not_a_flood(shop, watched):
@@ -139,7 +140,7 @@ def test_much_that_is_wrong_is_not_a_flood(shop, watched):
     )
     assert failing.count(" c") == 10
     assert "  and more: agentguard policy test shop\n" in failing
-    assert "7 of 37 examples pass" in failing
+    assert "7 of 37 examples passed" in failing
     assert warned.count(" deny_without_say ") <= 10
     assert "  and more: agentguard policy lint shop\n" in warned
     assert len(warned.splitlines()) < 80
@@ -149,7 +150,7 @@ def test_programs_get_one_document_a_line(shop, watched):
     start, raised, wrong = watched(
         edit(shop / "blank.yaml", *RAISED), edit(shop / "blank.yaml", ("then: deny", "then: dney")), words=["--json"]
     )
-    assert (start["saved"], start["files"], start["examples"], start["change"]["differs"]) == ([], 3, 7, False)
+    assert (start["saved"], len(start["files"]), start["examples"], start["change"]["differs"]) == ([], 3, 7, False)
     assert raised["saved"] == ["shop/blank.yaml"]
     assert raised["change"]["direction"] == "looser"
     assert [(item["file"], item["line"]) for item in raised["failed"]] == [("shop/blank_test.yaml", 16)]
@@ -162,7 +163,8 @@ def test_programs_get_one_document_a_line(shop, watched):
 def test_without_the_solver_it_says_once_what_it_does_not_look_for(shop, command, monkeypatch):
     monkeypatch.setattr("agentguard.cli.lints.has_solver", lambda: False)
     monkeypatch.setattr("agentguard.analysis.diffing.has_solver", lambda: False)
-    monkeypatch.setattr(watching, "saves", lambda path, stop: ([edit(shop / "blank.yaml", *RAISED)()] for _ in "1"))
+    raised = edit(shop / "blank.yaml", *RAISED)
+    monkeypatch.setattr(watching, "saves", lambda path, stop: chain([[]], ([step()] for step in (raised,))))
     said = command("policy", "watch", "shop")
     assert (said.code, said.err.count("z3")) == (0, 1)
     assert "loosens   rule `small`: " in said.out
