@@ -29,7 +29,9 @@ from agentguard.store import forking
 log = get_logger("guard")
 
 LOOK = 0.25
-"""Seconds between two looks at the files."""
+"""Seconds between two looks at the files; large folders are looked at less often."""
+SHARE = 10
+"""Looking takes at most one part in so many of the time."""
 QUIET = 0.5
 """For so many seconds nobody may have written to them: editors save one file after the other."""
 HOLLOW = 2.0
@@ -90,6 +92,7 @@ class Reloading:
         self._seen: Stamps = {}
         self._done: Stamps = {}
         self._since = 0.0
+        self._pause = LOOK
         self._stopped = False
         self._thread: threading.Thread | None = None
         self.begin_anew()
@@ -125,7 +128,9 @@ class Reloading:
 
     def look(self) -> None:
         """Look at the files once, and put them into force if they changed and are whole."""
+        began = monotonic()
         found = stamps_of(self._paths)
+        self._pause = max(LOOK, SHARE * (monotonic() - began))
         if found == self._done:
             return
         if found != self._seen:
@@ -139,7 +144,7 @@ class Reloading:
                 self.look()
             except Exception as error:  # noqa: BLE001 - the thread goes on whatever it was, and says so
                 self._kept((f"{type(error).__name__} while the files were looked at",))
-            self._wake.wait(LOOK)
+            self._wake.wait(self._pause)
 
     def _take(self, found: Stamps) -> None:
         try:
