@@ -190,6 +190,20 @@ def test_a_mistake_is_underlined_where_it_is_in_words(editor, right, wrong, said
         assert wrong.rpartition("\n")[2].partition(":")[0] in line
 
 
+@pytest.mark.parametrize(
+    "kind, text, key",
+    [
+        ("cases", "test: x\ncases:\n  - {name: a, do: b.c, expct: deny}\n", "expct"),
+        ("people", "people: 1\nusers:\n  maria: {login: [m]}\n", "login"),
+    ],
+)
+def test_a_wrong_key_of_examples_and_people_is_underlined_too(editor, kind, text, key):
+    path = saved(editor, f"{modeline(f'schema/{kind}.json')}\n{text}")
+    (found,) = editor.diagnostics(path)
+    assert found["message"] == f"Property {key} is not allowed."
+    assert found["range"]["start"] == {"line": 3, "character": text.split("\n")[2].index(key)}
+
+
 def test_verdicts_are_offered_as_values(editor):
     text = f"{modeline('schema/policy.json')}\nagentguard: 1\nrules:\n  - id: r\n    then: \n"
     path = saved(editor, text)
