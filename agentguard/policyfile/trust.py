@@ -58,7 +58,7 @@ def _amount_unsummed(policy: Policy) -> Found:
                 action
                 for action in rule.on
                 if name in policy.actions[action].arguments
-                and not any(_sums(limit, action, name) for limit in policy.limits)
+                and not any(_sums(policy, limit, action, name) for limit in policy.limits)
             )
             if open_actions and name not in told:
                 told.add(name)
@@ -70,22 +70,27 @@ def _amount_unsummed(policy: Policy) -> Found:
 
 
 def _thresholds(policy: Policy, rule: Rule) -> list[str]:
-    """Return the amounts among the arguments that a rule compares by order with something written."""
-    given = given_arguments(policy, rule.on)
+    """Return the amounts among the arguments that a rule compares by order with something written.
+
+    One that the policy fills in rests on what the agent says as well.
+    """
     if rule.when is None:
         return []
+    kinds = {name: said.type for action in sorted(rule.on) for name, said in policy.actions[action].arguments.items()}
     found = []
     for comparison in comparisons_of(rule.when):
         if comparison.operator in _ORDERED:
             for side, other in ((comparison.left, comparison.right), (comparison.right, comparison.left)):
-                names = [name for name in sorted(names_in(side)) if isinstance(given.get(name), Money)]
+                names = [name for name in sorted(names_in(side)) if isinstance(kinds.get(name), Money)]
                 found += names if not names_in(other) else []
     return found
 
 
-def _sums(limit: Limit, action: str, name: str) -> bool:
-    measure = limit.measure.get(action)
-    return action in limit.on and measure is not None and name in measure.reads
+def _sums(policy: Policy, limit: Limit, action: str, name: str) -> bool:
+    """Return whether a limit sums an amount, or what the policy makes it of."""
+    measure, computed = limit.measure.get(action), policy.actions[action].computed.get(name)
+    made_of = frozenset() if computed is None else computed.reads
+    return action in limit.on and measure is not None and not measure.reads.isdisjoint({name} | made_of)
 
 
 def _limit_keyed_by_argument(policy: Policy) -> Found:

@@ -3,6 +3,7 @@
 import pytest
 
 from agentguard.analysis.linting import lint_deeply
+from agentguard.policyfile import lint
 from tests.lint.shop import HEAD, bundle, shallow
 
 A, L, D = "allow", "escalate to lead", "deny"
@@ -110,3 +111,18 @@ def test_a_file_that_is_only_tried_is_looked_at_as_if_it_were_enforced():
     rules = [(A, f"{OWN} and now - order.delivered_at <= 30 days and amount < 50"), LARGE]
     assert shallow(rules, "now_for_asked_at", tried) == ["r0"]
     assert [found.code for found in lint_deeply(bundle(rules, head=tried))] == ["band_gap"]
+
+
+def unsummed(*limits):
+    written = f"limits:\n{''.join(limits)}" if limits else ""
+    found = lint(bundle([(A, f"{OWN} and total <= 100")], written))
+    return [item.message.split("`")[3] for item in found if item.code == "amount_unsummed"]
+
+
+@pytest.mark.parametrize(
+    "sum_, found", [("total", False), ("price", False), ("price * pieces", False), ("amount", True)]
+)
+def test_a_threshold_on_an_amount_that_the_policy_fills_in_can_be_split_as_well(sum_, found):
+    assert unsummed() == ["total"]
+    limit = f"  - {{id: day, sum: {sum_}, per: on_behalf_of, in: 1 day, max: 300, over: deny}}\n"
+    assert unsummed(limit) == ["total"] * found
