@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from agentguard.core.canary import Canary, InForce
 from agentguard.core.policy import Bundle
 from agentguard.engine import powers
-from agentguard.engine.change import UNEXAMINED, Change, Standing, directed, standing_of
+from agentguard.engine.change import POWER, UNEXAMINED, Change, Standing, directed, standing_of
 from agentguard.engine.change_note import Notes
 from agentguard.engine.filling import fill
 from agentguard.engine.openings import Opening, recorded
@@ -18,11 +18,14 @@ from agentguard.engine.origin import origin
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
 from agentguard.engine.remembering import remember_before
-from agentguard.errors import ConfigurationError, UsageError
+from agentguard.errors import ConfigurationError, PowerRefusedError, UsageError
 from agentguard.evidence.keys import Signer
 from agentguard.store import Reading, Transaction
 
-POWER = "activate"
+PUT_BY_PEOPLE = (
+    "the policies in force were put there by people who are said to have that power, and nothing here says who has it: "
+    "name their people.yaml (`--people`)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,8 @@ def _agreed(
         return put_into_force(parts, target, transaction, permit.recorded(), permit.use.tenant)
     if meant.direction == UNEXAMINED and permit.is_declared:
         return None  # who may was said meanwhile
+    if meant.before.declared and not permit.is_declared:
+        raise PowerRefusedError("undeclared", PUT_BY_PEOPLE)
     notes.require(permit)
     said = {"change": meant.recorded(), "signature": notes.signature}
     agreement = permit.at_least(meant.people).together(
@@ -208,12 +213,13 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str, why: str = "
         "with": [],
     }
     while True:
-        before = parts.store.read(lambda reading: reading.in_force())
+        standing = parts.store.read(standing_of)
+        before = standing.in_force
         if before is not None and bundle.digest in before.bundles:
             return Activation(before.bundle, False, canary=before.canary)
         # Asked outside a unit of work, which a host's function must never hold up.
         people = parts.directory.people() if before is not None else None
-        if people is not None and people.declares_powers:
+        if standing.declared or (people is not None and people.declares_powers):
             fix = "run `agentguard policy activate`, and leave out `activate=True`"
             raise ConfigurationError([f"other policies are in force, and it is said who may change that: {fix}"])
         activated = parts.store.transact(partial(_put_if_still, parts, bundle, before, said, tenant))

@@ -14,9 +14,9 @@ from agentguard.core.canary import Canary, InForce, Side, share_of, share_text
 from agentguard.core.digest import digest
 from agentguard.core.policy import Bundle
 from agentguard.engine import machine
-from agentguard.engine.activation import POWER, Activation, Wanted, change
+from agentguard.engine.activation import Activation, Wanted, change
 from agentguard.engine.canary_groups import Groups, groups
-from agentguard.engine.change import Change
+from agentguard.engine.change import POWER, Change
 from agentguard.engine.parts import Parts
 from agentguard.engine.past_log import Progress
 from agentguard.engine.powers import Person, Use

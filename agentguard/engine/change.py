@@ -20,6 +20,8 @@ from agentguard.engine.parts import Parts
 from agentguard.store import Reading
 from agentguard.store.seals import newest_of
 
+POWER = "activate"
+
 FIRST = "first"
 """Which way the first policies of all go: nothing was allowed before."""
 
@@ -39,16 +41,23 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is in force, and the entry that put it there; None and 0 before the first."""
+    """What is in force, and the entry that put it there; None and 0 before the first.
+
+    Attributes:
+        declared: Whether people did who were said to have the power.
+    """
 
     in_force: InForce | None
     entry: int
+    declared: bool = False
 
 
 def standing_of(reading: Reading) -> Standing:
     """Return what is in force, and since which entry."""
     newest = newest_of(reading, "activated")
-    return Standing(reading.in_force(), 0 if newest is None else newest.pos)
+    if newest is None:
+        return Standing(reading.in_force(), 0)
+    return Standing(reading.in_force(), newest.pos, newest.document.get("power") == POWER)
 
 
 @dataclass(frozen=True, slots=True)

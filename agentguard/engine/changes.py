@@ -20,8 +20,8 @@ from agentguard.core.canary import Canary, InForce
 from agentguard.core.cases import CaseFile
 from agentguard.core.policy import Bundle
 from agentguard.engine import machine, powers
-from agentguard.engine.activation import POWER, Activation, activate
-from agentguard.engine.change import Change, directed, standing_of
+from agentguard.engine.activation import Activation, activate
+from agentguard.engine.change import POWER, Change, directed, standing_of
 from agentguard.engine.change_note import is_signed_as_said
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from agentguard import ConfigurationError
-from agentguard.core.people import Power
+from agentguard.core.people import People, Power, User
 from agentguard.engine import activation
 from agentguard.engine.change import standing_of
 from agentguard.engine.powers import LONGER
@@ -107,6 +107,17 @@ def test_taking_back_one_proposal_leaves_the_others(shop):
 def test_a_guard_that_starts_with_other_files_does_not_go_around_it(shop, open_guard):
     with pytest.raises(ConfigurationError, match="run `agentguard policy activate`"):
         open_guard(TIGHTER, activate=True).start()
+    assert in_force(shop) == shop.bundle.digest
+
+
+@pytest.mark.parametrize("nobody", [None, People({"eve": User("eve", "Eve", frozenset({"eve"}))})])
+def test_whoever_leaves_the_people_out_does_not_go_around_them(shop, open_guard, nobody):
+    guard = open_guard(LOOSER, people=nobody)
+    with pytest.raises(PowerRefusedError, match="nothing here says who has it"):
+        make(guard, "eve", LOOSER)
+    with pytest.raises(ConfigurationError, match="run `agentguard policy activate`"):
+        open_guard(LOOSER, people=nobody, activate=True).start()
+    assert refused(shop) == [("eve", "undeclared")]
     assert in_force(shop) == shop.bundle.digest
 
 

@@ -19,6 +19,7 @@ REFUSED = {
     "own_request": "they had a part in the action",
     "judged_already": "they had judged it already",
     "asked_already": "they had asked already, and it takes somebody else",
+    "undeclared": "nothing said there who may, and people who may had put into force what was",
     "unsigned": "they have to sign it, and did not",
     "not_their_key": "it was signed with a key that is not theirs",
 }
