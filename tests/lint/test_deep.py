@@ -14,6 +14,7 @@ LARGE = (L, "amount > 50")
     [
         ([(D, "amount > 20"), LARGE], "whenever it matches, rule `r0` says deny"),
         ([SMALL, (A, "amount <= 40")], "whenever it matches, rule `r0` says allow"),
+        ([LARGE, (L, "amount > 60")], "whenever it matches, rule `r0` says escalate to lead"),
         (
             [(D, "amount > 20 and amount <= 80"), ("escalate to finance", "amount > 80"), LARGE],
             "rule `r0` or rule `r1`",
