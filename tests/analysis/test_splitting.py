@@ -39,7 +39,7 @@ MONTH = (
 )
 PROMISE = "never_by_splitting: 300, sum: amount, per: on_behalf_of, in: 30 days"
 
-ROUNDS = 25
+ROUNDS = 15
 
 
 def split(limits, promise, *more, shop=SHOP, on="refund.issue"):
@@ -165,6 +165,25 @@ def test_the_largest_request_of_any_action_is_what_a_count_of_all_of_them_is_mul
             on="refund.issue, fee.waive",
         )
         assert (proof.outcome == "holds") is (outcome == "holds"), (most, total)
+
+
+def test_a_sum_in_a_conversation_is_held_down_by_a_limit_in_conversations():
+    talk = MONTH.replace("in: 30 days", "in: conversation")
+    promise = PROMISE.replace("in: 30 days", "in: conversation")
+    assert split(talk, promise).outcome is Outcome.HOLDS
+    proof = split(talk, promise.replace("300", "299.99"))
+    assert proof.outcome is Outcome.BROKEN
+    assert len({example.request.context["context.conversation"] for example in proof.sequence.requests}) == 1
+    kept = split(talk, PROMISE.replace("per: on_behalf_of", "per: [on_behalf_of, context.conversation]"))
+    assert kept.outcome is Outcome.HOLDS
+
+
+def test_what_is_summed_and_cannot_be_known_is_neither_proved_nor_broken():
+    proof = split(MONTH, "never_by_splitting: 300, sum: order.total, per: on_behalf_of, in: 30 days")
+    assert (proof.outcome, proof.open) == (
+        Outcome.UNDECIDED,
+        ("limit `shop/month` does not count each of them, or lets more pass",),
+    )
 
 
 def test_what_is_never_allowed_is_never_split():
