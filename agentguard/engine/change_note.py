@@ -74,12 +74,12 @@ def is_signed_as_said(said: Mapping[str, Any]) -> bool:
         signature = said["signature"]
         note = read_note(signature["note"])
         verified(note, [VerifierKey.read(signature["key"])])
-        title, log, replaces, *rest = note.text.splitlines()
+        title, of_log, replaces, *rest = note.text.splitlines()
     except (NoteError, KeyError, TypeError, ValueError):  # whatever it is, it is no signature of a change
         return False
     entry = replaces.rpartition(" ")[2]
     expected = (TITLE, _replaces(said["before"], entry), [*_said_lines(said)])
-    return log.startswith("log ") and (title, replaces, rest) == expected
+    return of_log.startswith("log ") and (title, replaces, rest) == expected
 
 
 def _said_lines(said: Mapping[str, Any]) -> Iterator[str]:

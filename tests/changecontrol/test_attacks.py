@@ -10,6 +10,7 @@ from agentguard import ConfigurationError
 from agentguard.core.people import People, Power, User
 from agentguard.engine import activation
 from agentguard.engine.change import standing_of
+from agentguard.engine.change_note import is_signed, is_signed_as_said
 from agentguard.engine.powers import LONGER
 from agentguard.errors import NotFoundError, PolicyVersionError, PowerRefusedError, UsageError
 from agentguard.evidence.keys import SigningKey
@@ -261,3 +262,24 @@ def test_a_change_that_another_one_overtakes_is_worked_out_anew(shop, open_guard
     monkeypatch.setattr(activation, "directed", overtaken)
     assert make(shop, "maria", tight).missing == 1  # tighter when it began, and looser when it would have been made
     assert in_force(shop) == bundle(TIGHTER).digest
+
+
+def test_a_signature_of_something_else_is_none_of_this(shop, staff):
+    keys = staff.sign("maria", "tom")
+    make(shop, "maria", TIGHTER, signer=keys["maria"])
+    make(shop, "maria", LOOSER, signer=keys["maria"])
+    (asked,) = (entry for entry in shop.audit.list(kind="activate_asked") if entry.document["signature"])
+    (signed,) = (entry.document for entry in shop.audit.list(kind="activated") if entry.document["signature"])
+    assert is_signed_as_said(signed)
+    assert shop.changes.is_signed(asked)
+    note, key = signed["signature"]["note"], signed["signature"]["key"]
+    text = note.rpartition("\n\n")[0] + "\n"
+    assert is_signed(text, signed["signature"], key)
+    assert not is_signed(text.replace("version 3", "version 4"), signed["signature"], key)
+    other = asked.document["signature"]
+    policies = {"refunds": {"version": 3, "digest": "0" * 64}}
+    for forged in ({"signature": other}, {"policies": policies}, {"by": "tom"}, {"before": None}, {"signature": None}):
+        assert not is_signed_as_said(signed | forged)
+    for torn in (f"{note}x", note.replace("refunds", "returns"), ""):
+        assert not is_signed_as_said(signed | {"signature": {"key": key, "note": torn}})
+    assert not is_signed_as_said(signed | {"signature": {"key": keys["tom"].key.text, "note": note}})
