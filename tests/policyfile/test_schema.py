@@ -100,3 +100,21 @@ def test_the_lines_are_those_of_the_models():
 
 def test_the_modeline_is_what_yaml_language_server_reads():
     assert modeline("policy.json") == "# yaml-language-server: $schema=policy.json"
+
+
+@pytest.mark.parametrize(
+    "promise, is_valid",
+    [
+        ("never_by_splitting: 300, sum: amount, per: on_behalf_of, in: 30 days", True),
+        ("never_by_splitting: 3, count: actions, in: calendar day, when: amount > 5", True),
+        ("never_by_splitting: 300, sum: amount", False),
+        ("never_by_splitting: 300, in: 30 days", False),
+        ("never_by_splitting: 300, sum: amount, count: actions, in: 30 days", False),
+        ("never_by_splitting: 300, sum: amount, in: 30 days, never: allow", False),
+        ("never: allow, per: on_behalf_of", False),
+    ],
+)
+def test_a_promise_against_splitting_says_what_is_summed_and_over_which_time(promise, is_valid):
+    text = BASE.replace("never: allow, when: amount > 50", promise)
+    assert text != BASE
+    assert (errors("policy", text) == []) is is_valid
