@@ -19,7 +19,17 @@ from agentguard.core.language import Expression, evaluate
 from agentguard.core.plan import Plan, PlannedLimit, PlannedPolicy
 from agentguard.core.policy import Verdict
 from agentguard.errors import EvaluationError
-from tests.core.reference import ABSENT, FAILED, PolicyData, World, policy_text, random_policy, random_world, reference
+from tests.core.reference import (
+    ABSENT,
+    FAILED,
+    PolicyData,
+    World,
+    policy_text,
+    random_atom,
+    random_policy,
+    random_world,
+    reference,
+)
 from tests.core.test_decide import bundle, decided, seen
 
 Seen = tuple[str, frozenset[str]]
@@ -45,6 +55,11 @@ def cases(seed: int, worlds: int) -> tuple[list[PolicyData], list[World]]:
     """Return one or two random policy files, and random requests with what is known and used."""
     source = random.Random(seed)
     policies = [random_policy(source, name) for name in ("first", "second")[: source.randint(1, 2)]]
+    for policy in policies:
+        for rule in policy.rules:
+            rule.either = [random_atom(source) for _ in range(source.choice([0, 0, 1, 2]))]
+        for limit in policy.limits:
+            limit.when = random_atom(source) if source.random() < 0.3 else None
     return policies, [_counted_once(policies, random_world(source, policies)) for _ in range(worlds)]
 
 
@@ -65,12 +80,13 @@ def disagreements(seed: int, worlds: int) -> Iterator[Disagreement | None]:
 
 def _counted_once(policies: list[PolicyData], world: World) -> World:
     """Return a world in which limits that share an account say the same of it."""
-    accounts: dict[tuple[bool, int], tuple[int, int]] = {}
+    accounts: dict[tuple[bool, int, str], tuple[int, int]] = {}
     used = {}
     for policy in policies:
         for place, limit in enumerate(policy.limits):
             name = f"{policy.name}/{limit.id}"
-            used[name] = accounts.setdefault((limit.money, place), world.used[name])
+            when = limit.when.text() if limit.when else ""
+            used[name] = accounts.setdefault((limit.money, place, when), world.used[name])
     return replace(world, used=used)
 
 

@@ -53,6 +53,8 @@ class RuleData:
     id: str
     then: str
     atoms: list[Atom]
+    either: list[Atom] = field(default_factory=list)
+    """The rule holds as well where one of these does."""
 
 
 @dataclass
@@ -61,6 +63,7 @@ class LimitData:
     money: bool
     maximum: int
     over: str
+    when: Atom | None = None
 
 
 @dataclass
@@ -92,6 +95,12 @@ def all_of(results: list[bool | None]) -> bool | None:
     return None if None in results else True
 
 
+def any_of(results: list[bool | None]) -> bool | None:
+    if True in results:
+        return True
+    return None if None in results else False
+
+
 def reference(policies: list[PolicyData], world: World) -> tuple[str, set[tuple[str, str, str]], set[str]]:
     """Return the verdict, the reasons as (code, source, verdict), and the routes that must be satisfied."""
     said: list[tuple[str, str, str]] = []
@@ -115,7 +124,9 @@ def reference(policies: list[PolicyData], world: World) -> tuple[str, set[tuple[
 def sayings(policy: PolicyData, world: World) -> list[tuple[str, str, str]]:
     said, failed = [], False
     for rule in policy.rules:
-        result = all_of([atom.holds(world) for atom in rule.atoms])
+        result = any_of(
+            [all_of([atom.holds(world) for atom in rule.atoms]), *(atom.holds(world) for atom in rule.either)]
+        )
         if result is None:
             failed = True
             if rule.then != "allow":
@@ -125,6 +136,12 @@ def sayings(policy: PolicyData, world: World) -> list[tuple[str, str, str]]:
     if not said:
         said.append(("no_rule_matched", f"{policy.name}/otherwise", policy.otherwise))
     for limit in policy.limits:
+        counts = limit.when is None or limit.when.holds(world)
+        if counts is None:
+            failed = True
+            said.append(("cannot_evaluate", f"{policy.name}/{limit.id}", limit.over))
+        if not counts:
+            continue
         used = sum(world.used[f"{policy.name}/{limit.id}"])
         if used + (world.values["amount"] if limit.money else 1) > limit.maximum:
             said.append(("limit_exceeded", f"{policy.name}/{limit.id}", limit.over))
@@ -228,16 +245,21 @@ def policy_text(policy: PolicyData) -> str:
         "rules:",
     ]
     for rule in policy.rules:
-        lines += [f"  - id: {rule.id}", "    on: [thing.do]", f"    then: {rule.then}", "    when:"]
-        lines += [f"      - {atom.text()}" for atom in rule.atoms]
+        lines += [f"  - id: {rule.id}", "    on: [thing.do]", f"    then: {rule.then}"]
+        together = " and ".join(atom.text() for atom in rule.atoms)
+        if rule.either:
+            lines.append(f"    when: '{' or '.join([f'({together})', *(atom.text() for atom in rule.either)])}'")
+        else:
+            lines += ["    when:", *(f"      - {atom.text()}" for atom in rule.atoms)]
     if policy.limits:
         lines.append("limits:")
     for number, limit in enumerate(policy.limits):
         counted = "sum: amount" if limit.money else "count: actions"
         maximum = f"{limit.maximum / 100:.2f}" if limit.money else limit.maximum
+        when = f", when: '{limit.when.text()}'" if limit.when else ""
         lines.append(
             f"  - {{id: {limit.id}, on: [thing.do], {counted}, per: on_behalf_of, in: {number + 1} days, "
-            f"max: {maximum}, over: {limit.over}}}"
+            f"max: {maximum}, over: {limit.over}{when}}}"
         )
     if policy.requires:
         lines.append("requires:")
