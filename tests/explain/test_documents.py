@@ -218,3 +218,15 @@ def test_policies_are_found_where_the_environment_says(packs, command, monkeypat
     (packs / "policies" / "gifts.yaml").rename(packs / "our gifts.yaml")
     monkeypatch.setenv("AGENTGUARD_POLICIES", "our gifts.yaml")
     assert command("policy", "explain").out.startswith("bands, version 1")
+
+
+def test_bands_of_several_actions_say_for_which_they_are():
+    text = BANDS.replace(
+        "actions: {refund.issue: {amount: money, pieces: integer}}",
+        "actions: {refund.issue: {amount: money, pieces: integer}, gift.send: {amount: money, pieces: integer}}",
+    ).replace("- {id: small,", "- {id: small, on: [gift.send],")
+    document = policy_document(load_text(text, "bands.yaml"))
+    (section,) = (block for block in document.blocks if isinstance(block, Section) and block.title == "Thresholds")
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    assert tables[0].columns[-1] == "for"
+    assert [row[-1] for row in tables[0].rows] == ["send gift", "all", "all"]
