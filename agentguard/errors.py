@@ -34,6 +34,7 @@ function has nothing else to return.
         ├── StoreSchemaError       the database was made by another version
         ├── StaleFenceError        somebody else moved the action or escalation first
         ├── TamperedError          what is stored contradicts itself
+        │   └── BundleUnreadableError  policies cannot be read from the store, by this version at least
         └── LogRolledBackError     the log is older than what a witness has of it, or another one: nobody may act
 """
 
