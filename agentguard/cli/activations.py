@@ -33,7 +33,6 @@ from agentguard.cli.opened import (
     PoliciesOption,
     StoreOption,
     WhyOption,
-    open_as,
     open_reading,
     operator,
     read_people,
@@ -41,8 +40,10 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import share_of, share_text
+from agentguard.core.people import People
 from agentguard.core.prose import moment
 from agentguard.engine.guard import Guard
+from agentguard.engine.powers import Person
 from agentguard.errors import UsageError
 from agentguard.store.records import Entry
 
@@ -67,16 +68,14 @@ def activate(
     abort: AbortOption = False,
 ) -> None:
     """Put the policies of a folder into force, for every process on this store; what may loosen takes two people."""
-    if not dry_run:
-        reason(why, REASON)
     trial = Trial(canary, salt, promote, abort)
     bundle = NOTHING if trial.ends else policyfile.load(policies)
     known = read_people(people, policies)
-    by, authenticated = operator(known, as_)
+    person = _person(known, as_, why, dry_run=dry_run)
     guard = Guard(bundle, store=store, people=known)
     if trial.promote:
         bundle = guard.audit.bundle(guard.canary.running().bundle)
-    wish = Wish(bundle, {"by": by, "why": why, "authenticated": authenticated}, key, despite, simulation, dry_run)
+    wish = Wish(bundle, person, key, despite, simulation, dry_run)
     if trial.abort:
         if dry_run:
             raise UsageError("expected --abort without --dry-run: it ends the canary, and takes one person")
@@ -109,12 +108,19 @@ def rollback(
     json: JsonOption = False,
 ) -> None:
     """Put policies that were in force before into force again, from the texts in the store."""
-    if not dry_run:
-        reason(why, REASON)
-    guard, by, authenticated = open_as(store, policies, people, as_)
-    bundle = guard.changes.earlier(to)
-    wish = Wish(bundle, {"by": by, "why": why, "authenticated": authenticated}, key, despite, simulation, dry_run)
-    fulfil(guard, wish, json=json)
+    known = read_people(people, policies)
+    person = _person(known, as_, why, dry_run=dry_run)
+    guard = open_reading(store, known)
+    fulfil(guard, Wish(guard.changes.earlier(to), person, key, despite, simulation, dry_run), json=json)
+
+
+def _person(people: People | None, as_: str | None, why: str, *, dry_run: bool) -> Person:
+    """Return who does this and why; whoever only looks is nobody, and needs no reason."""
+    if dry_run:
+        return {"by": "", "why": why}
+    reason(why, REASON)
+    by, authenticated = operator(people, as_)
+    return {"by": by, "why": why, "authenticated": authenticated}
 
 
 def history(

@@ -109,8 +109,9 @@ def test_a_broken_promise_keeps_policies_out(command, write, shop):
     assert in_force(command)["policies"]["refunds"]["version"] == 1
 
 
-def test_it_can_be_looked_at_without_doing_anything(command, write):
+def test_it_can_be_looked_at_without_doing_anything_by_whoever_it_is(command, log_in, write):
     write(LOOSER)
+    log_in("stranger")
     shown = command("policy", "activate", "--dry-run", "--no-simulation")
     assert shown.code == 0
     assert "nothing was done; this takes two people, where people.yaml says who may" in shown.out
