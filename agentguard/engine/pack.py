@@ -138,7 +138,8 @@ def texts_of(reading: Reading, entries: Sequence[Entry]) -> Texts:
     Raises:
         TamperedError: The store does not have one of them, or it is another text.
     """
-    said = [entry.document for entry in entries if entry.body]
+    bodies = [entry.document for entry in entries if entry.body]
+    said = [*bodies, *(body["canary"] for body in bodies if body.get("canary"))]
     records = {
         name: reading.bundle(name) for name in sorted({str(body["bundle"]) for body in said if body.get("bundle")})
     }

@@ -369,17 +369,17 @@ class Checked:
 
     def policies(self) -> str:
         """Check that every policy text is the one that its digest names, and that none is missing."""
-        found = {name: self.pack.read(name) for name in self.pack.names if BY_DIGEST.fullmatch(name)}
-        needed = {}
+        found, needed = {name: self.pack.read(name) for name in self.pack.names if BY_DIGEST.fullmatch(name)}, {}
         for name, data in found.items():
             self.expect(hashlib.sha256(data).hexdigest() in name, f"{name}: it is not the text that its name says")
             for line in data.decode().splitlines() if name.startswith("bundles/") else ():
                 needed[f"policies/{line[-64:]}.yaml"] = name
         for entry in self.entries.values():
-            for used in (entry.body.get("policies") or {}).values():
-                needed[f"policies/{used['digest']}.yaml"] = f"entry {entry.pos}"
-            if entry.body.get("bundle"):
-                needed[f"bundles/{entry.body['bundle']}.txt"] = f"entry {entry.pos}"
+            for said in (entry.body, entry.body.get("canary") or {}):
+                for used in (said.get("policies") or {}).values():
+                    needed[f"policies/{used['digest']}.yaml"] = f"entry {entry.pos}"
+                if said.get("bundle"):
+                    needed[f"bundles/{said['bundle']}.txt"] = f"entry {entry.pos}"
         missing = sorted(needed.keys() - found)
         self.broken += [f"{name:.100}: it is missing, and {needed[name]} names it" for name in missing]
         return f"{len(found)} policy texts and lists of them are those that the entries name by digest"

@@ -1,6 +1,9 @@
 """Whoever reads the record beside a canary reads both versions: retention, packs, reviews, limits, simulations."""
 
 import itertools
+import subprocess
+import sys
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -13,6 +16,7 @@ from tests.pack.test_export import entries_of
 from tests.rollout.trial import ALL_DAY, ANN, BIGGER, IN, IN_TOO, OUT, OUT_TOO, SALT, SECOND, ask, canary_of, opened
 
 DAY = timedelta(days=1)
+TRIAL = bundle(SECOND).digest
 
 
 @pytest.fixture
@@ -117,3 +121,24 @@ def test_the_groups_are_of_the_last_canary_from_where_it_began_whatever_its_shar
 def test_without_a_canary_there_are_no_groups(open_shop):
     with pytest.raises(UsageError, match="expected a canary that runs or ran"):
         opened(open_shop, share="").guard.canary.groups()
+
+
+def test_a_pack_of_nothing_but_the_beginning_of_a_canary_has_its_policies(open_shop, tmp_path):
+    one = opened(open_shop)
+    made = one.guard.audit.export(tmp_path / "a.zip", by="ada", why="asked for")
+    with zipfile.ZipFile(made.path) as packed:
+        assert f"bundles/{bundle(SECOND).digest}.txt" in packed.namelist()
+        text = packed.read("verify.py")
+        without = zipfile.ZipFile(tmp_path / "b.zip", "w")
+        for name in packed.namelist():
+            if TRIAL not in name:
+                without.writestr(name, packed.read(name))
+        without.close()
+    (tmp_path / "verify.py").write_bytes(text)
+    check = [sys.executable, "-I", "-S", "verify.py"]
+    said = [
+        subprocess.run([*check, name], cwd=tmp_path, capture_output=True, text=True, check=False)
+        for name in ("a.zip", "b.zip")
+    ]
+    assert "missing" not in said[0].stdout
+    assert f"{TRIAL}.txt: it is missing, and entry 2 names it" in said[1].stdout
