@@ -230,3 +230,44 @@ def test_bands_of_several_actions_say_for_which_they_are():
     tables = [block for block in section.blocks if isinstance(block, Table)]
     assert tables[0].columns[-1] == "for"
     assert [row[-1] for row in tables[0].rows] == ["send gift", "all", "all"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "From 1 January 2027 on, nothing in it lets the agent act alone any more; everything stricter stays.",
+        "To be looked at again by 1 December 2026.",
+        "the end of 30 December 2026",
+        "the end of 30 December 2026; it speaks on until somebody takes it out of the file",
+        "100.00 USD and 90.00 EUR",
+        "The customer's yes to exactly this request",
+        "`lead`: they are reminded 1 hour before the time is over",
+        "`lead`: what waits keeps its place in the limits",
+        "`lead`: a decision gives one of these reasons: ok or not_ok",
+        "`lead`: who decides may change amount, an amount or a number only to less",
+        "A customer who was refused may contest that for 60 days: people of `lead` who have not seen the case decide.",
+        "Where nothing else is said, who decides may lower an amount that was asked for, and change nothing else.",
+        "Records of issue refund are kept for 2 years.",
+        "Other records are kept for 1 year.",
+        "older than 1 hour counts as missing",
+        "may be missing; personal, kept encrypted for each customer",
+        "It is refused, always.",
+    ],
+)
+def test_whatever_a_file_can_say_is_told(words):
+    text = Path(__file__).with_name("everything.yaml").read_text(encoding="utf-8")
+    assert words in set(texts(policy_document(load_text(text, "everything.yaml")).blocks))
+
+
+def test_what_may_be_nested_in_a_condition_is_a_list_in_a_list():
+    text = Path(__file__).with_name("everything.yaml").read_text(encoding="utf-8")
+    markdown = written([policy_document(load_text(text, "everything.yaml"))], Format.MARKDOWN)
+    assert "has seen the record of it when the order's total is more than 500.00 USD." in markdown
+    assert "and at least at 5 a week of each agent." in markdown
+    assert (
+        "People decide (`lead`) when at least one of these holds:\n\n"
+        "- the fee is more than 5.00 EUR\n"
+        "- none of these holds:\n"
+        "  - the fee is 1.00 EUR\n"
+        "  - the time from when the order was placed to now is more than 3 days\n"
+    ) in markdown

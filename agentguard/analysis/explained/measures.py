@@ -26,8 +26,8 @@ def limits_section(policy: Policy) -> Iterator[Section]:
     columns = ("limit", "at most", "of", "for each", "in", "beyond that")
     rows = tuple(_limit(limit) for limit in policy.limits)
     intro = (
-        "Counted is what was done and what is being done, by everybody who acts under this policy; what was refused "
-        "or waits for people does not count."
+        "Counted is what was done and what is being done, by everybody who acts under this policy. What was refused "
+        "does not count, nor what waits for people, unless it keeps its place (see who decides)."
     )
     yield Section("Limits", (Paragraph(intro), Table(columns, rows), *_notes(policy, policy.limits)))
 

@@ -38,7 +38,10 @@ def people_section(policy: Policy) -> Iterator[Section]:
     columns = ("who", "how many", "by when", "if nobody does in time")
     rows = tuple(_route(route) for route in policy.routes.values())
     notes = tuple(item for route in policy.routes.values() for item in _about_route(route))
-    yield Section("Who decides", (Grid(("route", *columns), rows), *((Points(notes),) if notes else ())))
+    powers = Paragraph(
+        "Where nothing else is said, who decides may lower an amount that was asked for, and change nothing else."
+    )
+    yield Section("Who decides", (Grid(("route", *columns), rows), powers, *((Points(notes),) if notes else ())))
 
 
 def _route(route: Route) -> tuple[str, ...]:
@@ -55,8 +58,8 @@ def _about_route(route: Route) -> Iterator[Item]:
     if route.reason_codes:
         yield Item(f"`{route.id}`: a decision gives one of these reasons: {list_words(route.reason_codes, 'or')}")
     if route.may_change is not None:
-        changed = list_words(route.may_change, "or") if route.may_change else "nothing"
-        yield Item(f"`{route.id}`: who decides may change {changed}")
+        less = f"{list_words(route.may_change)}, an amount or a number only to less" if route.may_change else "nothing"
+        yield Item(f"`{route.id}`: who decides may change {less}")
 
 
 def terms_section(policy: Policy) -> Iterator[Section]:
