@@ -109,3 +109,19 @@ def test_a_name_that_nobody_checked_is_no_second_person(shop):
     with pytest.raises(PowerRefusedError, match="nobody checked"):
         make(shop, "tom", LOOSER, authenticated="unverified")
     assert in_force(shop) == shop.bundle.digest
+
+
+def test_on_either_engine_two_say_yes_one_goes_back_and_what_nobody_said_is_not_there(address, open_guard):
+    guard = open_guard(store=address)
+    make(guard, "maria")
+    make(guard, "tom")
+    assert make(guard, "maria", LOOSER).missing == 1
+    meant = guard.changes.proposed(guard.changes.proposal(bundle(LOOSER).digest[:8]))
+    assert guard.changes.make(
+        meant, guard.changes.look(meant), by="kim", why="read", authenticated="oidc"
+    )  # from the store's texts alone
+    assert guard.changes.earlier().digest == guard.bundle.digest
+    assert guard.changes.earlier("2").digest == guard.bundle.digest
+    assert guard.changes.make(guard.changes.earlier(), by="kim", why="back", authenticated="oidc")
+    assert in_force(guard) == guard.bundle.digest
+    assert guard.audit.verify().ok
