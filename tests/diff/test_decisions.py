@@ -11,6 +11,8 @@ from agentguard.policyfile import bundle_of, load_text
 from tests.diff.base import SENTENCES, TEXT, changed, loaded
 from tests.project.tree import ROOT
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 REFUNDS = (ROOT / "policies" / "refunds" / "refunds.yaml").read_text(encoding="utf-8")
 
 

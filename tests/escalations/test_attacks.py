@@ -363,6 +363,7 @@ def raced(*works):
     return came_to
 
 
+@pytest.mark.no_cover
 @pytest.mark.law(5)
 @pytest.mark.law(7)
 def test_of_a_yes_and_the_end_of_its_time_one_wins_beside_two_workers_in_twenty_rounds(address, open_shop):

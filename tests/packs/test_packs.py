@@ -10,6 +10,8 @@ from agentguard.analysis import run_cases
 from agentguard.core.policy import Verdict
 from agentguard.policyfile import lint, load, load_cases_text, load_people_text, load_text
 
+pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
+
 POLICIES = Path(__file__).parents[2] / "policies"
 PACKS = sorted(folder for folder in POLICIES.iterdir() if folder.is_dir())
 WRITTEN_HERE = ["account", "appointments", "orders", "outreach", "refunds", "returns", "triage"]

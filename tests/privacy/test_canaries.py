@@ -213,6 +213,7 @@ def test_no_canary_is_at_rest_in_logs_in_notices_or_on_the_terminal(lived, disk,
     assert disk.has(*CANARY.values(), *encoded) == set()
 
 
+@pytest.mark.no_cover
 def test_no_command_shows_a_canary_that_was_not_asked_for_on_record(lived, address, capfd, monkeypatch, tmp_path):
     shop, answers, _ = lived
     monkeypatch.setenv("AGENTGUARD_STORE", address)

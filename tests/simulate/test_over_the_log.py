@@ -1,10 +1,13 @@
 """Policies over the record of a real guard: the same ones change nothing, however their budgets are counted."""
 
+import pytest
+
 from agentguard import Verdict
 from tests.engine.given import bundle
 from tests.simulate.past import TEXT, live
 
 
+@pytest.mark.no_cover
 def test_the_policies_in_force_change_nothing_in_their_own_past(shop, monkeypatch):
     live(shop, 250)
     told = []

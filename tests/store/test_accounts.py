@@ -310,7 +310,7 @@ class Ledger(RuleBasedStateMachine):
         assert verify(self.store).ok
 
 
-TestLedger = Ledger.TestCase
+TestLedger = pytest.mark.no_cover(Ledger.TestCase)
 TestLedger.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 

@@ -132,6 +132,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=40, deadline=None)
 @given(steps=STEPS, windows=st.lists(st.integers(0, 200), min_size=1, max_size=4))
 def test_every_window_says_what_a_plain_list_says(steps, windows):
