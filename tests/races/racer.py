@@ -1,11 +1,6 @@
-"""One of several processes that race for one budget: run with a database and a number; a line names the tenant."""
+"""One of several processes that race for one budget."""
 
 import asyncio
-import json
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.races.given import TRIES, Vouchers, counted
 
@@ -20,14 +15,10 @@ async def race(vouchers, tenant, first):
     return [answer for answers in found for answer in answers]
 
 
-def main():
-    vouchers = Vouchers(sys.argv[1], is_async=True)
-    print("ready", flush=True)
-    for line in sys.stdin:
-        answers = asyncio.run(race(vouchers, line.strip(), int(sys.argv[2])))
-        print(json.dumps(counted(answers)), flush=True)
+def racing(address, first, starter):
+    """Race for each tenant that the starter names, until it names none, and tell it what was answered."""
+    vouchers = Vouchers(address, is_async=True)
+    starter.send("ready")
+    while tenant := starter.recv():
+        starter.send(counted(asyncio.run(race(vouchers, tenant, first))))
     vouchers.guard.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,13 @@
 """Many at once want what only a hundred can have: exactly a hundred get it, and nobody is told to come back (law 4)."""
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
+from tests.forked import FORKSERVER, forked
 from tests.races.given import BUDGET, GRANTED, TRIES, Vouchers, counted, pool_of_threads, race_of_tasks, race_of_threads
+from tests.races.racer import racing
 
 pytestmark = pytest.mark.no_cover  # what it runs again and again is run by other tests too
 
@@ -52,24 +50,23 @@ def test_two_guards_of_one_process_share_one_budget(address):
 
 @pytest.mark.law(4)
 def test_four_processes_share_one_budget(address):
-    racer = str(Path(__file__).with_name("racer.py"))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, racer, address, str(number * 1000)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    assert {process.stdout.readline() for process in processes} == {"ready\n"}
+    starters, processes = [], []
+    for number in range(PROCESSES):
+        mine, theirs = FORKSERVER.Pipe()
+        processes.append(forked(racing, address, number * 1000, theirs))
+        processes[-1].start()
+        theirs.close()
+        starters.append(mine)
+    assert {starter.recv() for starter in starters} == {"ready"}
     for number in range(5):
-        for process in processes:
-            print(f"round-{number}", file=process.stdin, flush=True)
+        for starter in starters:
+            starter.send(f"round-{number}")
         granted = Counter()
-        for process in processes:
-            granted.update(json.loads(process.stdout.readline()))
+        for starter in starters:
+            granted.update(starter.recv())
         assert granted == {"Done": BUDGET, "Denied": PROCESSES * 16 * TRIES - BUDGET}
-    for process in processes:
-        process.communicate(timeout=30)
-        assert process.returncode == 0
+    for starter, process in zip(starters, processes, strict=True):
+        starter.send(None)
+        process.join(30)
+        assert process.exitcode == 0
+        starter.close()
