@@ -23,6 +23,7 @@ from agentguard.core.asked import Input
 from agentguard.core.cases import CaseFile
 from agentguard.core.digest import encode
 from agentguard.core.documents.blocks import Document
+from agentguard.core.entry import is_observed
 from agentguard.core.explain import Explanation, RuleExplanation
 from agentguard.core.explain import explain as explain_decision
 from agentguard.core.plan import plan_action
@@ -120,7 +121,8 @@ def _of_entry(store: str, entry: int | None, action: str | None) -> tuple[list[D
     if position is None or (action is not None and guard.audit.show(position).kind != "decided"):
         raise UsageError(f"action `{action}` was refused before any rule was asked; see `agentguard actions show`")
     found = guard.audit.explain(position)
-    return _told(found.explanation, found.erased, position)
+    observed = is_observed(guard.audit.show(position).document)
+    return _told(found.explanation, found.erased, position, observed=observed)
 
 
 def _of_request(path: Path, names: Sequence[Path]) -> Explanation:
@@ -174,18 +176,17 @@ def _texts(value: Any) -> Any:
 
 
 def _told(
-    explanation: Explanation, erased: tuple[str, ...], position: int | None
+    explanation: Explanation, erased: tuple[str, ...], position: int | None, *, observed: bool = False
 ) -> tuple[list[Document], dict[str, Any]]:
     """Return a decision as a document, and for programs."""
     found = turned(explanation)
-    document = decision_document(explanation, found, position=position, erased=erased)
-    return [document], _content(explanation, found, erased, position)
+    document = decision_document(explanation, found, position=position, observed=observed, erased=erased)
+    return [document], {"entry": position, "observed": observed, **_content(explanation, found, erased)}
 
 
-def _content(explanation: Explanation, found: Turned, erased: tuple[str, ...], position: int | None) -> dict[str, Any]:
+def _content(explanation: Explanation, found: Turned, erased: tuple[str, ...]) -> dict[str, Any]:
     decision = explanation.decision
     return {
-        "entry": position,
         "verdict": str(decision.verdict),
         "approved": decision.approved,
         "matched": list(decision.matched),

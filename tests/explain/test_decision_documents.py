@@ -6,6 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from agentguard import Guard, Money
+
+NOTHING = """\
+agentguard: 1
+policy: nothing
+version: 1
+owner: o
+currency: USD
+timezone: UTC
+actions: {gift.send: {amount: money}}
+rules:
+  - {id: never, then: deny}
+"""
 REQUEST = {
     "do": "refund.issue",
     "on_behalf_of": "cus_8812",
@@ -122,3 +135,25 @@ def test_a_decision_on_record_is_a_page_without_anything_personal(shop, command)
     assert "cus_8812" not in page
     markdown = command("policy", "explain", "--entry", entry, "--format", "markdown").out
     assert markdown.startswith("# Issue refund: it is refused\n")
+
+
+def test_what_was_only_observed_says_so(tmp_path, monkeypatch, command):
+    store = f"sqlite:///{tmp_path}/seen.db"
+    monkeypatch.setenv("AGENTGUARD_STORE", store)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "nothing.yaml").write_text(NOTHING, encoding="utf-8")
+    guard = Guard("policies", store=store, observe=True, activate=True)
+
+    @guard.action("gift.send")
+    def send_gift(amount: Money, *, key: str) -> str:
+        """Send a gift."""
+        return str(amount)
+
+    guard.run("gift.send", {"amount": "5.00"}, agent="bot", on_behalf_of="cus_1", key="k")
+    (decided,) = (entry for entry in guard.audit.list() if entry.kind == "decided")
+    guard.close()
+    entry = str(decided.pos)
+    told = words(command("policy", "explain", "--entry", entry))
+    assert told.startswith("Send gift: it is refused Only observed: this was recorded, and not enforced.")
+    assert command("policy", "explain", "--entry", entry, "--json").json["observed"] is True

@@ -34,7 +34,12 @@ _ENDED = {
 
 
 def decision_document(
-    explanation: Explanation, turned: Turned, *, position: int | None = None, erased: Sequence[str] = ()
+    explanation: Explanation,
+    turned: Turned,
+    *,
+    position: int | None = None,
+    observed: bool = False,
+    erased: Sequence[str] = (),
 ) -> Document:
     """Return why one request is decided as it is.
 
@@ -42,11 +47,14 @@ def decision_document(
         explanation: The decision with everything that led to it.
         turned: What would have changed it.
         position: Of its entry in the audit log; None where it is not from there.
+        observed: It was recorded and not enforced.
         erased: What the record cannot say any more.
     """
     decision = explanation.decision
     kind = "A decision" if position is None else f"The decision of entry {position} of the audit log"
     blocks: list[Block] = list(_outcome(decision))
+    if observed:
+        blocks.append(Paragraph("Only observed: this was recorded, and not enforced."))
     if erased:
         blocks.append(Paragraph(f"Erased, and so not known any more: {list_words(erased)}."))
     blocks += [
