@@ -1,9 +1,11 @@
 """What `import agentguard` gives and costs."""
 
 import inspect
+import json
 import subprocess
 import sys
 import typing
+from functools import cache
 from importlib.metadata import metadata
 from pathlib import Path
 
@@ -12,8 +14,19 @@ import agentguard
 HEAVY = ["openai", "httpx2", "fastapi", "starlette", "uvicorn", "jinja2", "typer", "z3", "alembic", "psycopg"]
 
 
-def run(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+@cache
+def fresh():
+    """Return what a process of its own finds after `import agentguard` and nothing else."""
+    code = f"""
+import sys, agentguard
+heavy = [name for name in {HEAVY} if name in sys.modules]
+import json, logging, structlog, types
+public = [n for n, v in vars(agentguard).items() if n[0] != "_" and not isinstance(v, types.ModuleType)]
+logs = [structlog.is_configured(), len(logging.getLogger().handlers)]
+print(json.dumps({{"heavy": heavy, "public": public, "logs": logs}}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
 
 
 def test_the_public_names_are_chosen_by_hand_sorted_and_all_there():
@@ -23,23 +36,15 @@ def test_the_public_names_are_chosen_by_hand_sorted_and_all_there():
 
 
 def test_nothing_public_is_left_out_of_all():
-    loaded = run(
-        "import agentguard, types; print(*[n for n, v in vars(agentguard).items() if n[0] != '_' "
-        "and not isinstance(v, types.ModuleType)])"
-    ).split()
-    future = {"annotations"}
-    assert set(loaded) - future <= set(agentguard.__all__)
+    assert set(fresh()["public"]) - {"annotations"} <= set(agentguard.__all__)
 
 
 def test_importing_agentguard_loads_no_vendor_no_web_framework_and_no_command_line():
-    loaded = run(f"import agentguard, sys; print(*[name for name in {HEAVY} if name in sys.modules])").split()
-    assert loaded == []
+    assert fresh()["heavy"] == []
 
 
 def test_importing_agentguard_does_not_configure_logging():
-    assert run(
-        "import agentguard, structlog, logging; print(structlog.is_configured(), logging.getLogger().handlers)"
-    ) == ("False []\n")
+    assert fresh()["logs"] == [False, 0]
 
 
 def test_the_installed_package_says_its_licence_and_is_typed():
