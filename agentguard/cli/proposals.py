@@ -82,6 +82,8 @@ def _introduce(output: Output, asked: Proposal) -> None:
     change = asked.document.get("change")
     tests = [words for name, words in tried(change) if name == "tests"] if change else []
     output.line(f"  tests then: {', '.join(tests) or 'not tried'}")
+    if change and change["despite"]:
+        output.line(f"  asked for despite that: {change['despite']}", style="bold red")
 
 
 def withdraw(

@@ -76,11 +76,19 @@ def chosen(parts: Parts, listed: Listed, wanted: Wanted) -> list[Entry]:
 
 
 def _behind(listed: Listed, found: Mapping[int, Entry], end: int) -> Iterator[Entry]:
-    """Yield what put the policies of entries into force before them, and what says why some of them are purged."""
+    """Yield what put the policies of entries into force before them, and what says why some of them are purged.
+
+    Whoever asked for policies before somebody else put them into force stands there too: it took both.
+    """
     bundles = {entry.document.get("bundle") for entry in found.values()}
     last = max(found)
+    asked: set[int] = set()
     for entry in _every(partial(listed, kind="activated")):
         if entry.pos < last and any(bundle in bundles for bundle, _ in opened(entry.document)):
+            yield entry
+            asked |= {other["entry"] for other in entry.document.get("with") or ()}
+    for entry in _every(partial(listed, kind="activate_asked")) if asked else ():
+        if entry.pos in asked:
             yield entry
     gone = [entry.pos for entry in found.values() if entry.is_purged]
     for entry in _every(partial(listed, kind=purging.KIND)) if gone else ():
