@@ -6,8 +6,8 @@ rules share are shown by a request that exists; that a threshold decides nothing
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import permutations
 from operator import itemgetter
 
 import z3
@@ -89,14 +89,25 @@ class _Bands:
     def overlaps(self) -> Iterator[Finding]:
         """Yield the values that two rules share, and the thresholds that decide nothing."""
         shared: set[str] = set()
-        for lower, upper in permutations(self._axis.bands, 2):
-            at = next(iter(sorted(lower.tops & upper.bottoms)), None)
-            if at is not None and self._differ(lower, upper) and self._share(lower, upper, at):
+        for lower, upper, at in self._meetings():
+            if self._share(lower, upper, at):
                 shared |= {lower.planned.id, upper.planned.id}
                 yield self._overlap(lower.planned.rule, upper.planned.rule, at)
         for band in self._axis.bands:
             if band.planned.id not in shared:
                 yield from self._idle_ends(band)
+
+    def _meetings(self) -> Iterator[tuple[Band, Band, int]]:
+        """Yield the rules of which one ends at a value and another one, that says something else, begins at it."""
+        beginning: dict[int, list[Band]] = {}
+        for band in self._axis.bands:
+            for at in band.bottoms:
+                beginning.setdefault(at, []).append(band)
+        for lower in self._axis.bands:
+            for at in sorted(lower.tops):
+                for upper in beginning.get(at, ()):
+                    if lower.planned.rule.then != upper.planned.rule.then and lower.may_meet(upper):
+                        yield lower, upper, at
 
     def _share(self, lower: Band, upper: Band, at: int) -> bool:
         """Return whether some request gets both rules where one ends and the other begins."""
@@ -107,9 +118,6 @@ class _Bands:
             ends = along.ends(lower.planned, at, 1), along.ends(upper.planned, at, -1)
             return all_of((*ends, along.is_at(at)))
 
-        if not lower.may_meet(upper):
-            return False
-
         def confirm(example: Example) -> bool:
             """Return whether they do for this request, as the tree walker says."""
             beside = Beside(self._search.plan, self._axis, example)
@@ -119,10 +127,10 @@ class _Bands:
 
     def _idle_ends(self, band: Band) -> Iterator[Finding]:
         """Yield the ends of a rule at which stricter ones of the axis always speak already."""
+        stricter = [other for other in self._axis.bands if self._rank(other) > self._rank(band)]
         for ends, step in ((band.tops, 1), (band.bottoms, -1)):
             for at in sorted(ends):
-                covering = [other for other in self._axis.bands if self._is_stricter(other, band) and other.holds(at)]
-                covering = [other for other in covering if other.may_meet(band)]
+                covering = _covering(band, [other for other in stricter if other.holds(at)], self._axis.name)
                 if covering and self._is_covered(band, covering, at, step):
                     yield self._idle(band.planned.rule, covering[0].planned.rule, at, step)
 
@@ -139,15 +147,10 @@ class _Bands:
 
         return self._search.never(alone) and not self._search.never(ends)
 
-    def _differ(self, one: Band, other: Band) -> bool:
-        return one.planned.rule.then != other.planned.rule.then
-
-    def _is_stricter(self, one: Band, other: Band) -> bool:
-        mine, theirs = one.planned.rule.then, other.planned.rule.then
-        routes = self._file.policy.routes
-        if mine.verdict is theirs.verdict and mine.route and theirs.route:
-            return routes[mine.route].strength > routes[theirs.route].strength
-        return mine.verdict > theirs.verdict
+    def _rank(self, band: Band) -> tuple[Verdict, int]:
+        """Return how strict a rule is."""
+        then, routes = band.planned.rule.then, self._file.policy.routes
+        return then.verdict, routes[then.route].strength if then.route else 0
 
     def _of(self, among: Requests) -> Along:
         """Return the rules' formulas along the axis, among requests whose lists are open or not."""
@@ -198,3 +201,19 @@ class _Bands:
         )
         said = f"where it ends rule `{other.id}` says {other.then} already"
         return Finding(rule.place, OVERLAP, f"{ends}, and {said}: this threshold decides nothing; let them meet")
+
+
+def _covering(band: Band, others: list[Band], axis: str) -> list[Band]:
+    """Return the rules that may always speak where another one does, alone or together.
+
+    What a rule alone asks of a value that the other one does not look at need not hold there; several may share it out.
+    """
+    left = [other for other in others if other.may_meet(band)]
+    free = {other.planned.id: _reads(other) - _reads(band) - {axis} for other in left}
+    asked = Counter(name for names in free.values() for name in names)
+    return [other for other in left if all(asked[name] > 1 for name in free[other.planned.id])]
+
+
+def _reads(band: Band) -> frozenset[str]:
+    when = band.planned.rule.when
+    return frozenset() if when is None else when.reads

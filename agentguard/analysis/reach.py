@@ -88,9 +88,7 @@ def _stopped(policy: Policy, limit: Limit, first: Limit, searches: Mapping[str, 
     if any(measure is not None for measure in counts.values()):
         return ""
     if all(_never_as_much(searches[action], policy.qualified(limit.id), stop, most) for action in sorted(limit.on)):
-        return (
-            f"`{first.id}` stops after {_shown(first)}, which never come to more than {_shown(limit)}"
-        )
+        return f"`{first.id}` stops after {_shown(first)}, which never come to more than {_shown(limit)}"
     return ""
 
 

@@ -1,7 +1,11 @@
 """What takes the solver beside bands: who overrules a rule, lists that may be empty, limits that nothing reaches."""
 
+from datetime import timedelta
+
 import pytest
 
+from agentguard.analysis.reach import covers
+from agentguard.core.policy import Window, WindowKind
 from tests.lint.shop import deep
 
 A, L, D = "allow", "escalate to lead", "deny"
@@ -128,6 +132,42 @@ def out_of_reach(limit, first=COUNT, rules=(SMALL,)):
 @pytest.mark.parametrize("most, found", [("149.99", False), ("150", True), ("150.01", True)])
 def test_a_sum_that_so_many_of_the_largest_amount_do_not_pass_is_out_of_reach(most, found):
     assert out_of_reach(f"{{id: sum, sum: amount, per: on_behalf_of, in: 30 days, max: {most}, over: deny}}") is found
+
+
+def window(text):
+    number, _, unit = text.partition(" ")
+    if number == "calendar":
+        return Window(WindowKind.CALENDAR, unit=unit)
+    return Window(WindowKind.SLIDING, timedelta(**{unit: int(number)})) if unit else Window(WindowKind(text))
+
+
+@pytest.mark.parametrize(
+    "outer, inner, inside",
+    [
+        ("30 days", "30 days", True),
+        ("30 days", "31 days", False),
+        ("30 days", "720 hours", True),
+        ("25 hours", "calendar day", True),
+        ("24 hours", "calendar day", False),  # one day a year has 25
+        ("31 days", "calendar month", False),
+        ("32 days", "calendar month", True),
+        ("7 days", "calendar week", False),
+        ("8 days", "calendar week", True),
+        ("367 days", "calendar year", True),
+        ("calendar month", "calendar day", True),
+        ("calendar month", "calendar week", False),
+        ("calendar week", "calendar day", True),
+        ("calendar day", "1 hours", False),
+        ("forever", "conversation", True),
+        ("forever", "calendar year", True),
+        ("conversation", "conversation", True),
+        ("conversation", "forever", False),
+        ("999 days", "forever", False),
+        ("999 days", "conversation", False),
+    ],
+)
+def test_a_window_holds_another_one_at_every_moment_or_not(outer, inner, inside):
+    assert covers(window(outer), window(inner)) is inside
 
 
 def test_a_maximum_that_rests_on_a_fact_is_left_alone():
