@@ -109,6 +109,15 @@ def test_what_is_in_a_list_is_shown_in_a_request():
     assert any(item["price"].minor > 10_000 for item in broken.example.evidence.facts["order.items"].value)
 
 
+@pytest.mark.parametrize("most, outcome", [(5, Outcome.HOLDS), (4, Outcome.BROKEN)])
+def test_a_list_is_as_long_in_a_request_as_it_has_to_be(most, outcome):
+    rules = '  - {id: few, then: allow, when: "size(order.items) <= 5"}'
+    (proof,) = proofs(rules, f'  - {{id: f, never: allow, when: "size(order.items) > {most}"}}')
+    assert proof.outcome is outcome
+    if proof.example is not None:
+        assert len(proof.example.evidence.facts["order.items"].value) == 5
+
+
 def test_what_cannot_be_said_exactly_is_neither_proved_nor_broken_and_is_named():
     rules = '  - {id: ok, then: allow, when: "sum(order.items.map(i, i.price)) <= 50"}'
     promise = '  - {id: f, never: allow, when: "order.items.exists(i, i.price > 50)"}'

@@ -25,6 +25,9 @@ from agentguard.errors import ConformError
 ITEMS = 2
 """How many items lists have in a request that is looked for."""
 
+MORE_ITEMS = 8
+"""How many they may have where a shorter list would not do."""
+
 MOST_REFINEMENTS = 20
 MOST_MILLISECONDS = 20_000
 SOURCE = "example"
@@ -78,6 +81,7 @@ class Search:
         self._lexicon = Lexicon()
         self._near = self._asked(ITEMS)
         self._wide: _Asked | None = None
+        self._long: _Asked | None = None
 
     @property
     def plan(self) -> Plan:
@@ -103,7 +107,10 @@ class Search:
         wide = self._wide_asked()
         if wide.check([wanted(*wide.requests)]) == z3.unsat:
             return Found((), True)
-        return Found((), False, wide.loose)
+        if self._long is None:
+            self._long = self._asked(MORE_ITEMS)
+        found = self._search(self._long, wanted(*self._long.requests), confirm)
+        return found if found.examples else Found((), False, wide.loose)
 
     def never(self, wanted: Wanted) -> bool:
         """Return whether no request at all is like that; False as well where that is not known."""
