@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +14,14 @@ import typer
 from agentguard.cli import exits
 from agentguard.cli.caseruns import case_files
 from agentguard.cli.output import Output, count, print_json
-from agentguard.core.canary import InForce
+from agentguard.core.canary import InForce, share_text
 from agentguard.core.cases import CaseFile
 from agentguard.core.narration.changes import WAYS, tried
 from agentguard.core.narration.interventions import openings
 from agentguard.core.policy import Bundle
 from agentguard.engine.activation import Activation
 from agentguard.engine.change import Change
+from agentguard.engine.changes import Proposal
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person, counts_for, more_people
 from agentguard.engine.signing import SigningKeyFile
@@ -46,6 +48,7 @@ class Wish:
 
     Attributes:
         share: For how many of 10,000 customers, as a canary; None for everybody.
+        proposal: What of somebody else's this says yes to; None for a wish of one's own.
         cases: The test files beside the policies; `files` are their SHA-256 by name.
     """
 
@@ -56,6 +59,7 @@ class Wish:
     simulate: bool = True
     dry_run: bool = False
     share: int | None = None
+    proposal: Proposal | None = None
     cases: tuple[CaseFile, ...] = ()
     files: dict[str, str] | None = None
 
@@ -95,7 +99,8 @@ def fulfil(
     if wish.dry_run:
         return
     sure()
-    activated = guard.changes.make(wish.bundle, shown, signer_of(wish), **wish.person)
+    make = partial(guard.changes.agree, wish.proposal) if wish.proposal else partial(guard.changes.make, wish.bundle)
+    activated = make(shown, signer_of(wish), **wish.person)
     entries = guard.audit.list(kind="activated", limit=1, newest_first=True) if activated else ()
     opened = [text for entry in entries for text in openings(entry.document)]
     if json:
@@ -185,8 +190,9 @@ def _say_done(output: Output, activated: Activation, wish: Wish, opened: list[st
         output.line(f"not in force yet: {who}; {wish.person['by']} has", style="yellow")
         output.line(f"they look at it and say yes with `agentguard policy approve {activated.entry}`")
         return
-    bundle = wish.bundle
-    output.line(f"in force: {count(bundle.policies, 'policy', 'policies')}, bundle {bundle.digest}", style="green")
+    bundle, canary = wish.bundle, activated.canary
+    where = "in force" if canary is None else f"decides for {share_text(canary.share)} of the customers"
+    output.line(f"{where}: {count(bundle.policies, 'policy', 'policies')}, bundle {bundle.digest}", style="green")
 
 
 def versions_changed(was: Bundle, now: Bundle) -> list[str]:

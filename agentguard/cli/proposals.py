@@ -53,9 +53,10 @@ def approve(
         raise UsageError("expected --yes, or a terminal on which to answer whether you mean it")
     guard, person = open_for(store, policies, people, as_, why, REASON)
     asked = guard.changes.proposal(proposal)
-    bundle = guard.changes.proposed(asked)
-    wish = _with_same_cases(Wish(bundle, person, key, despite, simulation), policies)
-    shown = guard.changes.look(bundle, wish.cases, wish.files, simulate=simulation)
+    share = None if asked.canary is None else int(asked.canary["share"])
+    wish = Wish(guard.changes.proposed(asked), person, key, despite, simulation, share=share, proposal=asked)
+    wish = _with_same_cases(wish, policies)
+    shown = guard.changes.look(wish.bundle, wish.cases, wish.files, simulate=simulation, share=share)
     if shown.tests is None:
         shown = replace(shown, untried={**shown.untried, "tests": f"as entry {asked.entry} says"})
     if not json:

@@ -16,11 +16,12 @@ from typing import Any, Unpack
 
 from agentguard.analysis.simulating import Simulation
 from agentguard.analysis.trying import proved, tested
-from agentguard.core.canary import Canary, InForce
+from agentguard.core.canary import Canary, InForce, share_text
 from agentguard.core.cases import CaseFile
 from agentguard.core.policy import Bundle
 from agentguard.engine import machine, powers
 from agentguard.engine.activation import Activation, activate
+from agentguard.engine.canary import Canaries
 from agentguard.engine.change import POWER, Change, directed, standing_of
 from agentguard.engine.change_note import is_signed_as_said
 from agentguard.engine.parts import Parts
@@ -176,17 +177,29 @@ class Changes:
         )
 
     def proposed(self, proposal: Proposal) -> Bundle:
-        """Return the bundle that somebody asked for, from the texts in the store.
+        """Return the bundle that somebody asked for, for everybody or as a canary, from the texts in the store."""
+        return self._stored(proposal.bundle if proposal.canary is None else proposal.canary["bundle"])
+
+    def agree(
+        self, proposal: Proposal, shown: Change, signer: Signer | None = None, **person: Unpack[Person]
+    ) -> Activation:
+        """Say yes to what somebody asked for, as it was shown.
 
         Raises:
-            UsageError: It is asked for as a canary.
+            PowerRefusedError: This person may not, did not sign it, or asked for it.
+            UsageError: Something else came into force since, or it is a canary with a salt of somebody's own.
         """
-        if proposal.canary is not None:
+        bundle = self.proposed(proposal)
+        if proposal.canary is None:
+            return self.make(bundle, shown, signer, **person)
+        share = share_text(proposal.canary["share"])
+        if proposal.subject != f"{bundle.digest} for {share}":
             raise UsageError(
-                "expected a proposal for everybody, got one of a canary; `agentguard policy activate --canary` with "
-                "the same share says yes to it"
+                "expected a canary with a salt that was drawn, got one with a salt of somebody's own: say yes to it by "
+                "asking for the same with that salt (`agentguard policy activate --canary --salt`)"
             )
-        return self._stored(proposal.bundle)
+        canary = Canaries(self._parts, bundle, self._tenant)
+        return canary.begin(share, looked=shown, signer=signer, **person)
 
     def withdraw(self, named: str, **person: Unpack[Person]) -> Proposal:
         """Take back what was asked for, be it one's own or somebody else's: a no needs nobody else.

@@ -189,8 +189,10 @@ def test_a_canary_is_looked_at_as_any_change_is(command, log_in, write):
     assert command("policy", "history", "--json").json[0]["kind"] == "activated"
     asked = command("policy", "activate", "--canary", "10%", "--why", "a try")
     assert (asked.code, "within 7 days; maria has" in asked.out) == (1, True)
+    entry = str(command("policy", "history", "--json").json[0]["pos"])
     log_in("tom")
-    assert command("policy", "activate", "--canary", "10%", "--why", "agreed").code == 0
+    agreed = command("policy", "approve", entry, "--why", "agreed", "--yes")
+    assert (agreed.code, "decides for 10% of the customers: 1 policy" in agreed.out) == (0, True)
     put = in_force(command)
     assert (put["canary"]["share"], put["change"]["direction"], put["change"]["tests"]["cases"]) == (1000, "looser", 3)
     assert command("policy", "activate", "--promote", "--why", "it went well").code == 1
