@@ -17,7 +17,6 @@ from agentguard.core.policy import Place, Then, Verdict
 from agentguard.core.request import Evidence, Request
 from agentguard.core.scale import size
 from agentguard.core.turning import Turn, Turning
-from agentguard.core.words import value_text
 from agentguard.errors import EvaluationError
 
 
@@ -160,11 +159,3 @@ def allowed_choices(
     for item in about.inputs():
         if item.source is From.ARGUMENT and item.name in wanted and isinstance(item.type, OneOf):
             yield from ((item.name, turn.value) for turn in turning.allowing(item) if turn.value is not None)
-
-
-def sentence(explanation: Explanation) -> str:
-    """Return the counterfactual as one sentence for a person, or empty."""
-    if explanation.automatic_up_to is None:
-        return ""
-    name, value = explanation.automatic_up_to
-    return f"would have been automatic with `{name}` up to {value_text(value)}"
