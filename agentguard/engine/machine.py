@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 import sys
@@ -80,8 +81,9 @@ def process() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
+@functools.cache
 def library_versions() -> tuple[str, str]:
-    """Return the versions of agentguard and of the time zone data, for the record."""
+    """Return the versions of agentguard and of the time zone data, for the record: those that this process found."""
     return _version("agentguard"), _version("tzdata")
 
 
