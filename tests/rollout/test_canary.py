@@ -659,3 +659,35 @@ def test_what_is_sent_again_settles_at_what_really_happened_on_both(open_shop):
     assert len(calls) == 2
     assert counted(one, "refunds/all-day") == (1500, 0)
     assert one.guard.audit.verify().ok
+
+
+def test_in_an_event_loop_both_versions_count_too(open_shop):
+    one = opened(open_shop, is_async=True)
+    answers = [one.aask("45.00", who=who, order_id=f"o-{who}", key=f"a-{who}") for who in (OUT, IN)]
+    assert all(isinstance(answer, Done) for answer in answers)
+    assert [decided(one, answer)["bundle"] for answer in answers] == [FIRST, TRIAL]
+    assert counted(one, "refunds/all-day") == (9000, 0)
+
+
+def test_a_guard_that_only_observes_counts_for_both_versions_above_every_max(open_shop):
+    one = opened(open_shop, observe=True)
+    answers = [ask(one, who, "90.00") for who in (OUT, IN)]
+    assert all(isinstance(answer, Done) for answer in answers)
+    assert [answer.would_be for answer in answers] == [Verdict.ESCALATE, Verdict.DENY]
+    assert counted(one, "refunds/all-day") == (18000, 0)
+    assert one.guard.audit.verify().ok
+
+
+def test_an_action_that_only_one_version_knows_is_unknown_to_the_others_customers(open_shop):
+    one = opened(open_shop, share="", text=REFUNDS)
+    only_refunds = REFUNDS.replace("version: 1", "version: 2").replace(
+        "  identity.verify:\n    document: text, personal\n", ""
+    )
+    start, end = only_refunds.index("  - id: verify\n"), only_refunds.index("limits:")
+    canary_of(one, only_refunds[:start] + only_refunds[end:]).begin("10%", salt=SALT, **ANN)
+    asked = {"document": "passport"}
+    inside, outside = (
+        one.guard.run("identity.verify", asked, agent="bot", on_behalf_of=who, key=f"v-{who}") for who in (IN, OUT)
+    )
+    assert inside.reason_code == "action_unknown"
+    assert isinstance(outside, Done)
