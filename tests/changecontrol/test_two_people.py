@@ -65,6 +65,7 @@ def test_one_person_under_another_login_or_spelling_is_no_second_one(shop, spell
     assert in_force(shop) == shop.bundle.digest
 
 
+@pytest.mark.law(9)
 def test_without_the_solver_whatever_differs_takes_two_people(shop, monkeypatch):
     for place in ("diffing", "solver"):
         monkeypatch.setattr(f"agentguard.analysis.{place}.has_solver", lambda: False)
