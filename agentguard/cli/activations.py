@@ -37,6 +37,7 @@ from agentguard.cli.opened import (
     operator,
     read_people,
     reason,
+    require_file,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import share_of, share_text
@@ -44,7 +45,7 @@ from agentguard.core.people import People
 from agentguard.core.prose import moment
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person
-from agentguard.errors import UsageError
+from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.store.records import Entry
 
 REASON = "every change of what is in force has a reason in the record"
@@ -72,7 +73,7 @@ def activate(
     bundle = NOTHING if trial.ends else policyfile.load(policies)
     known = read_people(people, policies)
     person = _person(known, as_, why, dry_run=dry_run)
-    guard = Guard(bundle, store=store, people=known)
+    guard = Guard(bundle, store=_there(store) if dry_run else store, people=known)
     if trial.promote:
         bundle = guard.audit.bundle(guard.canary.running().bundle)
     wish = Wish(bundle, person, key, despite, simulation, dry_run)
@@ -112,6 +113,15 @@ def rollback(
     person = _person(known, as_, why, dry_run=dry_run)
     guard = open_reading(store, known)
     fulfil(guard, Wish(guard.changes.earlier(to), person, key, despite, simulation, dry_run), json=json)
+
+
+def _there(store: str) -> str:
+    """Return a database to look at, which is not made by looking: an empty one in memory where there is none."""
+    try:
+        require_file(store)
+    except StoreUnavailableError:
+        return "sqlite://"
+    return store
 
 
 def _person(people: People | None, as_: str | None, why: str, *, dry_run: bool) -> Person:

@@ -200,3 +200,10 @@ def test_a_canary_is_looked_at_as_any_change_is(command, log_in, write):
     log_in("mrossi")
     assert command("policy", "approve", entry, "--why", "it did", "--yes").code == 0
     assert in_force(command)["canary"] is None
+
+
+def test_a_look_makes_no_database(command, write, shop):
+    write(TIGHTER)
+    shown = command("policy", "activate", "--dry-run", "--store", f"sqlite:///{shop.folder}/other.db")
+    assert (shown.code, "the first policies of all" in shown.out) == (0, True)
+    assert list(shop.folder.glob("other.db*")) == []
