@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import tzinfo
 
 from agentguard.analysis.explained.clauses import capital, outcome
 from agentguard.analysis.turned import Turned
@@ -12,13 +13,13 @@ from agentguard.core.documents.blocks import Block, Document, Item, Paragraph, P
 from agentguard.core.english.comparison import comparison_words
 from agentguard.core.english.names import read_noun
 from agentguard.core.english.parts import ago_words, per_words, required_words, window_words
-from agentguard.core.english.values import list_words, value_words
+from agentguard.core.english.values import at_home, list_words, value_words
 from agentguard.core.explain import Explanation, RuleExplanation
 from agentguard.core.language import Comparison, Type, Value
 from agentguard.core.language.terms import reads
 from agentguard.core.limits import in_unit
 from agentguard.core.policy import Limit, Requirement, Verdict
-from agentguard.core.prose import PERSONAL, action_words, amount_text, moment
+from agentguard.core.prose import PERSONAL, action_words, amount_text
 from agentguard.core.request import FactStatus
 from agentguard.core.turning import Turn
 
@@ -61,7 +62,7 @@ def decision_document(
         Section("What was asked", (Table(("", ""), tuple(_asked(explanation))),)),
         Section("Why", tuple(_why(explanation))),
         Section("What would have changed it", tuple(_changes(explanation, turned))),
-        Section("Every rule that was asked", (_rules(explanation.rules),)),
+        Section("Every rule that was asked", (_rules(explanation),)),
         *_limits(explanation),
         *_known(explanation),
     ]
@@ -88,7 +89,8 @@ def _asked(explanation: Explanation) -> Iterator[tuple[str, str]]:
     yield "by", f"{request.actor.id} ({request.actor.kind})"
     customer = PERSONAL if "on_behalf_of" in hidden else request.on_behalf_of
     yield "for the customer", customer or "–"
-    yield "asked at", f"{moment(request.asked_at)} UTC, decided at {moment(explanation.about.evidence.now)} UTC"
+    at, decided = (_short(explanation, when) for when in (request.asked_at, explanation.about.evidence.now))
+    yield "asked at", f"{at}, decided at {decided}"
     for item in explanation.about.inputs():
         if item.source in (From.ARGUMENT, From.CONTEXT):
             yield input_noun(item.name, item.type), _shown(explanation, item.name, item.value)
@@ -102,12 +104,16 @@ def input_noun(name: str, kind: Type) -> str:
 def _shown(explanation: Explanation, name: str, value: Value | None) -> str:
     if value is None:
         return "not there"
-    return _short(value) if explanation.may_show(name, value) else PERSONAL
+    return _short(explanation, value) if explanation.may_show(name, value) else PERSONAL
 
 
-def _short(value: Value) -> str:
-    text = value_words(value)
+def _short(explanation: Explanation, value: Value) -> str:
+    text = value_words(at_home(value, _zone(explanation)))
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _zone(explanation: Explanation) -> tzinfo:
+    return explanation.about.plan.files[0].policy.zone
 
 
 def _why(explanation: Explanation) -> Iterator[Block]:
@@ -126,7 +132,7 @@ def _reason(explanation: Explanation, reason: Reason) -> Iterator[Block]:
     found = _found(explanation, reason.source)
     if rule is not None:
         yield Paragraph(f"This rule says that {outcome(rule.then)}, because:")
-        yield Points(tuple(Item(words) for words in compared(rule)))
+        yield Points(tuple(Item(words) for words in compared(rule, _zone(explanation))))
         yield Paragraph(f"It stands in line {rule.place.line} of `{rule.place.file.rpartition('/')[2]}`.")
     elif isinstance(found, Limit):
         yield from (
@@ -140,12 +146,12 @@ def _reason(explanation: Explanation, reason: Reason) -> Iterator[Block]:
         yield Paragraph("Something could not be looked up or worked out, and that counts against the request.")
 
 
-def compared(rule: RuleExplanation) -> list[str]:
+def compared(rule: RuleExplanation, zone: tzinfo) -> list[str]:
     """Return how the comparisons of a rule came out: those in its way, or all of them where it applies."""
     absent = {name for item in rule.comparisons if _says_absent(item) for name in reads(item.term)}
     told = [item for item in rule.comparisons if item.error is None or item.error.name not in absent]
     decisive = told if rule.holds else [item for item in told if item.blocking]
-    return list(dict.fromkeys(map(comparison_words, decisive or told))) or ["it always applies"]
+    return list(dict.fromkeys(comparison_words(item, zone) for item in decisive or told)) or ["it always applies"]
 
 
 def _says_absent(comparison: Comparison) -> bool:
@@ -184,7 +190,7 @@ def _found(explanation: Explanation, source: str) -> Limit | Requirement | None:
 
 def _changes(explanation: Explanation, turned: Turned) -> Iterator[Block]:
     allowed = explanation.decision.verdict is Verdict.ALLOW
-    rows = tuple(_turn(item, turn) for item, found in turned.turns for turn in found)
+    rows = tuple(_turn(explanation, item, turn) for item, found in turned.turns for turn in found)
     if rows:
         yield Paragraph("Each of these alone, everything else as it was; each was decided again to make sure:")
         yield Table(("what", "as it was", "instead", "then"), rows)
@@ -194,7 +200,8 @@ def _changes(explanation: Explanation, turned: Turned) -> Iterator[Block]:
     closest = explanation.closest
     if closest is not None and closest.blocking:
         yield Paragraph(f"The nearest rule that would have let the agent do it alone is `{closest.id}`, but:")
-        yield Points(tuple(Item(words) for words in dict.fromkeys(map(comparison_words, closest.blocking))))
+        told = dict.fromkeys(comparison_words(item, _zone(explanation)) for item in closest.blocking)
+        yield Points(tuple(map(Item, told)))
 
 
 def _proved(turned: Turned, end: str) -> Iterator[Block]:
@@ -208,12 +215,12 @@ def _proved(turned: Turned, end: str) -> Iterator[Block]:
     yield Paragraph(f"{proved}{left}")
 
 
-def _turn(item: Input, turn: Turn) -> tuple[str, str, str, str]:
+def _turn(explanation: Explanation, item: Input, turn: Turn) -> tuple[str, str, str, str]:
     then = _end_words(turn.decision)
     if item.source is From.REQUIREMENT:
         return _input_words(item), "it did not happen" if turn.value else "it happened", _happened(turn.value), then
-    was, instead = ("not there" if value is None else _short(value) for value in (item.value, turn.value))
-    before = "" if turn.before is None else f" (with {value_words(turn.before)} not yet)"
+    was, instead = ("not there" if value is None else _short(explanation, value) for value in (item.value, turn.value))
+    before = "" if turn.before is None else f" (with {_short(explanation, turn.before)} not yet)"
     return _input_words(item), was, f"{instead}{before}", then
 
 
@@ -229,11 +236,14 @@ def _input_words(item: Input) -> str:
     return input_noun(item.name, item.type)
 
 
-def _rules(rules: Sequence[RuleExplanation]) -> Table:
+def _rules(explanation: Explanation) -> Table:
+    rules, zone = explanation.rules, _zone(explanation)
     columns = ("rule", "it says", "applies", "because")
     return Table(
         columns,
-        tuple((f"`{rule.id}`", outcome(rule.then), ANSWERS[rule.holds], "; ".join(compared(rule))) for rule in rules),
+        tuple(
+            (f"`{rule.id}`", outcome(rule.then), ANSWERS[rule.holds], "; ".join(compared(rule, zone))) for rule in rules
+        ),
     )
 
 
@@ -266,12 +276,13 @@ def change_sentences(explanation: Explanation) -> Iterator[str]:
     decision = explanation.decision
     if decision.verdict is Verdict.ALLOW:
         return
+    zone = _zone(explanation)
     if explanation.closest is not None:
-        blocking = "; ".join(map(comparison_words, explanation.closest.blocking))
+        blocking = "; ".join(comparison_words(item, zone) for item in explanation.closest.blocking)
         yield f"`{explanation.closest.id}` would have allowed it, but: {blocking}"
     for rule in explanation.rules:
         if rule.holds and rule.then.verdict > Verdict.ALLOW:
-            yield f"`{rule.id}` says that {outcome(rule.then)}, because: {'; '.join(compared(rule))}"
+            yield f"`{rule.id}` says that {outcome(rule.then)}, because: {'; '.join(compared(rule, zone))}"
     for check in decision.limits:
         found = _found(explanation, check.limit)
         if not check.fits and isinstance(found, Limit):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from agentguard.core.english.names import defined
@@ -45,6 +45,11 @@ def value_words(value: Value) -> str:
             return f"minus {Money(-value.minor, value.currency)}" if value.minor < 0 else str(value)
         case _:
             return value_text(value)
+
+
+def at_home(value: Value, zone: tzinfo | None) -> Value:
+    """Return an instant as clocks of a zone show it; anything else, and without a zone everything, as it is."""
+    return value.astimezone(zone) if zone is not None and isinstance(value, datetime) else value
 
 
 def date_words(day: date) -> str:
