@@ -60,6 +60,17 @@ def trial(open_shop):
     return opened(open_shop)
 
 
+@pytest.fixture
+def open_here(tmp_path, closed_stores):
+    """Opens shops where the engine of the database is no matter."""
+    return lambda **options: shop(f"sqlite:///{tmp_path / 'guard.db'}", **options)
+
+
+@pytest.fixture
+def here(open_here):
+    return opened(open_here)
+
+
 def kinds_of_limits(activation):
     return {opening.limit: opening.beginning for opening in activation.limits}
 
@@ -132,33 +143,33 @@ def test_each_customer_meets_their_own_version_and_the_entry_says_which_and_why(
     assert trial.guard.audit.verify().ok
 
 
-def test_without_a_canary_entries_say_none(open_shop):
-    one = opened(open_shop, share="")
+def test_without_a_canary_entries_say_none(open_here):
+    one = opened(open_here, share="")
     assert decided(one, ask(one, IN))["canary"] is None
 
 
-def test_a_request_for_nobody_in_particular_is_decided_by_the_policies_in_force(trial):
-    trial.orders["o-"] = {"customer_id": "x", "total": Money.of("1000", "USD")}
-    for item in (decided(trial, ask(trial, "")) for _ in range(3)):
+def test_a_request_for_nobody_in_particular_is_decided_by_the_policies_in_force(here):
+    here.orders["o-"] = {"customer_id": "x", "total": Money.of("1000", "USD")}
+    for item in (decided(here, ask(here, "")) for _ in range(3)):
         assert (item["bundle"], item["canary"]["number"]) == (FIRST, None)
 
 
-def test_one_name_in_two_spellings_is_one_customer(trial):
+def test_one_name_in_two_spellings_is_one_customer(here):
     composed, apart = "caf\u00e9-1", "cafe\u0301-1"
-    assert trial.guard.canary.side(composed) == trial.guard.canary.side(apart)
-    trial.orders["o-x"] = {"customer_id": composed, "total": Money.of("1000", "USD")}
-    first = trial.ask("5.00", who=composed, order_id="o-x", key="x-1")
-    second = trial.ask("5.00", who=apart, order_id="o-x", key="x-2")
-    assert decided(trial, first)["canary"] == decided(trial, second)["canary"]
+    assert here.guard.canary.side(composed) == here.guard.canary.side(apart)
+    here.orders["o-x"] = {"customer_id": composed, "total": Money.of("1000", "USD")}
+    first = here.ask("5.00", who=composed, order_id="o-x", key="x-1")
+    second = here.ask("5.00", who=apart, order_id="o-x", key="x-2")
+    assert decided(here, first)["canary"] == decided(here, second)["canary"]
 
 
-def test_a_dry_run_and_a_customers_yes_meet_the_same_version(trial):
+def test_a_dry_run_and_a_customers_yes_meet_the_same_version(here):
     for who, verdict in ((IN, Verdict.ALLOW), (OUT, Verdict.ESCALATE)):
         arguments = {"order_id": f"o-{who}", "amount": "60.00", "reason": "late"}
-        found = trial.guard.decide("refund.issue", arguments, agent="bot", on_behalf_of=who)
+        found = here.guard.decide("refund.issue", arguments, agent="bot", on_behalf_of=who)
         assert found.verdict is verdict
-        trial.guard.confirm("refund.issue", arguments, on_behalf_of=who, words="yes", by=who)
-    assert [item["bundle"] for item in entries(trial, "confirmed")] == [TRIAL, FIRST]
+        here.guard.confirm("refund.issue", arguments, on_behalf_of=who, words="yes", by=who)
+    assert [item["bundle"] for item in entries(here, "confirmed")] == [TRIAL, FIRST]
 
 
 @pytest.mark.law(8)
@@ -174,8 +185,8 @@ def test_a_decision_of_either_version_can_be_computed_again_from_its_entry_after
         assert found == {name: body[name] for name in found}
 
 
-def test_an_agent_hears_nothing_of_the_canary(trial):
-    for heard in (ask(trial, IN).for_model(), ask(trial, OUT, "60.00").for_model()):
+def test_an_agent_hears_nothing_of_the_canary(here):
+    for heard in (ask(here, IN).for_model(), ask(here, OUT, "60.00").for_model()):
         assert "canary" not in str(heard)
 
 
@@ -304,11 +315,11 @@ def test_facts_that_only_the_other_version_counts_by_are_looked_up_and_not_recor
     assert counted(one, "refunds/by-region") == (4000, 0)
 
 
-def test_what_the_other_version_cannot_count_stands_in_nobodys_way_and_is_said(open_shop):
+def test_what_the_other_version_cannot_count_stands_in_nobodys_way_and_is_said(open_here):
     text = REFUNDS.replace("version: 1", "version: 2").replace(
         "  customer.region: text?\n", "  customer.region: text?\n  shop.area: text\n"
     )
-    one = opened(open_shop, share="", text=REFUNDS)
+    one = opened(open_here, share="", text=REFUNDS)
     canary_of(one, text + REGION.replace("customer.region", "shop.area")).begin("10%", salt=SALT, **ANN)
     assert isinstance(ask(one, OUT, "20.00"), Done), "nobody registered a lookup of it here"
     assert isinstance(ask(one, IN, "20.00"), Denied)
@@ -325,8 +336,8 @@ VERIFIED = """requires:
 """
 
 
-def test_what_only_the_other_version_requires_is_remembered_of_everybody(open_shop):
-    one = opened(open_shop, share="", text=REFUNDS)
+def test_what_only_the_other_version_requires_is_remembered_of_everybody(open_here):
+    one = opened(open_here, share="", text=REFUNDS)
     canary_of(one, REFUNDS.replace("version: 1", "version: 2") + VERIFIED).begin("10%", salt=SALT, **ANN)
     assert isinstance(ask(one, IN), Denied)
     for who in (IN, OUT):
@@ -368,17 +379,17 @@ def test_an_aborted_canary_ceases_to_count_and_the_next_one_counts_what_was_miss
     assert counted(trial, "refunds/all-day") == (4000, 0)
 
 
-def test_it_is_widened_with_the_same_salt_and_promoted_and_each_step_is_told(trial):
+def test_it_is_widened_with_the_same_salt_and_promoted_and_each_step_is_told(here):
     number = number_of(OUT)
     wider = f"{number / 100 + 0.01:.2f}%"
-    assert canary_of(trial).begin(wider, by="ada", why="it goes well")
-    assert isinstance(ask(trial, OUT, "60.00"), Done)
-    assert isinstance(ask(trial, IN, "35.00"), Done)
-    assert not canary_of(trial).begin(wider, **ANN), "it runs like this already"
-    assert canary_of(trial).begin("5%", by="ada", why="too fast")
-    assert canary_of(trial).promote(by="ada", why="good")
-    assert trial.guard.store.read(lambda reading: reading.in_force()) == InForce(TRIAL)
-    said = [Narrator([], trial.guard.audit.bundle, str).tell(item).title for item in entries(trial, "activated")]
+    assert canary_of(here).begin(wider, by="ada", why="it goes well")
+    assert isinstance(ask(here, OUT, "60.00"), Done)
+    assert isinstance(ask(here, IN, "35.00"), Done)
+    assert not canary_of(here).begin(wider, **ANN), "it runs like this already"
+    assert canary_of(here).begin("5%", by="ada", why="too fast")
+    assert canary_of(here).promote(by="ada", why="good")
+    assert here.guard.store.read(lambda reading: reading.in_force()) == InForce(TRIAL)
+    said = [Narrator([], here.guard.audit.bundle, str).tell(item).title for item in entries(here, "activated")]
     assert said == [
         "policies put into force",
         "a canary begins: other policies decide for 10% of the customers",
@@ -386,62 +397,62 @@ def test_it_is_widened_with_the_same_salt_and_promoted_and_each_step_is_told(tri
         f"the canary is narrowed from {share_text(number + 1)} to 5% of the customers",
         "the canary was promoted: its policies are in force for everybody",
     ]
-    assert trial.guard.audit.verify().ok
+    assert here.guard.audit.verify().ok
 
 
-def test_other_policies_for_everybody_end_a_canary_and_those_in_force_do_not(trial, address):
-    same = Guard(bundle(REFUNDS), store=trial.guard.store, people=PEOPLE)
+def test_other_policies_for_everybody_end_a_canary_and_those_in_force_do_not(here):
+    same = Guard(bundle(REFUNDS), store=here.guard.store, people=PEOPLE)
     with pytest.raises(UsageError, match="abort it"):
         same.activate(**ANN)
     third = bundle(REFUNDS.replace("version: 1", "version: 3"))
-    assert Guard(third, store=trial.guard.store, people=PEOPLE).activate(**ANN)
-    assert trial.guard.store.read(lambda reading: reading.in_force()) == InForce(third.digest)
-    told = Narrator([], trial.guard.audit.bundle, str).tell(entries(trial, "activated")[-1])
+    assert Guard(third, store=here.guard.store, people=PEOPLE).activate(**ANN)
+    assert here.guard.store.read(lambda reading: reading.in_force()) == InForce(third.digest)
+    told = Narrator([], here.guard.audit.bundle, str).tell(entries(here, "activated")[-1])
     assert told.title == "other policies put into force, and the canary ended"
 
 
-def test_the_same_policies_for_everybody_promote_it(trial):
-    assert Guard(bundle(SECOND), store=trial.guard.store, people=PEOPLE).activate(**ANN)
-    assert trial.guard.store.read(lambda reading: reading.in_force()) == InForce(TRIAL)
-    assert entries(trial, "activated")[-1]["canary_before"]["bundle"] == TRIAL
+def test_the_same_policies_for_everybody_promote_it(here):
+    assert Guard(bundle(SECOND), store=here.guard.store, people=PEOPLE).activate(**ANN)
+    assert here.guard.store.read(lambda reading: reading.in_force()) == InForce(TRIAL)
+    assert entries(here, "activated")[-1]["canary_before"]["bundle"] == TRIAL
 
 
-def test_another_canary_takes_its_place_and_draws_anew(trial):
-    before = trial.guard.canary.running()
+def test_another_canary_takes_its_place_and_draws_anew(here):
+    before = here.guard.canary.running()
     third = REFUNDS.replace("version: 1", "version: 3")
-    canary_of(trial, third).begin("20%", **ANN)
-    now = trial.guard.canary.running()
+    canary_of(here, third).begin("20%", **ANN)
+    now = here.guard.canary.running()
     assert (now.bundle, now.share) == (bundle(third).digest, 2000)
     assert now.salt != before.salt
     assert len(now.salt) == 32
 
 
-def test_a_running_canary_is_not_drawn_anew(trial):
+def test_a_running_canary_is_not_drawn_anew(here):
     with pytest.raises(UsageError, match="the salt that this canary runs with"):
-        canary_of(trial).begin("20%", salt="s" * 20, **ANN)
-    assert canary_of(trial).begin("20%", salt=SALT, **ANN)
+        canary_of(here).begin("20%", salt="s" * 20, **ANN)
+    assert canary_of(here).begin("20%", salt=SALT, **ANN)
 
 
-def test_a_canary_needs_policies_in_force_that_are_others(trial, tmp_path):
+def test_a_canary_needs_policies_in_force_that_are_others(here, tmp_path):
     with pytest.raises(UsageError, match="other policies than those in force"):
-        canary_of(trial, REFUNDS).begin("10%", **ANN)
+        canary_of(here, REFUNDS).begin("10%", **ANN)
     with pytest.raises(UsageError, match="activate some for everybody first"):
         Guard(bundle(SECOND), store=f"sqlite:///{tmp_path / 'empty.db'}").canary.begin("10%", **ANN)
-    canary_of(trial).abort(**ANN)
-    for end in (trial.guard.canary.promote, trial.guard.canary.abort):
+    canary_of(here).abort(**ANN)
+    for end in (here.guard.canary.promote, here.guard.canary.abort):
         with pytest.raises(UsageError, match="expected a canary"):
             end(**ANN)
 
 
-def test_a_guard_that_activates_what_it_loads_leaves_a_canary_alone(trial):
+def test_a_guard_that_activates_what_it_loads_leaves_a_canary_alone(here):
     for text in (REFUNDS, SECOND):
-        other = Guard(bundle(text), store=trial.guard.store, people=PEOPLE, activate=True)
+        other = Guard(bundle(text), store=here.guard.store, people=PEOPLE, activate=True)
         other.start()
-    assert len(entries(trial, "activated")) == 2
+    assert len(entries(here, "activated")) == 2
 
 
-def test_a_guard_does_not_start_whose_tools_do_not_fit_the_canary(trial):
-    other = Guard(bundle(REFUNDS), store=trial.guard.store, people=PEOPLE)
+def test_a_guard_does_not_start_whose_tools_do_not_fit_the_canary(here):
+    other = Guard(bundle(REFUNDS), store=here.guard.store, people=PEOPLE)
 
     @other.action("refund.issue")
     def refund(order_id: str, amount: Money, reason: str) -> None:
@@ -453,7 +464,7 @@ def test_a_guard_does_not_start_whose_tools_do_not_fit_the_canary(trial):
 
     other.fact("customer")(lambda on_behalf_of: {})
     extra = SECOND.replace("    amount: money\n", "    amount: money\n    colour: text?\n")
-    canary_of(trial, extra.replace("version: 2", "version: 4")).begin("10%", **ANN)
+    canary_of(here, extra.replace("version: 2", "version: 4")).begin("10%", **ANN)
     with pytest.raises(ConfigurationError, match="does not take `colour`"):
         other.start()
 
@@ -534,8 +545,8 @@ def of_power(people):
     return People(users=users, allow_unverified=True, powers=powers)
 
 
-def test_it_takes_the_power_to_activate_and_as_many_people_and_one_to_abort(address, open_shop):
-    one = opened(open_shop, share="", people=of_power(2))
+def test_it_takes_the_power_to_activate_and_as_many_people_and_one_to_abort(open_here):
+    one = opened(open_here, share="", people=of_power(2))
     with pytest.raises(PowerRefusedError):
         canary_of(one).begin("10%", by="eve", why="mine")
     asked = canary_of(one).begin("10%", by="ada", why="first")
@@ -552,13 +563,13 @@ def test_it_takes_the_power_to_activate_and_as_many_people_and_one_to_abort(addr
     assert [item["power"] for item in entries(one, "power_refused")] == ["activate", "activate"]
 
 
-def test_nobody_learns_the_salt_from_the_record(trial):
-    ask(trial, IN)
-    bodies = b"".join(trial.guard.audit.show(item.pos).body for item in trial.guard.audit.list(limit=1000))
+def test_nobody_learns_the_salt_from_the_record(here):
+    ask(here, IN)
+    bodies = b"".join(here.guard.audit.show(item.pos).body for item in here.guard.audit.list(limit=1000))
     assert SALT.encode() not in bodies
     assert Canary("b", 1, SALT).salt_digest.encode() in bodies
-    assert SALT not in repr(trial.guard.canary.running())
-    assert trial.guard.canary.running().salt == SALT
+    assert SALT not in repr(here.guard.canary.running())
+    assert here.guard.canary.running().salt == SALT
 
 
 @pytest.mark.parametrize("change", ["share = 9000", "salt = 'another salt of sixteen'", "canary = NULL"])
@@ -612,21 +623,21 @@ def test_a_record_that_a_change_of_the_canary_overtakes_is_made_anew(open_shop):
     assert counted(one, "refunds/all-day") == (2000, 0)
 
 
-def test_a_host_may_say_what_only_one_version_declares(trial):
+def test_a_host_may_say_what_only_one_version_declares(here):
     told = {"context": {"wants_person": True, "device": "phone"}}
     with pytest.raises(UsageError, match="no policy in force declares context `device`"):
-        ask(trial, OUT, **told)
+        ask(here, OUT, **told)
     third = SECOND.replace("version: 2", "version: 3").replace(
         "  wants_person: yes_no?\n", "  wants_person: yes_no?\n  device: text?\n"
     )
-    canary_of(trial, third).begin("10%", salt=SALT, **ANN)
-    assert decided(trial, ask(trial, OUT, **told))["context"].keys() == {"context.conversation", "context.wants_person"}
-    assert "context.device" in decided(trial, ask(trial, IN, **told))["context"]
+    canary_of(here, third).begin("10%", salt=SALT, **ANN)
+    assert decided(here, ask(here, OUT, **told))["context"].keys() == {"context.conversation", "context.wants_person"}
+    assert "context.device" in decided(here, ask(here, IN, **told))["context"]
 
 
-def test_a_lookup_that_only_the_other_version_needs_takes_no_time_of_those_that_decide(open_shop):
+def test_a_lookup_that_only_the_other_version_needs_takes_no_time_of_those_that_decide(open_here):
     plain = REFUNDS.replace("  customer.region: text?\n", "  customer.region: text?\n  area.name: text\n")
-    one = opened(open_shop, share="", waits=Waits(lookups=timedelta(seconds=0.2)))
+    one = opened(open_here, share="", waits=Waits(lookups=timedelta(seconds=0.2)))
     asked = []
 
     def area(on_behalf_of):
@@ -661,16 +672,16 @@ def test_what_is_sent_again_settles_at_what_really_happened_on_both(open_shop):
     assert one.guard.audit.verify().ok
 
 
-def test_in_an_event_loop_both_versions_count_too(open_shop):
-    one = opened(open_shop, is_async=True)
+def test_in_an_event_loop_both_versions_count_too(open_here):
+    one = opened(open_here, is_async=True)
     answers = [one.aask("45.00", who=who, order_id=f"o-{who}", key=f"a-{who}") for who in (OUT, IN)]
     assert all(isinstance(answer, Done) for answer in answers)
     assert [decided(one, answer)["bundle"] for answer in answers] == [FIRST, TRIAL]
     assert counted(one, "refunds/all-day") == (9000, 0)
 
 
-def test_a_guard_that_only_observes_counts_for_both_versions_above_every_max(open_shop):
-    one = opened(open_shop, observe=True)
+def test_a_guard_that_only_observes_counts_for_both_versions_above_every_max(open_here):
+    one = opened(open_here, observe=True)
     answers = [ask(one, who, "90.00") for who in (OUT, IN)]
     assert all(isinstance(answer, Done) for answer in answers)
     assert [answer.would_be for answer in answers] == [Verdict.ESCALATE, Verdict.DENY]
@@ -678,8 +689,8 @@ def test_a_guard_that_only_observes_counts_for_both_versions_above_every_max(ope
     assert one.guard.audit.verify().ok
 
 
-def test_an_action_that_only_one_version_knows_is_unknown_to_the_others_customers(open_shop):
-    one = opened(open_shop, share="", text=REFUNDS)
+def test_an_action_that_only_one_version_knows_is_unknown_to_the_others_customers(open_here):
+    one = opened(open_here, share="", text=REFUNDS)
     only_refunds = REFUNDS.replace("version: 1", "version: 2").replace(
         "  identity.verify:\n    document: text, personal\n", ""
     )

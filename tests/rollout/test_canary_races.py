@@ -77,7 +77,7 @@ def test_two_processes_that_ask_while_a_third_changes_the_canary_share_one_budge
         other.start()
     for turn, step in enumerate(steps_of(trial_of(guard))):
         while done(guard) < 5 * (turn + 1):
-            time.sleep(0.01)
+            time.sleep(0.05)
         assert step()
     for other in others:
         other.join(60)
