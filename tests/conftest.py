@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from agentguard.store import Store
 from agentguard.testing.postgres_server import PostgresServer
-from tests.databases import SpareDatabase
+from tests.databases import LONG_AGO, SpareDatabase
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30
@@ -63,10 +63,19 @@ def closed_stores(monkeypatch):
         store.close()
 
 
+@pytest.fixture(scope="session")
+def made_file(tmp_path_factory):
+    """A file of SQLite as `spare_database` has it on PostgreSQL: tables, and nothing in them."""
+    path = tmp_path_factory.mktemp("made") / "guard.db"
+    Store.open(f"sqlite:///{path}", lambda: LONG_AGO, log="log-of-the-test").close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request, tmp_path, monkeypatch, closed_stores):
     """An empty database, of one engine and then of the other."""
     if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("made_file"), tmp_path / "guard.db")
         return f"sqlite:///{tmp_path / 'guard.db'}"
     monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.db.keys"))
     return request.getfixturevalue("spare_database").emptied()
