@@ -150,8 +150,8 @@ def test_policies_that_were_put_into_force_past_the_log_are_found(busy):
     change(
         busy,
         (
-            'INSERT INTO agentguard_activation (n, bundle, "by", why, at_us) '
-            "SELECT n + 1, bundle, 'mallory', 'x', at_us FROM agentguard_activation",
+            """INSERT INTO agentguard_activation (n, bundle, "by", why, at_us)
+            SELECT n + 1, bundle, 'mallory', 'x', at_us FROM agentguard_activation""",
         ),
     )
     assert codes(busy) == {"activation"}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard.cli.summaries import review_text
+from agentguard.analysis.explained.surroundings import review_words
 from agentguard.core.people import People, Power, User
 from agentguard.core.reviews import Sampling
 from agentguard.errors import UsageError
@@ -70,13 +70,17 @@ def test_a_purged_case_says_so_takes_no_opinion_and_is_no_false_finding(shop):
 @pytest.mark.parametrize(
     "sampling, words",
     [
-        (Sampling("", 2_000), "2 % of what is decided without a person"),
+        (Sampling("", 2_000), "People look afterwards at 2 percent of what was decided without a person."),
         (
             Sampling("", 2_500, 5, "week", ("agent", "action")),
-            "2.5 % of what is decided without a person, at least 5 a week for each agent and action",
+            "People look afterwards at 2.5 percent of what was decided without a person, and at least at 5 a week of each "
+            "agent and action.",
         ),
-        (Sampling("", 1, 0, "week", ("agent",)), "0.001 % of what is decided without a person, told by agent"),
+        (
+            Sampling("", 1, 0, "week", ("agent",)),
+            "People look afterwards at 0.001 percent of what was decided without a person, told apart by agent.",
+        ),
     ],
 )
 def test_a_policy_in_words_says_what_is_looked_at(sampling, words):
-    assert review_text(sampling) == words
+    assert review_words(sampling) == words

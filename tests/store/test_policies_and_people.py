@@ -58,7 +58,8 @@ def test_the_bundle_activated_last_is_in_force(store, clock):
     assert store.read(lambda r: r.bundle_in_force()) is None
     for number, bundle in enumerate(("b1", "b2", "b1")):
         clock.advance(hours=1)
-        store.transact(noted(lambda t, bundle=bundle, number=number: t.activate(InForce(bundle), "ann", f"why {number}")))
+        why = f"why {number}"
+        store.transact(noted(lambda t, bundle=bundle, why=why: t.activate(InForce(bundle), "ann", why)))
         assert store.read(lambda r: r.bundle_in_force().digest) == bundle
     assert store.read(lambda r: r.bundle_in_force()) == BundleRecord(
         "b1", (one,), "ann", "why 2", START + timedelta(hours=3)
