@@ -27,6 +27,7 @@ def said(*rules):
         [(A, 'amount <= 50 and customer.tier == "gold"'), (L, 'amount >= 50 and customer.tier == "standard"')],
         [(A, "amount <= 50"), (L, "amount > 20 and amount > order.total")],
         [(L, "amount < 0.01"), (A, "amount > 0.01")],  # there is no amount below a cent
+        [(D, "pieces < 5"), (D, "pieces > 5")],  # it has to be five, and `otherwise` says what of that
         [(L, "amount <= 50"), (D, "amount > 70")],  # `otherwise` denies between them as well
     ],
 )
@@ -39,6 +40,7 @@ def test_bands_that_meet_or_lie_over_each_other_on_purpose_are_left_alone(rules)
     [
         ([(A, "amount < 50"), (L, "amount > 50")], "`amount` is exactly 50.00 USD, between rule `r0` and rule `r1`"),
         ([(A, "amount <= 49.99"), (L, "amount > 50")], "`amount` is exactly 50.00 USD"),
+        ([(L, "amount < 50"), (D, "amount > 50")], "`amount` is exactly 50.00 USD"),
         ([(A, "amount <= 50"), (L, "amount > 60")], "`amount` is 50.01 USD to 60.00 USD"),
         ([(A, "amount <= 50"), (L, "amount > 50 and amount < 200"), (D, "amount > 200")], "is exactly 200.00 USD"),
         ([(A, "50 > amount"), (L, "not (50 >= amount)")], "`amount` is exactly 50.00 USD"),
@@ -94,6 +96,12 @@ def test_a_threshold_behind_which_a_stricter_rule_always_speaks_already_decides_
     assert code == "band_overlap"
     assert "rule `r0` goes up to 50.00 USD of `amount`, and where it ends rule `r1` says escalate to lead" in message
     assert said((A, "amount <= 50"), (L, "amount > 50")) == []
+
+
+def test_a_rule_may_begin_at_a_threshold_that_decides_nothing_as_well():
+    [(code, message)] = said((D, "pieces > 3 and pieces < 20"), (A, "pieces > 5"))
+    assert code == "band_overlap"
+    assert "rule `r1` goes down to 6 of `pieces`, and where it ends rule `r0` says deny already" in message
 
 
 def test_a_rule_that_never_decides_is_told_by_that_alone():
