@@ -153,7 +153,7 @@ def _contest(policy: Policy) -> Iterator[Item]:
 def review_words(item: Sampling) -> str:
     """Return what people look at afterwards."""
     share = f"People look afterwards at {Decimal(item.share) / 1_000:f} percent of what was decided without a person"
-    least = f", and at least at {item.least} a {item.period}" if item.least else ""
+    least = f", at least {item.least} a {item.period}" if item.least else ""
     kinds = f"{' of each' if item.least else ', told apart by'} {list_words(item.by)}" if item.by else ""
     return f"{share}{least}{kinds}."
 
