@@ -97,7 +97,7 @@ def _section(output: Output, section: Section, depth: int) -> None:
 
 def _points(output: Output, items: Iterable[Item], indent: int) -> None:
     for item in items:
-        output.prose(f"- {_plain(item.text)}", indent=indent)
+        output.prose(_plain(item.text), indent=indent, point="- ")
         _points(output, item.items, indent + 2)
 
 

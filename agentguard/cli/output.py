@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence, Sized
 from typing import Any, Literal, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,7 @@ from agentguard.core.prose import printable
 
 WIDE = 110
 PIPED_WIDTH = 160
+GAP = 2
 
 
 class Output:
@@ -46,9 +47,14 @@ class Output:
         else:
             self.console.file.write(f"{text.plain}\n")
 
-    def prose(self, text: str, *, indent: int = 0, style: str = "") -> None:
-        """Print a sentence, wrapped between words."""
-        self.console.print(Padding(Text(printable(text), style=style), (0, 0, 0, indent), expand=False))
+    def prose(self, text: str, *, indent: int = 0, point: str = "", style: str = "") -> None:
+        """Print a sentence, wrapped between words; what it begins with as a `point` of a list stands out."""
+        hanging = indent + len(point)
+        wrapped = Text(printable(text), style=style).wrap(self.console, max(self.console.width - hanging, 1))
+        for number, line in enumerate(wrapped):
+            line.rstrip()
+            before = " " * hanging if number else " " * indent + point
+            self.console.print(Text.assemble(before, line), soft_wrap=True)
 
     def failure(self, message: str) -> None:
         """Print what went wrong, as somebody else than agentguard wrote it."""
@@ -68,12 +74,14 @@ class Output:
         indent: int = 0,
     ) -> None:
         """Print a table; cells fold rather than lose characters, and those in `whole` columns never do."""
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in columns:
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+        cells = [[*map(_cell, row)] for row in rows]
+        room = self.console.width - indent - GAP * (len(columns) - 1)
+        for column, width in zip(columns, _widths([[*map(Text, columns)], *cells], whole, room), strict=True):
             justify: Literal["left", "right"] = "right" if column in right else "left"
-            table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
-        for row in rows:
-            table.add_row(*map(_cell, row))
+            table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole, width=width)
+        for row in cells:
+            table.add_row(*row)
         self.console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)
 
     def pairs(self, pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
@@ -93,8 +101,28 @@ def count(items: Sized, one: str, many: str = "") -> str:
     return f"{len(items)} {one if len(items) == 1 else many or one + 's'}"
 
 
-def _cell(value: Any) -> Text | str:
-    return value if isinstance(value, Text) else escape(printable(str(value)))
+def _widths(rows: Sequence[Sequence[Text]], whole: Sequence[str], room: int) -> list[int]:
+    """Return how wide each column is: as wide as its cells, or else such that no word is cut that need not be."""
+    columns = [*zip(*rows, strict=True)]
+    full = [max(cell.cell_len for cell in column) for column in columns]
+    if sum(full) <= room:
+        return full
+    words = [max(cell_len(word) for cell in column for word in cell.plain.split() or [""]) for column in columns]
+    kept = [column[0].plain in whole for column in columns]
+    words = [wide if keep else word for keep, wide, word in zip(kept, full, words, strict=True)]
+    for most in range(room, 0, -1):
+        widths = [max(word, min(wide, most)) for word, wide in zip(words, full, strict=True)]
+        if sum(widths) <= room:
+            return widths
+    for most in range(room, 0, -1):
+        widths = [word if keep else min(word, most) for keep, word in zip(kept, words, strict=True)]
+        if sum(widths) <= room:
+            return widths
+    return words
+
+
+def _cell(value: Any) -> Text:
+    return value if isinstance(value, Text) else Text(printable(str(value)))
 
 
 def print_json(document: Any, stream: TextIO | None = None) -> None:
