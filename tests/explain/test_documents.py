@@ -263,7 +263,7 @@ def test_what_may_be_nested_in_a_condition_is_a_list_in_a_list():
     text = Path(__file__).with_name("everything.yaml").read_text(encoding="utf-8")
     markdown = written([policy_document(load_text(text, "everything.yaml"))], Format.MARKDOWN)
     assert "has seen the record of it when the order's total is more than 500.00 USD." in markdown
-    assert "and at least at 5 a week of each agent." in markdown
+    assert "at least 5 a week of each agent." in markdown
     assert (
         "People decide (`lead`) when at least one of these holds:\n\n"
         "- the fee is more than 5.00 EUR\n"
