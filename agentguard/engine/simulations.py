@@ -219,7 +219,8 @@ class _Reading:
             return
         body = item.document
         action_id = body["action_id"]
-        if body["votes"] or action_id in self._waiting or self._replay.follows(action_id):
+        known = body["votes"] or action_id in self._waiting or self._replay.follows(action_id)
+        if known or self._is_again(item, body):
             self._again(item, body)
             return
         past = self._lens(body["bundle"], body["action"]).past(item.pos, body)
@@ -244,6 +245,14 @@ class _Reading:
         self._adding.add(case)
         if changed and self._tell is not None:
             self._tell(case)
+
+    def _is_again(self, item: Entry, body: Mapping[str, Any]) -> bool:
+        """Return whether an action that was asked for before the time that is looked at was decided before."""
+        if self._since is None or instant(body["asked_at"]) >= self._since:
+            return False
+        decided = EntryFilter(kind="decided", action_id=body["action_id"])
+        first = self._parts.store.read(lambda reading: reading.entries(0, 1, decided))
+        return bool(first) and first[0].pos < item.pos
 
     def _again(self, item: Entry, body: Mapping[str, Any]) -> None:
         """Go on with an action that waited: it is counted once, as it was decided first."""

@@ -163,6 +163,19 @@ def test_what_people_let_pass_later_is_one_request_and_counts_once(open_one):
     assert found.people.waited == timedelta(minutes=9)
 
 
+def test_what_was_asked_before_the_time_looked_at_is_no_request_in_it_when_it_is_decided_again(open_one):
+    made = open_one()
+    waiting = made.ask("75.00", key="first")
+    made.guard.escalations.approve(waiting.escalation.id, by="maria", reason_code="goodwill")
+    made.clock.advance(timedelta(days=20))
+    since = made.clock()
+    made.orders["A-1"]["customer_id"] = "c-2"
+    made.guard.execute(waiting.decision_id)
+    asked(made, "10.00")
+    found, _ = over(made, changed(), since=since)
+    assert found.requests == 1
+
+
 def test_what_a_colleague_did_counts_on_a_limit_that_was_not_there(open_one):
     made = open_one()
     made.guard.record(
