@@ -90,7 +90,8 @@ class Whole:
         kinds = {item.concern for item in self.said}
         if not kinds:
             return "the layout, the comments or the version change; no decision does"
-        if Concern.DECISIONS in kinds:
+        care_moves = any(item.concern is Concern.CARE and item.effect is not Effect.NEITHER for item in self.said)
+        if Concern.DECISIONS in kinds and not care_moves:
             return "the rules change, but no decision does"
         return "what happens around decisions changes; no decision does" if Concern.CARE in kinds else _WORDS_ALONE
 

@@ -7,18 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentguard.analysis.changes.difference import Holds
 from agentguard.analysis.wording import constant, written
 from agentguard.core.english.speaker import Speaker, compares
 from agentguard.core.english.values import value_words
 from agentguard.core.language import Expression, Term, terms
-from agentguard.core.language.types import Value
+from agentguard.core.language.meaning import rests_on
+from agentguard.core.language.polarity import leanings
+from agentguard.core.language.types import Value, YesNo
 from agentguard.core.money import Money
 
 _SPEAKER = Speaker()
 _UPPER, _LOWER = ("<", "<="), (">", ">=")
+_Leaning: TypeAlias = tuple[Expression, bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,36 @@ class _Item:
 def moved(old: Expression | None, new: Expression | None) -> tuple[Moved, ...]:
     """Return what changed from one condition to another, one after another; names stand for themselves."""
     return tuple(_moved(list(_items(old, terms.And)), list(_items(new, terms.And)), terms.And))
+
+
+def moved_beneath(old: Expression | None, new: Expression | None) -> Iterator[Moved]:
+    """Yield what changed in the names, tables, calendars and zones that both versions of a condition rest on."""
+    if old is None or new is None:
+        return
+    was, now = rests_on(old), rests_on(new)
+    before, after = _named(old), _named(new)
+    for key in (key for key in now if key in was and was[key] != now[key]):
+        yield from _meant(key, before.get(key, []), after.get(key, []))
+
+
+def _meant(key: str, old: list[_Leaning], new: list[_Leaning]) -> Iterator[Moved]:
+    """Yield what changed in something that conditions rest on, and what that does to them where it is a condition."""
+    helps = {towards for _, towards in (*old, *new)}
+    if old and new and all(isinstance(inner.type, YesNo) for inner, _ in (*old, *new)) and None not in helps:
+        for item in moved(old[0][0], new[0][0]):
+            holds = item.holds if helps == {True} else item.holds.opposite if helps == {False} else Holds.OTHERS
+            yield Moved(f"{key}: {item.text}", holds)
+    else:
+        yield Moved(f"{key} means something else", Holds.OTHERS)
+
+
+def _named(expression: Expression) -> dict[str, list[_Leaning]]:
+    """Return the expressions of names wherever a condition is written with them, with what their yes helps it to be."""
+    found: dict[str, list[_Leaning]] = {}
+    for term, towards in leanings(expression.tree):
+        if isinstance(term, terms.Part) and term.name is not None:
+            found.setdefault(f"name `{term.name}`", []).append((term.expression, towards))
+    return found
 
 
 def condition_text(expression: Expression | None) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from agentguard.analysis.changes.conditions import Moved, moved
+from agentguard.analysis.changes.conditions import Moved, moved, moved_beneath
 from agentguard.analysis.changes.declarations import declaration_differences
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds, turned
 from agentguard.analysis.changes.limits import limit_differences, requirement_differences
@@ -18,10 +19,12 @@ from agentguard.analysis.changes.rules import (
 )
 from agentguard.core.english.parts import contest_words, expression_words, then_words
 from agentguard.core.english.values import list_words
-from agentguard.core.policy import Bundle, Policy, WindowKind
+from agentguard.core.policy import Bundle, Contest, Policy, WindowKind
 from agentguard.core.retention import Retention
+from agentguard.core.reviews import Sampling
 
 NOTHING = Bundle((), "")
+_A_WEEK = {"day": 7, "week": 1}
 
 
 def differences(old: Bundle, new: Bundle) -> tuple[Difference, ...]:
@@ -55,12 +58,21 @@ def _differences(old: Bundle, new: Bundle) -> Iterator[Difference]:
             yield _whole(after, "new", Effect.EITHER)
         elif before is not None:
             yield _whole(before, "not in force any more", Effect.EITHER)
+            yield from _care_dropped(before)
 
 
 def _whole(policy: Policy, text: str, effect: Effect) -> Difference:
     said = f"{text}: it governs {list_words(sorted(policy.actions))}"
     effect = Effect.NEITHER if policy.shadow else effect
     return Difference(policy.name, "policy", "", said, effect)
+
+
+def _care_dropped(policy: Policy) -> Iterator[Difference]:
+    """Yield the care around decisions that goes with a file; what it decides is seen where decisions are compared."""
+    if not policy.shadow:
+        bare = replace(policy, guarantees=(), witness=None, contest=None, review=None)
+        pair = Pair(policy, bare)
+        yield from (*guarantee_differences(pair), *_care(pair))
 
 
 def _of_file(pair: Pair) -> Iterator[Difference]:
@@ -128,7 +140,8 @@ def _witness(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
         elif old.witness is not None:
             yield f"waits for no witness any more, was when {expression_words(old.witness.when)}", Effect.LOOSENS
         return
-    found: tuple[Moved, ...] = moved(old.witness.when, new.witness.when)
+    conditions = old.witness.when, new.witness.when
+    found: tuple[Moved, ...] = (*moved(*conditions), *moved_beneath(*conditions))
     for item in found:
         yield f"waits for a witness: {item.text}", strict[item.holds]
     if old.witness.on != new.witness.on:
@@ -139,11 +152,10 @@ def _followed(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
     """Yield what happens otherwise after decisions, and who answers for the file."""
     was, now = (contest_words(item.contest) for item in (old, new))
     if was != now:
-        yield f"{now}; was: {was}", Effect.NEITHER if new.contest and _contest_kept(old, new) else Effect.LOOSENS
+        yield f"{now}; was: {was}", _contest_effect(old.contest, new.contest)
     reviewed = [item.review.source if item.review else "nothing" for item in (old, new)]
     if reviewed[0] != reviewed[1]:
-        effect = Effect.NEITHER if _reviewed(new) >= _reviewed(old) else Effect.LOOSENS
-        yield f"people look afterwards at {reviewed[1]}, was {reviewed[0]}", effect
+        yield f"people look afterwards at {reviewed[1]}, was {reviewed[0]}", _reviewed_effect(old.review, new.review)
     kept = [_kept(item.retention) for item in (old, new)]
     if kept[0] != kept[1]:
         yield f"records are kept {kept[1]}, was {kept[0]}", _kept_effect(old, new)
@@ -156,13 +168,17 @@ def _followed(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
         yield f"is owned by {new.owner or 'nobody'}, was {old.owner or 'nobody'}", Effect.NEITHER
 
 
-def _contest_kept(old: Policy, new: Policy) -> bool:
-    """Return whether a refused customer has as long as before to contest it."""
-    return old.contest is None or (new.contest is not None and new.contest.open_for >= old.contest.open_for)
+def _contest_effect(old: Contest | None, new: Contest | None) -> Effect:
+    """Return that it is less care if a refused customer has less time to contest; whether others are is not known."""
+    if new is None or (old is not None and new.open_for < old.open_for):
+        return Effect.LOOSENS
+    return Effect.NEITHER if old is None or old.to == new.to else Effect.EITHER
 
 
-def _reviewed(policy: Policy) -> tuple[int, int]:
-    return (policy.review.share, policy.review.least) if policy.review is not None else (0, 0)
+def _reviewed_effect(old: Sampling | None, new: Sampling | None) -> Effect:
+    """Return that it is less care if fewer are looked at, of all or at least."""
+    was, now = ((0, 0) if item is None else (item.share, item.least * _A_WEEK[item.period]) for item in (old, new))
+    return Effect.NEITHER if now[0] >= was[0] and now[1] >= was[1] else Effect.LOOSENS
 
 
 def _kept_effect(old: Policy, new: Policy) -> Effect:

@@ -41,7 +41,8 @@ def _changed(old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
         effect = Effect.TIGHTENS if new.if_late is None else Effect.LOOSENS if old.if_late is None else Effect.EITHER
         yield text, effect
     if old.hold != new.hold:
-        yield f"what waits {'holds' if new.hold else 'no longer holds'} its place in the limits", Effect.NEITHER
+        text = f"what waits {'holds' if new.hold else 'no longer holds'} its place in the limits"
+        yield text, Effect.TIGHTENS if new.hold else Effect.LOOSENS
     if old.remind != new.remind:
         said = [f"{within_words(item.remind)} before" if item.remind else "not at all" for item in (old, new)]
         yield f"reminds {said[1]}, was {said[0]}", Effect.NEITHER

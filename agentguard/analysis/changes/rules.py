@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from agentguard.analysis.changes.conditions import Moved, condition_text, moved
+from agentguard.analysis.changes.conditions import Moved, condition_text, moved, moved_beneath
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, Holds, effect_of, turned
 from agentguard.core.english.parts import expression_words, guarantee_words, then_words
 from agentguard.core.english.values import list_words
@@ -196,11 +196,33 @@ def guarantee_differences(pair: Pair) -> Iterator[Difference]:
         if _promise(old) != _promise(new):
             text = f"promises {guarantee_words(new)}, was {guarantee_words(old)}"
             yield pair.told("guarantee", new, text, _promise_effect(old, new), Concern.CARE)
+        for item in _meant(old, new):
+            text = f"promises something else by the same words: {item.text}"
+            yield pair.told("guarantee", new, text, _meant_effect(new, item), Concern.CARE)
     for guarantee in come:
         yield pair.told("guarantee", guarantee, f"new: {guarantee_words(guarantee)}", Effect.NEITHER, Concern.CARE)
     for guarantee in gone:
         text = f"is promised no longer: {guarantee_words(guarantee)}"
         yield pair.told("guarantee", guarantee, text, Effect.LOOSENS, Concern.CARE)
+
+
+def _meant(old: Guarantee, new: Guarantee) -> Iterator[Moved]:
+    """Yield what changed in the names and tables that a promise is written with in both versions."""
+    yield from moved_beneath(old.when, new.when)
+    if old.total is not None and new.total is not None:
+        was, now = old.total, new.total
+        both = (was.measure.keys() & now.measure.keys(), was.max.keys() & now.max.keys())
+        yield from (item for key in sorted(both[0]) for item in moved_beneath(was.measure[key], now.measure[key]))
+        yield from (item for key in sorted(both[1]) for item in moved_beneath(was.max[key], now.max[key]))
+        for one, two in zip(was.per, now.per, strict=False):
+            yield from moved_beneath(one, two)
+
+
+def _meant_effect(new: Guarantee, item: Moved) -> Effect:
+    """Return that a promise is no weaker that is about more requests."""
+    if new.possible is not None:
+        return Effect.NEITHER
+    return {Holds.MORE: Effect.NEITHER, Holds.LESS: Effect.LOOSENS}.get(item.holds, Effect.EITHER)
 
 
 def _promise_effect(old: Guarantee, new: Guarantee) -> Effect:

@@ -12,19 +12,25 @@ def pulls(term: Term, towards: bool | None = True) -> Iterator[tuple[Compare, bo
 
     True where its yes helps the whole to yes, False where it helps it to no, None where that depends on the rest.
     """
+    for inner, helps in leanings(term, towards):
+        if isinstance(inner, Compare):
+            yield inner, helps
+
+
+def leanings(term: Term, towards: bool | None = True) -> Iterator[tuple[Term, bool | None]]:
+    """Yield every term of a condition, the condition itself first, with the same of each."""
+    yield term, towards
     match term:
         case And(items) | Or(items):
             for item in items:
-                yield from pulls(item, towards)
+                yield from leanings(item, towards)
         case Not(of):
-            yield from pulls(of, None if towards is None else not towards)
+            yield from leanings(of, None if towards is None else not towards)
         case Part(expression):
-            yield from pulls(expression.tree, towards)
+            yield from leanings(expression.tree, towards)
         case Macro("all" | "exists", over, _, body):
-            yield from pulls(body, towards)
-            yield from pulls(over, None)
+            yield from leanings(body, towards)
+            yield from leanings(over, None)
         case _:
-            if isinstance(term, Compare):
-                yield term, towards
             for item in below(term):
-                yield from pulls(item, None)
+                yield from leanings(item, None)

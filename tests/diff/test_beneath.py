@@ -1,0 +1,139 @@
+"""What a file means otherwise by the same words, and the care that goes with a part or a whole file."""
+
+import pytest
+
+from agentguard.analysis.changes.difference import Direction
+from agentguard.analysis.diffing import diff
+from agentguard.core.account import account_identity
+from agentguard.policyfile import bundle_of, load_text
+
+TEXT = """
+agentguard: 1
+policy: pay
+version: 1
+owner: pay@acme.example
+timezone: UTC
+currency: EUR
+on_error: escalate to lead
+actions:
+  pay.out: {ref: text, amount: money}
+facts:
+  customer.tier: [gold, plain]
+names:
+  large: amount > 100
+  little: not large
+  counted: amount <= 5000
+tables:
+  tier_most: {gold: 50, plain: 20}
+calendars:
+  night: {mon-sun: 00:00-06:00}
+escalations:
+  lead: {who: "group:leads", within: 1 day, hold: yes}
+  finance: {who: "group:finance", within: 1 day}
+contest: {to: lead, within: 5 days, open_for: 60 days}
+review: 10%, at least 5 a day
+rules:
+  - {id: small, then: allow, when: amount <= 50}
+  - {id: other, then: escalate to lead, when: amount > 50}
+limits:
+  - {id: month, sum: amount, per: on_behalf_of, when: counted, in: 30 days, max: 300, over: escalate to lead}
+"""
+
+
+def loaded(text):
+    return bundle_of([load_text(text, "pay.yaml")])
+
+
+def changed(before, after, more=""):
+    text = TEXT + more
+    assert text.count(before) == 1, before
+    return diff(loaded(text), loaded(text.replace(before, after)))
+
+
+WITNESS = "witness: {{before_effect: '{}'}}\n".format
+PROMISE = "guarantees:\n  - {{id: kept, never: allow, when: '{}'}}\n".format
+LARGE, LARGER, SPACED = "large: amount > 100", "large: amount > 90000", "large: amount>100"
+
+
+@pytest.mark.parametrize(
+    "before, after, more, direction",
+    [
+        (LARGE, LARGER, WITNESS("large"), "looser"),
+        (LARGER, LARGE, WITNESS("large"), "tighter"),
+        (LARGE, LARGER, WITNESS("not large"), "tighter"),
+        (LARGE, LARGER, WITNESS("not little"), "looser"),
+        (LARGE, LARGER, WITNESS("large or not large"), "mixed"),
+        (LARGE, SPACED, WITNESS("large"), "same"),
+        ("00:00-06:00", "00:00-05:00", WITNESS('during(now, "night")'), "mixed"),
+        (LARGE, LARGER, PROMISE("large"), "looser"),
+        (LARGER, LARGE, PROMISE("large"), "same"),
+        ("gold: 50", "gold: 9000", PROMISE("tier_most[customer.tier] > 20"), "mixed"),
+        (LARGE, LARGER, "", "same"),
+        ("gold: 50", "gold: 9000", "", "same"),
+    ],
+)
+def test_care_that_is_written_with_a_name_moves_with_what_the_name_means(before, after, more, direction):
+    old, new = ((TEXT + more).replace(LARGE if "large" in line else before, line) for line in (before, after))
+    whole = diff(loaded(old), loaded(new))
+    assert str(whole.direction) == direction
+    if direction in ("looser", "mixed"):
+        assert whole.summary() == "what happens around decisions changes; no decision does"
+
+
+def test_a_promise_against_splitting_moves_with_the_names_it_is_written_with():
+    total = "never_by_splitting: 300, sum: amount, per: on_behalf_of, in: 30 days"
+    promise = f"guarantees:\n  - {{id: kept, {total}, when: large}}\n"
+    assert changed(LARGE, LARGER, promise).direction is Direction.LOOSER
+
+
+def test_a_limit_that_counts_less_by_the_same_words_counts_on_another_account():
+    old, new = (loaded(text) for text in (TEXT, TEXT.replace("counted: amount <= 5000", "counted: amount <= 50")))
+    one, two = (account_identity(bundle.policies[0].limits[0]) for bundle in (old, new))
+    assert one != two
+    assert diff(old, new).direction is Direction.MIXED  # what people approve is counted no more
+
+
+@pytest.mark.parametrize(
+    "before, after, direction",
+    [
+        (", hold: yes", "", "looser"),
+        ("within: 1 day}", "within: 1 day, hold: yes}", "tighter"),
+        ("10%, at least 5 a day", "11%, at least 1 a day", "looser"),
+        ("10%, at least 5 a day", "10%, at least 34 a week", "looser"),
+        ("10%, at least 5 a day", "10%, at least 35 a week", "same"),
+        ("contest: {to: lead", "contest: {to: finance", "mixed"),
+    ],
+)
+def test_less_care_around_decisions_is_looser(before, after, direction):
+    assert str(changed(before, after).direction) == direction
+
+
+CAREFUL = """
+agentguard: 1
+policy: careful
+version: 1
+owner: pay@acme.example
+timezone: UTC
+currency: EUR
+actions:
+  pay.out: {ref: text, amount: money}
+escalations:
+  lead: {who: "group:leads", within: 1 day}
+rules:
+  - {id: all, then: allow}
+"""
+
+
+@pytest.mark.parametrize(
+    "care",
+    [
+        "witness: {before_effect: amount > 10}",
+        "contest: {to: lead, open_for: 60 days}",
+        "review: 10%",
+        "guarantees: [{id: kept, never: deny, when: amount == 1}]",
+    ],
+)
+def test_a_file_that_goes_takes_its_care_along(care):
+    pay, careful, bare = (load_text(text, "f.yaml") for text in (TEXT, f"{CAREFUL}{care}\n", CAREFUL))
+    assert diff(bundle_of([pay, careful]), bundle_of([pay])).direction is Direction.LOOSER
+    assert diff(bundle_of([pay, bare]), bundle_of([pay])).direction is Direction.SAME
