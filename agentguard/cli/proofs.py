@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,10 +17,11 @@ from agentguard.cli.files import Kind, files_of
 from agentguard.cli.opened import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.digest import encode
+from agentguard.core.language import Value
 from agentguard.core.limits import COUNT, in_unit
 from agentguard.core.policy import Bundle, Policy, Verdict
 from agentguard.core.prose import name_words
-from agentguard.core.request import FactStatus
+from agentguard.core.request import ActorKind, FactStatus
 from agentguard.core.words import value_text
 from agentguard.errors import PolicyError, UsageError
 
@@ -159,13 +161,15 @@ def told(example: Example) -> Iterator[tuple[str, str]]:
     """Yield a request in words: what is asked, what is known and used, and what is decided by whom."""
     request, evidence, decision = example.request, example.evidence, example.decision
     for name, value in request.arguments.items():
-        yield "asked", f"{name_words(name)} {value_text(value)}"
+        yield "asked", f"{name_words(name)} {_words(value)}"
+    if request.actor.kind is not ActorKind.AGENT:
+        yield "by", f"a {request.actor.kind}"
     yield "for", request.on_behalf_of or "nobody"
     for name, value in request.context.items():
-        yield "said", f"{name_words(name)} {value_text(value)}"
+        yield "said", f"{name_words(name)} {_words(value)}"
     for name, fact in evidence.facts.items():
         if fact.status is FactStatus.VALUE and fact.value is not None:
-            yield "known", f"{name_words(name)} {value_text(fact.value)}"
+            yield "known", f"{name_words(name)} {_words(fact.value)}"
         elif fact.status is FactStatus.FAILED:
             yield "known", f"{name_words(name)}: the lookup failed"
     for check in decision.limits:
@@ -173,13 +177,15 @@ def told(example: Example) -> Iterator[tuple[str, str]]:
         most = "not known" if check.max is None else value_text(in_unit(check.max, check.unit))
         yield "used", f"{check.limit}: {used} used, this adds {adds}, of {most}"
     for requirement in decision.requirements:
-        yield (
-            "before",
-            f"{requirement.requirement}: {'it happened' if requirement.entry is not None else 'it did not happen'}",
-        )
-    yield "at", f"{evidence.now:%Y-%m-%d %H:%M:%S} UTC"
+        done = "it happened" if requirement.entry is not None else "it did not happen"
+        yield "first", f"{requirement.requirement}: {done}"
+    yield "at", _words(evidence.now)
     sources = dict.fromkeys(reason.source for reason in decision.reasons if reason.verdict is decision.verdict)
     yield "decided", f"{decision.verdict}, by {', '.join(sources)}"
+
+
+def _words(value: Value) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else value_text(value)
 
 
 def _print_largest(bundle: Bundle, actions: tuple[str, ...], name: str, verdict: str, *, json: bool) -> None:

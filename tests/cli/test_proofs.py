@@ -24,6 +24,15 @@ def test_a_broken_promise_is_shown_by_a_request_that_a_person_can_read(command):
     assert "0 of 1 promises are kept" in said.out
 
 
+def test_a_counterexample_says_when_a_person_acts_what_happened_first_and_all_times_alike(command):
+    said = command("policy", "prove", REFUNDS, "--promise", 'never allow when agent.kind == "person"')
+    assert "    by       a person " in said.out
+    assert "    first    refunds/identity-first: it happened " in said.out
+    assert "+00:00" not in said.out
+    said = command("policy", "prove", REFUNDS, "--promise", "never allow when amount > 40")
+    assert "    by  " not in said.out
+
+
 def test_the_largest_automatic_amount_is_named(command):
     said = command("policy", "prove", REFUNDS, "--max", "amount")
     assert said.code == 0
