@@ -175,13 +175,13 @@ def _agreed(
     """Put it into force, or record who asks for it; None if it has to be looked at again."""
     if standing_of(transaction) != meant.before:
         return None
+    if meant.before.declared and not permit.is_declared:
+        raise PowerRefusedError("undeclared", PUT_BY_PEOPLE)
     target = wanted(transaction)
     if target.at_once:
         return put_into_force(parts, target, transaction, permit.recorded(), permit.use.tenant)
     if meant.direction == UNEXAMINED and permit.is_declared:
         return None  # who may was said meanwhile
-    if meant.before.declared and not permit.is_declared:
-        raise PowerRefusedError("undeclared", PUT_BY_PEOPLE)
     notes.require(permit)
     said = {"change": meant.recorded(), "signature": notes.signature}
     agreement = permit.at_least(meant.people).together(

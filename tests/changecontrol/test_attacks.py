@@ -9,6 +9,7 @@ import pytest
 from agentguard import ConfigurationError
 from agentguard.core.people import People, Power, User
 from agentguard.engine import activation
+from agentguard.engine.canary import Canaries
 from agentguard.engine.change import standing_of
 from agentguard.engine.change_note import is_signed, is_signed_as_said
 from agentguard.engine.powers import LONGER
@@ -120,6 +121,18 @@ def test_whoever_leaves_the_people_out_does_not_go_around_them(shop, open_guard,
         open_guard(LOOSER, people=nobody, activate=True).start()
     assert refused(shop) == [("eve", "undeclared")]
     assert in_force(shop) == shop.bundle.digest
+
+
+def test_whoever_leaves_the_people_out_ends_no_canary_either_and_opens_no_way_by_that(shop, open_guard):
+    for who in ("maria", "tom"):
+        Canaries(shop._parts, bundle(LOOSER), "default").begin("10%", by=who, why="tried", authenticated="os_login")
+    guard = open_guard(LOOSER, people=None)
+    with pytest.raises(PowerRefusedError, match="nothing here says who has it"):
+        guard.canary.abort(by="eve", why="mine")
+    with pytest.raises(PowerRefusedError, match="nothing here says who has it"):
+        make(guard, "eve", LOOSER)
+    assert shop.canary.running().share == 1000
+    assert shop.canary.abort(by="kim", why="complaints", authenticated="os_login")
 
 
 def at_once(*calls):

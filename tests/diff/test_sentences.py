@@ -32,16 +32,14 @@ def test_a_file_that_comes_or_goes_is_said_and_one_that_is_renamed_is_compared()
     assert [str(item) for item in differences(loaded(), loaded(other))] == ["was called `refunds`"]
     nothing = loaded(TEXT.replace("refund.issue", "visit.book").replace("policy: refunds", "policy: visits"))
     said = [(item.policy, str(item)) for item in differences(loaded(), nothing)]
+    contested = "a denial can be contested for 60 days"
     assert said == [
         ("refunds", "not in force any more: it governs fee.waive and refund.issue"),
         (
             "refunds",
             "guarantee `none-alone`: is promised no longer: never allow when the amount is more than 50.00 USD",
         ),
-        (
-            "refunds",
-            "a denial cannot be contested; was: a denial can be contested for 60 days, and finance decides within 5 days",
-        ),
+        ("refunds", f"a denial cannot be contested; was: {contested}, and finance decides within 5 days"),
         ("visits", "new: it governs fee.waive and visit.book"),
     ]
 
