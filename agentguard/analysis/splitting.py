@@ -116,6 +116,9 @@ class _Holding:
             actions = [action for action, chosen in limits.items() if chosen.id == name]
             wanted = sums[actions[0]]
             covers, largest = windows(planned, wanted.total, wanted.policy) or 0, 1
+            if covers > 1 and any(most.reads for most in wanted.total.max.values()):
+                tried[name] = f"{covers} windows of limit `{name}` cover the time, and the most is not the same in each"
+                return None
             if planned.measure is None and not wanted.counts:
                 sizes = [_largest(searches[action], sums[action]) for action in actions]
                 if None in sizes:
@@ -206,6 +209,7 @@ def _because(planned: PlannedLimit, wanted: Sum, covers: int, largest: int | Non
     """Return in a sentence why nothing passes."""
     limit, window = f"limit `{planned.id}`", planned.limit.window
     times = "" if covers == 1 else f", and {covers} of its windows cover the time"
+    times += "; what was done before it began is not counted (`starts: now`)" if planned.limit.starts_now else ""
     if largest is None:
         return f"{limit} counts each of them and never lets more pass{times}"
     unit = next(iter(wanted.total.currencies), COUNT)

@@ -267,3 +267,18 @@ def test_what_is_proved_of_random_limits_no_sequence_breaks():
     assert outcomes["holds"] > 1
     assert outcomes["broken"] > ROUNDS / 3
     assert outcomes["undecided"] < ROUNDS / 3
+
+
+@pytest.mark.parametrize(
+    "days, promised, outcome",
+    [(30, "order.total", Outcome.HOLDS), (15, "2 * order.total", Outcome.UNDECIDED), (15, "600", Outcome.BROKEN)],
+)
+def test_a_most_that_each_request_may_know_otherwise_holds_nothing_down_over_several_windows(days, promised, outcome):
+    month = MONTH.replace("in: 30 days, max: 300", f"in: {days} days, max: order.total")
+    assert split(month, PROMISE.replace("300", promised)).outcome is outcome
+
+
+def test_of_a_limit_that_begins_empty_it_is_said_that_what_was_before_is_not_counted():
+    proof = split(MONTH.replace("max: 300", "max: 300, starts: now"), PROMISE)
+    assert proof.outcome is Outcome.HOLDS
+    assert proof.because.endswith("never lets more pass; what was done before it began is not counted (`starts: now`)")
