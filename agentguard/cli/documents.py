@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,8 @@ from agentguard.core.documents.html import as_html
 from agentguard.core.documents.markdown import as_markdown
 from agentguard.core.prose import printable
 from agentguard.errors import UsageError
+
+_VERBATIM = re.compile(r"`([^`]+)`")
 
 
 class Format(enum.StrEnum):
@@ -87,7 +90,7 @@ def _blocks(output: Output, blocks: Iterable[Block], depth: int) -> None:
 
 def _section(output: Output, section: Section, depth: int) -> None:
     output.line()
-    title = Text(printable(_plain(section.title)), style="bold")
+    title = Text(_plain(section.title), style="bold")
     if section.mark:
         mark = verdict_text(section.mark)
         title = Text.assemble((f"{MARKS.get(section.mark, section.mark)}  ", mark.style), title)
@@ -102,4 +105,5 @@ def _points(output: Output, items: Iterable[Item], indent: int) -> None:
 
 
 def _plain(text: str) -> str:
-    return text.replace("`", "")
+    """Return a text on one line, as the other forms have it: nobody adds lines to a document by what they asked for."""
+    return " ".join(_VERBATIM.sub(r"\1", printable(text)).split())

@@ -10,7 +10,7 @@ import pytest
 from agentguard import policyfile
 from agentguard.analysis.explained.policies import policy_document
 from agentguard.cli.documents import Format, written
-from agentguard.core.documents.blocks import Paragraph, Points, Section, Table
+from agentguard.core.documents.blocks import Document, Item, Paragraph, Points, Section, Table
 from agentguard.core.documents.markdown import marked
 from agentguard.core.policy import Verdict
 from agentguard.policyfile import load_text
@@ -271,3 +271,11 @@ def test_what_may_be_nested_in_a_condition_is_a_list_in_a_list():
         "  - the fee is 1.00 EUR\n"
         "  - the time from when the order was placed to now is more than 3 days\n"
     ) in markdown
+
+
+def test_on_the_terminal_too_nobody_adds_lines_to_a_document_by_what_they_asked_for():
+    said = "for `order` A\n\nWhy\n  People decide\x1b[2J `"
+    blocks = (Paragraph(said), Points((Item(said),)), Section(said, (Table(("", ""), (("for", said),)),)))
+    lines = written([Document("", said, blocks)], Format.TEXT).splitlines()
+    one = "for order A Why People decide [2J `"
+    assert [line.strip() for line in lines] == [one, one, f"- {one}", "", one, f"for  {one}"]
