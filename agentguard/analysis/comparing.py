@@ -6,11 +6,12 @@ request, decided by both, or with the proof that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 from agentguard.analysis.changes.difference import Difference, Direction
+from agentguard.analysis.changes.policies import pairs
 from agentguard.analysis.pasts import one_past
 from agentguard.analysis.proving import Largest, largest_of
 from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
@@ -20,7 +21,7 @@ from agentguard.analysis.symbolic.search import Confirm, Example, Found, Search,
 from agentguard.analysis.symbolic.value import Amount, Code
 from agentguard.core.decision import Decision
 from agentguard.core.plan import Plan, plan_action
-from agentguard.core.policy import Bundle, Policy, Verdict
+from agentguard.core.policy import Bundle, Route, Verdict
 from agentguard.core.request import ActorKind
 
 VERDICTS = (Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY)
@@ -45,6 +46,24 @@ class Change:
     after: Example
     direction: Direction
     routes: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reroute:
+    """A file asks for another route than before: by the file's name in both versions, empty where it is not in one.
+
+    Attributes:
+        was, now: Names of its routes; empty where it asks for none.
+    """
+
+    files: tuple[str, str]
+    was: str
+    now: str
+
+    @property
+    def qualified(self) -> tuple[str, str]:
+        """The ids of both routes; empty for no route."""
+        return _qualified(self.files[0], self.was), _qualified(self.files[1], self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +158,7 @@ class _Compared:
     def __init__(self, old: Bundle, new: Bundle, action: str) -> None:
         self.old, self.new, self.action = old, new, action
         self.before, self.after = plan_action(old, action), plan_action(new, action)
-        self.routes = tuple(_route_pairs(self.before, self.after))
+        self.routes = tuple(_reroutes(old, new, self.before, self.after))
         self.left: set[str] = set(_retyped(self.before, self.after))
         self.search = Search(self.before, self.after) if not self.left else None
 
@@ -188,38 +207,41 @@ class _Compared:
         """Yield what is escalated as before, and to another route of some file."""
         if not self.routes or self._find(self._rerouted, _any).proved:
             return
-        for name, was, now in self.routes:
+        for item in self.routes:
             found = self._shown(
-                lambda old, new, pair=(name, was, now): _rerouted(old, new, *pair),
-                lambda before, after, pair=(name, was, now): (
-                    _route_of(before.decision, pair[0]) == _qualified(pair[0], pair[1])
-                    and _route_of(after.decision, pair[0]) == _qualified(pair[0], pair[2])
+                lambda old, new, item=item: _rerouted(old, new, item),
+                lambda before, after, item=item: (
+                    (_route_of(before.decision, item.files[0]), _route_of(after.decision, item.files[1]))
+                    == item.qualified
                 ),
             )
             if found.examples:
-                direction = self._strength(name, was, now)
-                routes = (_qualified(name, was), _qualified(name, now))
                 before, after = found.examples
-                yield Change(self.action, Verdict.ESCALATE, Verdict.ESCALATE, before, after, direction, routes)
+                direction = self._strength(item)
+                yield Change(self.action, Verdict.ESCALATE, Verdict.ESCALATE, before, after, direction, item.qualified)
             elif not found.proved:
                 self.left.update(found.loose or ("the solver could not tell",))
 
     def _rerouted(self, old: Requests, new: Requests) -> Truth:
-        return any_of(_rerouted(old, new, *pair) for pair in self.routes)
+        return any_of(_rerouted(old, new, item) for item in self.routes)
 
     def _decided_otherwise(self, old: Requests, new: Requests) -> Truth:
         verdicts = (all_of((old.verdicts[verdict], no(new.verdicts[verdict]))) for verdict in VERDICTS)
         return any_of((*verdicts, self._rerouted(old, new)))
 
-    def _strength(self, policy: str, was: str, now: str) -> Direction:
-        """Return which way another route goes, as the file that has both orders them."""
-        if not was or not now:
-            return Direction.TIGHTER if now else Direction.LOOSER
-        for bundle in (self.new, self.old):
-            routes = next((item.routes for item in bundle.policies if item.name == policy), {})
-            if was in routes and now in routes:
-                return Direction.TIGHTER if routes[now].strength > routes[was].strength else Direction.LOOSER
-        return Direction.MIXED
+    def _strength(self, item: _Reroute) -> Direction:
+        """Return which way another route goes, as the file orders them that was in force, if it does so still."""
+        if not item.was or not item.now:
+            return Direction.TIGHTER if item.now else Direction.LOOSER
+        before, after = (_routes(bundle, file) for bundle, file in zip((self.old, self.new), item.files, strict=True))
+        orders = {
+            routes[item.now].strength > routes[item.was].strength
+            for routes in (before, after)
+            if item.was in routes and item.now in routes
+        }
+        if item.now not in before or len(orders) != 1:
+            return Direction.MIXED
+        return Direction.TIGHTER if orders.pop() else Direction.LOOSER
 
     def _silent(self, search: Search, said: Sequence[Difference], *, changed: bool) -> Iterator[Silent]:
         """Yield the changed rules by which no decision changes."""
@@ -316,23 +338,26 @@ def _asks(requests: Requests, source: str) -> Truth:
     return any_of(asks.when for asks in requests.asks if asks.source == source)
 
 
-def _route_pairs(before: Plan, after: Plan) -> Iterator[tuple[str, str, str]]:
-    """Yield each file in both, with each two routes that it may ask for; none at all stands as empty."""
-    old, new = ({file.policy.name: file.policy for file in plan.enforced} for plan in (before, after))
-    several = len(old) > 1 or len(new) > 1
-    for name in old.keys() & new.keys():
-        one, two = _asked_for(old[name]), _asked_for(new[name])
-        for was in (*one, *[""] * several):
-            yield from ((name, was, now) for now in (*two, *[""] * several) if was != now)
+def _reroutes(old: Bundle, new: Bundle, before: Plan, after: Plan) -> Iterator[_Reroute]:
+    """Yield for each file each two routes that it may ask for; one that is in one version alone asks for none there."""
+    was, now = ({file.policy.name: [*file.policy.routes] for file in plan.enforced} for plan in (before, after))
+    several = len(was) > 1 or len(now) > 1
+    for one, two in pairs(old, new):
+        files = ("" if one is None else one.name, "" if two is None else two.name)
+        routes, others = was.get(files[0], []), now.get(files[1], [])
+        for route in (*routes, *[""] * (several or not routes)):
+            for other in (*others, *[""] * (several or not others)):
+                if route != other:
+                    yield _Reroute(files, route, other)
 
 
-def _asked_for(policy: Policy) -> list[str]:
-    return list(policy.routes)
+def _routes(bundle: Bundle, file: str) -> Mapping[str, Route]:
+    return next((policy.routes for policy in bundle.policies if policy.name == file), {})
 
 
-def _rerouted(old: Requests, new: Requests, policy: str, was: str, now: str) -> Truth:
+def _rerouted(old: Requests, new: Requests, item: _Reroute) -> Truth:
     escalates = (requests.verdicts[Verdict.ESCALATE] for requests in (old, new))
-    return all_of((*escalates, _asks_for(old, policy, was), _asks_for(new, policy, now)))
+    return all_of((*escalates, _asks_for(old, item.files[0], item.was), _asks_for(new, item.files[1], item.now)))
 
 
 def _asks_for(requests: Requests, policy: str, route: str) -> Truth:

@@ -137,3 +137,54 @@ def test_a_file_that_goes_takes_its_care_along(care):
     pay, careful, bare = (load_text(text, "f.yaml") for text in (TEXT, f"{CAREFUL}{care}\n", CAREFUL))
     assert diff(bundle_of([pay, careful]), bundle_of([pay])).direction is Direction.LOOSER
     assert diff(bundle_of([pay, bare]), bundle_of([pay])).direction is Direction.SAME
+
+
+ROUTES = """
+escalations:
+  lead: {who: "group:leads", within: 1 day}
+  finance: {who: "group:finance", people: 2, within: 1 day}
+rules:
+  - {id: small, then: allow, when: amount <= 50}
+  - {id: mid, then: escalate to lead, when: amount > 50}
+  - {id: large, then: escalate to finance, when: amount > 500}
+"""
+HEAD = CAREFUL.partition("escalations:")[0]
+SEND = "then: escalate to finance"
+LEAD, FINANCE = ROUTES.splitlines(keepends=True)[2:4]
+WEAK = '  weak: {who: "user:bot", within: 1 day}\n'
+
+
+def routed(*edits):
+    text = HEAD + ROUTES
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    return load_text(text, "careful.yaml")
+
+
+RENAMED, TO_LEAD = ("policy: careful", "policy: other"), (SEND, "then: escalate to lead")
+TO_WEAK = (SEND, "then: escalate to weak")
+
+
+@pytest.mark.parametrize(
+    "edits, direction",
+    [
+        ([TO_LEAD], "looser"),
+        ([RENAMED], "same"),
+        ([RENAMED, TO_LEAD], "looser"),  # another name of the file hides nothing
+        ([(LEAD + FINANCE, FINANCE + LEAD)], "mixed"),  # which one is the stronger is said by the file that changes
+        ([(FINANCE, FINANCE + WEAK), TO_WEAK], "mixed"),
+        ([(FINANCE, WEAK + FINANCE), TO_WEAK], "mixed"),
+    ],
+)
+def test_a_file_does_not_say_itself_that_its_new_order_of_routes_is_tighter(edits, direction):
+    whole = diff(bundle_of([routed()]), bundle_of([routed(*edits)]))
+    assert (str(whole.direction), whole.is_known) == (direction, True)
+
+
+def test_a_file_that_goes_or_is_replaced_takes_its_peoples_yes_along():
+    freely = ("then: allow, when: amount <= 50", "then: allow")
+    other = (RENAMED, freely, ("id: mid, then: escalate to lead", "id: mid, then: escalate to finance"))
+    both = bundle_of([routed(), routed(*other)])
+    assert diff(both, bundle_of([routed()])).direction is Direction.LOOSER
+    assert diff(bundle_of([routed()]), both).direction is Direction.TIGHTER
