@@ -188,3 +188,40 @@ def test_a_file_that_goes_or_is_replaced_takes_its_peoples_yes_along():
     both = bundle_of([routed(), routed(*other)])
     assert diff(both, bundle_of([routed()])).direction is Direction.LOOSER
     assert diff(bundle_of([routed()]), both).direction is Direction.TIGHTER
+
+
+FEES = """
+agentguard: 1
+policy: fees
+version: 1
+owner: pay@acme.example
+timezone: UTC
+currency: EUR
+actions:
+  fee.charge: {ref: text, amount: "money, computed as fee"}
+facts:
+  customer.tier: [gold, plain]
+names:
+  fee: eur(fees[customer.tier])
+  known: customer.tier == "gold"
+tables:
+  fees: {gold: 5, plain: 2}
+rules:
+  - {id: gold, then: allow, when: known}
+"""
+
+
+@pytest.mark.parametrize(
+    "before, after, known",
+    [
+        ("gold: 5", "gold: 500", False),
+        ("fee: eur(fees[customer.tier])", "fee: eur(500)", False),
+        ("computed as fee", "computed as least", False),
+        ("known: customer", "known: customer.tier != 'plain' and customer", True),
+    ],
+)
+def test_what_a_tool_is_given_otherwise_is_not_the_same_though_every_decision_is(before, after, known):
+    text = FEES.replace("names:\n", "names:\n  least: eur(1)\n")
+    assert text.count(before) == 1
+    whole = diff(loaded(text), loaded(text.replace(before, after)))
+    assert (str(whole.direction), whole.is_known) == (("same", True) if known else ("mixed", False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from agentguard.analysis.changes.conditions import Moved, moved, parts_named
+from agentguard.analysis.changes.conditions import Moved, moved, moved_beneath, parts_named
 from agentguard.analysis.changes.difference import Concern, Difference, Effect, effect_of, together
 from agentguard.analysis.changes.rules import GONE, NEW, Pair, moved_words
 from agentguard.analysis.wording import written_expression
@@ -53,9 +53,12 @@ def _known_effect(text: str, effect: Effect) -> Effect:
 
 
 def _computed(pair: Pair, name: str, old: Expression, new: Expression) -> Iterator[Difference]:
+    """Yield what a tool is given otherwise, which may be more money though every decision stays as it was."""
     was, now = written_expression(old), written_expression(new)
     if was != now:
-        yield pair.said("name", name, f"is computed as `{now}`, was `{was}`", Effect.EITHER)
+        yield pair.said("name", name, f"is computed as `{now}`, was `{was}`", Effect.EITHER, Concern.REQUESTS)
+    for item in moved_beneath(old, new):
+        yield pair.said("name", name, f"is computed otherwise: {item.text}", Effect.EITHER, Concern.REQUESTS)
 
 
 def _declared(old: Mapping[str, Declared], new: Mapping[str, Declared]) -> Iterator[tuple[str, str, Effect]]:
