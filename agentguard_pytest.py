@@ -19,7 +19,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the folders too where nobody said what to collect and `testpaths` does not hold them."""
+    """Collect the folders too where nobody said what to collect and `testpaths` does not hold them.
+
+    Raises:
+        UsageError: A folder is not there: its tests would be passed by in silence.
+    """
+    for folder in config.getini(FOLDERS):
+        if not folder.exists():
+            raise pytest.UsageError(f"`{FOLDERS}` in pytest's configuration names `{folder}`, which is not there")
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args += [str(folder) for folder in config.getini(FOLDERS)]
 
