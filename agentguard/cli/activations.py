@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,7 +46,7 @@ from agentguard.core.people import People
 from agentguard.core.prose import moment
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person
-from agentguard.errors import StoreUnavailableError, UsageError
+from agentguard.errors import PolicyError, StoreUnavailableError, UsageError
 from agentguard.store.records import Entry
 
 REASON = "every change of what is in force has a reason in the record"
@@ -83,7 +84,7 @@ def activate(
         carry_out(guard, trial, wish.person, json=json)
     elif trial:
         wish = replace(wish, share=None if trial.share is None else share_of(trial.share))
-        shown = look(guard, wish if trial.promote else with_cases(wish, policies), json=json)
+        shown = look(guard, with_same_cases(wish, policies) if trial.promote else with_cases(wish, policies), json=json)
         if not dry_run:
             carry_out(guard, trial, wish.person, signer_of(wish), shown, json=json)
     else:
@@ -112,7 +113,17 @@ def rollback(
     known = read_people(people, policies)
     person = _person(known, as_, why, dry_run=dry_run)
     guard = open_reading(store, known)
-    fulfil(guard, Wish(guard.changes.earlier(to), person, key, despite, simulation, dry_run), json=json)
+    wish = Wish(guard.changes.earlier(to), person, key, despite, simulation, dry_run)
+    fulfil(guard, with_same_cases(wish, policies), json=json)
+
+
+def with_same_cases(wish: Wish, policies: Path) -> Wish:
+    """Return a wish for policies in the store with the test files of a folder, if it has just these policies."""
+    try:
+        here = policyfile.load(policies)
+    except (PolicyError, UsageError):
+        return wish  # whoever does this may have other files, or none: what counts is in the store
+    return with_cases(wish, policies) if here.digest == wish.bundle.digest else wish
 
 
 def _there(store: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agentguard import policyfile
 from agentguard.cli import exits
-from agentguard.cli.activations import REASON
-from agentguard.cli.changes import DespiteOption, KeyOption, SimulationOption, Wish, fulfil, with_cases
+from agentguard.cli.activations import REASON, with_same_cases
+from agentguard.cli.changes import DespiteOption, KeyOption, SimulationOption, Wish, fulfil
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
@@ -25,10 +23,11 @@ from agentguard.cli.opened import (
     open_for,
 )
 from agentguard.cli.output import Output, print_json
+from agentguard.core.canary import share_text
 from agentguard.core.narration.changes import tried
 from agentguard.core.prose import moment
 from agentguard.engine.changes import Proposal
-from agentguard.errors import PolicyError, UsageError
+from agentguard.errors import UsageError
 
 ProposalArgument = Annotated[
     str, typer.Argument(help="The entry of the asking, or the beginning of the bundle.", metavar="ENTRY|BUNDLE")
@@ -55,7 +54,7 @@ def approve(
     asked = guard.changes.proposal(proposal)
     share = None if asked.canary is None else int(asked.canary["share"])
     wish = Wish(guard.changes.proposed(asked), person, key, despite, simulation, share=share, proposal=asked)
-    wish = _with_same_cases(wish, policies)
+    wish = with_same_cases(wish, policies)
     shown = guard.changes.look(wish.bundle, wish.cases, wish.files, simulate=simulation, share=share)
     if shown.tests is None:
         shown = replace(shown, untried={**shown.untried, "tests": f"as entry {asked.entry} says"})
@@ -69,17 +68,10 @@ def _agreed() -> None:
         raise typer.Exit(exits.FOUND)
 
 
-def _with_same_cases(wish: Wish, policies: Path) -> Wish:
-    """Return a wish with the test files of a folder, if what is asked for is the policies beside them."""
-    try:
-        here = policyfile.load(policies)
-    except (PolicyError, UsageError):
-        return wish  # whoever approves may have other files, or none: what counts is in the store
-    return with_cases(wish, policies) if here.digest == wish.bundle.digest else wish
-
-
 def _introduce(output: Output, asked: Proposal) -> None:
     output.line(f"{' and '.join(asked.by)} asked for this at {moment(asked.at)} UTC: {asked.why}", style="bold")
+    if asked.canary is not None:
+        output.line(f"  for {share_text(asked.canary['share'])} of the customers, as a canary")
     change = asked.document.get("change")
     tests = [words for name, words in tried(change) if name == "tests"] if change else []
     output.line(f"  tests then: {', '.join(tests) or 'not tried'}")
