@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from agentguard.analysis.compared import compared
@@ -105,11 +105,16 @@ def _run(
         if not promise.kept:
             failures.append(f"breaks the guarantee `{short(promise.id, policies)}` ({promise.text}): got {verdict}")
     parts = compared(plan, *staged) if traced else ()
-    return CaseResult(name, case.action, place, verdict, by, decision.say, tuple(failures), decision, promised, parts)
+    return CaseResult(name, case.action, place, verdict, by, decision.say, _told(failures), decision, promised, parts)
+
+
+def _told(failures: Iterable[str]) -> tuple[str, ...]:
+    """Return each on one line: what a test file quotes begins no line of its own in the log of a build."""
+    return tuple(" ".join(failure.split()) for failure in failures)
 
 
 def _broken(name: str, case: Case, place: Place, mistakes: Sequence[str]) -> CaseResult:
-    return CaseResult(name, case.action, place, "", (), "", tuple(dict.fromkeys(mistakes)), None)
+    return CaseResult(name, case.action, place, "", (), "", _told(dict.fromkeys(mistakes)), None)
 
 
 def _refused(name: str, case: Case, place: Place, expected: Expectation, invalid: Sequence[str]) -> CaseResult:
@@ -120,7 +125,7 @@ def _refused(name: str, case: Case, place: Place, expected: Expectation, invalid
     elif expected.by is None or set(expected.by) != {ARGUMENTS_INVALID}:
         wrong = "; ".join(invalid)
         failures.append(f"no rule was asked: {wrong}; if that is the case's point, say `by: [{ARGUMENTS_INVALID}]`")
-    return CaseResult(name, case.action, place, "deny", (ARGUMENTS_INVALID,), "", tuple(failures), None)
+    return CaseResult(name, case.action, place, "deny", (ARGUMENTS_INVALID,), "", _told(failures), None)
 
 
 def _expectation_mistakes(expected: Expectation, policies: tuple[Policy, ...]) -> list[str]:

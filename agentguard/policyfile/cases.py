@@ -136,7 +136,7 @@ def _case(model: CaseModel, problems: Problems) -> Case:
     if _empty(expectation) and (not rows or any(_empty(row.expectation) for row in rows)):
         message = f"case `{shortened(model.name.text)}` must say what to `expect`, or every row of its table must"
         problems.add(model.node.place, "case_incomplete", message)
-    return Case(model.name.text, model.do.text, situation, expectation, rows, model.node.place)
+    return Case(" ".join(model.name.text.split()), model.do.text, situation, expectation, rows, model.node.place)
 
 
 def _row(node: Mapping, problems: Problems) -> Row | None:

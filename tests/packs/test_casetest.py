@@ -6,7 +6,7 @@ from agentguard.analysis import run_cases
 from agentguard.core.cases import Case, CaseFile, Expectation, Row, Situation
 from agentguard.core.policy import Place
 from agentguard.errors import UsageError
-from agentguard.policyfile import bundle_of, load_text
+from agentguard.policyfile import bundle_of, load_cases_text, load_text
 
 POLICY = """
 agentguard: 1
@@ -442,3 +442,15 @@ def test_what_is_used_and_not_held_is_settled_in_the_currency_of_the_request():
     situation = Situation(used={"spent": "20"}, held={"spent": "5.00 USD"})
     checked = kinds_result(expecting("allow"), situation).decision.limits[0]
     assert (checked.unit, checked.used, checked.held, checked.amount, checked.max) == ("USD", 2000, 500, 8000, 10000)
+
+
+def test_what_a_test_file_quotes_begins_no_line_of_its_own(bundle):
+    text = (
+        'test: tips\ncases:\n  - {name: "one\\n::error::two", do: tip.give, with: {amount: 5}, '
+        'by: ["small\\n::error::x"], say: "a\\n::error::b"}\n'
+    )
+    cases = load_cases_text(text, "tips_test.yaml")
+    (result,) = run_cases(bundle, cases).failed
+    assert result.name == "one ::error::two"
+    assert result.failures
+    assert not any("\n" in line for line in result.failures)
