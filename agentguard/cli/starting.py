@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from agentguard import policyfile
 from agentguard.cli.opened import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.shipped import BLANK, TEMPLATES, policies_folder, templates
+from agentguard.core.policy import Policy
 from agentguard.errors import UsageError
 from agentguard.policyfile.people import FILE_NAME
 from agentguard.policyfile.schema import MODELS
@@ -55,6 +56,7 @@ def init(
         print_json({"folder": str(folder), "written": written, "kept": kept})
     else:
         _say(folder, written, kept)
+        _say_missing(folder, policyfile.load_text(planned[f"{name}.yaml"], f"{name}.yaml"), known)
 
 
 def _policy(pack: Path, template: str, name: str) -> Iterator[tuple[str, str]]:
@@ -121,3 +123,25 @@ def _say(folder: Path, written: list[str], kept: list[str]) -> None:
         ),
         indent=2,
     )
+
+
+def _say_missing(folder: Path, policy: Policy, known: Mapping[str, Path]) -> None:
+    """Say which actions have to be done first that belong to a pack which is not there.
+
+    What only the application records is nobody's, and nothing is said of it.
+    """
+    output = Output()
+    for requirement in policy.requires:
+        packs = (name for name in known if requirement.action in _actions(known[name], name))
+        pack = None if requirement.action in policy.actions else next(packs, None)
+        if pack is not None and not (folder / f"{pack}.yaml").exists():
+            wanted = f"`{requirement.id}` wants `{requirement.action}` done first, which is an action of `{pack}`"
+            output.line()
+            otherwise = "nothing else meets it: begin that one here too, or remove the requirement"
+            output.sentence(f"{wanted}; {otherwise}", style="yellow")
+            output.line(f"  agentguard policy init {shlex.quote(str(folder))} --template {pack}")
+
+
+def _actions(folder: Path, name: str) -> Collection[str]:
+    file = folder / f"{name}.yaml"
+    return policyfile.load_text(file.read_text(encoding="utf-8"), str(file)).actions

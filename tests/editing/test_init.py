@@ -61,6 +61,15 @@ def test_it_says_what_it_wrote_and_three_commands_that_work(elsewhere, command):
     assert command("policy", "explain", "my shop").code == 0
 
 
+def test_what_a_policy_wants_done_first_is_begun_beside_it_and_nothing_more_is_said_then(elsewhere, command):
+    said = command("policy", "init", "my shop", "--template", "refunds").out
+    assert "`identity-first` wants `identity.verify` done first, which is an action of `account`; nothing" in said
+    assert said.endswith("\n  agentguard policy init 'my shop' --template account\n")
+    assert command("policy", "init", "my shop", "--template", "account").code == 0
+    assert "wants" not in command("policy", "init", "my shop", "--template", "refunds", "--name", "more").out
+    assert "wants" not in command("policy", "init", "other", "--template", "orders").out
+
+
 def test_a_policy_gets_the_name_it_is_given_in_its_file_its_examples_and_its_remarks(elsewhere, command):
     command("policy", "init", "shop", "--template", "refunds", "--name", "money-back")
     text = (elsewhere / "shop" / "money-back.yaml").read_text()
