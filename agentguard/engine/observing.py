@@ -20,7 +20,7 @@ log = get_logger("guard")
 def note_start(parts: Parts, tenant: str) -> None:
     """Write down that a guard starts which only observes, or the first one that enforces after such a one."""
     if parts.observe:
-        log.warning("guard.observes", process=machine.process())
+        log.warning("guard.observes", where=machine.process())
     elif not parts.store.read(_was_observed):
         return
 

@@ -1,9 +1,12 @@
 """Every code that a program may compare is in the manual, and the manual has no other."""
 
 import ast
+import logging
 import re
 
-from agentguard import errors
+import structlog
+
+from agentguard import Guard, errors
 from tests.project.tree import ROOT, modules, nodes
 
 PAGE = (ROOT / "docs/codes.md").read_text("utf-8")
@@ -47,14 +50,38 @@ def test_every_error_is_in_the_manual_with_its_code():
     assert rows == {(kind.code, kind.__name__) for kind in kinds}
 
 
-def test_every_event_of_the_operational_log_is_in_the_manual():
+def logged():
+    """Return every call that writes an event of the operational log."""
     calls = [node for path in modules() for node in nodes(path) if isinstance(node, ast.Call)]
-    events = {
-        call.args[0].value
-        for call in calls
-        if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "log"
-    }
+    return [
+        call for call in calls if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "log"
+    ]
+
+
+def test_every_event_of_the_operational_log_is_in_the_manual():
+    events = {call.args[0].value for call in logged()}
     assert events == set(re.findall(r"(?m)^\| `([\w.]+)` \|", section("Events of the operational log")))
+
+
+def test_no_key_of_an_event_is_one_that_the_records_of_pythons_logging_have_themselves():
+    taken = {*vars(logging.makeLogRecord({})), "message", "asctime"}  # `logging` raises where one is given again
+    keys = {keyword.arg for call in logged() for keyword in call.keywords}
+    assert len(keys) > 10
+    assert keys & taken == set()
+
+
+def test_events_reach_pythons_logging_as_the_manual_says(caplog):
+    [block] = re.findall(r"(?ms)^```python\n(.*?)^```", section("Events of the operational log"))
+    try:
+        exec(block, {})
+        guard = Guard(str(ROOT / "policies" / "refunds"), store="sqlite://", activate=True, observe=True)
+        guard.start()
+        guard.close()
+    finally:
+        structlog.reset_defaults()
+    [record] = [record for record in caplog.records if record.getMessage() == "guard.observes"]
+    assert (record.name, record.levelname, record.part) == ("agentguard", "WARNING", "guard")
+    assert record.where
 
 
 def test_every_module_that_the_walk_names_exists():
