@@ -77,6 +77,8 @@ def running_on(*rules):
         "now <= order.return_by",
         'day_of(now) <= date("2027-01-31")',
         "day_of(now) - day_of(order.delivered_at) <= 30 days",
+        "now - (order.delivered_at + 1 days) <= 30 days",
+        "(now - order.delivered_at) - 1 days <= 30 days",
     ],
 )
 def test_an_allow_that_runs_out_while_somebody_waits_for_a_person_is_told(condition):
@@ -99,6 +101,8 @@ def test_a_refusal_that_sets_in_while_somebody_waits_is_told():
         "now - order.delivered_at >= 14 days",  # it gets better while time passes
         "(now - order.delivered_at <= 30 days) == (amount > 5)",  # nobody can tell which way it goes
         "now - order.delivered_at <= now - slot.starts_at",
+        "now <= max(order.return_by, order.delivered_at)",  # which of them it is, its name does not say
+        "now - order.return_by <= slot.starts_at - order.delivered_at",
     ],
 )
 def test_what_takes_place_then_and_what_only_gets_better_is_compared_with_now(condition):

@@ -265,6 +265,18 @@ def test_what_people_approved_is_still_denied_on_the_second_look_where_a_rule_de
     assert after.paid == []
 
 
+def test_what_people_changed_is_enforced_as_what_they_approved_is(open_shop):
+    before = open_shop(observe=False)
+    waiting = before.ask("60.00")
+    after = open_shop(clock=before.clock)
+    ballot = after.guard.escalations.amend(
+        waiting.escalation.id, {"amount": "40"}, by="maria", reason_code="goodwill", authenticated="unverified"
+    )
+    after.orders["A-1"] = {"customer_id": "c-9", "total": Money.of("100", "USD")}
+    assert isinstance(after.guard.execute(ballot.action_id), Denied)
+    assert after.paid == []
+
+
 def test_what_is_held_for_later_follows_the_facts_of_then(open_shop):
     made = open_shop(text=WHOLE_ORDERS)
     ready = made.ask("60.00", run=made.guard.propose)

@@ -265,6 +265,18 @@ def test_a_saved_file_comes_into_force_by_itself(folder, address):
     guard.close()
 
 
+def test_only_a_guard_that_reloads_has_the_thread_and_it_ends_when_it_is_stopped(folder, tmp_path):
+    store = f"sqlite:///{tmp_path / 'visits.db'}"
+    plain, guard = visits(folder, store), visits(folder, store, reload=True)
+    plain.start()
+    guard.start()
+    assert [thread.name for thread in threading.enumerate()].count("agentguard-reloading") == 1
+    guard.reloading.stop()
+    assert "agentguard-reloading" not in [thread.name for thread in threading.enumerate()]
+    plain.close()
+    guard.close()
+
+
 def until(true, seconds=20):
     deadline = time.monotonic() + seconds
     while not true():

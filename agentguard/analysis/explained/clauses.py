@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from agentguard.core.documents.blocks import Block, Item, Paragraph, Points, Table
-from agentguard.core.english.clause import Clause, Group
+from agentguard.core.english.clause import Clause
 from agentguard.core.english.parts import expression_words
 from agentguard.core.english.speaker import condition
 from agentguard.core.english.values import date_words, list_words
@@ -53,9 +53,7 @@ def asked(begin: str, when: Expression | None) -> Iterator[Block]:
 
 
 def _item(clause: Clause) -> Item:
-    if clause.group is None:
-        return Item(str(clause))
-    if clause.group in (Group.ALL, Group.ANY) or len(clause.items) > 1:
+    if len(clause.items) > 1:
         return Item(f"{clause.group}:", tuple(map(_item, clause.items)))
     return Item(str(clause))
 
