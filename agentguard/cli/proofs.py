@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -118,16 +118,16 @@ def _promised(bundle: Bundle, text: str, action: str | None) -> Bundle:
 
 def _print(output: Output, proof: Proof) -> None:
     output.line(f"{proof.id} ({proof.action})", style="bold")
-    output.line(f"  {proof.text}")
+    output.sentence(proof.text, indent=2)
     output.line(f"  {MEANING[proof.outcome]}", style=STYLES[proof.outcome])
     if proof.outcome == "undecided":
         for text in proof.open:
-            output.line(f"    left open: {text}")
+            output.sentence(f"left open: {text}", indent=4)
     if proof.because:
-        output.line(f"    {proof.because}")
+        output.sentence(proof.because, indent=4)
     if proof.sequence is not None:
         for line in _sequence_words(proof.sequence):
-            output.line(f"    {line}")
+            output.sentence(line, indent=4)
         output.pairs(told(proof.sequence.requests[-1]), indent=4)
     if proof.example is not None:
         output.pairs(told(proof.example), indent=4)
@@ -179,13 +179,23 @@ def told(example: Example) -> Iterator[tuple[str, str]]:
     for requirement in decision.requirements:
         done = "it happened" if requirement.entry is not None else "it did not happen"
         yield "first", f"{requirement.requirement}: {done}"
-    yield "at", _words(evidence.now)
+    asked = "" if request.asked_at == evidence.now else f", asked for at {_words(request.asked_at)}"
+    yield "at", f"{_words(evidence.now)}{asked}"
     sources = dict.fromkeys(reason.source for reason in decision.reasons if reason.verdict is decision.verdict)
     yield "decided", f"{decision.verdict}, by {', '.join(sources)}"
 
 
 def _words(value: Value) -> str:
-    return f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else value_text(value)
+    """Return a value as a person would write it, with every time in it alike."""
+    match value:
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+        case tuple():
+            return ", ".join(map(_words, value))
+        case Mapping():
+            return "{" + ", ".join(f"{name}: {_words(item)}" for name, item in value.items()) + "}"
+        case _:
+            return value_text(value)
 
 
 def _print_largest(bundle: Bundle, actions: tuple[str, ...], name: str, verdict: str, *, json: bool) -> None:

@@ -1,5 +1,6 @@
 """`policy prove`: what is promised, for people and for programs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,34 @@ def test_a_counterexample_says_when_a_person_acts_what_happened_first_and_all_ti
     said = command("policy", "prove", REFUNDS, "--promise", 'possible allow when agent.kind == "agent"')
     assert "    for      A " in said.out
     assert "    by  " not in said.out
+
+
+LATE = """agentguard: 1
+policy: late
+version: 1
+actions: {visit.move: {}}
+types: {visit: {starts_at: time}}
+facts: {customer.visits: list of visit}
+rules:
+  - id: soon
+    then: allow
+    when: 'now - asked_at > 1 hour and customer.visits.exists(v, v.starts_at > now)'
+"""
+
+
+def test_where_it_does_not_matter_it_is_an_agent_that_asks_at_that_moment(command, tmp_path):
+    (tmp_path / "late.yaml").write_text(LATE.replace("> 1 hour", "< 1 hour"), encoding="utf-8")
+    said = command("policy", "prove", str(tmp_path), "--promise", "never allow")
+    assert "decided  allow, by late/soon" in said.out
+    assert "    by  " not in said.out
+    assert "asked for at" not in said.out
+
+
+def test_a_counterexample_says_when_it_was_asked_for_where_that_was_before(command, tmp_path):
+    (tmp_path / "late.yaml").write_text(LATE, encoding="utf-8")
+    said = command("policy", "prove", str(tmp_path), "--promise", "never allow when now > asked_at")
+    assert re.search(r"    at +\d{4}-[-\d]+ [:\d]+ UTC, asked for at \d{4}-[-\d]+ [:\d]+ UTC", said.out)
+    assert re.search(r"customer visits \{starts_at: \d{4}-[-\d]+ [:\d]+ UTC\}", said.out)
 
 
 def test_the_largest_automatic_amount_is_named(command):

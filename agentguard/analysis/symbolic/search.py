@@ -14,6 +14,7 @@ from agentguard.analysis.symbolic.lexicon import Lexicon
 from agentguard.analysis.symbolic.logic import Truth
 from agentguard.analysis.symbolic.requests import Requests
 from agentguard.analysis.symbolic.translation import Loose
+from agentguard.analysis.symbolic.value import code, units
 from agentguard.core.decide import decide
 from agentguard.core.decision import Decision
 from agentguard.core.language import Declared, conform, types
@@ -138,8 +139,9 @@ class Search:
                 return Found((), True)
             if answer != z3.sat:
                 return Found((), False, ("it takes the solver too long",))
-            if turn == 0 and asked.check([wanted, *asked.usual()]) != z3.sat:
-                asked.check([wanted])
+            for usual in asked.usual() if turn == 0 else ():
+                if asked.check([wanted, *usual]) == z3.sat:
+                    break
             examples = asked.examples()
             if examples and confirm(*examples):
                 return Found(examples, False)
@@ -194,15 +196,21 @@ class _Asked:
         named = [self._named(item) for item in wanted if item is not True]
         return self._solver.check(*named)
 
-    def usual(self) -> list[Truth]:
-        """Return what makes a request look like one of these days."""
+    def usual(self) -> Iterator[list[Truth]]:
+        """Yield what makes a request look usual, the most usual first: an agent's of these days, and in the end any."""
         first, last = microseconds(MONDAY), microseconds(MONDAY + YEAR)
         times = (
             getattr(slot.value, "units", None)
             for name, slot in self.requests[0].translation.environment.items()
             if name in ("now", "asked_at") or isinstance(self.requests[0].kind(name), types.Time)
         )
-        return [z3.And(units >= first, units <= last) for units in times if units is not None]
+        now = [z3.And(time >= first, time <= last) for time in times if time is not None]
+        environment = self.requests[0].translation.environment
+        agent = code(environment["agent.kind"].value).code == self._lexicon.code(ActorKind.AGENT)
+        yield [*now, agent, units(environment["now"].value).units == units(environment["asked_at"].value).units]
+        yield [*now, agent]
+        yield now
+        yield []
 
     def examples(self) -> tuple[Example, ...]:
         """Return the solver's example as each plan decides it; empty where it cannot be a request."""
