@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from agentguard.analysis.difference import VERDICTS
 from agentguard.analysis.simulating import Cell
 from agentguard.cli import exits
 from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
 from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import Canary, share_text
 from agentguard.core.narration.interventions import change_of, openings
-from agentguard.core.policy import Bundle, Verdict
+from agentguard.core.policy import Bundle
 from agentguard.core.prose import amount_text
 from agentguard.engine.activation import Activation
 from agentguard.engine.canary_groups import Group, Groups
@@ -105,13 +106,13 @@ def _changes(guard: Guard, done: Activation) -> list[str]:
 
 def _say(output: Output, done: Activation, changes: list[str], by: str) -> None:
     if done.missing:
-        output.line(
+        output.sentence(
             f"nothing changed yet: {more_people(done.missing, counts_for('activate'))}; {by} has", style="yellow"
         )
     elif not done:
         output.line("this canary runs like this already; nothing has changed")
     for text in changes[1:]:
-        output.line(f"  {text}")
+        output.sentence(text, indent=2)
     for text in changes[:1]:
         output.line(text, style="green")
 
@@ -169,7 +170,7 @@ def show_groups(guard: Guard, both: Groups, *, json: bool) -> None:
         (name, _versions(guard.audit.bundle(group.bundle)), len(group.customers), group.requests, *_cells(group))
         for name, group in (("canary", both.trial), ("the others", both.rest))
     ]
-    columns = ("who", "policies", "customers", "requests", *(verdict.name.lower() for verdict in Verdict))
+    columns = ("who", "policies", "customers", "requests", *(verdict.name.lower() for verdict in VERDICTS))
     output.table(columns, rows, right=("customers", "requests"))
     if both.unread:
         output.line(f"of {both.unread} more decisions nobody knows whose they were: their records were purged")
@@ -179,7 +180,7 @@ def _cells(group: Group) -> list[str]:
     """Return each verdict's part of a group's requests, and what those were about in money."""
     return [
         ", ".join([f"{cell.count} ({_percent(cell.count, group.requests)})", *_worth(cell)])
-        for cell in (group.verdicts[verdict] for verdict in Verdict)
+        for cell in (group.verdicts[verdict] for verdict in VERDICTS)
     ]
 
 

@@ -89,7 +89,7 @@ def _print(output: Output, reports: list[CaseReport]) -> None:
         for gap in _gaps(report):
             output.line(f"{report.file}: {gap}", style="yellow")
     output.table(
-        ("file", "cases", "passed", "failed", "covered", "percent"),
+        ("file", "cases", "passed", "failed", "covered", "with conditions"),
         [
             (
                 report.file,
@@ -97,11 +97,11 @@ def _print(output: Output, reports: list[CaseReport]) -> None:
                 len(report.results) - len(report.failed),
                 len(report.failed),
                 "{} of {}".format(*report.coverage.share),
-                report.coverage.percent,
+                f"{report.coverage.percent}%",
             )
             for report in reports
         ],
-        right=("cases", "passed", "failed", "covered", "percent"),
+        right=("cases", "passed", "failed", "covered", "with conditions"),
     )
     failed = sum(len(report.failed) for report in reports)
     total = sum(len(report.results) for report in reports)

@@ -131,8 +131,8 @@ def look(guard: Guard, wish: Wish, shown: Change | None = None, *, json: bool) -
         show_change(output, shown, versions_changed(_before(guard, shown), wish.bundle))
         if refused:
             for failure in shown.failures[:MOST_SHOWN]:
-                output.line(f"  {failure}", style="bold red")
-            output.line("nothing was done: repair it, or say why it has to be (`--despite`)", style="bold red")
+                output.sentence(failure, indent=2, style="bold red")
+            output.sentence("nothing was done: repair it, or say why it has to be (`--despite`)", style="bold red")
         elif wish.dry_run:
             takes = "one person" if shown.people == 1 else "two people, where people.yaml says who may"
             output.line(f"nothing was done; this takes {takes}")
@@ -171,12 +171,12 @@ def _say_unchanged(bundle: Bundle, *, json: bool) -> None:
 def show_change(output: Output, shown: Change, changes: list[str]) -> None:
     """Print what a change means and what came of trying it."""
     for change in changes:
-        output.line(f"  {change}")
+        output.sentence(change, indent=2)
     output.line(WAYS.get(shown.direction, shown.direction), style=STYLES.get(shown.direction, "bold"))
     if shown.direction != "first":
-        output.line(f"  {shown.summary}")
+        output.sentence(shown.summary, indent=2)
     for sentence in shown.said[:MOST_SHOWN]:
-        output.line(f"  {sentence}")
+        output.sentence(sentence, point="  ")
     if len(shown.said) > MOST_SHOWN:
         output.line(f"  and {len(shown.said) - MOST_SHOWN} more, as `agentguard policy diff` shows")
     output.pairs(tried(shown.recorded()))
@@ -184,11 +184,11 @@ def show_change(output: Output, shown: Change, changes: list[str]) -> None:
 
 def _say_done(output: Output, activated: Activation, wish: Wish, opened: list[str]) -> None:
     for text in opened:
-        output.line(f"  {text}")
+        output.sentence(text, indent=2)
     if activated.missing:
         who = more_people(activated.missing, counts_for("activate"))
-        output.line(f"not in force yet: {who}; {wish.person['by']} has", style="yellow")
-        output.line(f"they look at it and say yes with `agentguard policy approve {activated.entry}`")
+        output.sentence(f"not in force yet: {who}; {wish.person['by']} has", style="yellow")
+        output.sentence(f"they look at it and say yes with `agentguard policy approve {activated.entry}`")
         return
     bundle, canary = wish.bundle, activated.canary
     where = "in force" if canary is None else f"decides for {share_text(canary.share)} of the customers"

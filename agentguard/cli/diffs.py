@@ -103,7 +103,7 @@ def show(output: Output, whole: Whole, old: Bundle, new: Bundle) -> None:
         output.line(whole.summary(), style="bold green")
         return
     output.line(meaning(whole), style=STYLES[whole.direction])
-    output.line(whole.summary())
+    output.sentence(whole.summary())
     show_said(output, whole, old, new)
     for comparison in whole.decided or ():
         _show_comparison(output, comparison)
@@ -128,7 +128,7 @@ def show_said(output: Output, whole: Whole, old: Bundle, new: Bundle) -> None:
         output.line()
         output.heading(versions[policy])
         for item in items:
-            output.line(f"  {item.effect:<8}  {item}", style=EFFECTS[item.effect])
+            output.sentence(str(item), point=f"  {item.effect:<8}  ", style=EFFECTS[item.effect])
     unchanged = [text for name, text in versions.items() if all(item.policy != name for item in whole.said)]
     for text in unchanged:
         output.line()
@@ -142,8 +142,9 @@ def _versions(old: Bundle, new: Bundle) -> Iterator[tuple[str, str]]:
 
     for before, after in pairs(old, new):
         if before is not None and after is not None and before.digest != after.digest:
-            same = before.version == after.version
-            versions = f"version {after.version}" if same else f"version {before.version} → {after.version}"
+            versions = f"version {before.version} → {after.version}"
+            if before.version == after.version:
+                versions = f"version {after.version} (to put it into force, write `version: {after.version + 1}`)"
             yield after.name, f"{after.name}, {versions}"
         elif before is None and after is not None:
             yield after.name, f"{after.name}, version {after.version}: new"
@@ -160,15 +161,16 @@ def _show_comparison(output: Output, item: Comparison) -> None:
         output.line(f"  {'can be asked for now' if item.added else 'cannot be asked for any more'}")
         return
     for change in item.changes:
-        output.line(f"  {_change_words(change)}, like this one:", style="bold")
+        output.sentence(f"{_change_words(change)}, like this one:", indent=2, style="bold")
         output.pairs(_example(change), indent=4)
     for reach in item.reach:
         if reach.alone:
-            output.line(f"  proved: outside of these values of `{reach.name}` every request is decided as before")
+            text = f"proved: outside of these values of `{reach.name}` every request is decided as before"
+            output.sentence(text, indent=2)
     for silent in item.silent:
         _show_silent(output, silent)
     for text in item.open:
-        output.line(f"  not known: whether more changes, because of {text}", style="yellow")
+        output.sentence(f"not known: whether more changes, because of {text}", indent=2, style="yellow")
     if not item.open:
         rest = "no other verdict changes" if item.changes else "no request at all is decided otherwise"
         output.line(f"  proved: {rest}", style="green")
@@ -197,7 +199,7 @@ def _decided(example: Example) -> str:
 
 
 def _show_silent(output: Output, silent: Silent) -> None:
-    output.line(f"  {silent_words(silent)}", style="yellow")
+    output.sentence(silent_words(silent), indent=2, style="yellow")
     if silent.after is not None:
         *asked, (_, decided) = told(silent.after)
         output.pairs([*asked, ("still", decided)], indent=4)

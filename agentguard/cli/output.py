@@ -38,6 +38,7 @@ class Output:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line of plain text."""
+        assert "\n" not in text, text
         self.console.print(Text(printable(text), style=style), soft_wrap=True)
 
     def text(self, text: Text) -> None:
@@ -53,8 +54,15 @@ class Output:
         wrapped = Text(printable(text), style=style).wrap(self.console, max(self.console.width - hanging, 1))
         for number, line in enumerate(wrapped):
             line.rstrip()
-            before = " " * hanging if number else " " * indent + point
-            self.console.print(Text.assemble(before, line), soft_wrap=True)
+            before = Text(" " * hanging if number else " " * indent + point, style=style)
+            self.console.print(before + line, soft_wrap=True)
+
+    def sentence(self, text: str, *, indent: int = 0, point: str = "", style: str = "") -> None:
+        """Print a sentence, wrapped between words on a terminal; elsewhere it stays in one line, to be searched."""
+        if self.console.is_terminal:
+            self.prose(text, indent=indent, point=point, style=style)
+        else:
+            self.line(f"{' ' * indent}{point}{text}", style=style)
 
     def failure(self, message: str) -> None:
         """Print what went wrong, as somebody else than agentguard wrote it."""

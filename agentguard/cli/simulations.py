@@ -27,6 +27,9 @@ from agentguard.engine.observing import STARTED
 from agentguard.errors import UsageError
 
 VERDICTS = (Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY)
+NO_REQUESTS = "nothing to decide: no requests in this time, or none that these policies speak of"
+NO_SHADOW = "nothing to compare: nothing was decided in this time beside a policy with `mode: shadow`"
+NOTHING_OBSERVED = "nothing to compare: nothing was decided in this time by a guard that only observes (`observe=True`)"
 MOST_CAUSES = 10
 COLUMNS = ("place", "at", "action_id", "action", "customer", "worth", "old", "new", "why_old", "why_new")
 
@@ -70,7 +73,7 @@ def simulate(
         with _told(csv) as tell, _progress(quiet=json) as progress:
             size = requests.stat().st_size if requests.is_file() else 0
             found = simulate_requests(requests, new, old, progress=lambda read: progress(read, size), tell=tell)
-        _print(found, csv, "line", json=json)
+        _print(found, csv, "line", NO_REQUESTS, json=json)
         return
     if policies is not None:
         raise UsageError("expected --policies with --requests alone: the store's record says what was in force")
@@ -78,7 +81,7 @@ def simulate(
     new = _in_place(given, _in_force(guard), paths)
     with _told(csv) as tell, _progress(quiet=json) as progress:
         found = guard.audit.simulate(new, **_window(since, until), progress=progress, tell=tell)
-    _print(found, csv, "entry", json=json)
+    _print(found, csv, "entry", NO_REQUESTS, json=json)
 
 
 def compare(
@@ -107,7 +110,7 @@ def compare(
     ask = guard.audit.observed if observed else guard.audit.shadowed
     with _told(csv) as tell, _progress(quiet=json) as progress:
         found = ask(**_window(since, until), progress=progress, tell=tell)
-    _print(found, csv, "entry", json=json)
+    _print(found, csv, "entry", NOTHING_OBSERVED if observed else NO_SHADOW, json=json)
     if not (json or observed or found.requests) and guard.audit.list(kind=STARTED, limit=1):
         Output().line(
             "guards have only observed: `agentguard policy compare --observed` says what they would have enforced"
@@ -167,13 +170,13 @@ def _progress(*, quiet: bool) -> Iterator[Progress]:
         yield lambda done, every: bar.update(task, completed=done, total=every)
 
 
-def _print(found: Simulation, csv: Path | None, place: str, *, json: bool) -> None:
+def _print(found: Simulation, csv: Path | None, place: str, nothing: str, *, json: bool) -> None:
     if json:
         print_json(document(found))
         return
     output = Output()
     if not found.requests:
-        output.line("nothing to decide: no requests in this time, or none that these policies speak of")
+        output.sentence(nothing)
         return
     output.line(found.sentence, style="bold")
     output.line(f"of {found.requests:,} requests, {moment(found.first)} to {moment(found.last)} UTC")

@@ -80,7 +80,7 @@ class _Voice:
         if look.change is not None and (told := list(_change_lines(look.change))) != self._told:
             self._told = told
             for text, style in told[: MOST + 2]:
-                self.output.line(f"  {text}", style=style)
+                self.output.sentence(text, point="  ", style=style)
             if len(told) > MOST + 2:
                 self.output.line(f"  and more: agentguard policy diff {self._where}")
         self.output.line(_summary(look))

@@ -99,6 +99,8 @@ def test_both_groups_are_shown_side_by_side(second, command):
     both = guard.canary.groups()
     guard.close()
     said = command("policy", "compare", "--canary")
+    assert said.out.split("\n")[0].split()[-3:] == ["allow", "escalate", "deny"]
+    assert "abstain" not in said.out
     assert said.code == 0
     for name, group in (("canary", both.trial), ("the others", both.rest)):
         line = next(line for line in said.out.splitlines() if line.startswith(name))

@@ -62,6 +62,8 @@ def test_what_an_agent_may_do_more_is_shown_asked_for_and_approved_by_somebody_e
     assert put["change"]["tests"]["cases"] == 3
     assert list(put["change"]["tests"]["files"]) == ["refunds_test.yaml"]
     assert put["change"]["simulation"]["requests"] == 8
+    said = "8 requests of the past decided again; compared with what was decided then it would have"
+    assert said in " ".join(second.out.split())
     assert "waits" not in command("policy", "history").out
 
 

@@ -67,3 +67,19 @@ def test_the_second_line_of_a_point_stands_under_the_first_one_and_nothing_follo
     output.prose("one two three four five six", indent=2, point="- ")
 
     assert stream.getvalue() == "  - one two three\n    four five six\n"
+
+
+def test_a_sentence_is_wrapped_on_a_terminal_and_stays_one_line_elsewhere() -> None:
+    text = "rule `small`: the amount is at most 75.00 USD"
+    output, stream = printed(30)
+    output.sentence(text, point="  loosens  ")
+    assert stream.getvalue() == f"  loosens  {text}\n"
+
+    output, stream = printed(30)
+    output.console = Console(file=stream, width=30, highlight=False, force_terminal=True, color_system=None)
+    output.sentence(text, point="  loosens  ")
+    assert [line.rstrip() for line in stream.getvalue().splitlines()] == [
+        "  loosens  rule `small`: the",
+        "           amount is at most",
+        "           75.00 USD",
+    ]

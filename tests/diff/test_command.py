@@ -38,6 +38,11 @@ def test_a_person_reads_the_direction_the_sentence_the_lines_and_an_example(comm
     assert "  proved: no other verdict changes\n" in said.out
 
 
+def test_a_changed_file_whose_version_did_not_rise_is_told_to_write_the_next_one(command, files):
+    said = command("policy", "diff", *files(changed(("- amount <= 50\n", "- amount <= 75\n"))))
+    assert "\nrefunds, version 3 (to put it into force, write `version: 4`)\n" in said.out
+
+
 def test_what_changes_nothing_says_which_rule_still_speaks(command, files):
     old = changed(('amount > 50 and reason in ["damaged", "late"]', "amount > 50"))
     new = changed(("- amount <= 50\n", "- amount <= 75\n"), text=old)

@@ -62,6 +62,20 @@ def test_compare_tells_what_the_files_in_shadow_said(folder, capsys):
 @pytest.mark.parametrize(
     "arguments, expected",
     [
+        (("compare", "--since", "2030-01-01"), "nothing to compare: nothing was decided in this time beside a policy"),
+        (("compare", "--observed"), "nothing to compare: nothing was decided in this time by a guard that only"),
+        (("simulate", "refunds.yaml", "--since", "2030-01-01"), "nothing to decide: no requests in this time"),
+    ],
+)
+def test_where_there_is_nothing_it_says_what_was_looked_for(folder, capsys, arguments, expected):
+    code, out, _ = said(capsys, *arguments)
+    assert code == 0
+    assert out.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
         (("refunds.yaml", "--policies", "refunds.yaml"), "expected --policies with --requests alone"),
         (
             ("refunds.yaml", "--requests", "none.csv", "--since", "3 days"),

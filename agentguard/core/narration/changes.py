@@ -46,7 +46,7 @@ def tried(change: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _tests(found: Mapping[str, Any]) -> str:
     if not found["failed"]:
-        return f"all {found['cases']} cases passed"
+        return "the 1 case passed" if found["cases"] == 1 else f"all {found['cases']} cases passed"
     return f"{found['failed']} of {found['cases']} cases failed: {', '.join(found['named'])}"
 
 
@@ -55,8 +55,10 @@ def _proofs(found: Mapping[str, Any]) -> str:
     parts += [f"not proved: {', '.join(found['open'])}"] if found["open"] else []
     if not found["promises"]:
         return "nothing is promised"
-    return "; ".join(parts) or f"all {found['promises']} promises are kept, whatever is asked"
+    kept = "the 1 promise is" if found["promises"] == 1 else f"all {found['promises']} promises are"
+    return "; ".join(parts) or f"{kept} kept, whatever is asked"
 
 
 def _simulation(found: Mapping[str, Any]) -> str:
-    return f"{found['requests']:,} requests of the past decided again: {found['sentence']}"
+    asked = f"{found['requests']:,} requests of the past decided again"
+    return f"{asked}; compared with what was decided then it {found['sentence']}"
