@@ -75,3 +75,17 @@ def test_the_parts_of_a_document_stand_one_level_below_its_title(format_, first)
     text = Path(__file__).with_name("everything.yaml").read_text(encoding="utf-8")
     page = written([policy_document(load_text(text, "everything.yaml"))], format_)
     assert first in page
+
+
+def test_what_a_text_begins_with_is_told_with_the_text_that_was_there():
+    plan = planned(policy(TEXTS))
+    explanation = explain(plan, request(plan, code="X-17"), evidence(plan))
+    said = list(texts(decision_document(explanation, Turned(())).blocks))
+    assert 'the code ("X-17") does not start with "A"' in said
+
+
+TEXTS = """
+actions: {refund.issue: {code: text}}
+rules:
+  - {id: known, then: allow, when: 'code.startsWith("A")'}
+"""
