@@ -217,14 +217,27 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str, why: str = "
         before = standing.in_force
         if before is not None and bundle.digest in before.bundles:
             return Activation(before.bundle, False, canary=before.canary)
-        # Asked outside a unit of work, which a host's function must never hold up.
-        people = parts.directory.people() if before is not None else None
-        if standing.declared or (people is not None and people.declares_powers):
-            fix = "run `agentguard policy activate`, and leave out `activate=True`"
-            raise ConfigurationError([f"other policies are in force, and it is said who may change that: {fix}"])
+        if before is not None or standing.declared:
+            require_unsaid(parts)
         activated = parts.store.transact(partial(_put_if_still, parts, bundle, before, said, tenant))
         if activated is not None:
             return activated
+
+
+def require_unsaid(parts: Parts) -> None:
+    """Refuse to let files alone change what is in force where it is said who may.
+
+    Raises:
+        ConfigurationError: It is said.
+        PeopleUnavailableError: It cannot be told.
+    """
+    # Asked outside a unit of work, which a host's function must never hold up.
+    people = parts.directory.people()
+    if parts.store.read(standing_of).declared or (people is not None and people.declares_powers):
+        said = "it is said who may change what is in force, so files alone do not"
+        fix = "run `agentguard policy activate`, and leave out `activate=True` and `reload=True`"
+        develop = "while you develop, give a people file without `operators` and `powers` (`people=`)"
+        raise ConfigurationError([f"{said}: {fix}; {develop}"])
 
 
 def _put_if_still(

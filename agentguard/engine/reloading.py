@@ -17,7 +17,7 @@ from pathlib import Path
 from agentguard import policyfile
 from agentguard.analysis.casetest import run_cases
 from agentguard.core.policy import Bundle
-from agentguard.engine.activation import activate_at_start
+from agentguard.engine.activation import activate_at_start, require_unsaid
 from agentguard.engine.machine import monotonic, wall_clock
 from agentguard.engine.parts import Parts
 from agentguard.engine.starting import misfits
@@ -176,7 +176,8 @@ class Reloading:
             activate_at_start(self._parts, bundle, tenant=self._tenant, why=WHY)
             log.info("guard.reloaded", bundle=bundle.digest)
         elif self.last is None:
-            return  # they are what the guard began with
+            require_unsaid(self._parts)  # whoever develops hears at once that no change of theirs would come into force
+            return
         self.loaded = bundle
         self.last = Reload(wall_clock(), bundle.digest)
 
