@@ -37,9 +37,8 @@ class Output:
         return self.console.width >= WIDE
 
     def line(self, text: str = "", style: str = "") -> None:
-        """Print one line of plain text."""
-        assert "\n" not in text, text
-        self.console.print(Text(printable(text), style=style), soft_wrap=True)
+        """Print one line of plain text; whoever wrote a part of it adds none of their own."""
+        self.console.print(Text(printable(text).replace("\n", " "), style=style), soft_wrap=True)
 
     def text(self, text: Text) -> None:
         """Print much at once, as it is; where nobody sees colours none are worked out, which takes longest."""
@@ -51,7 +50,9 @@ class Output:
     def prose(self, text: str, *, indent: int = 0, point: str = "", style: str = "") -> None:
         """Print a sentence, wrapped between words; what it begins with as a `point` of a list stands out."""
         hanging = indent + len(point)
-        wrapped = Text(printable(text), style=style).wrap(self.console, max(self.console.width - hanging, 1))
+        wrapped = Text(printable(text).replace("\n", " "), style=style).wrap(
+            self.console, max(self.console.width - hanging, 1)
+        )
         for number, line in enumerate(wrapped):
             line.rstrip()
             before = Text(" " * hanging if number else " " * indent + point, style=style)

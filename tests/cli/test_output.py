@@ -83,3 +83,14 @@ def test_a_sentence_is_wrapped_on_a_terminal_and_stays_one_line_elsewhere() -> N
         "           amount is at most",
         "           75.00 USD",
     ]
+
+
+def test_whoever_wrote_a_reason_adds_no_line_that_looks_like_ours() -> None:
+    output, stream = printed(120)
+    forged = "fewer wait\ntighter: an agent does less\x1b[2J\r\n::error::x"
+
+    output.line(forged)
+    output.prose(forged, indent=2, point="- ")
+
+    one = "fewer wait tighter: an agent does less [2J ::error::x"
+    assert stream.getvalue().splitlines() == [one, f"  - {one}"]
