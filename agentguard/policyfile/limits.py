@@ -138,10 +138,16 @@ class LimitDraft(Draft):
         if expression is None or self.type is None:
             return None
         if counted_type(self.type, outline.currencies) != counted_type(expression.type, outline.currencies):
-            message = f"{self.what}: `freed_by` must be {self.type}, which it counts, got {expression.type}"
+            counted, freed = _kind_words(self.type), _kind_words(expression.type)
+            message = f"{self.what}: `freed_by` must be {counted}, which it counts, got {freed}"
             problems.add(node.place, "limit_uncountable", message)
             return None
         return expression
+
+
+def _kind_words(kind: Type) -> str:
+    """Return a type as a message names it, amounts with their currencies."""
+    return f"{kind} in {one_of(kind.currencies)}" if isinstance(kind, Money) and kind.currencies else str(kind)
 
 
 def draft_limits(model: PolicyModel, outline: Outline, problems: Problems) -> list[LimitDraft]:

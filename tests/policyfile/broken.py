@@ -71,6 +71,14 @@ guarantees:
   - {id: safe, on: [refund.issue], never: allow, when: amount > 50}
 """
 SHORT = "agentguard: 1\npolicy: p\nversion: 1\nactions:\n  a.b: {n: integer}\n"
+CURRENCIES = """agentguard: 1
+policy: p
+version: 1
+currency: [USD, EUR]
+actions: {{fee.waive: {{fee: money}}}}
+limits:
+  - {{id: l, sum: fee, in: 1 day, max: {{USD: 1, EUR: 1}}, over: deny{more}}}
+"""
 CASES = []
 
 
@@ -422,6 +430,7 @@ edited("placeholder-syntax", "syntax", ("refund of {amount}.", "refund of {amoun
 # --- references
 edited("rule-id-twice", "duplicate_id", ("  - id: waive", "  - id: «too-much"))
 edited("limit-and-rule-share-an-id", "duplicate_id", ("  - id: count\n", "  - id: «waive\n"))
+edited("guarantee-of-no-verdict", "too_many", ("never: allow, when: amount > 50", "never: «[], when: amount > 50"))
 edited("guarantee-and-rule-share-an-id", "duplicate_id", ("{id: safe,", "{id: «waive,"))
 edited("rule-called-otherwise", "name_taken", ("  - id: waive", "  - id: «otherwise"))
 edited("argument-called-key", "name_taken", ("    booking: text", "    «key: text"))
@@ -508,6 +517,7 @@ edited("freed-by-unknown", "action_unknown", ("    max: 3", "    freed_by: [«fe
 edited("freed-by-unknown-amount", "action_unknown", ("    max: 3", "    freed_by: {«fee.wave: 1}\n    max: 3"))
 edited("freed-by-of-text", "limit_uncountable", ("    max: 3", "    freed_by: {refund.issue: «order_id}\n    max: 3"))
 edited("freed-by-in-money", "limit_uncountable", ("    max: 3", "    freed_by: {refund.issue: «amount}\n    max: 3"))
+whole("freed-by-in-another-currency", "limit_uncountable", CURRENCIES.format(more=", freed_by: {fee.waive: «usd(5)}"))
 edited("freed-by-a-list-each", "wrong_shape", ("    max: 3", "    freed_by: {fee.waive: «[1]}\n    max: 3"))
 edited("per-a-list", "limit_uncountable", ("per: order.id", "per: «order.items"))
 edited("max-of-another-type", "unknown_name", ("    max: 3\n", '    max: "«three"\n'))
@@ -547,6 +557,7 @@ edited(
     ("  small: amount <= 50", "  small: amount <= usd(50)"),
     ("when: amount > 50", "when: amount > usd(50)"),
 )
+whole("max-of-a-list-in-a-currency", "wrong_shape", CURRENCIES.format(more="").replace("USD: 1", "USD: «[1]"))
 edited("max-by-currency-of-a-count", "currency_mismatch", ("    max: 3\n", "    max: «{USD: 3}\n"))
 edited("same-as-a-fact", "requirement_unmatched", ("same: [on_behalf_of]", "same: [«order.id]"))
 edited("same-as-nothing", "fact_unknown", ("same: [on_behalf_of]", "same: [«on_behalf]"))
