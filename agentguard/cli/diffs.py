@@ -54,12 +54,15 @@ def compare(
     versions: Annotated[
         list[str],
         typer.Argument(
-            help="Two files, folders, or such at a git revision (`main:policies`); one alone is compared with --rev.",
+            help="Two files, folders, or such at a git revision (`main:policies`); one alone with --rev, or the last commit.",
             metavar="[OLD] NEW",
         ),
     ],
     rev: Annotated[
-        str | None, typer.Option("--rev", help="With one path: compare it with this git revision of it.")
+        str | None,
+        typer.Option(
+            "--rev", help="With one path: compare it with this git revision of it; the last commit when left out."
+        ),
     ] = None,
     fail_on: Annotated[
         FailOn,

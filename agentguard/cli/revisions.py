@@ -97,4 +97,5 @@ def _git(folder: Path, *arguments: str, of: str = "") -> bytes:
     said = done.stderr.decode(errors="replace").strip().splitlines()
     if of and not said:
         raise UsageError(f"expected a revision that this repository has, got `{of}`")
-    raise UsageError(f"git cannot read it: {said[0].removeprefix('fatal: ') if said else 'it does not say why'}")
+    why = said[0].removeprefix("fatal: ") if said else "it does not say why"
+    raise UsageError(f"git cannot read it: {why}; two files or folders can be compared without it")

@@ -172,6 +172,7 @@ def test_outside_of_a_repository_or_without_git_one_line_says_so(command, files,
     said = command("policy", "diff", new)
     assert said.code == 2
     assert "git cannot read it: not a git repository" in said.err
+    assert said.err.endswith("; two files or folders can be compared without it\n")
     monkeypatch.setenv("PATH", "")
     said = command("policy", "diff", "main:policies", new)
     assert said.code == 2
