@@ -2,6 +2,7 @@
 
 import pytest
 
+from agentguard.core.people import Power
 from agentguard.engine.canary import Canaries
 from agentguard.engine.change_note import is_signed_as_said
 from agentguard.errors import NotFoundError, UsageError
@@ -70,3 +71,11 @@ def test_what_two_take_back_at_once_is_taken_back_once(shop, open_guard, monkeyp
     with pytest.raises(NotFoundError, match="which has just ended"):
         shop.changes.withdraw(str(first.entry), by="tom", why="no", authenticated="os_login")
     assert len(entries(shop, "activate_withdrawn")) == 1
+
+
+def test_everything_that_was_asked_for_the_same_is_taken_back_together(shop, staff):
+    staff.powers = {"activate": Power(frozenset({"maria", "tom", "kim"}), 3)}
+    asked = [make(shop, name, LOOSER).entry for name in ("maria", "tom")]
+    shop.changes.withdraw(str(asked[0]), by="kim", why="no", authenticated="os_login")
+    assert entries(shop, "activate_withdrawn")[0]["asked"] == asked
+    assert shop.changes.pending() == ()
