@@ -54,7 +54,7 @@ def compare(
     versions: Annotated[
         list[str],
         typer.Argument(
-            help="Two files, folders, or such at a git revision (`main:policies`); one alone with --rev, or the last commit.",
+            help="Two files, folders, or such at a git revision (`main:policies`); one alone: with its last commit.",
             metavar="[OLD] NEW",
         ),
     ],
