@@ -90,7 +90,7 @@ def carry_out(
     changes = _changes(guard, done)
     if json:
         print_json({"bundle": done.bundle, "canary": _described(done.canary), "changed": done.changed,
-                    "missing": done.missing, "changes": changes})  # fmt: skip
+                    "missing": done.missing, "entry": done.entry, "changes": changes})  # fmt: skip
     else:
         _say(Output(), done, changes, person["by"])
     if done.missing:
@@ -109,6 +109,7 @@ def _say(output: Output, done: Activation, changes: list[str], by: str) -> None:
         output.sentence(
             f"nothing changed yet: {more_people(done.missing, counts_for('activate'))}; {by} has", style="yellow"
         )
+        output.sentence(f"they look at it and say yes with `agentguard policy approve {done.entry}`")
     elif not done:
         output.line("this canary runs like this already; nothing has changed")
     for text in changes[1:]:

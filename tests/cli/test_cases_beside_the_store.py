@@ -21,9 +21,11 @@ def asking(command):
 
 def test_whoever_says_yes_to_a_canary_hears_first_that_it_is_one_and_a_promotion_runs_the_cases(command, as_tom, write):  # noqa: F811
     write(LOOSER)
-    command("policy", "activate", "--canary", "10%", "--why", "a try")
+    asked = command("policy", "activate", "--canary", "10%", "--why", "a try")
+    entry = str(asking(command)["pos"])
+    assert f"say yes with `agentguard policy approve {entry}`" in asked.out
     as_tom()
-    agreed = command("policy", "approve", str(asking(command)["pos"]), "--why", "agreed", "--yes")
+    agreed = command("policy", "approve", entry, "--why", "agreed", "--yes")
     assert "for 10% of the customers, as a canary" in agreed.out.split("looser:")[0]
     promoted = command("policy", "activate", "--promote", "--why", "it went well")
     assert "all 3 cases passed" in promoted.out
