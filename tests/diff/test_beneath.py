@@ -182,6 +182,14 @@ def test_a_file_does_not_say_itself_that_its_new_order_of_routes_is_tighter(edit
     assert (str(whole.direction), whole.is_known) == (direction, True)
 
 
+@pytest.mark.parametrize("late, direction", [("", "same"), (", if_late: lead", "mixed"), (", if_late: board", "same")])
+def test_less_time_before_a_weaker_route_decides_is_not_the_same(late, direction):
+    board = FINANCE.replace("finance:", "board:", 1)
+    slow = FINANCE.replace("1 day", f"1 day{late}")
+    old, new = (bundle_of([routed((FINANCE, route + board))]) for route in (slow, slow.replace("1 day", "1 minute")))
+    assert str(diff(old, new).direction) == direction
+
+
 def test_a_file_that_goes_or_is_replaced_takes_its_peoples_yes_along():
     freely = ("then: allow, when: amount <= 50", "then: allow")
     other = (RENAMED, freely, ("id: mid, then: escalate to lead", "id: mid, then: escalate to finance"))

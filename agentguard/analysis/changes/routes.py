@@ -21,12 +21,12 @@ def route_differences(pair: Pair) -> Iterator[Difference]:
             text = f"{'new' if old is None else 'removed'}: {route_words(route)}"
             yield pair.told("route", route, text, Effect.NEITHER, Concern.CARE)
         else:
-            for text, effect in _changed(old, new):
+            for text, effect in _changed(pair, old, new):
                 yield pair.told("route", new, text, effect, Concern.CARE)
     yield from _order(pair)
 
 
-def _changed(old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
+def _changed(pair: Pair, old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
     if set(old.who) != set(new.who):
         wider, narrower = set(old.who) < set(new.who), set(new.who) < set(old.who)
         effect = Effect.LOOSENS if wider else Effect.TIGHTENS if narrower else Effect.EITHER
@@ -35,7 +35,8 @@ def _changed(old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
         effect = Effect.TIGHTENS if new.people > old.people else Effect.LOOSENS
         yield f"takes {new.people} of them, was {old.people}", effect
     if old.within != new.within:
-        yield f"has {within_words(new.within)}, was {within_words(old.within)}", Effect.NEITHER
+        text = f"has {within_words(new.within)}, was {within_words(old.within)}"
+        yield text, Effect.EITHER if _falls_lower(pair, old) or _falls_lower(pair, new) else Effect.NEITHER
     if old.if_late != new.if_late:
         text = f"when it is late: {late_words(new)}, was {late_words(old)}"
         effect = Effect.TIGHTENS if new.if_late is None else Effect.LOOSENS if old.if_late is None else Effect.EITHER
@@ -52,6 +53,17 @@ def _changed(old: Route, new: Route) -> Iterator[tuple[str, Effect]]:
     if old.may_change != new.may_change:
         said = ["lower amounts" if item.may_change is None else list_words(item.may_change) for item in (old, new)]
         yield f"who decides may change {said[1]}, was {said[0]}", Effect.EITHER
+
+
+def _falls_lower(pair: Pair, route: Route) -> bool:
+    """Return whether a weaker route decides what this one is late with, as either version orders them."""
+    late = route.if_late
+    versions = (pair.old.routes, pair.new.routes)
+    return late is not None and any(
+        routes[late].strength < routes[route.id].strength
+        for routes in versions
+        if late in routes and route.id in routes
+    )
 
 
 def _order(pair: Pair) -> Iterator[Difference]:
