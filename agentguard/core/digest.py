@@ -187,11 +187,6 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def document_digest(document: Any) -> str:
-    """Return the SHA-256 in hex of a JSON document's canonical bytes."""
-    return digest(canonical_bytes(document))
-
-
 def keyed_digest(secret: bytes, text: str) -> str:
     """Return the HMAC-SHA-256 of a text in hex: for whatever could be guessed and tried."""
     return keyed_digests(secret)(text)

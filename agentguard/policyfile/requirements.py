@@ -94,7 +94,7 @@ def _comparable(
         message = f"{what}: `same` cannot compare the fact `{name}`: use `on_behalf_of`, a context value or an argument"
         problems.add(scalar.place, "requirement_unmatched", message)
     elif all(declared is None for declared in arguments):
-        if ("context", name.removeprefix("context.")) in problems.broken or ("context", "*") in problems.broken:
+        if problems.is_broken("context", name.removeprefix("context.")):
             return False
         known = ["on_behalf_of", *outline.context, *(item for other in on for item in outline.arguments[other])]
         near = suggestion(name, known) or ": expected `on_behalf_of`, a context value or an argument"
