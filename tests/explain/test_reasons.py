@@ -23,21 +23,30 @@ rules:
   - {id: large, then: deny, when: amount > order.total}
 limits:
   - {id: month, sum: amount, per: on_behalf_of, in: 30 days, max: order.total, over: deny}
+  - {id: times, count: actions, per: on_behalf_of, in: 30 days, max: 9, over: deny}
 """
 PLAN = planned(policy(BODY))
 KNOWN = {"order.total": usd("100.00"), "order.rate": 1, "order.note": ABSENT}
-MONTH = "shop/month"
+UNUSED = {"shop/month": (0, 0), "shop/times": (0, 0)}
 
 
 def told(amount="40.00", *, changed=lambda explanation: explanation, options=None, **facts):
     """Return every text that is told of a request."""
-    known = evidence(PLAN, {**KNOWN, **{f"order.{name}": value for name, value in facts.items()}}, used={MONTH: (0, 0)})
+    known = evidence(PLAN, {**KNOWN, **{f"order.{name}": value for name, value in facts.items()}}, used=UNUSED)
     explanation = changed(explain(PLAN, request(PLAN, amount=usd(amount), pieces=1), known))
     return list(texts(decision_document(explanation, Turned(()), **(options or {})).blocks))
 
 
 def test_what_no_rule_speaks_of_is_told_as_that():
     assert "No rule of this policy applies, and where none does it says this." in told("60.00")
+
+
+def test_a_limit_that_refuses_is_told_with_its_own_numbers_and_no_others():
+    room = [text for text in told("40.00", total=usd("39.99")) if "there was room for" in text]
+    assert room == [
+        "At most 39.99 USD for each customer, in 30 days: 0.00 USD was used, so there was room for 39.99 USD, and this "
+        "is 40.00 USD."
+    ]
 
 
 def test_what_could_not_be_looked_up_is_named_as_the_reason():
