@@ -46,8 +46,9 @@ def _sum(found: Sequence[Boundaries]) -> str:
     noticed, equal = sum(item.noticed for item in found), sum(item.equal for item in found)
     survived = sum(len(item.survivors) for item in found)
     total = noticed + equal + survived
-    same = f", {equal} change nothing" if equal else ""
-    return f"{total} small changes of the policies: the cases notice {noticed}{same}, {survived} are not noticed"
+    same = f", {equal} {'changes' if equal == 1 else 'change'} nothing" if equal else ""
+    missed = f"{survived} {'is' if survived == 1 else 'are'} not noticed"
+    return f"{total} small changes of the policies: the cases notice {noticed}{same}, {missed}"
 
 
 def boundaries_document(found: Boundaries) -> dict[str, Any]:

@@ -11,8 +11,10 @@ import pytest
 
 from agentguard.analysis import boundaries as searching
 from agentguard.analysis import run_cases
-from agentguard.analysis.boundaries import boundaries
+from agentguard.analysis.boundaries import Boundaries, boundaries
 from agentguard.cli.app import run
+from agentguard.cli.boundaryruns import print_boundaries
+from agentguard.cli.output import Output
 from agentguard.errors import UsageError
 from agentguard.policyfile import bundle_of, load_cases, load_cases_text, load_text
 from agentguard.policyfile.beside import policies_beside
@@ -191,10 +193,20 @@ def test_what_a_condition_never_is_is_told(folder, capsys):
     assert "`tips/paid`: no case shows `now - order.paid_at > 30 days` as yes or as no" in said
 
 
+@pytest.mark.parametrize(
+    "equal, words", [(0, "notice 3, 0 are"), (1, "3, 1 changes nothing"), (2, "3, 2 change nothing")]
+)
+def test_what_came_of_the_small_changes_is_a_sentence(capsys, equal, words):
+    print_boundaries(Output(), [Boundaries("tips_test.yaml", 3, equal, (), searched=True)])
+    assert words in capsys.readouterr().out
+
+
 def test_too_little_that_is_covered_is_a_failure(folder, capsys):
     assert run(["policy", "test", ".", "--json"]) == 0
     percent = json.loads(capsys.readouterr().out)[0]["percent"]
     assert 0 < percent < 100
+    assert run(["policy", "test", "."]) == 0
+    assert f" {percent}%\n" in capsys.readouterr().out
     assert run(["policy", "test", ".", "--min-coverage", str(percent)]) == 0
     assert run(["policy", "test", ".", "--min-coverage", str(percent + 1)]) == 1
     assert run(["policy", "test", ".", "--min-coverage", "101"]) == 2
