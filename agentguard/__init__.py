@@ -3,19 +3,24 @@
 `Guard` is where to begin; everything public is here by name, and the modules inside are free to move.
 """
 
+from agentguard.core.canary import Canary, Side
 from agentguard.core.casefile import CaseFile
 from agentguard.core.decision import Decision, Reason
 from agentguard.core.letter import Letter
 from agentguard.core.money import Money
 from agentguard.core.packet import Packet
 from agentguard.core.people import Absence, People, Power, User
-from agentguard.core.policy import Verdict
+from agentguard.core.policy import Bundle, Verdict
 from agentguard.core.request import Actor
 from agentguard.core.review_report import ReviewReport
 from agentguard.core.reviews import ReviewCase
 from agentguard.engine.about import About
+from agentguard.engine.activation import Activation
 from agentguard.engine.affected import Suspect
 from agentguard.engine.answers import Answer, Denied, Done, InDoubt, NotDone, Ready, Unavailable, Waiting, WaitsFor
+from agentguard.engine.canary_groups import Groups
+from agentguard.engine.change import Change
+from agentguard.engine.changes import Proposal
 from agentguard.engine.channel import Channel, Only
 from agentguard.engine.confirming import Confirmation
 from agentguard.engine.considering import Considered
@@ -33,6 +38,7 @@ from agentguard.engine.privacy import Look
 from agentguard.engine.purging import Purge
 from agentguard.engine.reconciling import Scope
 from agentguard.engine.redrawing import Redrawn
+from agentguard.engine.reloading import Reload
 from agentguard.engine.rounds import Round
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.signing import SigningKeyFile
@@ -44,11 +50,13 @@ from agentguard.errors import (
     AgentGuardError,
     ConfigurationError,
     KeyConflictError,
+    MoneyError,
     NotAllowedError,
     NotDoneError,
     NotFoundError,
     PeopleUnavailableError,
     PolicyError,
+    PolicyVersionError,
     PowerRefusedError,
     RecordingError,
     StoreError,
@@ -64,11 +72,15 @@ from agentguard.store.verification import Kept
 __all__ = [
     "About",
     "Absence",
+    "Activation",
     "Actor",
     "AgentGuardError",
     "Answer",
     "Ballot",
+    "Bundle",
+    "Canary",
     "CaseFile",
+    "Change",
     "Channel",
     "ConfigurationError",
     "Confirmation",
@@ -82,6 +94,7 @@ __all__ = [
     "Event",
     "Follower",
     "GivenBack",
+    "Groups",
     "Guard",
     "Headroom",
     "Idempotent",
@@ -94,6 +107,7 @@ __all__ = [
     "LimitStanding",
     "Look",
     "Money",
+    "MoneyError",
     "NotAllowedError",
     "NotDone",
     "NotDoneError",
@@ -106,8 +120,10 @@ __all__ = [
     "People",
     "PeopleUnavailableError",
     "PolicyError",
+    "PolicyVersionError",
     "Power",
     "PowerRefusedError",
+    "Proposal",
     "Purge",
     "Queryable",
     "Read",
@@ -116,12 +132,14 @@ __all__ = [
     "Recorded",
     "RecordingError",
     "Redrawn",
+    "Reload",
     "Retry",
     "ReviewCase",
     "ReviewReport",
     "Round",
     "Scope",
     "Sealing",
+    "Side",
     "SigningKeyFile",
     "StoreError",
     "StoreUnavailableError",

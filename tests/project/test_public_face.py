@@ -61,8 +61,17 @@ def test_what_a_call_on_the_guard_gives_back_has_a_public_name(tmp_path):
     found = [*(getattr(guard, name) for name in calls), *(getattr(guard.escalations, name) for name in votes)]
     found += [getattr(guard.privacy, name) for name in ("find", "about", "erase")]
     found += [getattr(guard.retention, name) for name in ("hold", "lift", "holds", "due", "purge")]
+    found += [
+        guard.activate,
+        *(getattr(guard.canary, name) for name in ("begin", "promote", "abort", "running", "side")),
+    ]
+    found += [guard.canary.groups, *(getattr(guard.changes, name) for name in ("look", "make", "pending", "proposal"))]
+    found += [getattr(guard.changes, name) for name in ("proposed", "agree", "withdraw", "earlier")]
     for call in [*found, *(getattr(guard.reviews, name) for name in reviews)]:
-        given = inspect.signature(call).return_annotation.removeprefix("tuple[").removesuffix(", ...]")
+        annotation = inspect.signature(call).return_annotation
+        given = annotation.removeprefix("tuple[").removesuffix(", ...]").rpartition(".")[2]
         assert given in agentguard.__all__, (call.__name__, given)
+    for error in (agentguard.MoneyError, agentguard.PolicyVersionError):  # raised by `Money.of`, and by activating
+        assert issubclass(error, agentguard.AgentGuardError)
     assert agentguard.WaitsFor is typing.get_type_hints(agentguard.Waiting.escalation.fget)["return"]
     guard.close()
