@@ -286,6 +286,17 @@ def test_what_is_held_for_later_follows_the_facts_of_then(open_shop):
     assert made.usage(ready) == [(0, 12000)]
 
 
+@pytest.mark.law(4)
+def test_where_policies_are_enforced_what_is_held_for_less_than_counts_now_is_not_done(open_shop):
+    made = open_shop(observe=False, text=WHOLE_ORDERS)
+    ready = made.ask("60.00", run=made.guard.propose)
+    made.orders["A-1"] = {"customer_id": "c-1", "total": Money.of("100.01", "USD")}
+    assert isinstance(made.guard.execute(ready.decision_id), Denied)
+    assert made.paid == []
+    made.orders["A-2"] = {"customer_id": "c-1", "total": Money.of("100", "USD")}
+    assert isinstance(made.ask("60.00", order_id="A-2", key="k-2"), Done)
+
+
 def test_nobody_takes_up_what_takes_longer_than_its_timeout(open_shop):
     made = open_shop(timeout=timedelta(seconds=1), effect=Idempotent(ttl=timedelta(hours=5)))
     other = open_shop(clock=made.clock, effect=Idempotent(ttl=timedelta(hours=5)))
