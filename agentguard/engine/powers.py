@@ -258,7 +258,7 @@ def _of(people: People, use: Use) -> Permit:
         raise PowerRefusedError(
             "unverified",
             f"nobody checked who wants to {_words(use.power)}: say how `{use.by[:100]}` is known (`authenticated=`), "
-            "or allow it with `allow_unverified: yes` in the people file",
+            "log in, or allow it with `allow_unverified: yes` in the people file",
         )
     return Permit(
         use,

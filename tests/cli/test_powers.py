@@ -96,6 +96,7 @@ def test_a_name_that_nobody_checked_lets_nothing_go(people, command):
     found = command("resume", "--as", "tom", "--why", "x")
     assert found.code == 2
     assert "nobody checked who wants to resume" in found.err
+    assert "log in, or allow it with" in found.err
 
 
 def test_a_stop_needs_no_people_file_that_can_be_read(people, command):
