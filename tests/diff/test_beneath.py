@@ -101,11 +101,17 @@ def test_a_limit_that_counts_less_by_the_same_words_counts_on_another_account():
         ("10%, at least 5 a day", "11%, at least 1 a day", "looser"),
         ("10%, at least 5 a day", "10%, at least 34 a week", "looser"),
         ("10%, at least 5 a day", "10%, at least 35 a week", "same"),
+        ("5 a day", "5 a day, by agent", "same"),
         ("contest: {to: lead", "contest: {to: finance", "mixed"),
     ],
 )
 def test_less_care_around_decisions_is_looser(before, after, direction):
     assert str(changed(before, after).direction) == direction
+
+
+def test_as_many_of_all_kinds_together_are_fewer_than_of_each():
+    by_agent = TEXT.replace("5 a day", "5 a day, by agent")
+    assert diff(loaded(by_agent), loaded(TEXT)).direction is Direction.LOOSER
 
 
 CAREFUL = """

@@ -176,9 +176,10 @@ def _contest_effect(old: Contest | None, new: Contest | None) -> Effect:
 
 
 def _reviewed_effect(old: Sampling | None, new: Sampling | None) -> Effect:
-    """Return that it is less care if fewer are looked at, of all or at least."""
+    """Return that it is less care if fewer are looked at, of all or at least, of each kind or of all kinds together."""
     was, now = ((0, 0) if item is None else (item.share, item.least * _A_WEEK[item.period]) for item in (old, new))
-    return Effect.NEITHER if now[0] >= was[0] and now[1] >= was[1] else Effect.LOOSENS
+    kinds = old is None or new is None or not old.least or set(old.by) <= set(new.by)
+    return Effect.NEITHER if now[0] >= was[0] and now[1] >= was[1] and kinds else Effect.LOOSENS
 
 
 def _kept_effect(old: Policy, new: Policy) -> Effect:
