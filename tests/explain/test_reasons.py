@@ -85,6 +85,18 @@ def test_the_parts_of_a_document_stand_one_level_below_its_title(format_, first)
     assert first in page
 
 
+def test_what_is_neither_proved_nor_found_is_said_to_be_left_open():
+    known = evidence(PLAN, KNOWN, used=UNUSED)
+    explanation = explain(PLAN, request(PLAN, amount=usd("60.00"), pieces=1), known)
+    amount, pieces, *_ = explanation.about.inputs()
+    open_ = list(texts(decision_document(explanation, Turned(((amount, ()), (pieces, ())), (amount,))).blocks))
+    proved = list(texts(decision_document(explanation, Turned(((amount, ()), (pieces, ())), (amount, pieces))).blocks))
+    assert [text.rpartition(". ")[2] for text in open_ if text.startswith("Proved: ")] == [
+        "Left open: the number of the pieces."
+    ]
+    assert [text for text in proved if "Left open" in text] == []
+
+
 def test_what_a_text_begins_with_is_told_with_the_text_that_was_there():
     plan = planned(policy(TEXTS))
     explanation = explain(plan, request(plan, code="X-17"), evidence(plan))
