@@ -279,3 +279,8 @@ def test_on_the_terminal_too_nobody_adds_lines_to_a_document_by_what_they_asked_
     lines = written([Document("", said, blocks)], Format.TEXT).splitlines()
     one = "for order A Why People decide [2J `"
     assert [line.strip() for line in lines] == [one, one, f"- {one}", "", one, f"for  {one}"]
+
+
+def test_on_a_narrow_screen_no_column_of_a_table_keeps_its_words_together():
+    narrow = written([Document("a page", "narrow", ())], Format.HTML).partition("@media (max-width")[2]
+    assert "td:first-child { white-space: normal; }" in narrow.partition("@page")[0]

@@ -50,6 +50,7 @@ pre i { color: var(--soft); font-style: normal; user-select: none; }
   main { margin: 0; padding: 1.2rem; border: 0; }
   .columns, dl { grid-template-columns: 1fr; gap: .1rem; }
   dd { margin-bottom: .4rem; }
+  td:first-child { white-space: normal; }
 }
 @page { margin: 18mm 15mm; }
 @media print {
