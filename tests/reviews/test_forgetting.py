@@ -73,8 +73,8 @@ def test_a_purged_case_says_so_takes_no_opinion_and_is_no_false_finding(shop):
         (Sampling("", 2_000), "People look afterwards at 2 percent of what was decided without a person."),
         (
             Sampling("", 2_500, 5, "week", ("agent", "action")),
-            "People look afterwards at 2.5 percent of what was decided without a person, at least 5 a week of each agent "
-            + "and action.",
+            "People look afterwards at 2.5 percent of what was decided without a person, at least 5 a week of each agent"
+            " and action.",
         ),
         (
             Sampling("", 1, 0, "week", ("agent",)),
