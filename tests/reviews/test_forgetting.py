@@ -70,17 +70,16 @@ def test_a_purged_case_says_so_takes_no_opinion_and_is_no_false_finding(shop):
 @pytest.mark.parametrize(
     "sampling, words",
     [
-        (Sampling("", 2_000), "People look afterwards at 2 percent of what was decided without a person."),
+        (Sampling("", 2_000), "2 percent of what was decided without a person."),
         (
             Sampling("", 2_500, 5, "week", ("agent", "action")),
-            "People look afterwards at 2.5 percent of what was decided without a person, at least 5 a week of each agent"
-            " and action.",
+            "2.5 percent of what was decided without a person, at least 5 a week of each agent and action.",
         ),
         (
             Sampling("", 1, 0, "week", ("agent",)),
-            "People look afterwards at 0.001 percent of what was decided without a person, told apart by agent.",
+            "0.001 percent of what was decided without a person, told apart by agent.",
         ),
     ],
 )
 def test_a_policy_in_words_says_what_is_looked_at(sampling, words):
-    assert review_words(sampling) == words
+    assert review_words(sampling) == f"People look afterwards at {words}"
