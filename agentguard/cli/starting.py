@@ -51,7 +51,7 @@ def init(
     kept = [path for path in planned if (folder / path).exists()]
     written = [path for path in planned if path not in kept]
     for path in written:
-        _write(folder / path, planned[path])
+        _write(folder, path, planned[path])
     if json:
         print_json({"folder": str(folder), "written": written, "kept": kept})
     else:
@@ -83,12 +83,15 @@ def _with_schema(kind: str, text: str) -> str:
     return f"{policyfile.modeline(f'{SCHEMAS}/{kind}.json')}\n{text}"
 
 
-def _write(path: Path, text: str) -> None:
+def _write(folder: Path, name: str, text: str) -> None:
     """Write a file that is not there.
 
     Raises:
-        UsageError: It cannot be written.
+        UsageError: It cannot be written, or a link leads out of the folder.
     """
+    path = folder / name
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"expected `{path.parent}` inside `{folder}`, got a link to `{path.parent.resolve()}`")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:

@@ -135,3 +135,13 @@ def test_every_file_names_the_schema_that_lies_beside_it(elsewhere, command):
         schema = json.loads((folder / modeline.removeprefix("# yaml-language-server: $schema=")).read_text())
         kind = {"blank": "policy", "blank_test": "cases", "people": "people"}[path.stem]
         assert schema["$comment"] == f"agentguard {kind} file"
+
+
+def test_nothing_is_written_where_a_link_leads_out_of_the_folder(elsewhere, command):
+    (elsewhere / "shop").mkdir()
+    (elsewhere / "another").mkdir()
+    (elsewhere / "shop" / ".vscode").symlink_to(elsewhere / "another")
+    said = command("policy", "init", "shop")
+    assert said.code == 2
+    assert "expected `shop/.vscode` inside `shop`, got a link to" in said.err
+    assert list((elsewhere / "another").iterdir()) == []

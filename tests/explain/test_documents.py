@@ -214,6 +214,14 @@ def test_a_file_that_cannot_be_written_is_said(packs, command):
     assert "expected a file that can be written, got `nowhere/a.html`" in said.err
 
 
+def test_a_document_is_never_written_over_a_policy(packs, command):
+    before = Path("policies/refunds/refunds.yaml").read_bytes()
+    said = command("policy", "explain", "refunds", "-o", "policies/refunds/refunds.yaml")
+    assert said.code == 2
+    assert "expected a name like `refunds.html` for a document, got `policies/refunds/refunds.yaml`" in said.err
+    assert Path("policies/refunds/refunds.yaml").read_bytes() == before
+
+
 def test_policies_are_found_where_the_environment_says(packs, command, monkeypatch):
     (packs / "policies" / "gifts.yaml").rename(packs / "our gifts.yaml")
     monkeypatch.setenv("AGENTGUARD_POLICIES", "our gifts.yaml")
