@@ -1,7 +1,6 @@
 """Ways around the second person, each tried: other files, old approvals, other keys, races, forged rows."""
 
 import sqlite3
-import threading
 from datetime import timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from agentguard.engine.change_note import is_signed, is_signed_as_said
 from agentguard.engine.powers import LONGER
 from agentguard.errors import NotFoundError, PolicyVersionError, PowerRefusedError, UsageError
 from agentguard.evidence.keys import SigningKey
+from tests.at_once import at_once
 from tests.changecontrol.given import BEGIN, LOOSER, TIGHTER, entries, in_force, make, refused, version
 from tests.engine.given import bundle
 
@@ -133,24 +133,6 @@ def test_whoever_leaves_the_people_out_ends_no_canary_either_and_opens_no_way_by
         make(guard, "eve", LOOSER)
     assert shop.canary.running().share == 1000
     assert shop.canary.abort(by="kim", why="complaints", authenticated="os_login")
-
-
-def at_once(*calls):
-    came, barrier = [], threading.Barrier(len(calls))
-
-    def call(function):
-        barrier.wait()
-        try:
-            came.append(function())
-        except PowerRefusedError as error:
-            came.append(error.why)
-
-    threads = [threading.Thread(target=call, args=(function,)) for function in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return came
 
 
 def test_an_approval_that_races_with_another_change_is_not_made_over_it(shop, open_guard):

@@ -1,6 +1,5 @@
 """What people may do beside voting: one stops, two let go, and nobody does what they have no power to."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from agentguard.engine.directory import Asked, Fixed
 from agentguard.engine.powers import MOST_REFUSALS, TOGETHER
 from agentguard.errors import PeopleUnavailableError, PowerRefusedError
 from agentguard.testing.clock import ManualClock
+from tests.at_once import at_once
 from tests.engine.given import MACHINE, REFUNDS, bundle, shop
 from tests.engine.test_clock import JUMP, Machine
 
@@ -232,24 +232,6 @@ def test_how_somebody_is_known_is_one_of_four_words(open_guard, authenticated):
     with pytest.raises(UsageError, match="for `authenticated`, got"):
         halt(guard, authenticated=authenticated)
     assert stopped(guard) == set()
-
-
-def at_once(*calls):
-    came, barrier = [], threading.Barrier(len(calls))
-
-    def call(function):
-        barrier.wait()
-        try:
-            came.append(function())
-        except PowerRefusedError as error:
-            came.append(error.why)
-
-    threads = [threading.Thread(target=call, args=(function,)) for function in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return came
 
 
 def test_two_who_let_go_at_once_are_two_and_one_who_does_twice_is_one(open_guard):
