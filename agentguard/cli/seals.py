@@ -80,7 +80,7 @@ def seal(
     try:
         if once:
             sealed = guard.seals.seal()
-            guard.seals.settle()
+            guard.seals.stop()
             _say_sealed(None if sealed is None else sealed.note, json=json, compact=False)
             _require_seen(guard, witnesses)
         else:
@@ -172,7 +172,6 @@ def _seal_on(guard: Guard, *, json: bool) -> None:
                 Output(sys.stderr).failure(f"{words}; it is tried again")
             said = words
     guard.seals.stop()
-    guard.seals.settle()
     output.line("stopped")
 
 

@@ -7,7 +7,6 @@ shown by `last`, and looked at again when a file changes.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +17,13 @@ from agentguard import policyfile
 from agentguard.analysis.casetest import run_cases
 from agentguard.core.policy import Bundle
 from agentguard.engine.activation import activate_at_start, require_unsaid
+from agentguard.engine.background import Background
 from agentguard.engine.machine import monotonic, wall_clock
 from agentguard.engine.parts import Parts
 from agentguard.engine.starting import misfits
 from agentguard.errors import AgentGuardError, PolicyError, StoreUnavailableError, UsageError
 from agentguard.log import get_logger
 from agentguard.policyfile.stamps import Stamps, is_hollow, stamps_of
-from agentguard.store import forking
 
 log = get_logger("guard")
 
@@ -36,7 +35,6 @@ QUIET = 0.5
 """For so many seconds nobody may have written to them: editors save one file after the other."""
 HOLLOW = 2.0
 """The same where a file is empty or gone, which it may be for a moment while somebody saves it."""
-LONGEST_STOP = 5.0
 MOST_PROBLEMS = 20
 WHY = "reload=True"
 
@@ -93,38 +91,16 @@ class Reloading:
         self._done: Stamps = {}
         self._since = 0.0
         self._pause = LOOK
-        self._stopped = False
-        self._thread: threading.Thread | None = None
-        self.begin_anew()
-        forking.watch(self)
+        self._beside = Background("agentguard-reloading", self._run)
 
     def begin(self) -> None:
         """Start the thread, once, if there is anything to look at."""
-        if self._paths and self._thread is None and not self._stopped:
-            with self._beginning:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="agentguard-reloading", daemon=True)
-                    self._thread.start()
+        if self._paths:
+            self._beside.begin()
 
     def stop(self) -> None:
         """End the thread, in a bounded time."""
-        self._stopped = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(LONGEST_STOP)
-
-    def hold_still(self) -> bool:
-        """Return True at once: the child of a fork looks at the files itself."""
-        return True
-
-    def go_on(self) -> None:
-        """Do nothing: nothing was held still."""
-
-    def begin_anew(self) -> None:
-        """Be without a thread, as a new guard is."""
-        self._thread = None
-        self._beginning = threading.Lock()
-        self._wake = threading.Event()
+        self._beside.stop()
 
     def look(self) -> None:
         """Look at the files once, and put them into force if they changed and are whole."""
@@ -139,12 +115,12 @@ class Reloading:
             self._take(found)
 
     def _run(self) -> None:
-        while not (self._stopped or self._parts.store.is_closed):
+        while not (self._beside.is_ending or self._parts.store.is_closed):
             try:
                 self.look()
             except Exception as error:  # noqa: BLE001 - the thread goes on whatever it was, and says so
                 self._kept((f"{type(error).__name__} while the files were looked at",))
-            self._wake.wait(self._pause)
+            self._beside.pause(self._pause)
 
     def _take(self, found: Stamps) -> None:
         try:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agentguard.engine.background import Background
 from agentguard.engine.machine import monotonic
 from agentguard.engine.sealing import Sealer, Sealing
 from agentguard.errors import AgentGuardError
@@ -25,7 +26,8 @@ LONGEST_LOOK = 0.05
 LATE = 3.0
 """After so many times `Sealing.every`, what is not sealed has waited too long."""
 LONGEST_PAUSE = 30.0
-LONGEST_STOP = 5.0
+LONGEST_STOP = 15.0
+"""How long the last checkpoint is waited for, in seconds: on a slow disk one that is under way takes some of it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +50,19 @@ class SealingLoop:
         self.every = sealing.every
         self.trouble: Trouble | None = None
         self.sealed = 0
-        self._stopped = self._late_said = False
-        self._thread: threading.Thread | None = None
+        self._late_said = False
+        self._beside = Background("agentguard-sealing", self._run)
         self.begin_anew()
-        forking.watch(self)
+        forking.renew(self)
 
     @property
     def is_running(self) -> bool:
         """Whether the thread is there."""
-        return self._thread is not None
+        return self._beside.is_running
 
     def begin(self) -> None:
         """Start the thread, once."""
-        if self._thread is None and not self._stopped:
-            with self._beginning:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="agentguard-sealing", daemon=True)
-                    self._thread.start()
+        self._beside.begin()
 
     def follow(self) -> str:
         """Let the key sign the log under the name that it has now; return the name."""
@@ -79,7 +77,7 @@ class SealingLoop:
 
     def ask(self) -> None:
         """Have a checkpoint taken now, in the thread."""
-        self._wake.set()
+        self._beside.wake()
 
     def wait_for(self, position: int, seconds: float) -> bool:
         """Have a checkpoint taken now, and wait until one covers an entry; False if none does in time."""
@@ -88,36 +86,25 @@ class SealingLoop:
             return self._changed.wait_for(lambda: self.trouble is None and self.sealed >= position, seconds)
 
     def stop(self) -> None:
-        """Take the last checkpoint and end, in a bounded time."""
-        self._stopped = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(LONGEST_STOP)
-
-    def hold_still(self) -> bool:
-        """Return True at once: a fork may split a checkpoint, which the child does not go on with."""
-        return True
-
-    def go_on(self) -> None:
-        """Do nothing: nothing was held still."""
+        """Take the last checkpoint and end, in a bounded time; say it where that could not be done."""
+        ended = self._beside.stop(LONGEST_STOP)
+        if not ended or self.trouble is not None:
+            reason = self.trouble.words if self.trouble is not None else "it took too long"
+            log.warning("seals.left_unsealed", entries_sealed=self.sealed, reason=reason)
 
     def begin_anew(self) -> None:
-        """Be without a thread, as a new guard is."""
-        self._thread = None
-        self._beginning = threading.Lock()
-        self._wake = threading.Event()
+        """Have nobody who waits, as in a forked child; a checkpoint that the fork split is not gone on with there."""
         self._changed = threading.Condition()
 
     def _run(self) -> None:
         every = self.every.total_seconds()
         due, since = monotonic(), monotonic()
-        while not (self._stopped or self._store.is_closed):
-            asked = self._wake.wait(min(every / LOOKS, LONGEST_LOOK))
+        while not (self._beside.is_ending or self._store.is_closed):
+            asked = self._beside.pause(min(every / LOOKS, LONGEST_LOOK))
             now = monotonic()
             many = self.trouble is None and self._store.entries_committed - self.sealed >= self._sealing.at_most
             if not (asked or now >= due or many):
                 continue
-            self._wake.clear()
             if self._round():
                 due, since = now + every, now
             else:
@@ -144,7 +131,7 @@ class SealingLoop:
         before = self.trouble
         tries = before.tries + 1 if before is not None and before.code == code else 1
         self.trouble = Trouble(code, str(error)[:1_000] if isinstance(error, AgentGuardError) else code, tries)
-        if tries == 1 and not self._stopped:
+        if tries == 1 and not self._beside.is_ending:
             # A traceback would show every local name.
             log.error("seals.failed", error=code, reason=self.trouble.words)
 

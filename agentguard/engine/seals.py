@@ -23,8 +23,11 @@ from agentguard.engine.signing import from_environment, has_key, signed_elsewher
 from agentguard.errors import NoteError, UsageError
 from agentguard.evidence.keys import LOG, Signer, VerifierKey
 from agentguard.evidence.receipt import Receipt
+from agentguard.log import get_logger
 from agentguard.store import Reading, Transaction, seals
 from agentguard.store.seals import Sealed
+
+log = get_logger("seals")
 
 Told = TypeVar("Told", bound=Callable[[str], object])
 Found = TypeVar("Found")
@@ -33,8 +36,6 @@ WITHIN = timedelta(seconds=5)
 """How long somebody who asks for a receipt waits for the next checkpoint, where nothing is said."""
 
 LOOKS_EVERY = 0.05
-LONGEST_FAREWELL = 2.0
-"""How long the end waits until witnesses were offered the last checkpoint, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Seals:
         self._signer = signer
         self._listening: list[Listening] = []
         self._loop: SealingLoop | None = None
+        self._ended = False
         self._log = ""
 
     @property
@@ -111,10 +113,17 @@ class Seals:
             self._with_key().begin()
 
     def stop(self) -> None:
-        """Take the last checkpoint, have the witnesses offered it, and end; each in a bounded time."""
-        if self._loop is not None and self._loop.is_running:
+        """Take the last checkpoint, have the witnesses offered it, and end; each in a bounded time.
+
+        What could not be done in time is logged: an older copy of the database could be put back unseen for so much.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        if self._loop is not None:
             self._loop.stop()
-            self.settle()
+            if untold := self._waited_until_told():
+                log.warning("seals.not_told", names=", ".join(untold), entries_sealed=self._loop.sealed)
         for listening in self._listening:
             listening.stop()
         self._parts.witnessing.stop()
@@ -123,16 +132,6 @@ class Seals:
     def trouble(self) -> Trouble | None:
         """Why the last try of this process to take a checkpoint failed; None if it did not."""
         return None if self._loop is None else self._loop.trouble
-
-    def settle(self, within: timedelta = timedelta(seconds=LONGEST_FAREWELL)) -> bool:
-        """Wait until whoever listens and the witnesses were told of every checkpoint; False if that takes too long."""
-        until = monotonic() + within.total_seconds()
-        told = self._parts.witnessing.wait(within.total_seconds())
-        while any(listening.state.waiting for listening in self._listening):
-            if monotonic() >= until:
-                return False
-            sleep(LOOKS_EVERY)
-        return told
 
     def seal(self) -> Sealed | None:
         """Take a checkpoint of everything that is committed, now, and return it; None for a log without entries.
@@ -278,6 +277,17 @@ class Seals:
         self._parts.witnessing.offer(self._parts.store, sealed.note)
         for listening in self._listening:
             listening.tell(sealed)
+
+    def _waited_until_told(self) -> tuple[str, ...]:
+        """Wait until everybody was told of every checkpoint; return who was not, in `Waits.witness` or after a try."""
+        until = monotonic() + self._parts.waits.witness.total_seconds()
+        while True:
+            states = [listening.state for listening in self._listening]
+            untold = {state.name: bool(state.attempts) for state in states if state.waiting}
+            untold |= self._parts.witnessing.untold
+            if all(untold.values()) or monotonic() >= until:  # who fails holds up nobody
+                return tuple(untold)
+            sleep(LOOKS_EVERY)
 
     def _waited(self, position: int, within: timedelta, look: Callable[[Reading], Found | None]) -> Found | None:
         """Return what is found once a checkpoint covers an entry."""

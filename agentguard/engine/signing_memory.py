@@ -46,13 +46,6 @@ class SignedMemory(Protocol):
 class _Forked:
     """Nobody signs in a forked child yet, whatever the parent's threads are at."""
 
-    def hold_still(self) -> bool:
-        """Return True: a parent that is signing goes on with it."""
-        return True
-
-    def go_on(self) -> None:
-        """Do nothing: nothing was held still."""
-
     def begin_anew(self) -> None:
         """Have a lock that nobody holds."""
         self._lock = threading.Lock()
@@ -64,7 +57,7 @@ class SignedHere(_Forked):
     def __init__(self) -> None:
         self._last: dict[str, Checkpoint] = {}
         self.begin_anew()
-        forking.watch(self)
+        forking.renew(self)
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep the other threads away, in a block."""
@@ -96,7 +89,7 @@ class SignedFile(_Forked):
         self._path = Path(path)
         self._lock_path = None if lock is None else Path(lock)
         self.begin_anew()
-        forking.watch(self)
+        forking.renew(self)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -91,7 +91,7 @@ class Witnessing:
         self.refusal = ""
         self._sizes: dict[tuple[str, str], int] = {}
         self.begin_anew()
-        forking.watch(self)
+        forking.renew(self)
 
     def offer(self, store: Store, note: str) -> None:
         """Have every witness offered a checkpoint, without waiting for what they say."""
@@ -145,27 +145,15 @@ class Witnessing:
         self.seal_now()
         return waiting.answer
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until every witness that answers was offered what there is; False if some were not in that time."""
-        until = monotonic() + seconds
-        while True:
-            with self._lock:
-                if self._serving <= self._failing:
-                    return not self._serving
-            if (left := until - monotonic()) <= 0:
-                return False
-            self._stopping.wait(min(left, LOOK_AGAIN))
+    @property
+    def untold(self) -> dict[str, bool]:
+        """Who has not been told of a checkpoint yet that is there, by name, and whether the last try was in vain."""
+        with self._lock:
+            return {name: name in self._failing for name in sorted(self._serving)}
 
     def stop(self) -> None:
         """Offer nothing any more."""
         self._stopping.set()
-
-    def hold_still(self) -> bool:
-        """Let a process fork whenever it likes: nothing here is split by it."""
-        return False
-
-    def go_on(self) -> None:
-        """Go on after a fork."""
 
     def begin_anew(self) -> None:
         """Be as new in a forked child, where no thread of its parent lives on."""

@@ -8,8 +8,15 @@ from typing import Protocol
 from weakref import WeakSet
 
 
-class Forkable(Protocol):
-    """What has to know of a fork of the process that it lives in."""
+class Renewable(Protocol):
+    """What a forked child begins anew with: no thread of its parent lives on there, and nobody gives a lock back."""
+
+    def begin_anew(self) -> None:
+        """Be as new in a forked child."""
+
+
+class Forkable(Renewable, Protocol):
+    """What a fork must not split, too."""
 
     def hold_still(self) -> bool:
         """Wait until nothing is under way, and keep it so; False if that takes too long."""
@@ -17,22 +24,26 @@ class Forkable(Protocol):
     def go_on(self) -> None:
         """Let go on what was held still."""
 
-    def begin_anew(self) -> None:
-        """Be as new in a forked child."""
 
-
-_living: WeakSet[Forkable] = WeakSet()
+_watched: WeakSet[Forkable] = WeakSet()
+_renewed: WeakSet[Renewable] = WeakSet()
 _held = threading.local()
 
 
 def watch(found: Forkable) -> None:
-    """Tell something of every fork from here on, as long as it lives."""
-    _living.add(found)
+    """Hold something still at every fork from here on, as long as it lives, and have it begin anew in the child."""
+    _watched.add(found)
+    renew(found)
+
+
+def renew(found: Renewable) -> None:
+    """Have something begin anew in every child that is forked from here on, as long as it lives."""
+    _renewed.add(found)
 
 
 def _before() -> None:
     # SQLite in the child would take a lock that the parent holds in the midst of a commit for its own, for ever.
-    _held.stores = [found for found in list(_living) if found.hold_still()]
+    _held.stores = [found for found in list(_watched) if found.hold_still()]
 
 
 def _in_parent() -> None:
@@ -41,7 +52,7 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    for found in list(_living):
+    for found in list(_renewed):
         found.begin_anew()
 
 

@@ -287,13 +287,13 @@ def until(true, seconds=20):
 def test_the_child_of_a_fork_looks_at_the_files_itself(folder, tmp_path):
     guard = visits(folder, f"sqlite:///{tmp_path / 'visits.db'}", reload=True)
     guard.start()
-    assert guard.reloading._thread is not None
+    assert guard.reloading._beside.is_running
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        before = guard.reloading._thread
+        before = guard.reloading._beside.is_running
         guard.start()
-        os.write(writing, b"1" if before is None and guard.reloading._thread.is_alive() else b"0")
+        os.write(writing, b"1" if not before and guard.reloading._beside.is_running else b"0")
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(reading, 1) == b"1"

@@ -324,7 +324,7 @@ def test_a_log_in_memory_is_sealed_as_any_other():
 def test_the_thread_ends_with_its_store(open_shop):
     one = open_shop(Sealing(RecordingSigner(), every=SOON))
     one.ask()
-    thread = one.guard.seals._loop._thread
+    thread = one.guard.seals._loop._beside._thread
     one.guard.store.close()
     thread.join(10)
     assert not thread.is_alive()
