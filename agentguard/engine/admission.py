@@ -154,6 +154,12 @@ def may_decide(
             "or allow it with `allow_unverified: yes` in the people file"
         )
         return Refused(UNVERIFIED, words)
+    if attempt.doing != VIEW and action.on_behalf_of and not parts.has_keys(transaction):
+        words = (
+            f"nobody can tell here whether `{attempt.by}` is the customer: decide it where the keys file of the "
+            "database is"
+        )
+        return Refused("customer_unknown", words)
     user = people.named(attempt.by)
     seat = None if user is None else _seat(parts, transaction, record, action, people, user, attempt)
     if user is None or seat is None:

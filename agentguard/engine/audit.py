@@ -146,8 +146,7 @@ class Audit(Completeness, Simulations):
     @property
     def has_keys(self) -> bool:
         """Whether the keys at hand are those that this database was made with."""
-        bound = self._parts.store.read(lambda reading: reading.vault())
-        return bound in (None, self._parts.vault.fingerprint)
+        return self._parts.store.read(self._parts.has_keys)
 
     def customer(self, pseudonym: str) -> str | None:
         """Return who a pseudonym stands for, or None where the key was destroyed or never here."""

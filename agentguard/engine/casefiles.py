@@ -92,7 +92,7 @@ class _Filing:
         )
 
     def _customer(self, pseudonym: str) -> str:
-        has_keys = self.reading.vault() in (None, self.parts.vault.fingerprint)
+        has_keys = self.parts.has_keys(self.reading)
         known = self.parts.vault.customer_of(pseudonym) if pseudonym and has_keys else None
         if known is None:
             return pseudonym
@@ -129,7 +129,7 @@ class _Filing:
         )
 
     def _outcome(self, body: Mapping[str, Any], opinions: list[Entry]) -> Outcome:
-        has_keys = self.reading.vault() in (None, self.parts.vault.fingerprint)
+        has_keys = self.parts.has_keys(self.reading)
         about = rebuilt(self.parts, self.reading, body) if has_keys else None
         bundle = self.parts.force.bundle(self.reading, body["bundle"])
         return Outcome(

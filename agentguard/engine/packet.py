@@ -81,7 +81,7 @@ class _Packing:
         asked = self._asked()
         body = asked.document
         bundle = parts.force.bundle(reading, body["bundle"])
-        has_keys = reading.vault() in (None, parts.vault.fingerprint)
+        has_keys = parts.has_keys(reading)
         about = rebuilt(parts, reading, body) if has_keys else None
         explanation = None if about is None else about.explained()
         actor = body["actor"]

@@ -84,13 +84,17 @@ class Parts:
         """Return the keyed digest of an encoded value."""
         return self.keyed(canonical_bytes(encoded).decode())
 
+    def has_keys(self, reading: Reading) -> bool:
+        """Return whether the keys of this database are at hand, or it is still bound to none."""
+        return reading.vault() in (None, self.vault.fingerprint)
+
     def require_keys(self, reading: Reading) -> None:
         """Refuse to go on without the keys of this database: under others customers and accounts have other names.
 
         Raises:
             StoreUnavailableError: The vault is not the one that the database is bound to.
         """
-        if reading.vault() not in (None, self.vault.fingerprint):
+        if not self.has_keys(reading):
             raise StoreUnavailableError(
                 f"expected the keys file that `{self.store.url}` was made with, got none or another one, under which "
                 f"customers and limits cannot be found; restore it beside the database"

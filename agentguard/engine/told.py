@@ -67,7 +67,7 @@ def tell(
 
 def told(parts: Parts, reading: Reading, action_id: str) -> Iterator[Telling]:
     """Yield what a customer was told about an action, the first first; without the keys, without the words."""
-    unseal = unsealer(parts, reading, action_id) if reading.vault() == parts.vault.fingerprint else None
+    unseal = unsealer(parts, reading, action_id) if parts.has_keys(reading) else None
     for item in reading.entries_of(action_id):
         if item.kind == TOLD:
             body = item.document

@@ -12,6 +12,7 @@ from agentguard import Actor, Done, Guard, KeyConflictError, Money, UsageError, 
 from agentguard.cli.app import run
 from agentguard.cli.opened import login
 from agentguard.engine.directory import Fixed
+from agentguard.store import Vault
 from tests.engine.given import REFUNDS, bundle
 from tests.escalations.given import approve, bodies, people, reject, staffed
 
@@ -152,6 +153,19 @@ def test_another_operator_who_asks_again_does_not_free_the_first_one_to_decide(s
     with pytest.raises(VoteRefusedError) as raised:
         approve(shop, again, "maria")
     assert raised.value.why == "own_request"
+
+
+def test_without_the_keys_nobody_votes_on_what_may_be_their_own_request(open_shop):
+    shop = open_shop(people=people())
+    asked = shop.ask("60")
+    keys, shop.guard._parts.vault = shop.guard._parts.vault, Vault.open(None, lambda count: b"7" * count)
+    for decide in (approve, reject):
+        with pytest.raises(VoteRefusedError, match="keys file") as raised:
+            decide(shop, asked, "maria")
+        assert raised.value.why == "customer_unknown"
+    assert {body["why"] for body in bodies(shop, "vote_refused")} == {"customer_unknown"}
+    shop.guard._parts.vault = keys
+    assert approve(shop, asked, "maria").state == "approved"
 
 
 def unknown():

@@ -10,6 +10,7 @@ from agentguard.core.prose import known_by
 
 WHY_NOT = {
     "absent": "they are absent today",
+    "customer_unknown": "the keys that tell whether they are the customer were not there",
     "late": "its time was over",
     "no_people": "nothing says who the people are",
     "not_admitted": "no route admits them",
