@@ -74,7 +74,7 @@ class Axis:
             case Money():
                 return money.Money(steps, self.currency)
             case Decimal_():
-                return money.EXACT.scaleb(Decimal(steps), -money.MAX_FRACTION_DIGITS).normalize()
+                return money.canonical_number(money.EXACT.scaleb(Decimal(steps), -money.MAX_FRACTION_DIGITS))
             case _:
                 return steps
 

@@ -6,19 +6,21 @@ values. Numbers are read as the text that was written; nothing is trimmed, round
 
 from __future__ import annotations
 
+import enum
 import itertools
 import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from agentguard.core import language
 from agentguard.core.hidden import hidden
 from agentguard.core.language import Declared, Type, Value, conform
+from agentguard.core.language.notation import MAX_DAYS, duration_of
 from agentguard.core.money import EXPONENTS, Money
 from agentguard.errors import ConformError, MoneyError
 
@@ -185,6 +187,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _value(kind: Type, raw: Any) -> Value:
     """Read one value; what is read is conformed too, unless reading it has already checked all that its type asks."""
+    if isinstance(raw, enum.Enum):
+        raw = raw.value  # or one that is text as well would be read as `Reason.LATE`
     try:
         value = _READERS[type(kind)](kind, raw)
         return value if type(kind) in _COMPLETE else conform(kind, value)
@@ -223,10 +227,8 @@ def _digits(raw: Any, pattern: re.Pattern[str], kind: Type, *, from_text: bool) 
     else:
         raise _wrong(kind, raw)
     if not pattern.fullmatch(written):
-        raise _FaultError(
-            "not_a_number",
-            f"expected {_kind(kind)}: digits with a point for decimals; no grouping, currency sign or exponent",
-        )
+        digits = "at most 18 digits" if pattern is _INTEGER else "digits with a point for decimals"
+        raise _FaultError("not_a_number", f"expected {_kind(kind)}: {digits}; no grouping, currency sign or exponent")
     return written
 
 
@@ -260,7 +262,7 @@ def _money(kind: language.Money, raw: Any) -> Value:
             "currency_missing", f"expected an amount with its currency, like `40.00 {kind.currencies[0]}`"
         )
     if currency not in kind.currencies:
-        raise _FaultError("currency", f"expected {' or '.join(kind.currencies)}")
+        raise _FaultError("currency", f"expected an amount in {' or '.join(kind.currencies)}, and no other currency")
     try:
         amount = Money.of(written, currency)
     except MoneyError as error:
@@ -273,12 +275,14 @@ def _money(kind: language.Money, raw: Any) -> Value:
 def _text(kind: Type, raw: Any) -> str:
     if not isinstance(raw, str):
         raise _wrong(kind, raw)
-    text = str(raw)
+    text = str.__str__(raw)  # a subclass may show another text than it is
+    if len(text) <= MAX_TEXT_CHARACTERS and not text.isascii():
+        text = unicodedata.normalize("NFC", text)  # which may be longer
     if len(text) > MAX_TEXT_CHARACTERS:
         raise _FaultError("too_long", f"expected at most {MAX_TEXT_CHARACTERS} characters, got {len(text)}")
     if found := hidden(text):
         raise _FaultError("control_character", f"expected plain text, got the character {found}")
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return text
 
 
 def _one_of(kind: language.OneOf, raw: Any) -> Value:
@@ -297,12 +301,12 @@ def _date(_: Type, raw: Any) -> date:
 
 
 def _time(_: Type, raw: Any) -> datetime:
-    if isinstance(raw, datetime) and raw.tzinfo is not None:
-        return raw.astimezone(UTC)
+    if isinstance(raw, datetime) and raw.utcoffset() is not None:
+        return raw
     if isinstance(raw, str) and _TIME.fullmatch(raw):
         try:
-            return datetime.fromisoformat(raw).astimezone(UTC)
-        except (ValueError, OverflowError) as error:
+            return datetime.fromisoformat(raw)
+        except ValueError as error:
             raise _FaultError(
                 "not_a_time", "expected an instant that exists, like `2026-12-24T18:00:00+01:00`"
             ) from error
@@ -311,14 +315,14 @@ def _time(_: Type, raw: Any) -> datetime:
 
 def _duration(_: Type, raw: Any) -> timedelta:
     if isinstance(raw, timedelta):
-        return raw
-    written = _DURATION.fullmatch(raw) if isinstance(raw, str) else None
-    if written is None:
+        length = raw if abs(raw) <= timedelta(days=MAX_DAYS) else None
+    elif isinstance(raw, str) and (written := _DURATION.fullmatch(raw)):
+        length = duration_of(int(written[1]), f"{written[2]}s")
+    else:
         raise _FaultError("not_a_duration", "expected a duration like `30 minutes`")
-    try:
-        return timedelta(**{f"{written[2]}s": int(written[1])})
-    except OverflowError as error:
-        raise _FaultError("too_large", "expected a duration of less than a million days") from error
+    if length is None:
+        raise _FaultError("too_large", f"expected a duration of at most {MAX_DAYS:,} days")
+    return length
 
 
 def _record(kind: language.Record, raw: Any) -> dict[str, Value]:

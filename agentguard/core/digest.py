@@ -18,7 +18,7 @@ import orjson
 
 from agentguard.core import language
 from agentguard.core.language import Value
-from agentguard.core.money import Money
+from agentguard.core.money import Money, canonical_number
 from agentguard.errors import ConformError
 
 LARGEST_JSON_INTEGER = 2**53 - 1
@@ -51,7 +51,7 @@ def encode(value: Value) -> Any:
     if isinstance(value, Money):
         return str(value)
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return format(canonical_number(value), "f")
     if isinstance(value, datetime):
         return time_text(value)
     if isinstance(value, date):

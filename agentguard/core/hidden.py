@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
+"""Letters and signs that Unicode counts as visible, and that no font shows."""
+
 _JOINERS = frozenset("\u200c\u200d")
 """Invisible characters that some scripts and emoji cannot be written without."""
 
@@ -18,6 +22,6 @@ def hidden(text: str) -> str | None:
     for character in text:
         if character in "\n\t" or character in _JOINERS:
             continue
-        if unicodedata.category(character) in {"Cc", "Cf", "Cs"}:
+        if unicodedata.category(character) in _UNSEEN or character in _FILLERS:
             return f"U+{ord(character):04X}"
     return None

@@ -90,6 +90,13 @@ def minor_units(amount: str | int | Decimal, currency: str) -> int:
     return int(EXACT.scaleb(number, digits))
 
 
+def canonical_number(number: Decimal) -> Decimal:
+    """Return the one form of a number: no zeros behind it, no exponent, no sign of zero; `1.50` is `1.5`."""
+    short = EXACT.plus(EXACT.normalize(number))
+    exponent = short.as_tuple().exponent
+    return EXACT.quantize(short, Decimal(1)) if isinstance(exponent, int) and exponent > 0 else short
+
+
 def round_number(number: int | Decimal, mode: str) -> int:
     """Return the whole number that the mode gives; a number that is whole already stays as it is."""
     if mode not in ROUNDING:

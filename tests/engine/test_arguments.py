@@ -1,6 +1,7 @@
 """Law 16: what a model sends becomes canonical once, or is refused with every fault named."""
 
-from datetime import UTC, date, datetime, timedelta
+import enum
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 
 import pytest
@@ -32,6 +33,19 @@ TYPES = {
     "one_of": language.OneOf(("late", "damaged")),
     "items": language.ListOf(ITEM),
 }
+
+
+class Reason(str, enum.Enum):  # noqa: UP042 - written as hosts did before there was `StrEnum`
+    LATE = "late"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Nowhere(tzinfo):
+    def utcoffset(self, _):
+        return None
 
 
 def read(kind, raw):
@@ -66,6 +80,17 @@ def code(parsed):
         ("integer", 10**18 - 1, 10**18 - 1),
         ("decimal", "0.5", Decimal("0.5")),
         ("decimal", 7, Decimal(7)),
+        ("integer", Level.HIGH, 3),
+        ("text", Reason.LATE, "late"),
+        ("one_of", Reason.LATE, "late"),
+        (
+            "time",
+            datetime(2026, 12, 24, 18, tzinfo=timezone(timedelta(hours=1))),
+            datetime(2026, 12, 24, 17, tzinfo=UTC),
+        ),
+        ("duration", "1000000 days", timedelta(days=1_000_000)),
+        ("duration", timedelta(days=1_000_000), timedelta(days=1_000_000)),
+        ("text", "\ufb2c" * 3_333, "\u05e9\u05bc\u05c1" * 3_333),
         ("yes_no", True, True),
         ("date", "2026-12-24", date(2026, 12, 24)),
         ("time", "2026-12-24T18:00:00+01:00", datetime(2026, 12, 24, 17, tzinfo=UTC)),
@@ -86,6 +111,29 @@ def test_what_is_exact_and_plain_is_read(kind, raw, value):
     assert parsed.faults == ()
     found = parsed.values["x"]
     assert (tuple(dict(item) for item in found) if kind == "items" else found) == value
+
+
+@pytest.mark.parametrize("written", ["1.5", "1.50", "1.500000000", Decimal("1.50"), Decimal("15E-1")])
+def test_a_number_has_one_form_however_many_zeros_are_written(written):
+    assert str(read("decimal", written).values["x"]) == "1.5"
+
+
+@pytest.mark.parametrize(
+    "written, form", [("-0", "0"), ("0.00", "0"), ("100", "100"), (Decimal("1E+2"), "100"), ("-100.0", "-100")]
+)
+def test_zero_and_round_numbers_have_one_form(written, form):
+    assert str(read("decimal", written).values["x"]) == form
+
+
+def test_text_that_shows_another_text_than_it_is_is_read_as_what_it_is():
+    class Other(str):
+        __slots__ = ()
+
+        def __str__(self):
+            return Other("B-18")
+
+    found = read("text", Other("A-17")).values["x"]
+    assert (type(found), found) == (str, "A-17")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +195,9 @@ def test_what_is_exact_and_plain_is_read(kind, raw, value):
         ("text", "A\u00ad17", "control_character"),
         ("text", "A-17\U000e0041", "control_character"),
         ("text", "\ud800", "control_character"),
+        ("text", "A-17\u2028", "control_character"),
+        ("text", "A-17\u3164", "control_character"),
+        ("text", "\ufb2c" * 3_334, "too_long"),
         ("text", "x" * 10_001, "too_long"),
         ("integer", "3", "wrong_type"),
         ("integer", 3.0, "float"),
@@ -163,9 +214,14 @@ def test_what_is_exact_and_plain_is_read(kind, raw, value):
         ("time", "2026-12-24T18:00:00", "not_a_time"),
         ("time", "2026-12-24", "not_a_time"),
         ("time", datetime(2026, 1, 1), "not_a_time"),
+        ("time", datetime(2026, 1, 1, tzinfo=Nowhere()), "not_a_time"),
+        ("time", datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))), "not_a_time"),
+        ("time", "9999-12-31T23:59:59-01:00", "not_a_time"),
         ("duration", "PT30M", "not_a_duration"),
         ("duration", 30, "not_a_duration"),
         ("duration", "999999999 weeks", "too_large"),
+        ("duration", "1000001 days", "too_large"),
+        ("duration", timedelta(days=1_000_000, microseconds=1), "too_large"),
         ("one_of", "Late", "not_one_of"),
         ("one_of", "late ", "not_one_of"),
         ("one_of", None, "missing"),

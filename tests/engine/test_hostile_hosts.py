@@ -212,6 +212,29 @@ def test_one_customer_in_two_unicode_spellings_has_one_budget():
     assert [send(unicodedata.normalize("NFC", "zoë")), send(unicodedata.normalize("NFD", "zoë"))] == ["done", "denied"]
 
 
+@pytest.mark.law(4)
+@pytest.mark.law(16)
+@pytest.mark.parametrize("per", ["weight", "percent(weight, 40)", "scale.reading"])
+def test_one_number_has_one_budget_with_however_many_zeros_it_is_written(per):
+    text = (
+        HEAD.format(currency="USD")
+        + f"""
+actions: {{parcel.take: {{weight: decimal}}}}
+facts: {{scale.reading: decimal}}
+rules: [{{id: any, then: allow}}]
+limits: [{{id: one, count: actions, per: '{per}', in: forever, max: 1, over: deny}}]
+"""
+    )
+    guard = Guard(bundle(text), store="sqlite://", activate=True, clock=ManualClock())
+    guard.fact("scale")(lambda weight: {"reading": weight})
+    guard.action("parcel.take")(lambda weight: "taken")
+    written = ["1.5", "1.50", Decimal("15E-1"), Decimal("1.500")]
+    answers = [
+        guard.run("parcel.take", {"weight": one}, agent="bot", on_behalf_of="c-1", key=repr(one)) for one in written
+    ]
+    assert [answer.status for answer in answers] == ["done", "denied", "denied", "denied"]
+
+
 @pytest.mark.law(12)
 def test_actions_that_nobody_knows_are_not_remembered_in_memory(open_shop):
     shop = open_shop()

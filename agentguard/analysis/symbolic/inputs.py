@@ -132,7 +132,7 @@ def value_in(model: Any, lexicon: Lexicon, kind: Type, symbolic: Symbolic) -> Va
         case Listed(items), types.ListOf(item=item):
             return tuple(value_in(model, lexicon, item, found.value) for found in items if truth_in(model, found.there))
         case Number(units, scale), types.Decimal_():
-            return money.EXACT.scaleb(Decimal(number_in(model, units)), -scale)
+            return money.canonical_number(money.EXACT.scaleb(Decimal(number_in(model, units)), -scale))
         case Number(units), types.Date():
             return date.fromordinal(number_in(model, units))
         case Number(units), types.Time():

@@ -74,7 +74,10 @@ def _text(_: Type, value: object) -> str:
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise ConformError("not_text", "text must be whole Unicode characters, got half of a surrogate pair")
     # Arguments are in NFC, and a fact that says the same in other bytes would be another text.
-    return unicodedata.normalize("NFC", str.__str__(value))
+    text = unicodedata.normalize("NFC", str.__str__(value))
+    if len(text) > types.MAX_TEXT:
+        raise ConformError("too_long", f"text has at most {types.MAX_TEXT:,} characters in NFC, got {len(text):,}")
+    return text
 
 
 def _one_of(kind: types.OneOf, value: object) -> str:
@@ -109,7 +112,7 @@ def _decimal(kind: Type, value: object) -> Decimal:
             f"a number has at most {money.MAX_INTEGER_DIGITS} digits before the point "
             f"and {money.MAX_FRACTION_DIGITS} after",
         )
-    return value
+    return money.canonical_number(value)
 
 
 def _money(kind: types.Money, value: object) -> money.Money:
