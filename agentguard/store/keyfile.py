@@ -34,6 +34,8 @@ class KeyFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        # A forked child opens it anew, and may be in another folder by then.
+        self._target = ":memory:" if path is None else str(path.absolute())
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._process = os.getpid()
@@ -171,10 +173,9 @@ class KeyFile:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            target = ":memory:" if self._path is None else str(self._path)
             try:
                 self._connection = sqlite3.connect(
-                    target, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+                    self._target, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
                 )
                 # Destroyed keys are overwritten, and no write-ahead log keeps a copy of them.
                 for pragma in ("secure_delete = ON", "synchronous = FULL"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -26,6 +28,7 @@ from agentguard.store.append_only import (
     is_append_only,
     takes_next_row_only,
 )
+from agentguard.store.database_files import FileConnection
 from agentguard.store.dialect import Cursor, Driver
 from agentguard.store.turn import LockFile, NoTurns, OneConnection, Turns
 
@@ -62,11 +65,20 @@ class Sqlite:
                 not have typed tables.
         """
         _require_version()
-        connect_args = {"timeout": patience, "check_same_thread": False, "isolation_level": None}
+        connect_args = {
+            "timeout": patience,
+            "check_same_thread": False,
+            "isolation_level": None,
+            "factory": FileConnection,
+        }
         if in_memory(url):
             engine = create_engine(url, connect_args=connect_args, poolclass=StaticPool)
         else:
-            engine = create_engine(url, connect_args=connect_args, pool_size=8, max_overflow=56, pool_timeout=patience)
+            # Connections are made when they are needed, and the process may be in another folder by then.
+            whole = _from_root(url)
+            engine = create_engine(
+                whole, connect_args=connect_args, pool_size=8, max_overflow=56, pool_timeout=patience
+            )
         event.listen(engine, "connect", _prepare_connection)
         event.listen(engine, "begin", _begin)
         return engine
@@ -80,6 +92,8 @@ class Sqlite:
         # A deferred transaction that turns into a writer fails at once when somebody else wrote meanwhile; taking the
         # write lock first waits its turn instead.
         driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if writes:
+            driver.require_same_files()
         return driver.execute(text)
 
     def is_living(self, driver: Driver) -> bool:  # noqa: ARG002 -- the other engine looks at it
@@ -179,7 +193,16 @@ def in_memory(url: URL) -> bool:
     return url.database in {None, "", ":memory:"} or url.query.get("mode") == "memory"
 
 
-def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:
+def _from_root(url: URL) -> URL:
+    is_address = str(url.database).startswith("file:")
+    path, folder = str(url.database).removeprefix("file:"), str(Path.cwd())
+    if Path(path).is_absolute():
+        return url
+    return url.set(database=f"file:{quote(folder)}/{path}" if is_address else f"{folder}/{path}")
+
+
+def _prepare_connection(connection: FileConnection, _record: Any) -> None:
+    connection.know_files()
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
