@@ -14,7 +14,7 @@ from agentguard.core.language import Value
 from agentguard.core.money import Money
 from agentguard.core.policy import Bundle
 from agentguard.core.prose import name_words
-from agentguard.core.words import value_text
+from agentguard.core.values import value_text
 
 if TYPE_CHECKING:
     from agentguard.analysis.comparing import Comparison, Reach, Silent

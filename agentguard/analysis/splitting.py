@@ -24,7 +24,7 @@ from agentguard.core.limits import COUNT, in_unit
 from agentguard.core.money import Money
 from agentguard.core.plan import PlannedLimit, plan_action
 from agentguard.core.policy import Bundle, Guarantee, Policy, Verdict
-from agentguard.core.words import value_text
+from agentguard.core.values import value_text
 
 MOST_CHOICES = 64
 """So many ways are tried to hold each action down by one of its limits."""

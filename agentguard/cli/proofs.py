@@ -22,7 +22,7 @@ from agentguard.core.limits import COUNT, in_unit
 from agentguard.core.policy import Bundle, Policy, Verdict
 from agentguard.core.prose import name_words
 from agentguard.core.request import ActorKind, FactStatus
-from agentguard.core.words import value_text
+from agentguard.core.values import value_text
 from agentguard.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:

@@ -185,7 +185,7 @@ def _rule_matched(findings: Findings, planned: PlannedRule, values: Environment)
     words = planned.rule.words
     reason = planned.reason
     if planned.varies and words.because is not None:
-        reason = replace(reason, because=render(words.because, values))
+        reason = replace(reason, because=render(words.because, values, findings.file.policy.zone))
     findings.add(reason, words)
 
 
@@ -215,7 +215,7 @@ def _judge_limit(
         return
     findings.limits.append(found)
     if not found.fits:
-        because = _filled(limit.words, values)
+        because = _filled(policy, limit.words, values)
         findings.add(
             reason_of(policy, "limit_exceeded", limit.id, limit.over, because, limit.words.disclose), limit.words
         )
@@ -242,14 +242,14 @@ def _judge_requirement(
 
 def _missing(policy: Policy, requirement: Requirement, values: Environment) -> Reason:
     otherwise, words = requirement.otherwise, requirement.words
-    because = _filled(words, values)
+    because = _filled(policy, words, values)
     if requirement.action is None:
         return reason_of(policy, "not_confirmed", requirement.id, otherwise, because, words.disclose)
     return reason_of(policy, "requirement_missing", requirement.id, otherwise, because, words.disclose)
 
 
-def _filled(words: Words, values: Environment) -> str:
-    return "" if words.because is None else render(words.because, values)
+def _filled(policy: Policy, words: Words, values: Environment) -> str:
+    return "" if words.because is None else render(words.because, values, policy.zone)
 
 
 def _cannot(policy: Policy, source: str, then: Then, error: object) -> Reason:

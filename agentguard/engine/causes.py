@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agentguard.core.dossier import Cause
@@ -35,7 +35,7 @@ def causes(body: Mapping[str, Any], bundle: Bundle, explanation: Explanation | N
         if reason["verdict"] != body["verdict"]:
             continue
         source = reason["source"]
-        policy, item = _found(bundle, source)
+        policy, item = speaker(bundle.policies, source)
         because: list[str] = [f"what could not be evaluated: {reason['detail']}"] if reason["detail"] else []
         if isinstance(item, Rule) and reason["code"] == "rule_matched":
             because += [comparison_words(comparison) for comparison in compared.get(source, ())]
@@ -60,9 +60,10 @@ def per_words(limit: Limit) -> str:
     return f" for each {' and '.join(shared)}" if shared else ""
 
 
-def _found(bundle: Bundle, source: str) -> tuple[Policy | None, Rule | Limit | Requirement | None]:
+def speaker(policies: Iterable[Policy], source: str) -> tuple[Policy | None, Rule | Limit | Requirement | None]:
+    """Return the policy that a reason comes from, and which of its rules, limits or requirements; None for neither."""
     name, _, short = source.partition("/")
-    policy = next((policy for policy in bundle.policies if policy.name == name), None)
+    policy = next((policy for policy in policies if policy.name == name), None)
     items: tuple[Rule | Limit | Requirement, ...] = ()
     if policy is not None:
         items = (*policy.rules, *policy.limits, *policy.requires)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date as CivilDay
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,7 +16,7 @@ from agentguard.core.language import Value
 from agentguard.core.money import Money
 from agentguard.core.policy import Window, WindowKind
 from agentguard.core.prose import action_words, name_words
-from agentguard.core.words import value_text
+from agentguard.core.values import clock_text, value_text
 from agentguard.errors import UsageError
 
 LANGUAGES = ("en", "de", "es", "fr")
@@ -56,22 +58,33 @@ class Language:
 
     def date(self, at: datetime, zone: tzinfo) -> str:
         """Return the civil day of an instant."""
-        day = at.astimezone(zone)
+        return self.day(at.astimezone(zone))
+
+    def day(self, day: CivilDay) -> str:
+        """Return a civil day."""
         months: list[str] = self.sentences["months"]
         form: str = self.sentences["date"]
         return form.format(day=day.day, month=months[day.month - 1], year=day.year)
 
-    def value(self, value: Value) -> str:
-        """Return a value as this language writes it."""
-        if isinstance(value, bool):
-            return str(self.sentences["yes" if value else "no"])
-        if isinstance(value, Money):
-            return str(value).replace(".", str(self.sentences["decimal"]))
-        return value_text(value)
+    def value(self, value: Value, zone: tzinfo) -> str:
+        """Return a value as this language writes it, an instant by the clocks of a zone."""
+        match value:
+            case bool():
+                return str(self.sentences["yes" if value else "no"])
+            case Money() | Decimal():
+                return str(value).replace(".", str(self.sentences["decimal"]))
+            case tuple():
+                return ", ".join(self.value(item, zone) for item in value)
+            case datetime():
+                return f"{self.date(value, zone)}, {clock_text(value, zone)}"
+            case CivilDay():
+                return self.day(value)
+            case _:
+                return value_text(value, zone)
 
-    def choice(self, value: Value) -> str:
+    def choice(self, value: str) -> str:
         """Return one of an enumeration's choices, by its name where it has one."""
-        return self.names.get(str(value)) or self.value(value)
+        return self.names.get(value) or value
 
     def quoted(self, words: str) -> str:
         """Return somebody's own words as such."""

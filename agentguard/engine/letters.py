@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from agentguard.core.decision import Reason
@@ -21,13 +21,14 @@ from agentguard.core.lifecycle import State
 from agentguard.core.limits import usage_values
 from agentguard.core.needs import needs_of
 from agentguard.core.plan import BUILT_IN, Environment, environment
-from agentguard.core.policy import Disclose, Limit, Policy, Requirement, Rule, Verdict, WindowKind, Words
+from agentguard.core.policy import Disclose, Limit, Policy, Requirement, Rule, Verdict, WindowKind
 from agentguard.core.request import FactStatus
-from agentguard.core.words import render
+from agentguard.core.words import render, words_for
 from agentguard.engine import recorded
 from agentguard.engine.asking import CONVERSATION
+from agentguard.engine.causes import speaker
 from agentguard.engine.contesting import contest_entry, contest_until, upheld_as
-from agentguard.engine.escalating import OPEN
+from agentguard.engine.escalating import CONTEST
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.language import Language, language_of
 from agentguard.engine.parts import Parts
@@ -129,13 +130,15 @@ class _Writing:
     def _speaking(self) -> Policy | None:
         """Return the policy that gave the first deciding reason."""
         deciding = next(self._deciding(), None)
-        name = deciding.source.partition("/")[0] if deciding is not None else ""
-        return next((policy for policy in self._files if policy.name == name), next(iter(self._files), None))
+        found = None if deciding is None else speaker(self._files, deciding.source)[0]
+        return found or next(iter(self._files), None)
+
+    @property
+    def _zone(self) -> tzinfo:
+        return self._files[0].zone if self._files else UTC
 
     def _date(self, at: datetime) -> str:
-        zone = self._files[0].zone if self._files else at.tzinfo
-        assert zone is not None  # noqa: S101 - the record's instants have one
-        return self.language.date(at, zone)
+        return self.language.date(at, self._zone)
 
     def _deciding(self) -> Iterator[Reason]:
         """Yield the reasons that decided, as they are recorded."""
@@ -160,8 +163,12 @@ class _Writing:
             return
         plan = self.about.plan
         for name, value in self.about.request.arguments.items():
-            said = self.language.choice if isinstance(plan.arguments[name].type, OneOf) else self.language.value
-            shown = self.language.say("data.personal") if f"arguments.{name}" in plan.personal else said(value)
+            if f"arguments.{name}" in plan.personal:
+                shown = self.language.say("data.personal")
+            elif isinstance(plan.arguments[name].type, OneOf):
+                shown = self.language.choice(str(value))
+            else:
+                shown = self.language.value(value, self._zone)
             yield self.language.say("letter.pair", name=self.language.name(name), value=shown)
 
     def _outcome(self) -> Iterator[str]:
@@ -175,31 +182,40 @@ class _Writing:
         name = self._ended_by or ("under_way" if state in UNDER_WAY else str(state))
         yield say(f"outcome.{name}", reference=recorded.kept(self.action).get("amended", ""))
         decided_by_people = self.body["approved"] or self._ended_by in ("rejected", "amended")
-        yield say("how.people" if decided_by_people else "how.automatic")
+        if name != "withdrawn":  # then nobody decided: neither people nor rules
+            yield say("how.people" if decided_by_people else "how.automatic")
 
     def _reasons(self) -> Iterator[str]:
         """Yield why; what was simply allowed needs no reason."""
         if self._is_allowed:
             return
         values = None if self.about is None else _values(self.about)
-        waiting = self.action.state is State.WAITING
         for reason in self._deciding():
-            item = self._item(reason)
+            policy, item = speaker(self._files, reason.source)
             needed = self._needed(item) if isinstance(item, Requirement) else ""
             code = reason.code if self.language.knows(f"reason.{reason.code}") else "other"
             said = self.language.say(f"reason.{code}", needed=needed)
-            words = "" if values is None else _own_words(item, reason, values, self.language.tag, waiting)
+            words = "" if values is None or policy is None else self._own_words(policy, item, reason, values)
             if words:
                 said = self.language.say("reason.with_words", reason=said, words=self.language.quoted(words))
             yield said if said.rstrip(_CLOSING).endswith((".", "!", "?")) else f"{said}."
 
-    def _item(self, reason: Reason) -> Rule | Limit | Requirement | None:
-        name, _, short = reason.source.partition("/")
-        policy = next((policy for policy in self._files if policy.name == name), None)
-        items: tuple[Rule | Limit | Requirement, ...] = ()
-        if policy is not None:
-            items = (*policy.rules, *policy.limits, *policy.requires)
-        return next((item for item in items if item.id == short), None)
+    def _own_words(
+        self, policy: Policy, item: Rule | Limit | Requirement | None, reason: Reason, values: Environment
+    ) -> str:
+        """Return what a policy says to the customer, or else why it says so, if that gives no threshold away.
+
+        What an escalation says to the customer is for as long as it waits; afterwards its reason alone counts.
+        """
+        if item is None:
+            return ""
+        says = item.words.say
+        tag = words_for(says, self.language.tag)
+        said = "" if tag is None else render(says[tag], values, policy.zone)
+        because = reason.because if reason.disclose is Disclose.THRESHOLD or not _DIGIT.search(reason.because) else ""
+        if reason.verdict is Verdict.ESCALATE:
+            return because or (said if self.action.state is State.WAITING else "")
+        return said or because
 
     def _needed(self, item: Requirement) -> str:
         return self.language.name("confirmed") if item.action is None else self.language.action(item.action)
@@ -245,7 +261,9 @@ class _Writing:
         if explanation.automatic_up_to is not None:
             name, value = explanation.automatic_up_to
             said.append(
-                self.language.say("change.up_to", name=self.language.name(name), value=self.language.value(value))
+                self.language.say(
+                    "change.up_to", name=self.language.name(name), value=self.language.value(value, self._zone)
+                )
             )
         deciding = list(self._deciding())
         names = list(dict.fromkeys(self._different(explanation, deciding)))
@@ -256,7 +274,7 @@ class _Writing:
         yield from dict.fromkeys(said) if said else [self.language.say("change.nothing")]
 
     def _of_its_kind(self, reason: Reason) -> Iterator[str]:
-        item = self._item(reason)
+        _, item = speaker(self._files, reason.source)
         if reason.code == "cannot_evaluate":
             yield self.language.say("change.unknown")
         elif isinstance(item, Limit):
@@ -292,7 +310,7 @@ class _Writing:
         made = contest_entry(self.reading, reference)
         if made is not None:
             yield say("contest.made", date=self._date(made.at))
-            yield self._contested(made.document["escalation"])
+            yield self._contested()
         if policy is None or not policy.owner:
             yield say("contest.nobody", reference=reference)
         else:
@@ -301,12 +319,13 @@ class _Writing:
         if until is not None:
             yield say("contest.until", date=self._date(until))
 
-    def _contested(self, escalation: str) -> str:
-        record = self.reading.escalation(escalation)
+    def _contested(self) -> str:
         again = upheld_as(self.reading, self.action.id)
         if again:
             return self.language.say("contest.upheld", reference=again)
-        return self.language.say("contest.open" if record is not None and record.state == OPEN else "contest.stays")
+        # The last one: a route that was late passes the contest on to another.
+        state = [item.state for item in self.reading.escalations_of(self.action.id) if item.kind == CONTEST][-1]
+        return self.language.say(f"contest.{state}")
 
 
 def _values(about: Rebuilt) -> Environment:
@@ -316,20 +335,3 @@ def _values(about: Rebuilt) -> Environment:
     wanted = needs_of(plan, request, values, evidence.now)
     values.update(usage_values(wanted.accounts, evidence.usage))
     return values
-
-
-def _own_words(
-    item: Rule | Limit | Requirement | None, reason: Reason, values: Environment, tag: str, waiting: bool
-) -> str:
-    """Return what a policy says to the customer, or else why it says so, if that gives no threshold away.
-
-    What an escalation says to the customer is for as long as it waits; afterwards its reason alone counts.
-    """
-    if item is None:
-        return ""
-    words: Words = item.words
-    said = next((render(words.say[name], values) for name in (tag, "") if name in words.say), "")
-    because = reason.because if reason.disclose is Disclose.THRESHOLD or not _DIGIT.search(reason.because) else ""
-    if reason.verdict is Verdict.ESCALATE:
-        return because or (said if waiting else "")
-    return said or because

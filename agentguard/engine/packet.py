@@ -21,7 +21,7 @@ from agentguard.core.plan import Plan
 from agentguard.core.policy import Verdict
 from agentguard.core.prose import ERASED, listed, masked, name_words, named_policy
 from agentguard.core.request import FOR_PEOPLE, LINK, SUMMARY, Vote
-from agentguard.core.words import value_text
+from agentguard.core.values import value_text
 from agentguard.engine import admission, escalating, pausing, recorded
 from agentguard.engine.amending import changeable
 from agentguard.engine.asking import CUSTOMARY_CONTEXT

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard.core.english.values import duration_words
+from agentguard.core.values import duration_words
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,11 @@ def test_each_way_in_which_it_can_end_has_its_sentence(open_shop):
     shop.clock.advance(timedelta(days=3))
     shop.guard.recover()
     assert outcome(shop, late)[0].startswith("Nobody decided about it in time")
+    taken_back = shop.ask("64.00", key="taken back", order_id="A-5")
+    shop.guard.escalations.withdraw(taken_back.escalation.id, by="tom", why="the customer called")
+    assert outcome(shop, taken_back) == (
+        "The request was taken back before anybody decided about it. We did not do it.",
+    )
 
 
 def test_until_when_it_can_be_contested_is_said_and_then_what_became_of_that(open_shop):
@@ -124,8 +129,8 @@ def test_until_when_it_can_be_contested_is_said_and_then_what_became_of_that(ope
     shop = open_shop(text=text)
     denied = shop.ask("200.00")
 
-    def contest():
-        return sentences(shop.guard.letter(denied.decision_id), "If you do not agree")
+    def contest(of=denied):
+        return sentences(shop.guard.letter(of.decision_id), "If you do not agree")
 
     assert contest()[1:] == (
         "Until 21 January 2027 you may contest this. Then somebody decides about it who has not seen it before.",
@@ -139,6 +144,17 @@ def test_until_when_it_can_be_contested_is_said_and_then_what_became_of_that(ope
     assert len(contest()) == 3
     shop.guard.escalations.reject(made.escalation, by="maria", reason_code="within_policy")
     assert contest()[1] == "It was looked at anew, and it stays as it is."
+    late, taken_back = (shop.ask("300.00", key=key) for key in ("late", "taken back"))
+    shop.guard.contest(late.decision_id, "It was never delivered.", by="c-1")
+    made = shop.guard.contest(taken_back.decision_id, "It was never delivered.", by="c-1")
+    shop.guard.escalations.withdraw(made.escalation, by="maria", why="the customer called")
+    assert contest(taken_back)[1] == "It was taken back before anybody looked at it anew, and it stays as it is."
+    shop.clock.advance(timedelta(days=5))
+    shop.guard.recover()
+    assert contest(late)[1] == "Somebody who has not seen it before is looking at it."  # of the next route
+    shop.clock.advance(timedelta(days=5))
+    shop.guard.recover()
+    assert contest(late)[1] == "Nobody looked at it anew in time, and it stays as it is."
     other = shop.ask("300.00", key="other")
     shop.clock.advance(timedelta(days=61))
     assert len(sentences(shop.guard.letter(other.decision_id), "If you do not agree")) == 1

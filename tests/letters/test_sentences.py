@@ -1,8 +1,10 @@
 """The languages of letters: each has every sentence, with the same places for values, and writes values its own way."""
 
 import string
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -57,8 +59,16 @@ def test_no_sentence_was_left_in_english(tag):
 def test_dates_amounts_and_yes_are_written_as_the_language_does(tag, date, amount, yes):
     language = language_of(tag, {})
     assert language.date(datetime(2026, 3, 2, 12, tzinfo=UTC), UTC) == date
-    assert language.value(Money.of("1250.50", "USD")) == amount
-    assert language.value(True) == yes
+    assert language.value(Money.of("1250.50", "USD"), UTC) == amount
+    assert language.value(True, UTC) == yes
+
+
+def test_days_instants_and_decimals_are_written_as_the_language_does_by_the_clocks_of_the_zone():
+    german, berlin = language_of("de", {}), ZoneInfo("Europe/Berlin")
+    assert german.value(datetime(2026, 11, 30, 23, 30, tzinfo=UTC), berlin) == "1. Dezember 2026, 00:30"
+    assert german.value(datetime(2026, 7, 1, 9, 0, 5, tzinfo=UTC), berlin) == "1. Juli 2026, 11:00:05"
+    assert german.value(date(2026, 11, 30), berlin) == "30. November 2026"
+    assert german.value((Decimal("2.5"), Decimal(1)), berlin) == "2,5, 1"
 
 
 @pytest.mark.parametrize(
@@ -100,5 +110,5 @@ def test_the_refunds_pack_has_words_for_everything_that_a_letter_names(tag):
 def test_the_hosts_own_words_come_before_those_made_of_names():
     language = language_of("de", {"refund.issue": "eine Erstattung", "late": "zu spät"})
     assert (language.action("refund.issue"), language.action("order.cancel")) == ("eine Erstattung", "cancel order")
-    assert (language.choice("late"), language.choice("other"), language.value("late")) == ("zu spät", "other", "late")
+    assert (language.choice("late"), language.choice("other"), language.value("late", UTC)) == ("zu spät", "other", "late")
     assert language.name("on_behalf_of") == "wer anfragt"

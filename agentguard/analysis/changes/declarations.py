@@ -10,10 +10,11 @@ from agentguard.analysis.changes.difference import Concern, Difference, Effect, 
 from agentguard.analysis.changes.rules import GONE, NEW, Pair, moved_words
 from agentguard.analysis.wording import written_expression
 from agentguard.core.calendar import Calendar, Hours
-from agentguard.core.english.values import duration_words, list_words, value_words
+from agentguard.core.english.values import list_words, value_words
 from agentguard.core.language import Declared, Expression, OneOf, Table, YesNo
 from agentguard.core.language.terms import Part, Term, below
 from agentguard.core.language.types import Value
+from agentguard.core.values import duration_words
 
 PERSONAL = "is kept encrypted for each customer"
 PERSONAL_NO_MORE = "is no longer kept encrypted for each customer"

@@ -11,7 +11,7 @@ from agentguard.core.documents.blocks import Table as Grid
 from agentguard.core.english.calendars import calendar_words
 from agentguard.core.english.names import defined, read_noun
 from agentguard.core.english.parts import expression_words, late_words, promise_words
-from agentguard.core.english.values import duration_words, list_words, value_words, within_words
+from agentguard.core.english.values import list_words, value_words, within_words
 from agentguard.core.language import (
     Date,
     Declared,
@@ -29,6 +29,7 @@ from agentguard.core.language import (
 from agentguard.core.policy import Policy, Route
 from agentguard.core.prose import action_words
 from agentguard.core.reviews import Sampling
+from agentguard.core.values import duration_words
 
 
 def people_section(policy: Policy) -> Iterator[Section]:

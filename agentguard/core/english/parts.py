@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentguard.core.english.names import read_noun
 from agentguard.core.english.speaker import condition_words, noun_words
-from agentguard.core.english.values import counted, duration_words, list_words, within_words
+from agentguard.core.english.values import list_words, within_words
 from agentguard.core.language import Expression, YesNo
 from agentguard.core.language.types import TEXT
 from agentguard.core.policy import (
@@ -20,6 +20,7 @@ from agentguard.core.policy import (
     WindowKind,
 )
 from agentguard.core.prose import action_words
+from agentguard.core.values import counted, duration_words
 
 _NEVER = {
     frozenset({Verdict.ALLOW}): "the agent never does it alone",

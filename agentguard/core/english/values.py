@@ -11,14 +11,12 @@ from agentguard.core.language import Value
 from agentguard.core.language.unparse import quoted
 from agentguard.core.money import Money
 from agentguard.core.policy import Within
-from agentguard.core.words import value_text
+from agentguard.core.values import duration_words, value_text
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-_MOST_OF_A_UNIT = 100
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def value_words(value: Value) -> str:
@@ -57,29 +55,10 @@ def date_words(day: date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def duration_words(value: timedelta) -> str:
-    """Return a length of time exactly, in one unit where that reads well: `90 minutes`, `10 days 2 hours`."""
-    seconds = value // timedelta(seconds=1)
-    sign, seconds = ("minus ", -seconds) if seconds < 0 else ("", seconds)
-    size, unit = next((item for item in _UNITS if seconds % item[0] == 0 and seconds), _UNITS[-1])
-    if unit == "day" or seconds < _MOST_OF_A_UNIT * size:
-        return f"{sign}{counted(seconds // size, unit)}"
-    parts = []
-    for part, name in _UNITS:
-        count, seconds = divmod(seconds, part)
-        parts += [counted(count, name)] if count else []
-    return f"{sign}{' '.join(parts)}"
-
-
 def within_words(within: Within) -> str:
     """Return a time to decide in: `4 hours of “desk hours”`."""
     said = duration_words(within.duration)
     return f"{said} of {defined(within.calendar)}" if within.calendar else said
-
-
-def counted(count: int, unit: str) -> str:
-    """Return a number with its unit: `1 day`, `2 days`."""
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def list_words(items: Iterable[str], last: str = "and") -> str:
