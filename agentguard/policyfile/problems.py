@@ -37,6 +37,12 @@ class Problems:
         self.torn: set[Place] = set()
         self._found: dict[tuple[int, int, str], Problem] = {}
 
+    def inside(self) -> Problems:
+        """Return an empty collection for a part of the file, which knows what is broken in the rest of it."""
+        part = Problems(self.file)
+        part.broken, part.limits, part.torn = self.broken, self.limits, self.torn
+        return part
+
     def add(self, place: Place, code: str, message: str) -> None:
         """Remember a problem; a second one with the same code at the same place is the same mistake."""
         known = place.line, place.column, code

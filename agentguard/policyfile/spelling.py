@@ -27,6 +27,9 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_ALMOST_A_CODE = 4
+"""Characters of a word that may be a currency's code with a slip; a longer one is like any code by chance alone."""
+
 _ESCALATE = re.compile(r"escalate +to +(\S+)")
 
 _FOREIGN = dict.fromkeys(("permit", "accept", "grant", "yes"), "allow")
@@ -193,7 +196,7 @@ def currencies(node: Node | None, problems: Problems) -> tuple[str, ...]:
         elif text in found:
             problems.add(scalar.place, "duplicate_id", f"currency `{text}` stands twice in the list: remove one")
         else:
-            near = suggestion(text.upper(), EXPONENTS)
+            near = suggestion(text.upper(), EXPONENTS) if len(text) <= _ALMOST_A_CODE else ""
             message = f"`currency` must be a code like `EUR`, got `{shortened(text)}`{near}"
             problems.add(scalar.place, "currency_unknown", message)
             problems.broken.add(("currency", "*"))

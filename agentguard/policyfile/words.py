@@ -98,7 +98,7 @@ def _placeholder(
         problems.add(scalar.at(start), "placeholder_malformed", message)
         return None
     begin = start + written.index(inner[0])
-    inside = Problems(problems.file)
+    inside = problems.inside()
     text = read_text(Scalar(inner, scalar.at(begin)), inside)
     expression = check_condition(text, scope, inside, None, given) if text else None
     for problem in inside.sorted():

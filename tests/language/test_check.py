@@ -30,7 +30,11 @@ def problems(text, scope=WITH_NAMES, expect=None):
         ("tier == gold", 8, "unknown_name", 'in quotes: `"gold"`'),
         ('tier == "gld"', 8, "unknown_value", "did you mean `gold`?"),
         ('tier in ["gold", "slver"]', 17, "unknown_value", "did you mean `silver`?"),
+        ("tier == silver", 8, "unknown_name", 'in quotes: `"silver"`'),
+        ("day_of(now) == today", 15, "unknown_name", "write `day_of(now)`"),
         ("caps > 5", 0, "wrong_type", "look something up in it"),
+        ("amount > caps(tier)", 9, "unknown_function", "`caps[...]`"),
+        ("amount > caps.tier", 9, "wrong_type", "`caps[...]`"),
         ("cap_table[tier] > 5", 0, "unknown_name", "unknown table"),
         ("bags[tier] > 5", 0, "wrong_type", "has 2 keys, got 1"),
         ("items[0].final_sale", 0, "wrong_type", "only tables are indexed"),
@@ -191,6 +195,16 @@ def test_a_table_indexed_by_an_enumeration_covers_every_value():
 def test_a_name_that_cannot_be_read_says_why():
     scope = Scope(values=SCOPE.values, refused={"customer.region": "it is a segment, which no rule may read"})
     assert "it is a segment" in problems("customer.region == 'x'", scope)[0][2]
+
+
+def test_a_value_without_its_quotes_is_told_as_one_even_where_a_name_is_near():
+    reason = Declared(language.OneOf(("returned", "broken")))
+    scope = Scope(values={"reason": reason, "order.returned": Declared(language.YesNo())})
+    ((_, code, message),) = problems("reason == returned", scope)
+    assert (code, message) == (
+        "unknown_name",
+        'unknown name `returned`; a value of `reason` is written in quotes: `"returned"`',
+    )
 
 
 def test_named_expressions_are_checked_in_the_order_they_need_each_other():

@@ -597,6 +597,8 @@ edited(
     ('order.total - held("per-order")', "order.total"),
 )
 edited("unknown-name", "unknown_name", ("when: small and in_window", "when: small and «in_windw"))
+edited("value-without-quotes", "unknown_name", ("when: small and in_window", "when: reason == «late"))
+edited("currency-in-words", "currency_unknown", ("currency: USD", "currency: «dollars"))
 edited("unknown-fact", "unknown_name", ("when: amount > order.total", "when: amount > «order.totl"))
 edited("unknown-limit", "unknown_name", ('held("per-order")', 'held(«"per-orders")'))
 edited(
@@ -702,6 +704,12 @@ edited(
 edited("a-broken-name-is-told-once", "operator", ("  small: amount <= 50", "  small: amount «=< 50"))
 edited("a-broken-calendar-is-told-once", "date_malformed", ("mon-fri: 08:00-18:00", "mon-fri: «always"))
 edited("a-broken-fact-is-told-once", "type_unknown", ("  order.total: money", "  order.total: «mony"))
+edited(
+    "a-broken-currency-is-told-once",
+    "currency_unknown",
+    ("currency: USD", "currency: «dollars"),
+    ("refund of {amount}.", "refund of {amount}, of {most[customer.tier]} or {order.total}."),
+)
 edited("a-broken-argument-is-told-once", "type_unknown", ("    amount: money", "    amount: «mony"))
 edited("a-broken-limit-is-told-once", "unknown_name", ("sum: amount, per: order.id", "sum: «amont, per: order.id"))
 edited(

@@ -229,22 +229,25 @@ class Checker(Operands):
         scope = self.scope
         if name in scope.refused:
             self.problem(node, "not_readable", f"`{name}` cannot be read here: {scope.refused[name]}")
-        elif name in scope.tables:
-            self.problem(node, "wrong_type", f"`{name}` is a table; look something up in it: `{name}[...]`")
+        elif (table := name.partition(".")[0]) in scope.tables:
+            self.problem(node, "wrong_type", f"`{table}` is a table; look something up in it: `{table}[...]`")
         elif group := [known for known in scope.values if known.startswith(name + ".")]:
             shown = ", ".join(f"`{known}`" for known in group[:3])
             self.problem(node, "unknown_name", f"`{name}` is a group of values; say which, such as {shown}")
         else:
             known = [*scope.values, *scope.names, *scope.tables, *self.locals]
-            hint = did_you_mean(name, known)
-            self.problem(node, "unknown_name", f"unknown name `{name}`{hint or self.maybe_text(name)}")
+            hint = self.in_quotes(name) or did_you_mean(name, known)
+            if not hint:
+                nothing = "it is not an argument, a fact, a context value or a name of this file"
+                hint = f"; {functions.INSTEAD.get(name, nothing)}"
+            self.problem(node, "unknown_name", f"unknown name `{name}`{hint}")
 
-    def maybe_text(self, name: str) -> str:
+    def in_quotes(self, name: str) -> str:
         """Return a hint if an unknown name is a value of some enumeration."""
         for full, declared in self.scope.values.items():
             if isinstance(declared.type, types.OneOf) and name in declared.type.values:
                 return f'; a value of `{full}` is written in quotes: `"{name}"`'
-        return "; it is not an argument, a fact, a context value or a name of this file"
+        return ""
 
     def lookup(self, node: tree.Index, known: Paths) -> Term | None:
         """Check `table[key][key]`."""

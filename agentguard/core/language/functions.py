@@ -96,6 +96,8 @@ def call(checker: Checking, node: tree.Call, known: Paths) -> Term | None:
         return _currency_literal(checker, node, known)
     if name in (*TEXT_METHODS, *MACROS):
         return checker.problem(node, "unknown_function", f"`{name}` comes after a point: `x.{name}(...)`")
+    if name in checker.scope.tables:
+        return checker.problem(node, "unknown_function", f"`{name}` is a table; its key stands in `[]`: `{name}[...]`")
     hint = f"; {INSTEAD[name]}" if name in INSTEAD else did_you_mean(name, [*FUNCTIONS, *TEXT_METHODS, *MACROS])
     return checker.problem(node, "unknown_function", f"there is no function `{name}`{hint}")
 

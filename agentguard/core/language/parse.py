@@ -328,4 +328,9 @@ class _Parser:
             return f"; {_INSTEAD[name]}"
         if token.kind == "word" and name not in KEYWORDS and name.lower() in KEYWORDS:
             return f"; write `{name.lower()}` in small letters"
+        if token.value == ",":
+            return "; a list stands between `[` and `]`, and each key of a table in brackets of its own"
+        before = self.tokens[self.place - 1]
+        if before.kind == "word" and before.value != "not" and str(before.value).lower() == "not":
+            return "; write `not` in small letters"
         return ""
