@@ -180,8 +180,7 @@ class Deciding:
         held_before = transaction.held(self.ask.action_id) if self._is_ready() else amounts
         if self.before is not None and (self.before.state is State.WAITING or held_before != amounts):
             transaction.hold_anew(self.ask.action_id)
-        for account, (unit, amount) in amounts.items():
-            transaction.hold(self.ask.action_id, account, unit, amount)
+        transaction.hold_all(self.ask.action_id, amounts)
 
     def _holds_the_same(self, transaction: Transaction, decision: Decision) -> bool:
         """Return whether what is wanted is held, and nothing else but for limits that ended, or that a canary has."""

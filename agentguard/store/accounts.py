@@ -20,7 +20,7 @@ from agentguard.errors import AmountTooLargeError, UsageError
 from agentguard.store import reversals
 from agentguard.store.channel import Channel
 from agentguard.store.lookups import Lookups
-from agentguard.store.memory import Account, Action, Stretch
+from agentguard.store.memory import Account, Action, Name, Stretch
 from agentguard.store.moment import to_microseconds
 from agentguard.store.records import Movement
 from agentguard.store.statement import Statement, inserting
@@ -106,35 +106,41 @@ def posted_by(lookups: Lookups, action: str) -> frozenset[str]:
     return frozenset(row[0] for row in lookups.cold.rows(_POSTED_BY, (action,)))
 
 
-def hold(lookups: Lookups, action: str, account: str, unit: str, amount: int) -> None:
-    """Set an amount aside on an account for an action.
+def hold(lookups: Lookups, action: str, amounts: Mapping[str, tuple[str, int]]) -> None:
+    """Set amounts with their units aside for an action, by account: all of them or none.
 
     An account that several limits share is held once: the same amount again changes nothing.
 
     Raises:
-        AmountTooLargeError: The amount is negative or past the bound.
-        UsageError: The action holds another amount there, the account counts another unit, or there is no such action.
+        AmountTooLargeError: An amount is negative or past the bound.
+        UsageError: The action holds another amount there, an account counts another unit, or there is no such action.
     """
-    _bounded(amount)
     holder = lookups.action(action)
     if holder is None:
         raise UsageError(f"expected an action that holds, got `{action}`, which was not opened; open it first")
-    before = holder.holds.get(account)
-    if before == (unit, amount) and holder.is_open:
+    more: dict[Name, Account] = {}
+    for account, wanted in amounts.items():
+        unit, amount = wanted
+        _bounded(amount)
+        before = holder.holds.get(account)
+        if before == wanted and holder.is_open:
+            continue
+        if before is not None or (holder.holds and not holder.is_open):
+            raise UsageError(
+                f"expected one hold of action `{action}` on an account, got `{amount}` after a hold that is "
+                f"{'another' if holder.is_open else 'over'}; hold once, with one amount"
+            )
+        said = _found(lookups, account, unit)
+        if said.pending + amount + said.posted > LARGEST_TOTAL:
+            raise AmountTooLargeError(
+                f"expected an account to stay within {LARGEST_TOTAL}, got {amount} more; start a new account"
+            )
+        more["account", account] = _pending(said, amount)
+    if not more:
         return
-    if before is not None or (holder.holds and not holder.is_open):
-        raise UsageError(
-            f"expected one hold of action `{action}` on an account, got `{amount}` after a hold that is "
-            f"{'another' if holder.is_open else 'over'}; hold once, with one amount"
-        )
-    said = _found(lookups, account, unit)
-    if said.pending + amount + said.posted > LARGEST_TOTAL:
-        raise AmountTooLargeError(
-            f"expected an account to stay within {LARGEST_TOTAL}, got {amount} more; start a new account"
-        )
-    lookups.layer.change(("account", account), _pending(said, amount))
-    held = {**holder.holds, account: (unit, amount)}
-    lookups.layer.change(("action", action), Action(holder.record, held, True, holder.kept))
+    for name, said in more.items():
+        lookups.layer.change(name, said)
+    lookups.layer.change(("action", action), Action(holder.record, {**holder.holds, **amounts}, True))
 
 
 def settle(lookups: Lookups, action: str, amounts: Mapping[str, int], now_us: int, position: int) -> None:
@@ -172,7 +178,7 @@ def hold_anew(lookups: Lookups, action: str) -> None:
     release(lookups, action)
     holder = lookups.action(action)
     if holder is not None and holder.holds:
-        lookups.layer.change(("action", action), Action(holder.record, {}, True, holder.kept))
+        lookups.layer.change(("action", action), Action(holder.record, {}, True))
 
 
 def post(
@@ -205,7 +211,7 @@ def post(
     lookups.layer.add(INSERT_POSTING, (account, moment, said.n + 1, amount, total, action))
     lookups.layer.change(
         ("account", account),
-        Account(said.unit, said.pending - given_back, total, said.n + 1, moment, position, said.reversed, said.kept),
+        Account(said.unit, said.pending - given_back, total, said.n + 1, moment, position, said.reversed),
     )
 
 
@@ -249,7 +255,7 @@ def _found(lookups: Lookups, account: str, unit: str | None) -> Account:
         return said
     if unit is None:
         raise UsageError("expected an account that was held on or posted to, got a new one; use `post` with its unit")
-    return Account(unit, 0, 0, 0, 0, 0, 0, None)
+    return Account(unit, 0, 0, 0, 0, 0, 0)
 
 
 def _pending(said: Account, more: int) -> Account:
@@ -262,5 +268,5 @@ def _close(lookups: Lookups, action: str) -> Mapping[str, tuple[str, int]]:
     holder = lookups.action(action)
     if holder is None or not holder.is_open:
         return {}
-    lookups.layer.change(("action", action), Action(holder.record, holder.holds, False, holder.kept))
+    lookups.layer.change(("action", action), Action(holder.record, holder.holds, False))
     return holder.holds

@@ -148,7 +148,7 @@ class Lookups:
         found: Account | Unknown | None = self.layer.find(name)
         if found is UNKNOWN:
             row = self._channel.row(_ACCOUNT, (account,))
-            found = None if row is None else Account._make((*row, (row[3], row[1])))
+            found = None if row is None else Account._make(row)
             self.layer.known[name] = found
         return found
 

@@ -34,11 +34,7 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 
 class Account(NamedTuple):
-    """What one account says.
-
-    Attributes:
-        kept: Its number of postings and what is pending as the database has them; None for a new one.
-    """
+    """What one account says."""
 
     unit: str
     pending: int
@@ -47,20 +43,14 @@ class Account(NamedTuple):
     last_us: int
     last_position: int
     reversed: int
-    kept: tuple[int, int] | None
 
 
 class Action(NamedTuple):
-    """An action with what it holds by account, as (unit, amount).
-
-    Attributes:
-        kept: Its state and fence as the database has them; None for a new one.
-    """
+    """An action with what it holds by account, as (unit, amount)."""
 
     record: ActionRecord
     holds: dict[str, tuple[str, int]]
     is_open: bool
-    kept: tuple[str, int] | None
 
 
 class Stretch(NamedTuple):
@@ -167,7 +157,7 @@ class Layer:
     """What is known since a transaction began, and what of it is to be written.
 
     Attributes:
-        changed: The names of actions and accounts that the database does not have like this.
+        changed: What the database has of the actions and accounts that are to be written, by their names.
         known: What was found in the database is added here as it is; what a unit of work makes of it, by `set`.
         rows: New rows by the statement that inserts them.
     """
@@ -176,7 +166,7 @@ class Layer:
 
     def __init__(self, below: Remembering) -> None:
         self.known: dict[Name, Any] = {}
-        self.changed: dict[Name, None] = {}
+        self.changed: dict[Name, Any] = {}
         self.rows: dict[Statement, list[tuple[Any, ...]]] = {}
         self._remembered = below.get
         self.begin_unit()
@@ -219,8 +209,9 @@ class Layer:
 
     def change(self, name: Name, value: Any) -> None:
         """Set something that is to be written."""
+        if name not in self.changed:
+            self.changed[name] = self.find(name)
         self.set(name, value)
-        self.changed[name] = None
 
     def add(self, statement: Statement, row: tuple[Any, ...]) -> None:
         """Have a row inserted by a statement."""

@@ -80,9 +80,9 @@ def action_row(action: Action) -> tuple[Any, ...]:
     )
 
 
-def moved_row(action: Action, before: tuple[str, int]) -> tuple[Any, ...]:
+def moved_row(action: Action, before: ActionRecord) -> tuple[Any, ...]:
     """Return what a move writes: the values of `MOVED_COLUMNS`, then the id, and the state and fence it had before."""
-    return (*action_row(action)[_NEVER_MOVED:], action.record.id, *before)
+    return (*action_row(action)[_NEVER_MOVED:], before.id, before.state.value, before.fence)
 
 
 def action_of(row: Sequence[Any]) -> Action:
@@ -99,7 +99,7 @@ def action_of(row: Sequence[Any]) -> Action:
     for name, moment in zip(_TIMES, times, strict=True):
         values[name] = None if moment is None else from_microseconds(moment)
     record = ActionRecord(**values, state=found)
-    return Action(record, holds_of(row[0], holds), found in HOLDING, (state, record.fence))
+    return Action(record, holds_of(row[0], holds), found in HOLDING)
 
 
 def holds_of(action_id: str, text: str) -> dict[str, tuple[str, int]]:

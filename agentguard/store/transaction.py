@@ -113,7 +113,7 @@ class Transaction(Reading):
             raise StaleFenceError(f"expected a new action, got the key `{record.key}` or the id a second time")
         now = from_microseconds(self._now_us)
         opened = record if record.updated_at == now else replace(record, updated_at=now)
-        self._layer.change(("action", record.id), Action(opened, {}, True, None))
+        self._layer.change(("action", record.id), Action(opened, {}, True))
         self._layer.set(("key", record.tenant, record.agent, record.conversation, record.key), record.id)
 
     def move(
@@ -145,7 +145,7 @@ class Transaction(Reading):
             raise StaleFenceError(f"expected action `{action_id}` {from_state} with fence {fence}, got {state}")
         now = from_microseconds(self._now_us)
         record = replace(found.record, **values, state=to_state, fence=new_fence, updated_at=now)
-        self._layer.change(("action", action_id), Action(record, *found[1:]))
+        self._layer.change(("action", action_id), Action(record, found.holds, found.is_open))
 
     def hold(self, action_id: str, account: str, unit: str, amount: int) -> None:
         """Set an amount aside; an account that several limits share is held once, with one amount.
@@ -155,7 +155,12 @@ class Transaction(Reading):
             UsageError: The action holds another amount there, or the account counts another unit.
         """
         self._needs_entry = f"held for action `{action_id}`"
-        accounts.hold(self._lookups, action_id, account, unit, amount)
+        accounts.hold(self._lookups, action_id, {account: (unit, amount)})
+
+    def hold_all(self, action_id: str, amounts: Mapping[str, tuple[str, int]]) -> None:
+        """Set amounts with their units aside, by account: each as `hold` does, which says what is raised."""
+        self._needs_entry = f"held for action `{action_id}`"
+        accounts.hold(self._lookups, action_id, amounts)
 
     def settle(self, action_id: str, amounts: Mapping[str, int] | None = None) -> None:
         """Post what an action held, at the held amounts unless `amounts` (by account) says what really happened.
@@ -381,7 +386,7 @@ class Transaction(Reading):
                 f"expected an audit entry beside what was stored, got none ({self._needs_entry}); append one"
             )
         for name in self._layer.touched:
-            found = self._layer.find(name)
+            found = self._layer.known[name]
             if isinstance(found, Action) and found.holds and found.is_open is not (found.record.state in HOLDING):
                 raise UsageError(
                     f"expected what action `{name[1]}` holds to be {'released' if found.is_open else 'kept'} as it is "

@@ -109,20 +109,16 @@ def write_out(channel: Channel, layer: Layer, head: HeadChange | None = None) ->
     layer.changed, layer.rows = {}, {}
     moved_actions: list[tuple[Any, ...]] = []
     changed_accounts: list[tuple[Any, ...]] = []
-    for name in changed:
-        value = layer.find(name)
-        if isinstance(value, Action):
-            if value.kept is None:
-                new.setdefault(_INSERT_ACTION, []).append(rows.action_row(value))
-            else:
-                moved_actions.append(rows.moved_row(value, value.kept))
-            layer.known[name] = Action(*value[:3], (value.record.state.value, value.record.fence))
+    for name, before in changed.items():
+        value = layer.known[name]
+        if isinstance(before, Account):
+            changed_accounts.append((*value[1:], name[1], before.n, before.pending))
+        elif isinstance(before, Action):
+            moved_actions.append(rows.moved_row(value, before.record))
         elif isinstance(value, Account):
-            if value.kept is None:
-                new.setdefault(_INSERT_ACCOUNT, []).append((name[1], *value[:7]))
-            else:
-                changed_accounts.append((*value[1:7], name[1], *value.kept))
-            layer.known[name] = Account(*value[:7], (value.n, value.pending))
+            new.setdefault(_INSERT_ACCOUNT, []).append((name[1], *value))
+        else:
+            new.setdefault(_INSERT_ACTION, []).append(rows.action_row(value))
     heads = [] if head is None else [(*head.after, *head.before)]
     guarded = ((_MOVE_ACTION, moved_actions), (_CHANGE_ACCOUNT, changed_accounts), (_CHANGE_HEAD, heads))
     wanted = [*((statement, found) for statement, found in guarded if found), *new.items()]

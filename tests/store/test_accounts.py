@@ -74,6 +74,25 @@ def test_two_limits_that_share_an_account_hold_once(store):
     assert usage(store, "customer") == (4000, 0)
 
 
+@pytest.mark.parametrize("spoilt", [("EUR", 4000), ("USD", -1)])
+def test_several_accounts_are_held_together_or_none_of_them(store, spoilt):
+    begin(store, "a0", [("everyone", 0)])
+    wanted = {"customer": ("USD", 4000), "everyone": ("USD", 4000)}
+
+    def work(transaction):
+        transaction.append(body("a1"))
+        transaction.open_action(action("a1"))
+        with pytest.raises((UsageError, AmountTooLargeError)):
+            transaction.hold_all("a1", {**wanted, "everyone": spoilt})
+        before = transaction.held("a1"), transaction.account("customer")
+        transaction.hold_all("a1", wanted)
+        return before
+
+    assert store.transact(work) == ({}, None)
+    assert store.read(lambda r: r.held("a1")) == wanted
+    assert (usage(store, "customer"), usage(store, "everyone")) == ((4000, 0), (4000, 0))
+
+
 def test_two_holds_with_different_amounts_on_one_account_are_refused(store):
     with pytest.raises(UsageError, match="hold once, with one amount"):
         begin(store, "a1", [("customer", 4000), ("customer", 4001)])
