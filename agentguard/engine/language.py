@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date as CivilDay
+from datetime import date as civil_day
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import cache
@@ -60,7 +60,7 @@ class Language:
         """Return the civil day of an instant."""
         return self.day(at.astimezone(zone))
 
-    def day(self, day: CivilDay) -> str:
+    def day(self, day: civil_day) -> str:
         """Return a civil day."""
         months: list[str] = self.sentences["months"]
         form: str = self.sentences["date"]
@@ -77,7 +77,7 @@ class Language:
                 return ", ".join(self.value(item, zone) for item in value)
             case datetime():
                 return f"{self.date(value, zone)}, {clock_text(value, zone)}"
-            case CivilDay():
+            case civil_day():
                 return self.day(value)
             case _:
                 return value_text(value, zone)
