@@ -12,7 +12,6 @@ from itertools import permutations
 
 from agentguard.analysis.changes.difference import Difference, Direction
 from agentguard.analysis.changes.policies import pairs
-from agentguard.analysis.pasts import one_past
 from agentguard.analysis.proving import Largest, largest_of
 from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
 from agentguard.analysis.symbolic.number import Number
@@ -185,9 +184,8 @@ class _Compared:
         return Comparison(self.action, tuple(changes), tuple(ruled_out), open_, silent=silent, reach=reach)
 
     def _find(self, wanted: Wanted, confirm: Confirm) -> Found:
-        """Look for a request to which both versions remember the same past."""
         assert self.search is not None  # noqa: S101 - who asks has seen to it
-        return self.search.find(lambda old, new: all_of((*one_past(old, new), wanted(old, new))), confirm)
+        return self.search.find(wanted, confirm)
 
     def _shown(self, wanted: Wanted, confirm: Confirm) -> Found:
         """Look for a request to show: one of an agent, where all is known, if there is such a one."""

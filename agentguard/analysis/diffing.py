@@ -107,7 +107,7 @@ def _is_reach_alone(item: Comparison) -> bool:
     return moves and not item.open and any(reach.alone for reach in item.reach)
 
 
-_BEFOREHAND = "what can be asked for, or has to have happened before, changes"
+_BEFOREHAND = "what can be asked for, or is known, changes"
 _WORDS_ALONE = "the wording changes, no decision does"
 
 

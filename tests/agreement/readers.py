@@ -60,7 +60,7 @@ def cases(seed: int, worlds: int) -> tuple[list[PolicyData], list[World]]:
             rule.either = [random_atom(source) for _ in range(source.choice([0, 0, 1, 2]))]
         for limit in policy.limits:
             limit.when = random_atom(source) if source.random() < 0.3 else None
-    return policies, [_counted_once(policies, random_world(source, policies)) for _ in range(worlds)]
+    return policies, [_of_one_past(policies, random_world(source, policies)) for _ in range(worlds)]
 
 
 def disagreements(seed: int, worlds: int) -> Iterator[Disagreement | None]:
@@ -78,16 +78,23 @@ def disagreements(seed: int, worlds: int) -> Iterator[Disagreement | None]:
         yield Disagreement(seed, policies, world, said) if len(set(said.values())) > 1 else None
 
 
-def _counted_once(policies: list[PolicyData], world: World) -> World:
-    """Return a world in which limits that share an account say the same of it."""
-    accounts: dict[tuple[bool, int, str], tuple[int, int]] = {}
-    used = {}
+def _of_one_past(policies: list[PolicyData], world: World) -> World:
+    """Return a world in which limits that share an account hold the same, and count no less over more days."""
+    held: dict[tuple[bool, str], int] = {}
+    settled: dict[tuple[bool, str], dict[int, int]] = {}
+    named = {}
     for policy in policies:
-        for place, limit in enumerate(policy.limits):
-            name = f"{policy.name}/{limit.id}"
-            when = limit.when.text() if limit.when else ""
-            used[name] = accounts.setdefault((limit.money, place, when), world.used[name])
-    return replace(world, used=used)
+        for days, limit in enumerate(policy.limits):
+            name, account = f"{policy.name}/{limit.id}", (limit.money, limit.when.text() if limit.when else "")
+            named[name] = account, days
+            held.setdefault(account, world.used[name][0])
+            settled.setdefault(account, {}).setdefault(days, world.used[name][1])
+    counted = {
+        account: dict(zip(sorted(found), sorted(found.values()), strict=True)) for account, found in settled.items()
+    }
+    used = {name: (held[account], counted[account][days]) for name, (account, days) in named.items()}
+    verified = any(world.happened.values())  # every requirement asks for the same
+    return replace(world, used=used, happened=dict.fromkeys(world.happened, verified))
 
 
 def _seen(found: tuple[str, set[tuple[str, str, str]], set[str]]) -> Seen:

@@ -101,6 +101,37 @@ def test_a_cap_that_forgets_the_refund_in_hand_is_found():
     assert used <= 30_000 < used + broken.example.request.arguments["amount"].minor
 
 
+@pytest.mark.parametrize(
+    "day, month, outcome",
+    [
+        ("24 hours", "30 days", Outcome.HOLDS),
+        ("24 hours", "forever", Outcome.HOLDS),
+        ("calendar day", "2 days", Outcome.HOLDS),
+        ("calendar day", "calendar week", Outcome.HOLDS),
+        ("calendar month", "calendar year", Outcome.HOLDS),
+        ("calendar day", "47 hours", Outcome.BROKEN),  # longer than any day, and not said to be
+        ("calendar week", "calendar month", Outcome.BROKEN),
+        ("24 hours", "calendar day", Outcome.BROKEN),
+        ("30 days", "24 hours", Outcome.BROKEN),
+    ],
+)
+def test_limits_on_one_account_remember_one_past(day, month, outcome):
+    limits = "  - {{id: {}, sum: amount, per: on_behalf_of, in: {}, max: {}, over: deny}}".format
+    more = "\n".join(["limits:", limits("day", day, 100), limits("month", month, 50)])
+    promise = "  - {id: cap, never: allow, when: used('day') + amount > 50}\n"
+    promise += "  - {id: held, never: allow, when: held('day') > held('month')}"
+    cap, held = proofs(f"  - {{id: any, then: allow}}\n{more}", promise)
+    assert (cap.outcome, held.outcome) == (outcome, Outcome.HOLDS)
+
+
+@pytest.mark.parametrize("within, outcome", [("30 minutes", Outcome.HOLDS), ("31 minutes", Outcome.SHOWN)])
+def test_what_happened_in_half_an_hour_happened_in_an_hour(within, outcome):
+    asked = "  - {{id: {}, action: refund.issue, same: [on_behalf_of], within: {}, else: {}}}".format
+    more = "\n".join(["requires:", asked("soon", within, "deny"), asked("sooner", "30 minutes", "escalate to lead")])
+    (proof,) = proofs(f"  - {{id: any, then: allow}}\n{more}", "  - {id: odd, possible: escalate}")
+    assert proof.outcome is (Outcome.IMPOSSIBLE if outcome is Outcome.HOLDS else outcome)
+
+
 def test_what_is_in_a_list_is_shown_in_a_request():
     rules = '  - {id: ok, then: allow}\n  - {id: final, then: deny, when: "order.items.exists(i, i.final_sale)"}'
     (kept,) = proofs(rules, '  - {id: f, never: allow, when: "order.items.exists(i, i.final_sale)"}')

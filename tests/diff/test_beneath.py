@@ -145,6 +145,38 @@ def test_a_file_that_goes_takes_its_care_along(care):
     assert diff(bundle_of([pay, bare]), bundle_of([pay])).direction is Direction.SAME
 
 
+@pytest.mark.parametrize(
+    "care",
+    [
+        "witness: {before_effect: amount > 10}",
+        "contest: {to: lead, open_for: 60 days}",
+        "review: 10%",
+        "guarantees: [{id: kept, never: deny, when: amount == 1}]",
+    ],
+)
+def test_a_file_that_only_watches_takes_no_care_any_more(care):
+    pay, careful, bare = (load_text(text, "f.yaml") for text in (TEXT, f"{CAREFUL}{care}\n", CAREFUL))
+    watching, bare_watching = (load_text(f"{text}\nmode: shadow\n", "f.yaml") for text in (f"{CAREFUL}{care}", CAREFUL))
+    assert diff(bundle_of([pay, careful]), bundle_of([pay, watching])).direction is Direction.LOOSER
+    assert diff(bundle_of([pay, watching]), bundle_of([pay, careful])).direction is not Direction.LOOSER
+    assert diff(bundle_of([pay, bare]), bundle_of([pay, bare_watching])).direction is Direction.SAME
+
+
+def test_records_are_kept_as_long_as_the_longest_of_all_files_says():
+    long, short, other = (f"retention: {{otherwise: {years}}}\n" for years in ("7 years", "2 years", "3 years"))
+    pay, none = load_text(f"{TEXT}{short}", "f.yaml"), load_text(TEXT, "f.yaml")
+    files = {
+        kept: load_text(f"{CAREFUL}{kept}", "f.yaml") for kept in (long, short, other, "", f"{long}mode: shadow\n")
+    }
+    both = bundle_of([pay, files[long]])
+    assert diff(both, bundle_of([pay])).direction is Direction.LOOSER
+    for kept in (short, other, "", f"{long}mode: shadow\n"):
+        assert diff(both, bundle_of([pay, files[kept]])).direction is Direction.LOOSER
+    assert diff(bundle_of([pay, files[short]]), bundle_of([pay])).direction is Direction.SAME
+    assert diff(bundle_of([none, files[long]]), bundle_of([none])).direction is Direction.SAME
+    assert diff(bundle_of([none]), bundle_of([none, files[long]])).direction is Direction.LOOSER
+
+
 ROUTES = """
 escalations:
   lead: {who: "group:leads", within: 1 day}

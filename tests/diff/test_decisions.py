@@ -107,7 +107,7 @@ def test_every_example_was_decided_by_both_versions_of_the_policy():
         ("[damaged, late, other]", "[damaged, late, other, lost]", Direction.LOOSER),
         ("<= 30 days\n", "<= 20 days\n", Direction.TIGHTER),
         ("- amount <= 50\n", "- amount < 50\n", Direction.TIGHTER),
-        ("mode: enforce", "mode: shadow", Direction.TIGHTER),
+        ("mode: enforce", "mode: shadow", Direction.MIXED),
         ("timezone: Europe/Berlin", "timezone: Europe/Lisbon", Direction.MIXED),
     ],
 )
@@ -179,3 +179,43 @@ def test_what_a_sentence_is_said_to_do_no_request_contradicts(change):
     other = Direction.TIGHTER if change["said"][0].startswith("loosens") else Direction.LOOSER
     found = list(compare(old, new))
     assert [item.action for item in found if item.direction in (other, Direction.MIXED)] == []
+
+
+ABSTAINING = """
+agentguard: 1
+policy: pay
+version: 1
+owner: pay@acme.example
+timezone: UTC
+currency: EUR
+otherwise: abstain
+on_error: deny
+actions:
+  pay.out: {ref: text, amount: money}
+  identity.verify: {code: text}
+escalations:
+  lead: {who: "group:leads", within: 1 day}
+rules:
+  - {id: small, on: [pay.out], then: allow, when: amount <= 50}
+requires:
+  - id: identity
+    on: [pay.out]
+    action: identity.verify
+    same: [on_behalf_of]
+    within: 60 minutes
+    else: escalate to lead
+"""
+
+
+@pytest.mark.parametrize(
+    "before, after, direction",
+    [
+        ("within: 60 minutes", "within: 30 minutes", Direction.MIXED),  # above 50 people are asked who were not
+        ("within: 60 minutes", "within: 2 hours", Direction.MIXED),
+        ("60 minutes\n    else: escalate to lead", "30 minutes\n    else: deny", Direction.TIGHTER),
+        ("id: identity", "id: known", Direction.SAME),
+    ],
+)
+def test_a_requirement_is_compared_by_what_is_decided_where_it_happened_and_where_not(before, after, direction):
+    whole = compared((before, after), text=ABSTAINING)
+    assert (whole.direction, whole.is_known) == (direction, True)

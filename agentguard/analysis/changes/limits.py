@@ -123,11 +123,11 @@ def _requirement(pair: Pair, old: Requirement, new: Requirement) -> Iterator[Dif
     if required_words(old) != required_words(new):
         same = set(old.same) <= set(new.same) and old.action == new.action
         text = f"asks for {required_words(new)}, was {required_words(old)}"
-        yield pair.told("requirement", new, text, Effect.TIGHTENS if same else Effect.EITHER, Concern.REQUESTS)
+        yield pair.told("requirement", new, text, Effect.TIGHTENS if same else Effect.EITHER)
     if old.within != new.within:
         shorter = new.within is not None and (old.within is None or new.within < old.within)
         text = f"has to have happened {ago_words(new)}, was {ago_words(old)}"
-        yield pair.told("requirement", new, text, Effect.TIGHTENS if shorter else Effect.LOOSENS, Concern.REQUESTS)
+        yield pair.told("requirement", new, text, Effect.TIGHTENS if shorter else Effect.LOOSENS)
     if old.otherwise != new.otherwise:
         text = f"where it did not happen: {then_words(new.otherwise)}, was {then_words(old.otherwise)}"
         yield pair.told("requirement", new, text, then_effect(pair, old.otherwise, new.otherwise))

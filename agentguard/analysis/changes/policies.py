@@ -50,15 +50,17 @@ def pairs(old: Bundle, new: Bundle) -> list[tuple[Policy | None, Policy | None]]
 
 
 def _differences(old: Bundle, new: Bundle) -> Iterator[Difference]:
+    shorter = _kept_shorter(old, new)
     for before, after in pairs(old, new):
         if before is not None and after is not None:
             if before.digest != after.digest:
-                yield from _of_file(Pair(before, after))
+                yield from _of_file(Pair(before, after), shorter)
         elif after is not None:
             yield _whole(after, "new", Effect.EITHER)
+            yield from _kept(Pair(_without_care(after), _caring(after)), shorter)
         elif before is not None:
             yield _whole(before, "not in force any more", Effect.EITHER)
-            yield from _care_dropped(before)
+            yield from _care(Pair(_caring(before), _without_care(before)), shorter)
 
 
 def _whole(policy: Policy, text: str, effect: Effect) -> Difference:
@@ -67,16 +69,19 @@ def _whole(policy: Policy, text: str, effect: Effect) -> Difference:
     return Difference(policy.name, "policy", "", said, effect)
 
 
-def _care_dropped(policy: Policy) -> Iterator[Difference]:
-    """Yield the care around decisions that goes with a file; what it decides is seen where decisions are compared."""
-    if not policy.shadow:
-        bare = replace(policy, guarantees=(), witness=None, contest=None, review=None)
-        pair = Pair(policy, bare)
-        yield from (*guarantee_differences(pair), *_care(pair))
+def _without_care(policy: Policy) -> Policy:
+    """Return what is left of a file where nobody takes the care around decisions that it asks for."""
+    return replace(policy, guarantees=(), witness=None, contest=None, review=None, retention=None)
 
 
-def _of_file(pair: Pair) -> Iterator[Difference]:
+def _caring(policy: Policy) -> Policy:
+    """Return a file with the care that it takes: none in shadow mode."""
+    return _without_care(policy) if policy.shadow else policy
+
+
+def _of_file(pair: Pair, shorter: frozenset[str]) -> Iterator[Difference]:
     """Yield what one file says otherwise; one in shadow mode decides nothing."""
+    shadow = pair.old.shadow and pair.new.shadow
     found = [
         *_settings(pair),
         *rule_differences(pair),
@@ -84,11 +89,9 @@ def _of_file(pair: Pair) -> Iterator[Difference]:
         *requirement_differences(pair),
         *route_differences(pair),
         *declaration_differences(pair),
-        *guarantee_differences(pair),
-        *_care(pair),
+        *_care(pair if shadow else Pair(_caring(pair.old), _caring(pair.new)), shorter),
         *_words(pair),
     ]
-    shadow = pair.old.shadow and pair.new.shadow
     for item in found:
         decides = item.concern in (Concern.DECISIONS, Concern.CARE)
         silent = shadow and decides and item.effect is not Effect.NEITHER
@@ -126,10 +129,11 @@ def _about(pair: Pair, text: str, effect: Effect, concern: Concern = Concern.DEC
     return pair.said("policy", "", text, effect, concern)
 
 
-def _care(pair: Pair) -> Iterator[Difference]:
-    old, new = pair.old, pair.new
-    for text, effect in (*_witness(old, new), *_followed(old, new)):
+def _care(pair: Pair, shorter: frozenset[str]) -> Iterator[Difference]:
+    yield from guarantee_differences(pair)
+    for text, effect in (*_witness(pair.old, pair.new), *_followed(pair.old, pair.new)):
         yield _about(pair, text, effect, Concern.CARE)
+    yield from _kept(pair, shorter)
 
 
 def _witness(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
@@ -156,9 +160,6 @@ def _followed(old: Policy, new: Policy) -> Iterator[tuple[str, Effect]]:
     reviewed = [item.review.source if item.review else "nothing" for item in (old, new)]
     if reviewed[0] != reviewed[1]:
         yield f"people look afterwards at {reviewed[1]}, was {reviewed[0]}", _reviewed_effect(old.review, new.review)
-    kept = [_kept(item.retention) for item in (old, new)]
-    if kept[0] != kept[1]:
-        yield f"records are kept {kept[1]}, was {kept[0]}", _kept_effect(old, new)
     if old.segments != new.segments:
         yield f"reports tell apart {list_words(new.segments)}, was {list_words(old.segments)}", Effect.NEITHER
     if old.review_by != new.review_by:
@@ -182,18 +183,32 @@ def _reviewed_effect(old: Sampling | None, new: Sampling | None) -> Effect:
     return Effect.NEITHER if now[0] >= was[0] and now[1] >= was[1] and kinds else Effect.LOOSENS
 
 
-def _kept_effect(old: Policy, new: Policy) -> Effect:
-    """Return that it is less care to keep the records of some action for a shorter time."""
-    for action in old.actions.keys() & new.actions.keys():
-        was, now = (item.retention.of(action) if item.retention else None for item in (old, new))
-        if now is not None and (was is None or now.least_days < was.least_days):
-            return Effect.LOOSENS
-    return Effect.NEITHER
+def _kept(pair: Pair, shorter: frozenset[str]) -> Iterator[Difference]:
+    was, now = (_kept_words(item.retention) for item in (pair.old, pair.new))
+    if was != now:
+        effect = Effect.NEITHER if shorter.isdisjoint(pair.old.actions) else Effect.LOOSENS
+        yield _about(pair, f"records are kept {now}, was {was}", effect, Concern.CARE)
 
 
-def _kept(retention: Retention | None) -> str:
+def _kept_shorter(old: Bundle, new: Bundle) -> frozenset[str]:
+    """Return the actions whose records are kept for a shorter time, which is less care: the longest of all files."""
+    found = set()
+    for action in {*old.actions()} & {*new.actions()}:
+        was, now = (_days_kept(bundle, action) for bundle in (old, new))
+        if now is not None and (was is None or now < was):
+            found.add(action)
+    return frozenset(found)
+
+
+def _days_kept(bundle: Bundle, action: str) -> int | None:
+    files = (policy for policy in bundle.governing(action) if policy.retention is not None and not policy.shadow)
+    said = (file.retention.of(action) for file in files if file.retention is not None)
+    return max((period.least_days for period in said if period is not None), default=None)
+
+
+def _kept_words(retention: Retention | None) -> str:
     if retention is None:
-        return "as long as there is a log"
+        return "as long as no file says how long"
     said = [f"{period} of {action}" for action, period in sorted(retention.by_action.items())]
     said += [f"{retention.otherwise} otherwise"] if retention.otherwise else []
     said += [f"{retention.least} at least"] if retention.least else []

@@ -23,7 +23,7 @@ from agentguard.core import money
 from agentguard.core.language import Declared, Expression, types
 from agentguard.core.limits import LARGEST_AMOUNT
 from agentguard.core.plan import Plan, PlannedLimit, PlannedPolicy, PlannedRequirement, PlannedRule
-from agentguard.core.policy import Policy, Then, Verdict, WindowKind
+from agentguard.core.policy import Policy, Requirement, Then, Verdict, WindowKind
 from agentguard.core.request import ActorKind
 
 _BUILT_IN: Mapping[str, Declared] = {
@@ -168,15 +168,15 @@ class Requests:
         self.translation.environment[name] = Slot(found.value, True, self.define(f"{name} is computed", fits))
 
     def _count(self, planned: PlannedLimit) -> None:
-        limit, key = planned.limit, _account(planned)
+        limit, account = planned.limit, _account(planned)
         amount, currency, unmeasured = self.measured(limit.measure[self.plan.action])
         unpicked = [self.translation.expression(expression).error for expression in limit.per]
         if limit.window.kind is WindowKind.CONVERSATION:
             conversation = self.translation.environment.get("context.conversation")
             unpicked.append(True if conversation is None else no(conversation.present))
         unknown = self.define(f"account of {planned.id} unknown", any_of((unmeasured, *unpicked)))
-        held = self.inputs.whole(f"held on {key}", 0, LARGEST_AMOUNT)
-        settled = self.inputs.whole(f"settled on {key}", 0, LARGEST_AMOUNT)
+        held = self.inputs.whole(f"held on {account}", 0, LARGEST_AMOUNT)
+        settled = self.inputs.whole(f"settled on {account} in {_window(planned)}", 0, LARGEST_AMOUNT)
         for name, counted in (("used", held + settled), ("held", held)):
             value = Number(counted) if currency is None else Amount(Number(counted), currency)
             self.translation.environment[f"{name}:{planned.id}"] = Slot(value, no(unknown))
@@ -273,7 +273,7 @@ class Requests:
         unread = any_of(any_of((no(slot.present), no(slot.known))) for slot in slots)
         if requirement.action is None:
             unread = no(self.translation.environment["on_behalf_of"].known)
-        happened = self.happened[planned.id] = z3.Bool(f"{planned.id} happened")
+        happened = self.happened[planned.id] = z3.Bool(f"{_event(requirement)} happened")
         fails = any_of((when.error, all_of((when.value, unread))))
         missing = all_of((no(fails), when.value, no(happened)))
         self._say(planned.id, planned.policy, requirement.otherwise, missing, fails)
@@ -296,6 +296,16 @@ class Requests:
 
 
 def _account(planned: PlannedLimit) -> str:
-    """Return what limits share that read the same numbers: the account and the window."""
-    identity = orjson.dumps(planned.identity, option=orjson.OPT_SORT_KEYS).decode()
-    return f"{identity} in {planned.limit.window}"
+    """Return what limits share that read the same postings, over whatever time."""
+    return orjson.dumps(planned.identity, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _window(planned: PlannedLimit) -> str:
+    """Return what limits share that read the same time."""
+    window = planned.limit.window
+    return f"{window} of {planned.policy.zone}" if window.kind is WindowKind.CALENDAR else str(window)
+
+
+def _event(requirement: Requirement) -> str:
+    """Return what requirements share that look for the same."""
+    return f"{requirement.action} same {sorted(requirement.same)} within {requirement.within}"

@@ -12,6 +12,7 @@ import z3
 from agentguard.analysis.symbolic.inputs import EPOCH, microseconds, number_in, truth_in, value_in
 from agentguard.analysis.symbolic.lexicon import Lexicon
 from agentguard.analysis.symbolic.logic import Truth
+from agentguard.analysis.symbolic.pasts import one_past
 from agentguard.analysis.symbolic.requests import Requests
 from agentguard.analysis.symbolic.translation import Loose
 from agentguard.analysis.symbolic.value import code, units
@@ -169,6 +170,7 @@ class _Asked:
         self._lexicon = lexicon
         self._solver = z3.SolverFor("QF_UFLIA" if lexicon.has_functions else "QF_LIA")
         self._solver.set("timeout", MOST_MILLISECONDS)
+        self._solver.add([item for item in one_past(requests) if item is not True])
         self._told = [0] * len(requests)
         self._extent = (0, 0, False)
 
