@@ -26,12 +26,9 @@ from agentguard.engine.answers import Done, NotDone
 from agentguard.errors import UsageError
 from agentguard.store.records import ActionRecord
 
-app = typer.Typer(help="What was asked for, and where each action stands.", no_args_is_help=True)
-
 Id = Annotated[str, typer.Argument(help="The action's id, as `actions list` shows it.")]
 
 
-@app.command("list")
 def list_actions(
     state: Annotated[str | None, typer.Option(help="Only this state, like `waiting` or `in_doubt`.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
@@ -58,7 +55,6 @@ def list_actions(
         output.line(f"more may be there: --after {found[-1].id}")
 
 
-@app.command()
 def show(action_id: Id, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Show one action from request to settlement, in words."""
     guard = open_reading(store)
@@ -69,7 +65,6 @@ def show(action_id: Id, store: StoreOption = DEFAULT_STORE, json: JsonOption = F
     timeline.show(Output(), guard, record)
 
 
-@app.command()
 def resolve(
     action_id: Id,
     done: Annotated[bool | None, typer.Option("--done/--not-done", help="What you found out.")] = None,

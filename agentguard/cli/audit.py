@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agentguard.cli import timeline, verifying
+from agentguard.cli import timeline
 from agentguard.cli.customers import customer_text, narrator
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
@@ -32,13 +32,9 @@ from agentguard.engine.subjects import is_pseudonym
 from agentguard.errors import UsageError
 from agentguard.store.records import Entry
 
-app = typer.Typer(help="The audit log: what happened, why, and whether it still says so.", no_args_is_help=True)
-app.command("verify")(verifying.verify)
-
 AGO = re.compile(r"(\d{1,6})\s*(m|min|minutes?|h|hours?|d|days?)")
 
 
-@app.command("list")
 def list_entries(
     customer: Annotated[str | None, typer.Option(help="Only this customer, by id or pseudonym.")] = None,
     action: Annotated[str | None, typer.Option(help="Only this action, like `refund.issue`.")] = None,
@@ -87,7 +83,6 @@ def list_entries(
     _print_list(Output(), guard, found, limit)
 
 
-@app.command()
 def show(
     what: Annotated[
         str, typer.Argument(help="The position of an entry, or the id of an action.", metavar="POS|ACTION_ID")

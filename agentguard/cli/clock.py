@@ -23,10 +23,7 @@ from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment, span
 from agentguard.store.records import ClockRecord
 
-app = typer.Typer(help="What time it is for the record, and what to do when the clock jumped.", no_args_is_help=True)
 
-
-@app.command()
 def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Show the clock and the record's own time. It says whether anybody may rely on them; times are UTC."""
     found = open_reading(store).store.read(lambda reading: reading.clock())
@@ -46,7 +43,6 @@ def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
         raise typer.Exit(FOUND)
 
 
-@app.command()
 def confirm(
     why: Annotated[str, typer.Option("--why", help="How you know, for the record.")] = "",
     as_: AsOption = None,

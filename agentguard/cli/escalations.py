@@ -10,7 +10,6 @@ import orjson
 import typer
 from rich.text import Text
 
-from agentguard.cli import contests, votes
 from agentguard.cli.customers import customer_text
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
@@ -36,12 +35,9 @@ from agentguard.engine.guard import Guard
 from agentguard.errors import UsageError
 from agentguard.store.records import EscalationRecord
 
-app = typer.Typer(help="What waits for people, and their votes.", no_args_is_help=True)
-
 STATES = escalating.STATES
 
 
-@app.command("list")
 def list_escalations(
     state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)}, or `all`.")] = "open",
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
@@ -73,7 +69,6 @@ def list_escalations(
         output.line(f"more may be there: --after {found[-1].id}")
 
 
-@app.command()
 def show(
     escalation_id: Id,
     personal: Annotated[
@@ -116,7 +111,6 @@ def show(
         output.line("--personal shows what is personal to who may decide, and records that", style="dim")
 
 
-@app.command()
 def stats(
     days: Annotated[
         int | None, typer.Option(help="Only what was opened in so many days; all if left out.", min=1)
@@ -162,10 +156,6 @@ def stats(
             ("who", "approved", "rejected", "amended", "median"),
             [(item.voter, item.approved, item.rejected, item.amended, _time(item.median)) for item in found.voters],
         )
-
-
-votes.register(app)
-app.command()(contests.contest)
 
 
 def _figures(item: Figures | Voter) -> dict[str, Any]:

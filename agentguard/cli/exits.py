@@ -18,7 +18,6 @@ from typing import Final
 
 import typer
 
-from agentguard.cli.output import Output
 from agentguard.errors import (
     AgentGuardError,
     ConfigurationError,
@@ -51,17 +50,16 @@ def code_of(error: Exception) -> int:
 
 def guarded(run: Callable[[], object]) -> int:
     """Run a command line and return its exit code; whatever goes wrong is said in words on standard error."""
-    output = Output(sys.stderr)
     try:
         result = run()
     except (typer.Abort, KeyboardInterrupt):
-        output.failure("stopped")
+        _say("stopped")
         return USAGE
     except typer.TyperException as error:
-        _say_usage(error, output)
+        _say_usage(error)
         return USAGE
     except AgentGuardError as error:
-        output.failure(str(error))
+        _say(str(error))
         return code_of(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,15 +68,21 @@ def guarded(run: Callable[[], object]) -> int:
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
         hint = f"set {TRACEBACK}=1 to see where"
-        output.failure(f"a defect in agentguard: {type(error).__name__}: {str(error)[:300]} ({hint})")
+        _say(f"a defect in agentguard: {type(error).__name__}: {str(error)[:300]} ({hint})")
         return DEFECT
     return result if isinstance(result, int) else OK  # what `typer.Exit` was raised with
 
 
-def _say_usage(error: typer.TyperException, output: Output) -> None:
+def _say_usage(error: typer.TyperException) -> None:
     """Say what is wrong with a command line, with its usage where typer knows it."""
     show = getattr(error, "show", None)
     if show is not None:
         show()
     else:
-        output.failure(error.format_message())
+        _say(error.format_message())
+
+
+def _say(failure: str) -> None:
+    from agentguard.cli.output import Output
+
+    Output(sys.stderr).failure(failure)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import typer
-
 from agentguard.cli.opened import (
     DEFAULT_POLICIES,
     JsonOption,
@@ -20,15 +18,7 @@ from agentguard.core.people import POWERS, People, User
 from agentguard.engine import machine
 from agentguard.errors import UsageError
 
-app = typer.Typer(help="Who may decide, stop and let go.", no_args_is_help=True)
 
-
-@app.callback()
-def people() -> None:
-    """Who may decide, stop and let go."""
-
-
-@app.command()
 def show(
     policies: PoliciesOption = DEFAULT_POLICIES,
     people: PeopleOption = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,19 +22,15 @@ from agentguard.cli.opened import (
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.privacy import SAID, TenantOption
+from agentguard.cli.signer import SigningKeyOption, signer_of
 from agentguard.core.narration.custody import scope_words
 from agentguard.core.prose import moment, numbered
-from agentguard.engine.signing import VARIABLE, SigningKeyFile
 from agentguard.store.legal_holds import LegalHold
-
-holds = typer.Typer(help="What must be neither purged nor erased, who says so and why.", no_args_is_help=True)
 
 
 def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Purge nothing; show what would go.")] = False,
-    key: Annotated[
-        Path | None, typer.Option("--key", envvar=VARIABLE, help="The private key that signs the log.")
-    ] = None,
+    key: SigningKeyOption = None,
     why: WhyOption = "",
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -47,8 +42,7 @@ def purge(
     if dry_run:
         found = open_reading(store).retention.due()
     else:
-        signer = None if key is None else SigningKeyFile(key)
-        guard, person = open_for(store, policies, people, as_, why, SAID, signer=signer)
+        guard, person = open_for(store, policies, people, as_, why, SAID, signer=signer_of(key))
         found = guard.retention.purge(**person)
         guard.close()
     if json:
@@ -73,7 +67,6 @@ def purge(
             output.line(f"stays: {words}", style="dim")
 
 
-@holds.command("set")
 def set_hold(
     customer: Annotated[str | None, typer.Option(help="Everything about this customer, by id or pseudonym.")] = None,
     action: Annotated[str | None, typer.Option(help="Every action of this kind, like `refund.issue`.")] = None,
@@ -102,7 +95,6 @@ def set_hold(
     _say(made, f"held: {made.id}, {scope_words(made.scope.document())}", json=json)
 
 
-@holds.command("lift")
 def lift_hold(
     hold_id: Annotated[str, typer.Argument(help="The id of the hold.", metavar="ID")],
     why: WhyOption = "",
@@ -118,7 +110,6 @@ def lift_hold(
     _say(lifted, f"lifted: {lifted.id}, {scope_words(lifted.scope.document())}", json=json)
 
 
-@holds.command("list")
 def list_holds(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """List what is held now, since when, by whom and why."""
     found = open_reading(store).retention.holds()

@@ -32,14 +32,11 @@ from agentguard.engine.judging import SHOULD, Judgement
 from agentguard.errors import UsageError
 from agentguard.store.draws import STATES, WAITING
 
-app = typer.Typer(help="Decisions that were drawn to be looked at, and what people found.", no_args_is_help=True)
-
 Id = Annotated[str, typer.Argument(help="The case's id, as `reviews list` shows it.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="Only what this policy drew.")]
 Days = Annotated[int | None, typer.Option("--days", help="Only of so many days; all if left out.", min=1)]
 
 
-@app.command("list")
 def list_cases(
     state: Annotated[str, typer.Option(help=f"{' or '.join(STATES)}, or `all`.")] = WAITING,
     policy: Policy = None,
@@ -79,7 +76,6 @@ def list_cases(
         output.line(f"more may be there: --after {found[-1].id}")
 
 
-@app.command()
 def show(
     case_id: Id,
     outcome: Annotated[
@@ -115,7 +111,6 @@ def show(
         output.line("--personal shows what is personal to who may read it, and records that", style="dim")
 
 
-@app.command()
 def judge(
     case_id: Id,
     reason_code: Annotated[
@@ -161,7 +156,6 @@ def judge(
         output.line(found.remedy, style="yellow")
 
 
-@app.command()
 def report(
     policy: Policy = None,
     days: Days = None,
@@ -186,7 +180,6 @@ def report(
             output.line(line, style="bold" if line.isupper() else "")
 
 
-@app.command()
 def verify(days: Days = None, store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Make every draw again with the key, and say which cases are missing and which nobody drew."""
     guard = open_reading(store)

@@ -13,10 +13,7 @@ from agentguard.store import Store
 from agentguard.store.address import keys_file, read_address
 from agentguard.store.tables import SCHEMA_VERSION
 
-app = typer.Typer(help="The database: what it is, and its tables.", no_args_is_help=True)
 
-
-@app.command()
 def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Show the database, its tables, log and keys. Nothing is made or changed."""
     from agentguard.store.upgrading import version_at
@@ -44,7 +41,6 @@ def show(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
         raise typer.Exit(FOUND)
 
 
-@app.command()
 def upgrade(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> None:
     """Bring the tables to this version. Stop what uses the database, and back it up, before; it is one transaction."""
     from agentguard.store.upgrading import upgrade as bring

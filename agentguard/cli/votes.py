@@ -41,12 +41,6 @@ ReasonCode = Annotated[
 Note = Annotated[str, typer.Option("--note", help="Words for the record.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to those about escalations."""
-    for command in (approve, reject, amend, withdraw):
-        app.command()(command)
-
-
 def approve(
     escalation_id: Id,
     reason_code: ReasonCode,

@@ -25,11 +25,6 @@ from agentguard.errors import ConfigurationError, NoteError, UsageError
 from agentguard.evidence.keys import WITNESS, SigningKey, VerifierKey
 from agentguard.store.witness_book import WitnessBook
 
-app: typer.Typer = typer.Typer(
-    help="A witness: keeps other logs' newest checkpoints, so that none is put back or rewritten unseen.",
-    no_args_is_help=True,
-)
-
 WitnessOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -40,7 +35,6 @@ WitnessOption = Annotated[
 ]
 
 
-@app.command()
 def keygen(
     name: Annotated[str, typer.Argument(help="What the witness is called, like `witness.example/w1`.")],
     key: Annotated[Path, typer.Option("--key", help="The new file for the private key.")] = Path("witness.key"),
@@ -54,7 +48,6 @@ def keygen(
         print(public.text)
 
 
-@app.command()
 def serve(
     logs: Annotated[Path, typer.Option("--logs", help="The logs that it knows: lines of `ORIGIN KEY`.")],
     key: Annotated[Path, typer.Option("--key", help="The private key, as `witness keygen` made it.")] = Path(

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from typer.testing import CliRunner
 
 from agentguard import policyfile
 from agentguard.analysis import splitting
@@ -14,7 +13,7 @@ from agentguard.analysis.proving import Outcome, prove
 from agentguard.analysis.sequences import find_sequence
 from agentguard.analysis.summing import Sum
 from agentguard.analysis.symbolic.search import Search
-from agentguard.cli.app import app
+from agentguard.cli.app import run
 from agentguard.core.decide import decide
 from agentguard.core.plan import plan_action
 from agentguard.core.policy import Verdict
@@ -198,19 +197,19 @@ def test_a_total_may_be_a_fact_and_a_number_of_requests():
     assert (proof.outcome, len(proof.sequence.requests)) == (Outcome.BROKEN, 4)
 
 
-def test_a_file_promises_it_and_the_command_line_shows_what_breaks_it(tmp_path):
+def test_a_file_promises_it_and_the_command_line_shows_what_breaks_it(tmp_path, capsys):
     promised = "never_by_splitting: 300, sum: amount, per: on_behalf_of, in: 30 days"
     written = f"{{id: no-splitting, {promised}, on: [refund.issue]}}"
     for name, limits, code in (("kept", MONTH, 0), ("broken", "", 1)):
         path = tmp_path / f"{name}.yaml"
         path.write_text(policy(f"{SHOP}{limits}guarantees:\n  - {written}\n"))
-        shown = CliRunner().invoke(app, ["policy", "prove", str(path)])
-        assert shown.exit_code == code, shown.output
-        told = CliRunner().invoke(app, ["policy", "prove", str(path), "--json"])
-        [document] = json.loads(told.output)
+        assert run(["policy", "prove", str(path)]) == code
+        shown = capsys.readouterr().out
+        assert run(["policy", "prove", str(path), "--json"]) == code
+        [document] = json.loads(capsys.readouterr().out)
         assert (document["sequence"] is None) == (code == 0)
-    assert "7 × refund.issue of 50.00 USD, allowed without a person" in shown.output
-    assert "together 350.00 USD, which is more than 300.00 USD" in shown.output
+    assert "7 × refund.issue of 50.00 USD, allowed without a person" in shown
+    assert "together 350.00 USD, which is more than 300.00 USD" in shown
 
 
 def test_a_promise_given_by_hand_is_about_every_action_that_has_what_it_reads():

@@ -3,10 +3,8 @@
 import re
 
 import pytest
-import typer
 
-from agentguard.cli import exits
-from agentguard.cli.app import app
+from agentguard.cli import app, exits
 from tests.project.tree import ROOT
 
 PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
@@ -20,7 +18,7 @@ def commands(group, path):
             yield f"{path} {name}", command
 
 
-COMMANDS = dict(commands(typer.main.get_command(app), "agentguard"))
+COMMANDS = dict(commands(app.commands(), "agentguard"))
 
 
 def section(path):

@@ -6,10 +6,9 @@ import shlex
 from itertools import pairwise
 
 import pytest
-import typer
 
 from agentguard.cli import watching
-from agentguard.cli.app import app
+from agentguard.cli.app import commands
 from agentguard.cli.shipped import TEMPLATES
 from tests.policyfile.broken import CASES, marked
 
@@ -58,7 +57,7 @@ def listed(document):
 def test_every_task_runs_a_command_that_there_is():
     for task in TASKS.values():
         program, *words = shlex.split(task["command"])
-        command = typer.main.get_command(app)
+        command = commands()
         while hasattr(command, "commands"):
             command = command.commands[words.pop(0)]
         assert (program, words) == ("agentguard", ["."])

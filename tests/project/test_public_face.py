@@ -1,5 +1,6 @@
 """What `import agentguard` gives and costs."""
 
+import ast
 import inspect
 import json
 import subprocess
@@ -9,9 +10,14 @@ from functools import cache
 from importlib.metadata import metadata
 from pathlib import Path
 
+import pytest
+
 import agentguard
+from tests.project.tree import parsed
 
 HEAVY = ["openai", "httpx2", "fastapi", "starlette", "uvicorn", "jinja2", "typer", "z3", "alembic", "psycopg"]
+LATER = ["sqlalchemy", "pydantic", "cryptography", "ruamel", "structlog", "tenacity"]
+"""What is loaded with the first name that needs it."""
 
 
 @cache
@@ -19,11 +25,13 @@ def fresh():
     """Return what a process of its own finds after `import agentguard` and nothing else."""
     code = f"""
 import sys, agentguard
+later = [name for name in {LATER} if name in sys.modules]
+from agentguard import *
 heavy = [name for name in {HEAVY} if name in sys.modules]
 import json, logging, structlog, types
 public = [n for n, v in vars(agentguard).items() if n[0] != "_" and not isinstance(v, types.ModuleType)]
 logs = [structlog.is_configured(), len(logging.getLogger().handlers)]
-print(json.dumps({{"heavy": heavy, "public": public, "logs": logs}}))
+print(json.dumps({{"heavy": heavy, "later": later, "public": public, "logs": logs}}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout)
@@ -39,8 +47,27 @@ def test_nothing_public_is_left_out_of_all():
     assert set(fresh()["public"]) - {"annotations"} <= set(agentguard.__all__)
 
 
+def test_a_name_is_imported_from_where_type_checkers_see_it():
+    [checked] = [node for node in parsed(Path(agentguard.__file__)).body if isinstance(node, ast.If)][:1]
+    seen = {name.name: block.module for block in checked.body for name in block.names}
+    assert seen == agentguard._MODULES
+    assert sorted(seen) == agentguard.__all__
+
+
+def test_a_name_that_is_not_public_is_not_there():
+    with pytest.raises(AttributeError, match="module `agentguard` has no attribute `Gaurd`"):
+        _ = agentguard.Gaurd
+    with pytest.raises(ImportError, match="cannot import name 'Gaurd'"):
+        from agentguard import Gaurd  # noqa: F401
+    assert set(agentguard.__all__) < set(dir(agentguard))
+
+
 def test_importing_agentguard_loads_no_vendor_no_web_framework_and_no_command_line():
     assert fresh()["heavy"] == []
+
+
+def test_importing_agentguard_alone_loads_next_to_nothing():
+    assert fresh()["later"] == []
 
 
 def test_importing_agentguard_does_not_configure_logging():

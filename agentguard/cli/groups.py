@@ -1,0 +1,67 @@
+"""Groups of commands that are known by name and in a line, and imported when one of them is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections import UserDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A command: where its function is among the modules of the command line, and what it does in a line."""
+
+    line: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A group of commands, in the order in which its help lists them, and what they are about in a line."""
+
+    line: str
+    members: Mapping[str, Leaf | Branch]
+
+
+class Group(TyperGroup):
+    """A group as typer runs it; its help and a mistyped name import no command."""
+
+    def __init__(self, name: str, branch: Branch, **settings: Any) -> None:
+        super().__init__(name=name, help=branch.line, no_args_is_help=True, rich_markup_mode=None, **settings)
+        self.lines = {member: found.line for member, found in branch.members.items()}
+        self.commands = Commands(branch.members)
+
+    def list_commands(self, _context: Any) -> list[str]:
+        """Return the names of the commands in their order."""
+        return [*self.lines]
+
+    def format_commands(self, _context: Any, formatter: Any) -> None:
+        """Write what each command does."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*self.lines.items()])
+
+
+class Commands(UserDict[str, Any]):
+    """Commands by name; each is built when it is first asked for, which is when its module is imported."""
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a command as typer runs it."""
+        found = self.data[name]
+        if isinstance(found, Branch):
+            self.data[name] = Group(name, found)
+        elif isinstance(found, Leaf):
+            module, _, function = found.function.partition(":")
+            self.data[name] = command(name, getattr(importlib.import_module(f"agentguard.cli.{module}"), function))
+        return self.data[name]
+
+
+def command(name: str, function: Any) -> Any:
+    """Return a function as a command of typer's."""
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name)(function)
+    return typer.main.get_command(alone)
