@@ -24,21 +24,16 @@ from agentguard.cli.changes import (
     with_cases,
 )
 from agentguard.cli.customers import narrator
-from agentguard.cli.opened import (
+from agentguard.cli.opened import NOTHING, open_reading, operator, read_people, reason, require_file
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
-    NOTHING,
     AsOption,
     JsonOption,
     PeopleOption,
     PoliciesOption,
     StoreOption,
     WhyOption,
-    open_reading,
-    operator,
-    read_people,
-    reason,
-    require_file,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import share_of, share_text

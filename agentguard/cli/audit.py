@@ -10,7 +10,8 @@ import typer
 
 from agentguard.cli import timeline
 from agentguard.cli.customers import customer_text, narrator
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -18,7 +19,6 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_reading,
 )
 from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.cli.privacy import looked_up

@@ -10,7 +10,8 @@ import typer
 from agentguard.analysis.difference import VERDICTS
 from agentguard.analysis.simulating import Cell
 from agentguard.cli import exits
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import Canary, share_text
 from agentguard.core.narration.interventions import change_of, openings

@@ -13,7 +13,7 @@ from agentguard.cli import exits
 from agentguard.cli.boundaryruns import boundaries_document, boundaries_of, print_boundaries
 from agentguard.cli.files import Kind, files_of
 from agentguard.cli.junit import write_junit
-from agentguard.cli.opened import JsonOption
+from agentguard.cli.options import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.cases import CaseFile
 from agentguard.errors import UsageError

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_for, open_reading
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -16,8 +17,6 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_for,
-    open_reading,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment, span

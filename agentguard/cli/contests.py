@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_as
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -14,7 +15,6 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_as,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment

@@ -15,7 +15,7 @@ from agentguard.analysis.changes.difference import Difference, Direction
 from agentguard.analysis.diffing import Whole, diff
 from agentguard.analysis.solver import HOW
 from agentguard.cli import exits
-from agentguard.cli.opened import JsonOption
+from agentguard.cli.options import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.proofs import example_document, told
 from agentguard.cli.revisions import bundle_at, bundle_before

@@ -10,7 +10,7 @@ import typer
 from agentguard import policyfile
 from agentguard.cli import exits
 from agentguard.cli.files import Paths, files_of
-from agentguard.cli.opened import JsonOption
+from agentguard.cli.options import JsonOption
 from agentguard.cli.output import Output, count, print_json
 from agentguard.errors import UsageError
 from agentguard.policyfile.bundle import read_text

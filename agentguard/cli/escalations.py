@@ -11,7 +11,8 @@ import typer
 from rich.text import Text
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_reading, read_people, voter
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -19,9 +20,6 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_reading,
-    read_people,
-    voter,
 )
 from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.cli.votes import Id

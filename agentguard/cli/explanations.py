@@ -16,7 +16,8 @@ from agentguard.analysis.explained.policies import policy_document
 from agentguard.analysis.situation import Staging
 from agentguard.analysis.turned import Turned, turned
 from agentguard.cli.documents import Format, format_of, save, show, written
-from agentguard.cli.opened import DEFAULT_POLICIES, DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import DEFAULT_POLICIES, DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.summaries import policy_json
 from agentguard.core.asked import Input

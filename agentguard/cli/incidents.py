@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from agentguard.cli.audit import moment_of
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_as, open_reading, operator, read_people
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -19,10 +20,6 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_as,
-    open_reading,
-    operator,
-    read_people,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.spreadsheet import require_new, table_in

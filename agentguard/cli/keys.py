@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_for
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -17,7 +18,6 @@ from agentguard.cli.opened import (
     PoliciesOption,
     StoreOption,
     WhyOption,
-    open_for,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.engine.powers import more_people

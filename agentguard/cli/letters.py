@@ -9,14 +9,8 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli.opened import (
-    DEFAULT_POLICIES,
-    DEFAULT_STORE,
-    JsonOption,
-    PoliciesOption,
-    StoreOption,
-    open_reading,
-)
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import DEFAULT_POLICIES, DEFAULT_STORE, JsonOption, PoliciesOption, StoreOption
 from agentguard.cli.output import print_json
 from agentguard.engine.guard import Guard
 from agentguard.errors import UsageError

@@ -9,7 +9,8 @@ import typer
 from rich.text import Text
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import amount_text, moment, plain
 from agentguard.engine.guard import Guard

@@ -15,7 +15,7 @@ from agentguard.analysis.solver import HOW, has_solver
 from agentguard.cli import exits
 from agentguard.cli.annotations import annotation
 from agentguard.cli.files import Kind, Paths, files_of, people_for
-from agentguard.cli.opened import JsonOption, PeopleOption
+from agentguard.cli.options import JsonOption, PeopleOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.problems import print_problem, problem_documents, total_words
 from agentguard.cli.sarif import sarif_document

@@ -7,9 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypedDict, Unpack
-
-import typer
+from typing import TypedDict, Unpack
 
 from agentguard import policyfile
 from agentguard.core.people import People
@@ -25,31 +23,6 @@ from agentguard.evidence.keys import Signer
 from agentguard.store import Vault
 from agentguard.store.address import database_file, keys_file, read_address
 from agentguard.store.upgrading import version_at
-
-StoreOption = Annotated[
-    str, typer.Option("--store", envvar="AGENTGUARD_STORE", help="Address of the database.", show_default=True)
-]
-PoliciesOption = Annotated[
-    Path, typer.Option("--policies", envvar="AGENTGUARD_POLICIES", help="Folder or file with the policies.")
-]
-PeopleOption = Annotated[
-    Path | None,
-    typer.Option("--people", envvar="AGENTGUARD_PEOPLE", help="people.yaml; beside the policies when left out."),
-]
-AppOption = Annotated[
-    str | None,
-    typer.Option("--app", envvar="AGENTGUARD_APP", help="The application's guard, like `shop.guard:guard`."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-AsOption = Annotated[
-    str | None,
-    typer.Option("--as", help="Who you are, where people.yaml has `allow_unverified: yes`; recorded as unverified."),
-]
-
-WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
-
-DEFAULT_STORE = "sqlite:///agentguard.db"
-DEFAULT_POLICIES = Path("policies")
 
 NOTHING = Bundle((), "")
 """No policies: enough to read a store, since what was in force is in it."""

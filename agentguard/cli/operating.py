@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import (
+from agentguard.cli.opened import login, open_app, open_for, open_reading, operator, read_people, reason
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AppOption,
@@ -20,13 +21,6 @@ from agentguard.cli.opened import (
     PoliciesOption,
     StoreOption,
     WhyOption,
-    login,
-    open_app,
-    open_for,
-    open_reading,
-    operator,
-    read_people,
-    reason,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.people import UNVERIFIED, People

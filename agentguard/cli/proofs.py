@@ -14,7 +14,7 @@ from agentguard import policyfile
 from agentguard.analysis.solver import require_solver
 from agentguard.cli import exits
 from agentguard.cli.files import Kind, files_of
-from agentguard.cli.opened import JsonOption
+from agentguard.cli.options import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.digest import encode
 from agentguard.core.language import Value

@@ -11,7 +11,8 @@ import typer
 from agentguard.cli import exits
 from agentguard.cli.activations import REASON, with_same_cases
 from agentguard.cli.changes import DespiteOption, KeyOption, SimulationOption, Wish, fulfil
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_for
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -20,7 +21,6 @@ from agentguard.cli.opened import (
     PoliciesOption,
     StoreOption,
     WhyOption,
-    open_for,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import share_text

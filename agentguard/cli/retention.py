@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from agentguard.cli.audit import moment_of
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_for, open_reading
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -17,8 +18,6 @@ from agentguard.cli.opened import (
     PoliciesOption,
     StoreOption,
     WhyOption,
-    open_for,
-    open_reading,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.privacy import SAID, TenantOption

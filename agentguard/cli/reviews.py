@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_as, open_for, open_reading
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -18,9 +19,6 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    open_as,
-    open_for,
-    open_reading,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.core.packet import WIDTH

@@ -13,7 +13,8 @@ import typer
 
 from agentguard.adapters.checkpoint_exports import CheckpointFile
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.witness import WitnessOption, witnesses_of
 from agentguard.cli.worker import until_told_to_stop

@@ -16,7 +16,8 @@ from agentguard.analysis.simulating_requests import simulate_requests
 from agentguard.cli.audit import moment_of
 from agentguard.cli.canaries import show_groups
 from agentguard.cli.files import Kind, files_of
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.spreadsheet import require_new, table_in
 from agentguard.core.money import Money

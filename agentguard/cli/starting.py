@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from agentguard import policyfile
-from agentguard.cli.opened import JsonOption
+from agentguard.cli.options import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.shipped import BLANK, TEMPLATES, policies_folder, templates
 from agentguard.core.policy import Policy

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from agentguard.cli import exits
-from agentguard.cli.opened import DEFAULT_STORE, JsonOption, StoreOption, open_reading
+from agentguard.cli.opened import open_reading
+from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment
 from agentguard.engine.guard import Guard

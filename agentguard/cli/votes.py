@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from agentguard.cli.opened import (
+from agentguard.cli.opened import login, open_app, open_as, open_reading, read_people, voter
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AppOption,
@@ -17,12 +18,6 @@ from agentguard.cli.opened import (
     PeopleOption,
     PoliciesOption,
     StoreOption,
-    login,
-    open_app,
-    open_as,
-    open_reading,
-    read_people,
-    voter,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.engine import escalating

@@ -17,7 +17,7 @@ from agentguard.cli.diffs import EFFECTS, STYLES, document, meaning, silent_word
 from agentguard.cli.files import files_of
 from agentguard.cli.lints import say_what_is_missing
 from agentguard.cli.looks import Change, Desk, Look
-from agentguard.cli.opened import JsonOption, PeopleOption
+from agentguard.cli.options import JsonOption, PeopleOption
 from agentguard.cli.output import Output, count
 from agentguard.cli.problems import print_problem, problem_documents, total_words
 from agentguard.cli.proofs import MEANING

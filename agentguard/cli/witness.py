@@ -16,7 +16,7 @@ from agentguard.adapters.http_witness import HttpWitness
 from agentguard.adapters.witness_desk import WitnessDesk
 from agentguard.adapters.witness_server import WitnessServer
 from agentguard.adapters.witnessed_logs import WitnessedLogs
-from agentguard.cli.opened import JsonOption
+from agentguard.cli.options import JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.engine.machine import wall_clock
 from agentguard.engine.signing import make_key

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import (
+from agentguard.cli.opened import open_for
+from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,
     AsOption,
@@ -16,7 +17,6 @@ from agentguard.cli.opened import (
     PoliciesOption,
     StoreOption,
     WhyOption,
-    open_for,
 )
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.witness import WitnessOption, witnesses_of

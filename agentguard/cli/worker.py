@@ -13,8 +13,9 @@ import orjson
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import AppOption, JsonOption, open_app
+from agentguard.cli.opened import open_app
 from agentguard.cli.operating import needs_person
+from agentguard.cli.options import AppOption, JsonOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment
 from agentguard.engine.answers import Answer, Unavailable

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agentguard.cli.demo import run
-from agentguard.cli.opened import JsonOption
+from agentguard.cli.options import JsonOption
 
 
 def demo(
