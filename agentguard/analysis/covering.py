@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from math import ceil
 
+from agentguard.analysis.windows import covers, longest, shortest
 from agentguard.core.language import Expression, terms
 from agentguard.core.plan import PlannedLimit
-from agentguard.core.policy import Policy, Total, Window, WindowKind
+from agentguard.core.policy import Policy, Total, WindowKind
 
 _CONVERSATION = "context.conversation"
-_LONGEST = {unit: timedelta(days=days) for unit, days in (("day", 2), ("week", 8), ("month", 32), ("year", 367))}
-_SHORTEST = {
-    "day": timedelta(hours=22),  # clocks are put forward
-    "week": timedelta(days=6),
-    "month": timedelta(days=27),
-    "year": timedelta(days=364),
-}
 _PARTS = {
     ("day", "week"): 7,
     ("day", "month"): 31,
@@ -26,8 +19,6 @@ _PARTS = {
     ("month", "year"): 12,
 }
 """How many of a smaller calendar unit a larger one of the same zone touches at most."""
-_LARGER = {("day", "week"), ("day", "month"), ("day", "year"), ("month", "year")}
-"""Which calendar unit lies in one of another, always."""
 
 
 def is_shared(planned: PlannedLimit, total: Total, policy: Policy) -> bool:
@@ -60,18 +51,11 @@ def windows(planned: PlannedLimit, total: Total, policy: Policy) -> int | None:
     if mine.kind is WindowKind.CALENDAR and theirs.kind is WindowKind.CALENDAR:
         units = (str(theirs.unit), str(mine.unit))
         if policy.zone_name == planned.policy.zone_name:
-            if units[0] == units[1] or (units[1], units[0]) in _LARGER:
+            if covers(theirs, mine):
                 return 1
             if units in _PARTS:
                 return _PARTS[units]
-    length = _length(mine)
-    if length is None:
+    length, least = longest(mine), shortest(theirs)
+    if length is None or least is None:
         return None
-    if theirs.size is not None:
-        return ceil(length / theirs.size)
-    return ceil(length / _SHORTEST[str(theirs.unit)]) + 1
-
-
-def _length(window: Window) -> timedelta | None:
-    """Return how long a window is at most; None where it has no end."""
-    return _LONGEST[window.unit] if window.unit is not None else window.size
+    return ceil(length / least) + (theirs.kind is WindowKind.CALENDAR)

@@ -6,29 +6,21 @@ What counts is what agents ask for and people approve: what is recorded as done 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
 from agentguard.analysis.finding import Finding
 from agentguard.analysis.symbolic.logic import Truth, all_of, any_of, no
 from agentguard.analysis.symbolic.number import Number
 from agentguard.analysis.symbolic.requests import Requests
 from agentguard.analysis.symbolic.search import Search
+from agentguard.analysis.windows import covers
 from agentguard.core import money
 from agentguard.core.language import Expression, unparse
 from agentguard.core.language.evaluate import evaluate
 from agentguard.core.language.operations import show
-from agentguard.core.policy import Bundle, Limit, Policy, Verdict, Window, WindowKind
+from agentguard.core.policy import Bundle, Limit, Policy, Verdict
 from agentguard.errors import EvaluationError
 
 CODE = "limit_out_of_reach"
-_LONGEST = {
-    "day": timedelta(days=1, hours=1),
-    "week": timedelta(days=7, hours=1),
-    "month": timedelta(days=31, hours=1),
-    "year": timedelta(days=366, hours=1),
-}
-_WITHIN = {"day": {"day", "week", "month", "year"}, "week": {"week"}, "month": {"month", "year"}, "year": {"year"}}
-"""By unit of a calendar window: the units whose windows it always lies in."""
 
 
 def limits_out_of_reach(bundle: Bundle, searches: Mapping[str, Search]) -> Iterator[Finding]:
@@ -59,21 +51,6 @@ def _comes_first(first: Limit, limit: Limit) -> bool:
         and (first.when is None or (limit.when is not None and unparse(first.when.tree) == unparse(limit.when.tree)))
         and covers(first.window, limit.window)
     )
-
-
-def covers(outer: Window, inner: Window) -> bool:
-    """Return whether whatever one window holds is in another one too, at every instant."""
-    match outer.kind, inner.kind:
-        case WindowKind.FOREVER, _:
-            return True
-        case WindowKind.SLIDING, WindowKind.SLIDING:
-            return outer.size is not None and inner.size is not None and outer.size >= inner.size
-        case WindowKind.SLIDING, WindowKind.CALENDAR:
-            return outer.size is not None and outer.size >= _LONGEST[inner.unit or ""]
-        case WindowKind.CALENDAR, WindowKind.CALENDAR:
-            return outer.unit in _WITHIN[inner.unit or ""]
-        case one, other:
-            return one is other
 
 
 def _stopped(policy: Policy, limit: Limit, first: Limit, searches: Mapping[str, Search]) -> str:

@@ -6,19 +6,14 @@ Limits on one account read the same postings, over longer or shorter times; requ
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from itertools import combinations, permutations
 
 from agentguard.analysis.changes.conditions import moved
 from agentguard.analysis.changes.difference import Holds
 from agentguard.analysis.symbolic.logic import Truth, follows
 from agentguard.analysis.symbolic.requests import Counts, Requests
-from agentguard.core.plan import PlannedLimit
-from agentguard.core.policy import Requirement, WindowKind
-
-_UNITS_INSIDE = {("day", "week"), ("day", "month"), ("day", "year"), ("month", "year")}
-_LONGEST = {unit: timedelta(days=days) for unit, days in {"day": 2, "week": 8, "month": 32, "year": 367}.items()}
-"""What no calendar unit is longer than, a change of the clocks included."""
+from agentguard.analysis.windows import covers
+from agentguard.core.policy import Requirement
 
 
 def one_past(versions: Sequence[Requests]) -> Iterator[Truth]:
@@ -34,22 +29,10 @@ def one_past(versions: Sequence[Requests]) -> Iterator[Truth]:
 
 def _over_other_times(one: Counts, two: Counts) -> Iterator[Truth]:
     """Yield for one account that the longer window has counted no less."""
-    if _is_inside(one.planned, two.planned):
-        yield one.settled <= two.settled
-    if _is_inside(two.planned, one.planned):
-        yield two.settled <= one.settled
-
-
-def _is_inside(one: PlannedLimit, two: PlannedLimit) -> bool:
-    """Return whether all that one window counts is counted by the other one at every moment."""
-    inner, outer = one.limit.window, two.limit.window
-    if outer.kind is WindowKind.FOREVER:
-        return True
-    if outer.kind is WindowKind.CALENDAR:
-        same_days = inner.kind is WindowKind.CALENDAR and one.policy.zone == two.policy.zone
-        return same_days and (inner.unit == outer.unit or (inner.unit, outer.unit) in _UNITS_INSIDE)
-    longest = _LONGEST.get(inner.unit or "") if inner.kind is WindowKind.CALENDAR else inner.size
-    return longest is not None and outer.size is not None and longest <= outer.size
+    for inner, outer in ((one, two), (two, one)):
+        zones = {counts.planned.policy.zone_name for counts in (inner, outer)}
+        if covers(outer.planned.limit.window, inner.planned.limit.window, one_zone=len(zones) == 1):
+            yield inner.settled <= outer.settled
 
 
 def _of_other_requests(before: Counts, after: Counts) -> Iterator[Truth]:

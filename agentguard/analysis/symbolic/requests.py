@@ -303,7 +303,7 @@ def _account(planned: PlannedLimit) -> str:
 def _window(planned: PlannedLimit) -> str:
     """Return what limits share that read the same time."""
     window = planned.limit.window
-    return f"{window} of {planned.policy.zone}" if window.kind is WindowKind.CALENDAR else str(window)
+    return f"{window} of {planned.policy.zone_name}" if window.kind is WindowKind.CALENDAR else str(window)
 
 
 def _event(requirement: Requirement) -> str:
