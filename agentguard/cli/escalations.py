@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from agentguard.cli.options import (
 )
 from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.cli.votes import Id
-from agentguard.core.narration.narrator import reason_text, vote_text
+from agentguard.core.narration.narrator import reason_text
 from agentguard.core.packet import WIDTH
 from agentguard.core.prose import inline, moment, printable, span
 from agentguard.core.request import Vote
@@ -34,6 +35,8 @@ from agentguard.errors import UsageError
 from agentguard.store.records import EscalationRecord
 
 STATES = escalating.STATES
+_BESIDE = 13
+"""How far in the values of a list stand, beside their names."""
 
 
 def list_escalations(
@@ -61,7 +64,7 @@ def list_escalations(
         text.append(f"\n\n{record.id}" if text else record.id, style="bold")
         for name, value in _summary(guard, record, now):
             text.append(f"\n  {name:<9}  ", style="dim")
-            text.append(value if isinstance(value, Text) else printable(value))
+            text.append(value if isinstance(value, Text) else _hanging(output, printable(value)))
     output.text(text)
     if len(found) == limit:
         output.line(f"more may be there: --after {found[-1].id}")
@@ -97,16 +100,13 @@ def show(
     output = Output()
     for line in shown.packet.as_text(min(output.console.width, WIDTH)).splitlines():
         output.line(line, style="bold" if line.isupper() else "")
-    for record, votes_then in shown.earlier:
-        output.line()
-        output.line(f"it waited before ({record.id}, {record.state}); votes from then do not count", style="dim")
-        for vote in votes_then:
-            output.prose(vote_text(_vote(vote)), indent=2)
     output.line()
     if shown.record.state == escalating.OPEN:
-        output.line("to decide it: `agentguard escalations approve ID -r WHY`, or `reject`, or `amend`", style="dim")
+        output.sentence(
+            "to decide it: `agentguard escalations approve ID -r WHY`, or `reject`, or `amend`", style="dim"
+        )
     if shown.packet.closed:
-        output.line("--personal shows what is personal to who may decide, and records that", style="dim")
+        output.sentence("--personal shows what is personal to who may decide, and records that", style="dim")
 
 
 def stats(
@@ -154,6 +154,14 @@ def stats(
             ("who", "approved", "rejected", "amended", "median"),
             [(item.voter, item.approved, item.rejected, item.amended, _time(item.median)) for item in found.voters],
         )
+
+
+def _hanging(output: Output, value: str) -> str:
+    """Return a value whose further lines stand below its first one, where a terminal is narrower than it is."""
+    if not output.console.is_terminal or len(value) + _BESIDE <= output.console.width:
+        return value
+    lines = textwrap.wrap(value, max(output.console.width - _BESIDE, _BESIDE), break_on_hyphens=False)
+    return f"\n{' ' * _BESIDE}".join(lines)
 
 
 def _figures(item: Figures | Voter) -> dict[str, Any]:

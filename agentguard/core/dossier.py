@@ -105,8 +105,8 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """An earlier action for the same customer, and what came of it."""
+class Other:
+    """Another action for the same customer, and what came of it."""
 
     action_id: str
     action: str
@@ -130,12 +130,13 @@ class Desk:
     """Who may decide on one route, and how many of them are missing.
 
     Attributes:
-        who: As the policy names them; `people` are those who may vote now, by name.
+        who: As the policy names them.
+        people: Those who may still vote now, by name; None where nothing tells who they are.
     """
 
     route: str
     who: tuple[str, ...]
-    people: tuple[str, ...]
+    people: tuple[str, ...] | None
     needed: int
     missing: int
     due: datetime
@@ -144,7 +145,12 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """A vote that was cast."""
+    """A vote that was cast.
+
+    Attributes:
+        stands_for: In whose place; empty for their own.
+        lost: Why it does not count any more, as a code; empty where it does.
+    """
 
     voter: str
     approve: bool
@@ -152,3 +158,5 @@ class Cast:
     reason_code: str
     note: str
     at: datetime
+    stands_for: str = ""
+    lost: str = ""

@@ -18,11 +18,12 @@ from agentguard.core.dossier import (
     Cause,
     Conversation,
     Desk,
-    Earlier,
     Known,
     Named,
+    Other,
     Said,
 )
+from agentguard.core.narration.escalated import WHY_NOT
 from agentguard.core.prose import PERSONAL, action_words, amount_text, known_by, moment, name_words, printable, span
 from agentguard.core.request import LINK, SUMMARY
 from agentguard.core.sheet import Sheet
@@ -51,6 +52,8 @@ class Packet:
         contest: What the customer says against a refusal, where people look at it anew.
         policies: Name, version and description of each file that governs the action.
         automatic: What would have been automatic, and what would have had to be different.
+        amended: The action that an approver put in its place; empty where nobody did.
+        earlier, later: The customer's newest other actions, asked for before and after this one.
         before: Votes on earlier escalations of the same action, which count no more.
         explained: False where the keys are not at hand, so that nobody can decide again from the record.
         opened, closed: Places of the personal values that were opened for this packet, and of those that were not.
@@ -65,6 +68,7 @@ class Packet:
     action_id: str
     action_state: str
     relates_to: str | None
+    amended: str
     agent: str
     model: str
     customer: str
@@ -80,7 +84,8 @@ class Packet:
     budgets: tuple[Budget, ...]
     automatic: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
-    earlier: tuple[Earlier, ...]
+    earlier: tuple[Other, ...]
+    later: tuple[Other, ...]
     desks: tuple[Desk, ...]
     votes: tuple[Cast, ...]
     before: tuple[Cast, ...]
@@ -99,7 +104,7 @@ class Packet:
         _facts(sheet, self.facts)
         _budgets(sheet, self.budgets)
         _told(sheet, self.told)
-        _earlier(sheet, self)
+        _others(sheet, self)
         _desks(sheet, self)
         return str(sheet)
 
@@ -132,7 +137,9 @@ def _asked(sheet: Sheet, packet: Packet) -> None:
     sheet.prose(f"Asked {moment(packet.asked_at)} UTC; it has waited for {waited}.")
     if packet.relates_to is not None:
         sheet.prose(f"It belongs to the earlier action {packet.relates_to}.")
-    if packet.action_state != "waiting":
+    if packet.amended:
+        sheet.prose(f"An approver asked for less, or for something else: {packet.amended} took its place.")
+    elif packet.action_state != "waiting":
         sheet.prose(f"By now the action is {STATES.get(packet.action_state, packet.action_state)}.")
 
 
@@ -198,7 +205,9 @@ def _budgets(sheet: Sheet, budgets: tuple[Budget, ...]) -> None:
     sheet.heading("budgets")
     sheet.prose("# used, + held for others, = this one, . left, ! too much")
     for item in budgets:
-        sheet.prose(f"{bar(item)} {' '.join(_budget(item))}", hang=BAR + 3)
+        beside = sheet.width >= 3 * BAR  # on a narrow page the words stand below the bar
+        text = f"{bar(item)}{' ' if beside else chr(10) + '  '}{' '.join(_budget(item))}"
+        sheet.prose(text, hang=BAR + 3 if beside else 2)
 
 
 def bar(item: Budget, width: int = BAR) -> str:
@@ -237,13 +246,20 @@ def _told(sheet: Sheet, told: tuple[Said, ...]) -> None:
         sheet.prose(f"{moment(item.at)} {who}{channel}: {words}", hang=2)
 
 
-def _earlier(sheet: Sheet, packet: Packet) -> None:
+def _others(sheet: Sheet, packet: Packet) -> None:
     if not packet.customer:
         return
     sheet.heading("earlier actions for this customer")
     if not packet.earlier:
         sheet.prose("None: it is their first.")
-    for item in packet.earlier:
+    _actions(sheet, packet.earlier)
+    if packet.later:
+        sheet.heading("asked for this customer since")
+        _actions(sheet, packet.later)
+
+
+def _actions(sheet: Sheet, others: tuple[Other, ...]) -> None:
+    for item in others:
         why = f" ({item.why})" if item.why else ""
         outcome = STATES.get(item.state, item.state)
         arguments = f", {printable(item.arguments)}" if item.arguments else ""
@@ -255,19 +271,25 @@ def _desks(sheet: Sheet, packet: Packet) -> None:
     if packet.state != "open":
         sheet.prose(f"Nobody any more: the escalation is {packet.state.replace('_', ' ')}.")
     for item in packet.desks if packet.state == "open" else ():
-        when = _left(item.due, packet.now)
-        denied = "then it is denied" if packet.contest is None else "then it stays denied"
-        late = f"then it goes to {item.if_late}" if item.if_late else denied
-        people = f": {', '.join(item.people)}" if item.people else ""
-        who = " or ".join(item.who)
-        needed = (
-            f"{item.missing} more of {item.needed} needed" if item.missing != item.needed else f"{item.needed} needed"
-        )
-        sheet.prose(f"{item.route}: {who}{people}; {needed} by {moment(item.due)} UTC ({when}), {late}.", hang=2)
+        sheet.prose(_desk(packet, item), hang=2)
+        if item.people is None:
+            sheet.prose("Nothing tells who they are, so that nobody can vote now.", indent=2)
+        elif len(item.people) < item.missing:
+            may = f"only {len(item.people)} of them" if item.people else "none of them"
+            sheet.prose(f"As things are {may} can still say yes, and that is too few.", indent=2)
     _votes(sheet, packet.votes)
     if packet.before:
         sheet.prose("Said on it before, which does not count here:")
         _votes(sheet, packet.before)
+
+
+def _desk(packet: Packet, desk: Desk) -> str:
+    denied = "then it is denied" if packet.contest is None else "then it stays denied"
+    late = f"then it goes to {desk.if_late}" if desk.if_late else denied
+    people = f": {', '.join(desk.people)}" if desk.people else ""
+    more = f"{desk.missing} more of {desk.needed}" if desk.missing != desk.needed else f"{desk.needed}"
+    by = f"{moment(desk.due)} UTC ({_left(desk.due, packet.now)})"
+    return f"{desk.route}: {' or '.join(desk.who)}{people}; {more} needed by {by}, {late}."
 
 
 def _votes(sheet: Sheet, votes: tuple[Cast, ...]) -> None:
@@ -275,9 +297,10 @@ def _votes(sheet: Sheet, votes: tuple[Cast, ...]) -> None:
         note = f' "{" ".join(printable(vote.note).split())}"' if vote.note else ""
         reason = f" ({vote.reason_code})" if vote.reason_code else ""
         word = "yes" if vote.approve else "no"
-        sheet.prose(
-            f"{moment(vote.at)} {vote.voter} said {word}{reason}, known by {known_by(vote.authenticated)}{note}", hang=2
-        )
+        who = f"{vote.voter}, for {vote.stands_for}," if vote.stands_for else vote.voter
+        lost = f"; that does not count now: {WHY_NOT.get(vote.lost, vote.lost)}" if vote.lost else ""
+        known = f"known by {known_by(vote.authenticated)}"
+        sheet.prose(f"{moment(vote.at)} {who} said {word}{reason}, {known}{lost}{note}", hang=2)
 
 
 def _plain(value: Any) -> Any:

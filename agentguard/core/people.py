@@ -185,6 +185,11 @@ class People:
         found = self._ids.get(one_spelling(name))
         return self.user_of(name) if found is None else self.users[found]
 
+    def id_of(self, name: str) -> str:
+        """Return the id of whoever did something under a name, which may have become a login of theirs meanwhile."""
+        found = self.named(name)
+        return name if found is None else found.id
+
     def groups_of(self, user: str) -> frozenset[str]:
         """Return the groups of a user as routes name them, `group:…`."""
         return frozenset(f"group:{group}" for group, members in self.groups.items() if user in members)

@@ -12,7 +12,7 @@ class Sheet:
     """Text as it grows, line by line."""
 
     def __init__(self, width: int) -> None:
-        self._width = max(width, NARROWEST)
+        self.width = max(width, NARROWEST)
         self._lines: list[str] = []
 
     def __str__(self) -> str:
@@ -30,18 +30,23 @@ class Sheet:
             first = " " * indent
             following = " " * (indent + hang)
             wrapped = textwrap.wrap(
-                line, self._width, initial_indent=first, subsequent_indent=following, break_on_hyphens=False
+                line, self.width, initial_indent=first, subsequent_indent=following, break_on_hyphens=False
             )
             self._lines += wrapped or [""]
 
     def verbatim(self, lines: Iterable[str], *, indent: int = 0) -> None:
-        """Add lines as they are."""
-        self._lines += [f"{' ' * indent}{line}".rstrip() for line in lines]
+        """Add lines as they are; what is longer than the page goes on a little further in."""
+        for line in lines:
+            inner = " " * (indent + len(line) - len(line.lstrip()))
+            if len(line) + indent <= self.width:
+                self._lines.append(f"{' ' * indent}{line}".rstrip())
+            else:
+                self.prose(line.lstrip(), indent=len(inner), hang=2)
 
     def pairs(self, pairs: Iterable[tuple[str, str]], *, indent: int = 2) -> None:
         """Add names with their values beside them."""
         known = list(pairs)
-        widest = min(max((len(name) for name, _ in known), default=0), self._width // 3)
+        widest = min(max((len(name) for name, _ in known), default=0), self.width // 3)
         for name, value in known:
             text = " ".join(value.split())
             self.prose(f"{name.ljust(widest)}  {text}", indent=indent, hang=widest + 2)

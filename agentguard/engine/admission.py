@@ -205,11 +205,11 @@ def _seat(
         return own
     if record.kind == escalating.CONTEST and contesting.has_seen(transaction, action, user):
         return Refused("seen_before", f"`{user.id}` has seen this case before; a contest is for somebody who has not")
-    if user.id in [_id_now(people, vote.voter) for vote in votes]:
+    if user.id in [people.id_of(vote.voter) for vote in votes]:
         return Refused(
             "voted_already", f"`{user.id}` has voted on `{record.id}` already; everybody has one vote, and it stands"
         )
-    taken = frozenset(_id_now(people, vote.seat) for vote in votes)
+    taken = frozenset(people.id_of(vote.seat) for vote in votes)
     free = people.membership(user.id, who_of(record), now, taken)
     if free is None and people.membership(user.id, who_of(record), now) is not None:
         return Refused(
@@ -220,12 +220,6 @@ def _seat(
     if free is not None and asked_for(parts, action, people.users[free.seat]):
         return own
     return free
-
-
-def _id_now(people: People, name: str) -> str:
-    """Return the id of whoever voted under a name, which may have become a login of theirs meanwhile."""
-    found = people.named(name)
-    return name if found is None else found.id
 
 
 def _for_this_reason(record: EscalationRecord, seat: Membership, reason_code: str) -> Refused | None:

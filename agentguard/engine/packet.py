@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
 from agentguard.core import escalation
-from agentguard.core.dossier import Alternative, Budget, Cast, Conversation, Desk, Earlier, Known, Named, Said
+from agentguard.core.dossier import Alternative, Budget, Cast, Conversation, Desk, Known, Named, Other, Said
 from agentguard.core.english.comparison import comparison_words
 from agentguard.core.explain import Explanation, allowed_choices
 from agentguard.core.lifecycle import State
@@ -31,13 +33,14 @@ from agentguard.engine.contesting import contest_entry, has_seen
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
-from agentguard.engine.tally import asked_for, route_of, tally
+from agentguard.engine.tally import Tally, asked_for, route_of, tally
 from agentguard.engine.told import PLACE, told
 from agentguard.errors import PeopleUnavailableError, TamperedError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 
-EARLIER = 10
+MOST_OTHERS = 10
+NOTHING_LOST: Mapping[str, str] = MappingProxyType({})
 
 
 def packet(parts: Parts, reading: Reading, escalation_id: str, *, personal: bool = False) -> Packet:
@@ -56,10 +59,10 @@ def packet(parts: Parts, reading: Reading, escalation_id: str, *, personal: bool
     found, action = admission.found(reading, escalation_id)
     if personal:
         parts.require_keys(reading)
-    return _Packing(parts, reading, found, action, personal=personal).packet()
+    return _Packing(parts, reading, found, action, _people_now(parts), personal=personal).packet()
 
 
-@dataclass(slots=True)
+@dataclass
 class _Packing:
     """One packet in the making; `opened` and `closed` collect the places of personal values."""
 
@@ -67,6 +70,7 @@ class _Packing:
     reading: Reading
     record: EscalationRecord
     action: ActionRecord
+    people: People | None
     personal: bool
     opened: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -97,6 +101,7 @@ class _Packing:
             action_id=action.id,
             action_state=str(action.state),
             relates_to=action.relates_to,
+            amended=recorded.kept(action).get("amended", ""),
             agent=actor["id"],
             model=actor["model"] or "",
             customer=action.on_behalf_of if customer is None else masked(customer),
@@ -116,9 +121,10 @@ class _Packing:
             alternatives=()
             if about is None or explanation is None
             else tuple(_alternatives(about, explanation, record)),
-            earlier=tuple(self._earlier()),
+            earlier=tuple(map(_other, self._actions(before=action.id))),
+            later=tuple(_other(item) for item in self._actions() if item.id > action.id),
             desks=tuple(self._desks(now)),
-            votes=_cast(reading.votes(record.id)),
+            votes=_cast(reading.votes(record.id), dict(self._tally.lost)),
             before=self._votes_before(),
             explained=about is not None,
             opened=tuple(self.opened),
@@ -200,39 +206,40 @@ class _Packing:
                 max=None if check["max"] is None else int(check["max"]),
             )
 
-    def _earlier(self) -> Iterator[Earlier]:
+    def _actions(self, before: str = "") -> tuple[ActionRecord, ...]:
+        """Return the customer's newest actions, or the newest before one."""
         customer = self.action.on_behalf_of
-        for item in self.reading.actions_for(customer, EARLIER, self.action.id) if customer else ():
-            reasons = recorded.kept(item).get("reasons") or [{}]
-            why = str(reasons[0].get("because") or reasons[0].get("code", "")) if item.state is State.DENIED else ""
-            arguments = ", ".join(
-                f"{name_words(name)} {listed(value)}" for name, value in orjson.loads(item.arguments).items()
-            )
-            yield Earlier(item.id, item.action, arguments, item.asked_at, str(item.state), why.replace("_", " "))
+        return self.reading.actions_for(customer, MOST_OTHERS, before) if customer else ()
 
     def _desks(self, now: datetime) -> Iterator[Desk]:
-        people = self._people()
-        votes = self.reading.votes(self.record.id)
-        if people is not None:
-            votes = tally(self.parts, people, self.record, self.action, votes).votes
         for item in escalating.routes_of(self.record):
             who = tuple(item["who"])
-            known = [] if people is None else [people.users[name] for name in sorted(people.admitted(who, now))]
+            known = None if self.people is None else [*self._still_to_vote(self.people, who, now)]
             yield Desk(
                 route=item["id"],
                 who=who,
-                people=tuple(user.name or user.id for user in known if self._may_vote(user)),
+                people=None if known is None else tuple(user.name or user.id for user in known),
                 needed=item["people"],
-                missing=escalation.missing(route_of(item), votes),
+                missing=escalation.missing(route_of(item), self._tally.votes),
                 due=datetime.fromisoformat(item["due"]),
                 if_late=item["if_late"],
             )
 
-    def _people(self) -> People | None:
-        try:
-            return self.parts.directory.people()
-        except PeopleUnavailableError:  # what waits can be read all the same: only who may decide it is not known
-            return None
+    def _still_to_vote(self, people: People, who: tuple[str, ...], now: datetime) -> Iterator[User]:
+        cast = self.reading.votes(self.record.id)
+        taken = frozenset(people.id_of(vote.seat) for vote in cast)
+        for name in sorted(people.admitted(who, now) - {people.id_of(vote.voter) for vote in cast}):
+            seat = people.membership(name, who, now, taken)
+            if seat is not None and all(self._may_vote(people.users[user]) for user in (name, seat.seat)):
+                yield people.users[name]
+
+    @cached_property
+    def _tally(self) -> Tally:
+        """Return the votes as they count now; all of them once it is over, or where nobody knows who the people are."""
+        votes = self.reading.votes(self.record.id)
+        if self.people is None or self.record.state != escalating.OPEN:
+            return Tally(votes)
+        return tally(self.parts, self.people, self.record, self.action, votes)
 
     def _may_vote(self, user: User) -> bool:
         """Return whether nothing but the routes keeps somebody from deciding."""
@@ -247,9 +254,34 @@ class _Packing:
         return _cast(vote for vote in self.reading.votes_of(self.action.id) if vote.escalation in before)
 
 
-def _cast(votes: Iterable[Vote]) -> tuple[Cast, ...]:
+def _people_now(parts: Parts) -> People | None:
+    try:
+        return parts.directory.people()
+    except PeopleUnavailableError:  # what waits can be read all the same: only who may decide it is not known
+        return None
+
+
+def _other(item: ActionRecord) -> Other:
+    """Return another action of the customer with what came of it."""
+    reasons = recorded.kept(item).get("reasons") or [{}]
+    why = str(reasons[0].get("because") or reasons[0].get("code", "")) if item.state is State.DENIED else ""
+    arguments = ", ".join(f"{name_words(name)} {listed(value)}" for name, value in orjson.loads(item.arguments).items())
+    return Other(item.id, item.action, arguments, item.asked_at, str(item.state), why.replace("_", " "))
+
+
+def _cast(votes: Iterable[Vote], lost: Mapping[str, str] = NOTHING_LOST) -> tuple[Cast, ...]:
     return tuple(
-        Cast(vote.voter, vote.approve, vote.authenticated, vote.reason_code, vote.note, vote.voted_at) for vote in votes
+        Cast(
+            voter=vote.voter,
+            approve=vote.approve,
+            authenticated=vote.authenticated,
+            reason_code=vote.reason_code,
+            note=vote.note,
+            at=vote.voted_at,
+            stands_for=vote.stands_for,
+            lost=lost.get(vote.voter, ""),
+        )
+        for vote in votes
     )
 
 

@@ -6,12 +6,13 @@ import orjson
 import pytest
 
 from agentguard import Money, NotFoundError, UsageError
-from agentguard.core.dossier import Alternative, Budget, Earlier
+from agentguard.core.dossier import Alternative, Budget, Other
 from agentguard.core.packet import bar
 from agentguard.errors import StoreUnavailableError
 from agentguard.store import Vault
 from tests.engine.given import REFUNDS
 from tests.engine.given import shop as open_shop_on
+from tests.escalations.given import approve, people, staffed
 
 SUMMARY = "Ann wrote three times about a parcel that never came.\nShe was promised a call."
 CONTESTABLE = REFUNDS.replace("rules:\n", "contest: {to: lead, within: 5 days, open_for: 60 days}\nrules:\n", 1)
@@ -187,9 +188,12 @@ def test_earlier_actions_are_the_newest_ten_of_this_customer_with_what_came_of_t
     asked = shop.ask("60.00", key="large")
     shop.clock.advance(timedelta(seconds=1))
     shop.ask("4.00", key="later")
-    earlier = packet_of(shop, asked).earlier
+    packet = packet_of(shop, asked)
+    assert [item.arguments for item in packet.later] == ["amount 4.00 USD, order id A-1, reason late"]
+    assert "ASKED FOR THIS CUSTOMER SINCE" in packet.as_text()
+    earlier = packet.earlier
     assert len(earlier) == 10
-    assert isinstance(earlier[0], Earlier)
+    assert isinstance(earlier[0], Other)
     assert (earlier[0].state, earlier[0].why) == ("denied", "rule matched")
     assert (earlier[1].state, earlier[1].arguments) == ("settled", "amount 1.00 USD, order id S-11, reason late")
 
@@ -236,6 +240,7 @@ def test_what_was_amended_is_told_apart_in_packets_and_letters(open_shop):
     asked = shop.ask("700.00", order_id="A-9")
     shop.clock.advance(timedelta(seconds=1))
     ballot = shop.guard.escalations.amend(asked.escalation.id, {"amount": "600.00"}, by="kim", reason_code="goodwill")
+    assert f"{ballot.action_id} took its place" in packet_of(shop, asked).as_text(200)
     assert "another one" in " ".join(shop.guard.letter(asked.decision_id, "en").as_text().split()).lower()
     with pytest.raises(UsageError, match="nobody has decided yet"):
         shop.guard.letter(ballot.action_id)
@@ -275,6 +280,41 @@ def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
     )
 
 
+def test_who_still_can_vote_is_named_and_where_they_are_too_few_it_is_said(open_shop):
+    shop = staffed(open_shop(), people(absent=("kim", "tom")))
+    shop.orders["A-9"] = ROOM
+    asked = shop.ask("600.00", key="large", order_id="A-9")
+    assert packet_of(shop, asked).desks[0].people == ("Ada", "Tom")
+    approve(shop, asked, "tom")
+    packet = packet_of(shop, asked)
+    assert (packet.desks[0].people, packet.votes[0].stands_for) == (("Ada",), "kim")
+    assert "tom, for kim, said yes" in packet.as_text()
+    assert "too few" not in packet.as_text()
+    staffed(shop, people(finance=("kim",), absent=("kim", "tom")))
+    assert "none of them can still say yes, and that is too few" in packet_of(shop, asked).as_text(200)
+
+
+def test_a_vote_that_does_not_count_any_more_says_why_and_unknown_people_are_said_to_be_unknown(open_shop):
+    shop = staffed(open_shop(), people())
+    shop.orders["A-9"] = ROOM
+    asked = shop.ask("600.00", key="large", order_id="A-9")
+    approve(shop, asked, "kim")
+    staffed(shop, people(finance=("ada",)))
+    packet = packet_of(shop, asked)
+    assert (packet.votes[0].lost, packet.desks[0].missing, packet.desks[0].people) == ("not_admitted", 2, ("Ada",))
+    text = packet.as_text(200)
+    assert "that does not count now: no route admits them" in text
+    assert "only 1 of them can still say yes, and that is too few" in text
+
+    def gone():
+        raise OSError
+
+    staffed(shop, gone)
+    packet = packet_of(shop, asked)
+    assert packet.desks[0].people is None
+    assert "Nothing tells who they are, so that nobody can vote now." in packet.as_text(200)
+
+
 def test_an_escalation_that_took_over_has_the_whole_packet_too(open_shop):
     shop = open_shop()
     asked = wait(shop)
@@ -305,12 +345,11 @@ def test_words_of_others_cannot_steer_a_terminal(open_shop):
     assert "look  [2Jhere" in text
 
 
-@pytest.mark.parametrize("width", [60, 100])
-def test_no_line_of_prose_is_wider_than_asked(open_shop, width):
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_no_line_is_wider_than_asked(open_shop, width):
     shop = open_shop()
     text = opened(shop, wait(shop)).as_text(width)
-    ours = [line for line in text.splitlines() if not line.startswith("     ")]
-    assert max(map(len, ours)) <= width
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_the_packet_is_json(open_shop):
