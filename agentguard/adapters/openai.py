@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
@@ -18,6 +19,14 @@ from typing import Any, Final, TypeAlias
 
 from agentguard.adapters.check_tool import CHECK, FUNCTION, checked, may_wait
 from agentguard.adapters.openai_calls import Asked, read_call, read_turn
+from agentguard.adapters.openai_conversation import (
+    Message,
+    answered,
+    conversation,
+    instructions,
+    refuse_unfit,
+    sendable,
+)
 from agentguard.adapters.tool_result import shown
 from agentguard.adapters.tool_schema import arguments_schema
 from agentguard.core.decision import Reason
@@ -38,8 +47,6 @@ _UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
 _FUNCTION_CALLS = frozenset({"function", "function_call"})
 _MAX_NAME = 64
 _MAX_KEY = 200
-
-Message: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +155,9 @@ class OpenAITools:
         Args:
             client: An `openai.OpenAI`, or anything that has its `chat.completions.create`.
             model: As the client knows it.
-            messages: The conversation so far; it is not changed.
+            messages: The conversation so far, as mappings or as the client gave them; it is not changed.
             max_turns: The model is asked at most this often.
-            options: Passed on with every request, `temperature` and the like.
+            options: Passed on with every request, `temperature` and the like; neither `tools` nor `stream`.
         """
         return self._drive(self._chat_steps(model, messages, max_turns, options), client.chat.completions.create)
 
@@ -214,13 +221,12 @@ class OpenAITools:
             return self._actions[asked.name]
         return NOT_OFFERED + _UNUSUAL.sub("_", asked.name)[:_MAX_NAME]
 
-    def _acting(self, model: str, instructions: list[str], offered: Mapping[str, Any]) -> Actor:
+    def _acting(self, model: str, told: list[str], offered: Mapping[str, Any]) -> Actor:
         """Return the actor with what is known of its make in this run, for the record."""
         return replace(
             self._actor,
             model=self._actor.model or model,
-            prompt_digest=self._actor.prompt_digest
-            or digest("\n".join(instructions).encode(errors="backslashreplace")),
+            prompt_digest=self._actor.prompt_digest or digest("\n".join(told).encode(errors="backslashreplace")),
             tools_digest=self._actor.tools_digest or digest(json.dumps(offered, sort_keys=True).encode()),
         )
 
@@ -257,7 +263,7 @@ class OpenAITools:
                 step = steps.send(heard)
             except StopIteration as end:
                 return _run_of(end)
-            heard = ask(**step.options) if isinstance(step, _Ask) else self._act(step)
+            heard = _at_once(ask(**step.options)) if isinstance(step, _Ask) else self._act(step)
 
     async def _adrive(self, steps: _Steps, ask: Callable[..., Awaitable[Any]]) -> Run:
         heard: Any = None
@@ -266,21 +272,20 @@ class OpenAITools:
                 step = steps.send(heard)
             except StopIteration as end:
                 return _run_of(end)
-            heard = await ask(**step.options) if isinstance(step, _Ask) else await self._aact(step)
+            heard = await _awaited(ask(**step.options)) if isinstance(step, _Ask) else await self._aact(step)
 
     def _chat_steps(
         self, model: str, messages: Iterable[Message] | str, max_turns: int, options: Mapping[str, Any]
     ) -> _Steps:
-        if isinstance(messages, str):
-            raise UsageError('expected messages like `[{"role": "user", "content": "…"}]`, got text; put it in one')
-        history = list(messages)
+        refuse_unfit(options)
+        history = conversation(messages)
         answers: list[Answer] = []
         offered = {"tools": self.chat_tools} if self._actions else {}
-        actor = self._acting(model, _instructions(history), offered)
+        actor = self._acting(model, instructions(history), offered)
         for _ in range(max_turns):
             completion = yield _Ask({**options, **offered, "model": model, "messages": list(history)})
             message = completion.choices[0].message
-            history.append(_sendable(message.to_dict(exclude_none=True)))
+            history.append(answered(message))
             calls = read_turn(message)
             if not calls:
                 return Run(message.content or "", history, tuple(answers), finished=True)
@@ -292,13 +297,14 @@ class OpenAITools:
     def _response_steps(
         self, model: str, input: str | Iterable[Message], max_turns: int, options: Mapping[str, Any]
     ) -> _Steps:
-        history = [{"role": "user", "content": input}] if isinstance(input, str) else list(input)
+        refuse_unfit(options)
+        history = [{"role": "user", "content": input}] if isinstance(input, str) else conversation(input)
         answers: list[Answer] = []
         offered = {"tools": self.response_tools} if self._actions else {}
-        actor = self._acting(model, [str(options.get("instructions") or ""), *_instructions(history)], offered)
+        actor = self._acting(model, [str(options.get("instructions") or ""), *instructions(history)], offered)
         for _ in range(max_turns):
             response = yield _Ask({**options, **offered, "model": model, "input": list(history)})
-            history += [_sendable(item.to_dict(exclude_none=True)) for item in response.output]
+            history += [answered(item) for item in response.output]
             calls = read_turn(response)
             if not calls:
                 return Run(response.output_text, history, tuple(answers), finished=True)
@@ -308,12 +314,29 @@ class OpenAITools:
         return Run("", history, tuple(answers), finished=False)
 
 
+def _at_once(answer: Any) -> Any:
+    """Return what the model answered, from a client that waits for it."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise UsageError("expected a client like `openai.OpenAI`, got an asynchronous one; use `arun`")
+    return answer
+
+
+def _awaited(answer: Any) -> Awaitable[Any]:
+    """Return what the model's answer can be awaited from."""
+    if inspect.isawaitable(answer):
+        return answer
+    raise UsageError("expected a client like `openai.AsyncOpenAI`, got one that is not asynchronous; use `run`")
+
+
 def _run_of(end: StopIteration) -> Run:
     run: Run = end.value
     return run
 
 
 def _function_names(guard: Guard, actions: Iterable[str] | None) -> dict[str, str]:
+    if isinstance(actions, str):
+        raise ConfigurationError([f'expected `actions` as a list, like `["{actions}"]`, got text'])
     chosen = sorted(guard.tools) if actions is None else list(actions)
     missing = [
         f"action `{action}` has no tool; register it or do not offer it"
@@ -344,19 +367,6 @@ def _key(call_id: str) -> str | None:
     return f"call:{digest(call_id.encode(errors='backslashreplace'))}"
 
 
-def _sendable(value: Any) -> Any:
-    """Return it with half characters replaced, since no client can send them."""
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    if isinstance(value, dict):
-        return {name: _sendable(item) for name, item in value.items()}
-    return [_sendable(item) for item in value] if isinstance(value, list) else value
-
-
-def _instructions(messages: Iterable[Message]) -> list[str]:
-    return [str(item.get("content", "")) for item in messages if item.get("role") in {"system", "developer"}]
-
-
 def _crowded_out(answer: Answer) -> bool:
     """Return whether calls of the same turn kept this one from being decided; alone it can be."""
     return isinstance(answer, Unavailable) and answer.cause == "stale_facts"
@@ -371,4 +381,4 @@ def _content(answer: Answer) -> str:
     heard = answer.for_model()
     if isinstance(answer, Done) and answer.result is not None:
         heard["result"] = shown(answer.result)
-    return str(_sendable(json.dumps(heard, ensure_ascii=False)))
+    return str(sendable(json.dumps(heard, ensure_ascii=False)))

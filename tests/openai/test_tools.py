@@ -131,7 +131,7 @@ def test_the_same_call_again_is_already_done_and_has_its_first_result(tools, sho
 
 
 def test_plain_text_for_messages_is_an_error(tools):
-    with pytest.raises(UsageError, match="got text; put it in one"):
+    with pytest.raises(UsageError, match="got str; put it in one"):
         tools.run(openai.OpenAI(api_key=API_KEY), "scripted", "hello")
 
 
@@ -182,6 +182,11 @@ def test_only_what_is_offered_can_be_called(shop):
 def test_an_action_without_a_tool_cannot_be_offered(shop):
     with pytest.raises(ConfigurationError, match=r"refund\.undo"):
         OpenAITools(shop.guard, agent="bot", on_behalf_of="c", context={}, actions=["refund.undo"])
+
+
+def test_one_action_as_text_is_not_taken_for_a_list_of_letters(shop):
+    with pytest.raises(ConfigurationError, match=r'like `\["refund.issue"\]`'):
+        OpenAITools(shop.guard, agent="bot", on_behalf_of="cus_1", context={}, actions="refund.issue")
 
 
 def test_two_actions_of_one_function_name_cannot_be_offered(tmp_path):
@@ -282,6 +287,42 @@ def test_a_run_by_responses_ends_with_words_and_can_be_continued(tools, client, 
     assert (run.text, run.finished) == ("Done.", True)
     further = tools.run_responses(client, "m", [*run.messages, {"role": "user", "content": "thanks"}])
     assert further.text == "You are welcome."
+
+
+def test_a_conversation_may_hold_what_the_client_answered(tools, client, model):
+    model.scripts["m"] = [say("Hello."), say("Bye.")]
+    message = client.chat.completions.create(model="m", messages=ASKED).choices[0].message
+    run = tools.run(client, "m", [*ASKED, message, {"role": "user", "content": "thanks"}])
+    assert (run.text, run.messages[1]) == ("Bye.", {"role": "assistant", "content": "Hello."})
+    items = client.responses.create(model="m", input=ASKED, store=False).output
+    assert tools.run_responses(client, "m", [*ASKED, *items, {"role": "user", "content": "thanks"}]).text == "Bye."
+
+
+@pytest.mark.parametrize(
+    "given, fix",
+    [
+        ({"stream": True}, "handle_all"),
+        ({"tools": [{"type": "function", "function": {"name": "search"}}]}, "register what else"),
+        ({"messages": {"role": "user", "content": "please"}}, "expected messages like"),
+        ({"messages": None}, "expected messages like"),
+        ({"messages": [7]}, "got int"),
+    ],
+)
+def test_a_run_says_what_it_cannot_do_before_it_asks_the_model(tools, client, model, given, fix):
+    with pytest.raises(UsageError, match=fix):
+        tools.run(client, "m", **{"messages": ASKED, **given})
+    with pytest.raises(UsageError, match=fix):
+        tools.run_responses(client, "m", **{"input": given.pop("messages", ASKED), **given})
+    assert model.requests == []
+
+
+def test_a_client_of_the_other_kind_is_a_usage_error(tools, client, model):
+    model.scripts["m"] = [say("Hello.")]
+    waiting = openai.AsyncOpenAI(base_url=model.base_url, api_key=API_KEY)
+    with pytest.raises(UsageError, match="use `arun`"):
+        tools.run(waiting, "m", ASKED)
+    with pytest.raises(UsageError, match="use `run`"):
+        asyncio.run(tools.arun(client, "m", ASKED))
 
 
 @pytest.mark.parametrize("interface", ["arun", "arun_responses"])
