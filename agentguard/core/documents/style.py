@@ -56,8 +56,8 @@ pre i { color: var(--soft); font-style: normal; user-select: none; }
 @media print {
   body { background: #fff; font-size: 10.5pt; }
   main { margin: 0; padding: 0; border: 0; max-width: none; }
-  .means, tr, header { break-inside: avoid; }
-  h2, h3, .step, article > dl { break-after: avoid; }
+  .means, tr, li, header, article:not(:has(.steps)) { break-inside: avoid; }
+  h2, h3, .step, article > dl:not(:last-child) { break-after: avoid; }
   dt, dd { break-inside: avoid; }
   thead { display: table-header-group; }
   .policy { break-before: page; }
