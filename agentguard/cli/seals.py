@@ -16,6 +16,7 @@ from agentguard.cli.exits import FOUND
 from agentguard.cli.opened import open_reading
 from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
+from agentguard.cli.signer import SignedOption, SigningKeyOption, signer_of
 from agentguard.cli.witness import WitnessOption, witnesses_of
 from agentguard.cli.worker import until_told_to_stop
 from agentguard.core.prose import moment, span
@@ -24,7 +25,7 @@ from agentguard.engine.guard import Guard
 from agentguard.engine.receipts import Checked
 from agentguard.engine.sealing import Sealing
 from agentguard.engine.seals import SealState
-from agentguard.engine.signing import SIGNED_VARIABLE, VARIABLE, SigningKeyFile, read_public
+from agentguard.engine.signing import VARIABLE, read_public
 from agentguard.engine.witness import Witness
 from agentguard.errors import StoreUnavailableError, UsageError
 from agentguard.evidence.checkpoint import Checkpoint
@@ -41,15 +42,8 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Write it into thi
 
 
 def seal(
-    key: Annotated[
-        Path | None, typer.Option("--key", envvar=VARIABLE, help="The private key, as `audit keygen` made it.")
-    ] = None,
-    signed: Annotated[
-        Path | None,
-        typer.Option(
-            "--signed", envvar=SIGNED_VARIABLE, help="Where it is written down what was signed; beside the key."
-        ),
-    ] = None,
+    key: SigningKeyOption = None,
+    signed: SignedOption = None,
     once: Annotated[bool, typer.Option("--once", help="Take one checkpoint and end.")] = False,
     state: Annotated[bool, typer.Option("--state", help="Seal nothing; show how far the log is sealed.")] = False,
     every: Annotated[float, typer.Option("--every", min=0.05, help="At most so many seconds after an entry.")] = 1,
@@ -69,9 +63,10 @@ def seal(
     if state:
         _show_state(open_reading(store).seals.state(), json=json)
         return
-    if key is None:
+    signer = signer_of(key, signed)
+    if signer is None:
         raise UsageError(f"expected --key FILE or {VARIABLE}: `agentguard audit keygen` makes a key")
-    sealing = Sealing(SigningKeyFile(key, signed=signed), timedelta(seconds=every), at_most)
+    sealing = Sealing(signer, timedelta(seconds=every), at_most, signed if key is None else None)
     witnesses = witnesses_of(witness)
     guard = open_reading(store, witnesses=witnesses, signer=sealing)
     for path in export or ():

@@ -19,6 +19,7 @@ from agentguard.cli.options import (
     WhyOption,
 )
 from agentguard.cli.output import Output, print_json
+from agentguard.cli.signer import SignedOption, SigningKeyOption, signer_of
 from agentguard.cli.witness import WitnessOption, witnesses_of
 from agentguard.engine.powers import more_people
 from agentguard.engine.restored import Restoration
@@ -28,6 +29,8 @@ from agentguard.errors import UsageError
 def restored(
     why: WhyOption = "",
     witness: WitnessOption = None,
+    key: SigningKeyOption = None,
+    signed: SignedOption = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Record it though no witness says that anything is missing.")
     ] = False,
@@ -42,15 +45,18 @@ def restored(
     Nothing acts on a log that is older than what a witness has seen of it until this is recorded.
     """
     witnesses = witnesses_of(witness)
-    if not witnesses and not anyway:
-        raise UsageError("expected --witness, who has seen the log as it was; without one say --anyway")
+    signer = signer_of(key, signed)
+    if not witnesses and signer is None and not anyway:
+        raise UsageError(
+            "expected --witness, who has seen the log as it was, or --key, which signed it; without either say --anyway"
+        )
     said = "what was restored, from what, and on whose word"
-    guard, person = open_for(store, policies, people, as_, why, said, witnesses=witnesses)
+    guard, person = open_for(store, policies, people, as_, why, said, witnesses=witnesses, signer=signer)
     done = guard.restored(anyway=anyway, **person)
     if json:
         print_json(_document(done))
     else:
-        _tell(done, person["by"])
+        _tell(done, person["by"], agreed=guard.seals.signs_here)
     if not done:
         raise typer.Exit(FOUND)
 
@@ -69,7 +75,7 @@ def _document(done: Restoration) -> dict[str, object]:
     }
 
 
-def _tell(done: Restoration, by: str) -> None:
+def _tell(done: Restoration, by: str, *, agreed: bool) -> None:
     output = Output()
     for item in done.found.differences:
         output.line(f"witness `{item.witness}`: {item.why}")
@@ -81,7 +87,9 @@ def _tell(done: Restoration, by: str) -> None:
     lost = done.found.lost
     output.line(f"recorded as entry {done.entry}; the log goes on as `{done.origin}`")
     output.prose(
-        "whoever has the log's key has to agree before it signs that: `agentguard audit seal --accept-restored`"
+        "the key signs it under that name"
+        if agreed
+        else "whoever has the log's key has to agree before it signs that: `agentguard audit seal --accept-restored`"
     )
     if lost is not None:
         output.line(

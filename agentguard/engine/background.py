@@ -62,7 +62,7 @@ class Background:
             return True
         self._thread.join(seconds)
         if self._thread.is_alive():
-            log.warning("guard.still_at_work", thread=self._name, seconds=seconds)
+            log.warning("guard.still_at_work", what=self._name, seconds=seconds)
             return False
         return True
 

@@ -1,4 +1,7 @@
-"""The log compared with what its witnesses have of it, before a guard acts: an older one, or another one, refuses."""
+"""The log compared with what its witnesses have of it, before a guard acts: an older one, or another one, refuses.
+
+The key that signs here is one of them, at hand and free: what it signed is written down outside of the database too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from functools import partial
 from agentguard.engine import worker
 from agentguard.engine.origin import origin
 from agentguard.engine.parts import Parts
-from agentguard.engine.witness import Witness
+from agentguard.engine.signing_memory import SignedMemory
+from agentguard.engine.witness import Witness, generation
 from agentguard.engine.witnessing import Witnessing
 from agentguard.errors import (
     AgentGuardError,
@@ -28,6 +32,9 @@ from agentguard.store.seals import newest
 from agentguard.store.tiles import StoredTree
 
 log = get_logger("witness")
+
+OWN_KEY = "own key"
+"""How the record calls what this host's own key signed, among the witnesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +84,11 @@ def require_same(parts: Parts) -> None:
     """Refuse to act on a log that its witnesses know to be longer, or another one.
 
     Raises:
-        LogRolledBackError: One of them does.
+        LogRolledBackError: One of them does, or this host's own key.
+        StoreUnavailableError: What the key signed cannot be read.
         WitnessUnavailableError: One without which the guard must not start cannot be asked.
     """
-    witnesses = parts.witnessing.witnesses
-    if not witnesses:
+    if not parts.witnessing.is_any:
         return
     found = compared(parts.store, parts.witnessing, parts.waits.witness.total_seconds())
     for difference in found.differences:
@@ -89,14 +96,14 @@ def require_same(parts: Parts) -> None:
     if found.differences:
         raise LogRolledBackError(_refusal(found))
     for name, why in found.unasked.items():
-        if any(witness.name == name and witness.required for witness in witnesses):
+        if any(witness.name == name and witness.required for witness in parts.witnessing.witnesses):
             raise WitnessUnavailableError(f"witness `{name}`, without which nothing is begun, cannot be asked: {why}")
         log.warning("witness.unavailable", witness=name, reason=why)
 
 
 def look_again(parts: Parts) -> None:
     """Ask the witnesses once more, while agents act; where one has another log, nothing is begun any more."""
-    if not parts.witnessing.witnesses or parts.witnessing.refusal:
+    if not parts.witnessing.is_any or parts.witnessing.refusal:
         return
     try:
         found = compared(parts.store, parts.witnessing, parts.waits.witness.total_seconds())
@@ -108,14 +115,19 @@ def look_again(parts: Parts) -> None:
 
 
 def compared(store: Store, witnessing: Witnessing, seconds: float) -> Comparison:
-    """Ask every witness at once, and wait so many seconds at most, what it has of this log."""
+    """Ask every witness at once, and wait so many seconds at most, what it has of this log.
+
+    Raises:
+        StoreUnavailableError: The database cannot be read, or what the key of this host signed.
+    """
+    own = None if witnessing.signed is None else _signed_here(store, witnessing.signed)
     name, here, sealed = store.read(_standing)
     asked = {
         witness.name: worker.start(partial(_asked, store, witnessing, witness, name))
         for witness in witnessing.witnesses
     }
     wait(asked.values(), seconds)
-    differences: list[Difference] = []
+    differences = [] if own is None else [own]
     unasked: dict[str, str] = {}
     for witness, answer in asked.items():
         if not answer.done():
@@ -139,15 +151,38 @@ def _asked(store: Store, witnessing: Witnessing, witness: Witness, name: str) ->
     """Return what one witness has that this log does not continue; None where it has nothing of the kind."""
     note = witness.latest(name)
     if note is not None:
-        return store.read(partial(_difference, witness=witness.name, note=note))
+        return store.read(partial(_shown, witness=witness.name, note=note))
     last = store.read(lambda reading: newest(reading, name))
     if last is not None:  # some tell how long a log is only to who offers them a checkpoint
         witnessing.offer_to(store, witness, last.note)
     return None
 
 
-def _difference(reading: Reading, witness: str, note: str) -> Difference | None:
-    kept = Checkpoint.read(read_note(note).text)
+def _signed_here(store: Store, memory: SignedMemory) -> Difference | None:
+    """Return what the key of this host signed that this log does not continue."""
+    try:  # read before the log: whatever is written down there was committed before
+        known = [found for name in memory.names() if (found := memory.last(name)) is not None]
+    except TamperedError as error:
+        return Difference(OWN_KEY, str(error))
+    return store.read(partial(_beyond, known=known))
+
+
+def _beyond(reading: Reading, known: Sequence[Checkpoint]) -> Difference | None:
+    name = origin(reading)
+    log, restores = generation(name)
+    for kept in known:
+        if generation(kept.origin)[0] == log and generation(kept.origin)[1] > restores:
+            after = f"it signs this log as it went on after a restore, `{kept.origin}`"
+            return Difference(OWN_KEY, f"{after}: this database does not know of that")
+    own = next((kept for kept in known if kept.origin == name and kept.size), None)
+    return None if own is None else _difference(reading, OWN_KEY, own)
+
+
+def _shown(reading: Reading, witness: str, note: str) -> Difference | None:
+    return _difference(reading, witness, Checkpoint.read(read_note(note).text), note)
+
+
+def _difference(reading: Reading, witness: str, kept: Checkpoint, note: str = "") -> Difference | None:
     here = reading.position()
     if kept.size > here:
         why = f"it has seen this log with {kept.size} entries, and this database has {here}"

@@ -119,18 +119,16 @@ class Guard:
         )
         self._parts.force.know(self._bundle)
         self._rounds = Rounds(self._parts, Notices(opened, notices, tenant))
-        self._starting = threading.RLock()
-        self._acting = Acting(self.run, self.arun)
+        self._starting, self._acting = threading.RLock(), Acting(self.run, self.arun)
         self.seals = Seals(self._parts, tenant, signer)
         self.escalations, self.audit = Escalations(self._parts), Audit(self._parts, self.seals)
         self.reviews, self.privacy = Reviews(self._parts), Privacy(self._parts)
-        self.changes = Changes(self._parts, tenant, self.audit)
         self.reloading = Reloading(self._parts, policies if reload else None, self._bundle, tenant, activates=activate)
         self.retention = Retention(self._parts, tenant, self.seals, signer)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
         self.told, self.letter = customers.told, customers.letter
-        self.check = Checking(self._parts).check
+        self.check, self.changes = Checking(self._parts).check, Changes(self._parts, tenant, self.audit)
         self.on_ended, self.work = self._rounds.on_ended, self._rounds.once
         operators = Operators(self._parts, self._bundle, tenant, self.start, self.seals)
         self.halt, self.resume, self.resolve = operators.halt, operators.resume, operators.resolve
@@ -229,12 +227,14 @@ class Guard:
         Raises:
             ConfigurationError: No policies are in force, or something does not fit; every mismatch at once.
             StoreUnavailableError: The keys file is not the one that this database was made with.
+            LogRolledBackError: The log is older than what witnesses or the key here have of it, or another one.
         """
         if self._parts.registry.frozen:
             self._at_next_chance()
             return
         with self._starting:
             if not self._parts.registry.frozen:
+                self.seals.read_key()
                 prepare(self._parts, self._bundle, activate=self._activate, tenant=self.tenant)
                 self._rounds.begin()
                 self.seals.begin()

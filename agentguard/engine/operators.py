@@ -61,8 +61,9 @@ class Operators:
         Raises:
             UsageError: No witness has anything that is not here, and it is not said `anyway`.
         """
+        self._seals.read_key()
         done = record_restore(self._parts, self._tenant, anyway=anyway, **person)
-        if done and self._seals.state().signs_here:
+        if done and self._seals.signs_here:
             self._seals.follow()
         return done
 

@@ -74,13 +74,17 @@ class _Due:
 
 
 class Sealer:
-    """Takes checkpoints of one log with one key; several of them, in any number of processes, do no harm."""
+    """Takes checkpoints of one log with one key; several of them, in any number of processes, do no harm.
+
+    Attributes:
+        memory: What the key has signed.
+    """
 
     def __init__(self, store: Store, signer: Signer, tenant: str, signed: str | Path | None = None) -> None:
         self._store = store
         self._signer = signer
         self._tenant = tenant
-        self._memory = memory_of(signer, signed)
+        self.memory = memory_of(signer, signed)
 
     def seal(self) -> Sealed | None:
         """Take a checkpoint of everything that is committed now; return it, or the last one if nothing is new.
@@ -90,7 +94,7 @@ class Sealer:
             ConfigurationError: The log has another key.
             StoreUnavailableError: The database cannot be written, is a standby, or what is signed cannot be remembered.
         """
-        with self._memory.alone():
+        with self.memory.alone():
             for _ in range(MOST_TRIES):
                 while isinstance(step := self._store.read(self._step), _Before):
                     self._store.transact(step.work)
@@ -102,10 +106,10 @@ class Sealer:
 
     def follow(self) -> str:
         """Let the key sign the log under the name that it has now, once somebody is sure of a restore; return it."""
-        with self._memory.alone():
+        with self.memory.alone():
             name = self._store.read(origin)
-            if self._memory.last(name) is None:
-                self._memory.remember(Checkpoint(name, 0, EMPTY_ROOT))
+            if self.memory.last(name) is None:
+                self.memory.remember(Checkpoint(name, 0, EMPTY_ROOT))
         return name
 
     def _require_name(self, name: str) -> None:
@@ -113,9 +117,9 @@ class Sealer:
 
         Whoever owns the database can write the entry of a restore too, and would have rewritten history signed with it.
         """
-        if not is_restored(name) or self._memory.last(name) is not None:
+        if not is_restored(name) or self.memory.last(name) is not None:
             return
-        if any(log_of(known) == log_of(name) for known in self._memory.names()):
+        if any(log_of(known) == log_of(name) for known in self.memory.names()):
             raise TamperedError(
                 f"expected the log under a name that this key has signed, got `{name}`: its record says that a backup "
                 f"was restored; nothing was signed; if that is so, say `agentguard audit seal --accept-restored` where "
@@ -128,7 +132,7 @@ class Sealer:
         self._require_name(name)
         last, promised = seals.newest(reading, name), seals.last_promise(reading, name)
         tree = StoredTree(reading)
-        require_continued(reading, tree, (self._memory.last(name), promised, last.checkpoint if last else None))
+        require_continued(reading, tree, (self.memory.last(name), promised, last.checkpoint if last else None))
         if not size or (last is not None and last.size == size):
             return last
         if key_of_log(reading) is None:
@@ -152,10 +156,10 @@ class Sealer:
         return self._store.transact(work)
 
     def _signed(self, checkpoint: Checkpoint) -> Sealed | None:
-        if is_restored(checkpoint.origin) and self._memory.last(checkpoint.origin) is None:
+        if is_restored(checkpoint.origin) and self.memory.last(checkpoint.origin) is None:
             # Whoever owns the database can write the entry that renames the log; a person should know of it.
             log.warning("seals.log_renamed", origin=checkpoint.origin, size=checkpoint.size)
-        self._memory.remember(checkpoint)
+        self.memory.remember(checkpoint)
         note = signed(checkpoint, self._signer)
 
         def work(transaction: Transaction) -> Sealed | None:

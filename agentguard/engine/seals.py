@@ -94,6 +94,8 @@ class Seals:
         self._tenant = tenant
         self._signer = signer
         self._listening: list[Listening] = []
+        self._sealing: Sealing | None = None
+        self._sealer: Sealer | None = None
         self._loop: SealingLoop | None = None
         self._ended = False
         self._log = ""
@@ -102,6 +104,18 @@ class Seals:
     def signs_here(self) -> bool:
         """Whether this guard has a key, and takes checkpoints once it has started."""
         return self._signer is not None or has_key()
+
+    def read_key(self) -> None:
+        """Read the key, where there is one: what it signed is compared with the log before anything is written.
+
+        Raises:
+            ConfigurationError: There is no key where one is named.
+        """
+        found = None if self._sealing is not None else self._signer or from_environment()
+        if found is not None:
+            self._sealing = found if isinstance(found, Sealing) else Sealing(found, signed=signed_elsewhere(found))
+            self._sealer = Sealer(self._parts.store, self._sealing.signer, self._tenant, self._sealing.signed)
+            self._parts.witnessing.signed = self._sealer.memory
 
     def begin(self) -> None:
         """Start sealing beside the walks, once; `Guard.start` calls it.
@@ -260,16 +274,14 @@ class Seals:
     def _with_key(self) -> SealingLoop:
         """Return what seals with the key; who only reads a log needs none, so it is looked for no earlier."""
         if self._loop is None:
-            found = self._signer or from_environment()
-            if found is None:
+            self.read_key()
+            if self._sealing is None or self._sealer is None:
                 raise UsageError(
                     "expected a key to seal with, got none; give `signer=`, name a key file in AGENTGUARD_SIGNING_KEY, "
                     "or let `agentguard audit seal --key FILE` do it elsewhere"
                 )
             require_same(self._parts)  # what was put back is not signed a second time under the same name
-            sealing = found if isinstance(found, Sealing) else Sealing(found, signed=signed_elsewhere(found))
-            sealer = Sealer(self._parts.store, sealing.signer, self._tenant, sealing.signed)
-            self._loop = SealingLoop(self._parts.store, sealing, sealer, self._took)
+            self._loop = SealingLoop(self._parts.store, self._sealing, self._sealer, self._took)
             self._parts.witnessing.seal_now = self._loop.ask
         return self._loop
 

@@ -138,10 +138,15 @@ def read_public(text: str) -> VerifierKey:
                 given = file.read(_LARGEST_FILE).decode("utf-8", "replace").strip()
         return SigningKey.read(given).key if given.startswith(PRIVATE) else VerifierKey.read(given)
     except (NoteError, OSError) as error:
-        raise UsageError(f"expected a public key, or a file with one, in `{text[:100]}`: {error}") from error
+        shown = "a private key" if given.startswith(PRIVATE) else f"`{text[:100]}`"
+        raise UsageError(f"expected a public key, or a file with one, in {shown}: {error}") from error
 
 
 def _read(path: Path) -> SigningKey:
+    if str(path).startswith(PRIVATE):
+        raise ConfigurationError(
+            [f"expected the file of a key, got a private key itself; put it into a file, or into {VARIABLE}"]
+        )
     try:
         mode = path.stat().st_mode & 0o777
         with path.open("rb") as file:

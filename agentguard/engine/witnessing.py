@@ -16,6 +16,7 @@ from functools import partial
 from agentguard.engine import worker
 from agentguard.engine.machine import monotonic
 from agentguard.engine.origin import origin
+from agentguard.engine.signing_memory import SignedMemory
 from agentguard.engine.witness import Witness
 from agentguard.errors import (
     AgentGuardError,
@@ -62,6 +63,7 @@ class Witnessing:
 
     Attributes:
         seal_now: Asks whoever seals here to do so at once; set by them.
+        signed: What the key of this host has signed, as it remembers that outside of the database; set by them too.
         refusal: What a witness said against this log; nothing is begun after that.
 
     What a witness has seen only counts as long as the log continues it: whoever owns the database may cut it off, or
@@ -88,10 +90,16 @@ class Witnessing:
                 [f"expected a name of its own for each witness, got `{twice[0]}` twice: say `name=`"]
             )
         self.seal_now: Callable[[], None] = _nobody_seals
+        self.signed: SignedMemory | None = None
         self.refusal = ""
         self._sizes: dict[tuple[str, str], int] = {}
         self.begin_anew()
         forking.renew(self)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything outside of the database knows what the log was."""
+        return bool(self.witnesses) or self.signed is not None
 
     def offer(self, store: Store, note: str) -> None:
         """Have every witness offered a checkpoint, without waiting for what they say."""

@@ -43,6 +43,38 @@ def test_who_names_no_key_is_told_how_to_make_one(shop, command, monkeypatch):
     assert command("audit", "list").code == 0
 
 
+def test_the_environment_may_hold_the_key_itself_and_no_message_does(shop, command, key, monkeypatch):
+    private = Path("seal.key").read_text().strip()
+    monkeypatch.setenv("AGENTGUARD_SIGNING_KEY", private)
+    assert command("audit", "seal", "--once").code == 0
+    assert opened(command("audit", "checkpoint").out, [key])
+    said = command("audit", "seal", "--key", private, "--once")
+    assert said.code == 2
+    assert private[-20:] not in said.out + said.err
+
+
+def test_a_restore_is_recorded_with_the_key_that_signed_more_and_the_key_goes_on_with_it(shop, command, key):
+    seal = ("audit", "seal", "--key", "seal.key", "--once")
+    restored = ("audit", "restored", "--why", "the disk broke")
+    assert command(*seal).code == 0
+    with sqlite3.connect("shop.db") as now, sqlite3.connect("backup.db") as backup:
+        now.backup(backup)
+    assert command("halt", "all", "--why", "a drill").code == 0
+    assert command(*seal).code == 0
+    Path("backup.db").replace("shop.db")
+    for name in ("shop.db-wal", "shop.db-shm"):
+        Path(name).unlink(missing_ok=True)
+    refused = command(*seal)
+    assert (refused.code, "`own key`: it has seen this log with" in refused.err) == (4, True)
+    assert command(*restored).code == 2
+    said = command(*restored, "--key", "seal.key")
+    assert said.code == 0
+    assert "witness `own key`: it has seen this log with" in said.out
+    assert "the key signs it under that name" in said.out
+    assert command(*seal).code == 0
+    assert "restored-1" in command("audit", "checkpoint").out
+
+
 def test_a_receipt_is_there_once_its_entry_is_sealed_and_checks_with_and_without_the_database(shop, command, key):
     early = command("audit", "receipt", "2")
     assert early.code == 1

@@ -158,6 +158,13 @@ def test_a_private_key_in_the_place_of_a_public_one_is_not_repeated():
     assert KEY.text[-20:] not in str(error.value)
 
 
+@pytest.mark.parametrize("read", [read_public, SigningKeyFile])
+def test_a_private_key_in_the_place_of_a_file_is_not_repeated(read):
+    with pytest.raises((UsageError, ConfigurationError), match="private key") as error:
+        read(f"{KEY.text[:-1]}?" if read is read_public else KEY.text)
+    assert KEY.text[-20:-1] not in str(error.value)
+
+
 def test_where_the_environment_names_nothing_nobody_signs(tmp_path):
     assert from_environment({}) is None
     assert from_environment({"AGENTGUARD_SIGNING_KEY": KEY.text}).key == KEY.key

@@ -1,11 +1,7 @@
 """The log against its witnesses: an older database, another one and a fork refuse to act, until a person says so."""
 
 import dataclasses
-import itertools
-import shutil
-import sqlite3
 import time
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,35 +20,12 @@ from tests.witness.given import Away, size_of, witnessed_shop
 
 PERSON = {"by": "maria", "why": "the disk broke; the backup of the night", "authenticated": "token"}
 STAFF = dataclasses.replace(PEOPLE, powers={"restore": Power(frozenset({"maria", "tom"}), 2)})
-NUMBERS = itertools.count()
 
 
 @pytest.fixture
 def new_file(tmp_path, closed_stores):
     """The address of a database that is not there yet."""
     return f"sqlite:///{tmp_path / 'shop.db'}"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def copy(request, tmp_path, monkeypatch, closed_stores):
-    """From the address of a database, or None for a new one, to that of a copy as it is now."""
-    if request.param == "sqlite":
-
-        def copied(address=None):
-            made = tmp_path / f"copy{next(NUMBERS)}.db"
-            if address is not None:
-                file = address.removeprefix("sqlite:///")
-                with sqlite3.connect(file) as source, sqlite3.connect(made) as target:
-                    source.backup(target)
-                shutil.copy(f"{file}.keys", f"{made}.keys")
-            return f"sqlite:///{made}"
-
-        return copied
-    monkeypatch.setenv("AGENTGUARD_KEYS", str(tmp_path / "guard.keys"))
-    server = request.getfixturevalue("postgres")
-    return lambda address=None: server.create_database(
-        f"witness_{next(NUMBERS)}", urlsplit(address).path.strip("/") if address else "template1"
-    )
 
 
 @pytest.fixture
