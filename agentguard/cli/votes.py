@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,9 +62,10 @@ def approve(
     for name, why in ballot.not_counted:
         output.line(f"the vote of {name} does not count any more: {why}", style="yellow")
     if ballot.state != escalating.APPROVED:
-        output.line(f"{by} said yes; {ballot.missing} more needed")
+        output.line(f"{_placed(by, ballot)} said yes; {ballot.missing} more needed")
         return
-    output.line(f"approved by {by}: {ballot.action_id} may run, if facts and limits still allow it", style="green")
+    may = f"{ballot.action_id} may run, if facts and limits still allow it"
+    output.line(f"approved by {_placed(by, ballot)}: {may}", style="green")
     _say_answer(output, answer)
 
 
@@ -87,7 +89,7 @@ def reject(
         return
     output = Output()
     output.line(_known(by, authenticated), style="dim")
-    output.line(f"rejected by {by}: {ballot.action_id} is denied")
+    output.line(f"rejected by {_placed(by, ballot)}: {ballot.action_id} is denied")
 
 
 def amend(
@@ -118,7 +120,7 @@ def amend(
         return
     output = Output()
     output.line(_known(by, authenticated), style="dim")
-    output.line(f"amended by {by}: {ballot.action_id} takes its place", style="green")
+    output.line(f"amended by {_placed(by, ballot)}: {ballot.action_id} takes its place", style="green")
     _say_answer(output, answer)
 
 
@@ -158,6 +160,10 @@ def _known(by: str, authenticated: str) -> str:
     return f"you are {by}, known by the login `{login()}`"
 
 
+def _placed(by: str, ballot: Ballot) -> str:
+    return f"{by} (for {ballot.stands_for})" if ballot.stands_for else by
+
+
 def _changes(given: Sequence[str]) -> dict[str, str]:
     """Return what is changed, by the name of the argument.
 
@@ -174,7 +180,8 @@ def _changes(given: Sequence[str]) -> dict[str, str]:
 
 
 def _gone_on(app: str | None, ballot: Ballot) -> Answer | None:
-    return None if app is None else open_app(app).execute(ballot.action_id)
+    """Run what was approved, and return what came of it: of this vote, be it that another worker was the first."""
+    return None if app is None else replace(open_app(app).execute(ballot.action_id), replayed=False)
 
 
 def _say_answer(output: Output, answer: Answer | None) -> None:
@@ -193,6 +200,7 @@ def _document(ballot: Ballot, by: str, authenticated: str, answer: Answer | None
         "not_counted": [{"voter": name, "why": why} for name, why in ballot.not_counted],
         "entry": ballot.entry,
         "by": by,
+        "stands_for": ballot.stands_for,
         "authenticated": authenticated,
         "status": None if answer is None else answer.for_model()["status"],
     }

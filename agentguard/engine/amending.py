@@ -79,7 +79,7 @@ def amend(parts: Parts, escalation_id: str, attempt: Try, changes: Mapping[str, 
             changed=sorted(changes),
         )
         position = propose(parts, transaction, asked, by=cast.voter, authenticated=cast.authenticated)
-        return Ballot(record.id, escalating.AMENDED, asked.action_id, 0, position)
+        return Ballot(record.id, escalating.AMENDED, asked.action_id, 0, position, stands_for=cast.stands_for)
 
     ballot = parts.store.transact(work)
     if isinstance(ballot, Refused):

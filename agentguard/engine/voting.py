@@ -40,6 +40,7 @@ class Ballot:
         action_id: What `guard.execute` takes once it is approved.
         missing: How many more people have to say yes at least.
         not_counted: Whose earlier votes do not count any more, with why.
+        stands_for: In whose place it was cast; empty for the voter's own.
     """
 
     escalation: str
@@ -48,6 +49,7 @@ class Ballot:
     missing: int
     entry: int
     not_counted: tuple[tuple[str, str], ...] = ()
+    stands_for: str = ""
 
 
 def vote(parts: Parts, escalation_id: str, attempt: Try) -> Ballot:
@@ -169,14 +171,14 @@ def _counted(
     position = written(transaction, record, action, cast, state, **standing)
     if state != escalating.OPEN and record.kind == escalating.CONTEST:
         contested, position = contesting.decided(parts, transaction, record, action, cast)
-        return Ballot(record.id, state, contested, 0, position, now.lost)
+        return Ballot(record.id, state, contested, 0, position, now.lost, cast.stands_for)
     if state != escalating.OPEN:
         transaction.close_escalation(record.id, escalating.OPEN, state)
     if state == escalating.REJECTED:
         reason = Reason("rejected", record.id, Verdict.DENY, because=cast.note)
         answer = end_waiting(transaction, action, reason, by=cast.voter, authenticated=cast.authenticated)
         position = answer.entry or position
-    return Ballot(record.id, state, action.id, left, position, now.lost)
+    return Ballot(record.id, state, action.id, left, position, now.lost, cast.stands_for)
 
 
 def carried(

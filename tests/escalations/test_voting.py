@@ -71,7 +71,8 @@ def test_an_absent_one_and_their_delegate_are_one_vote(open_shop):
     staffed(shop, people(absent=("ada", "tom", today, today)))
     shop.orders["A-1"] = LARGE
     asked = shop.ask("600")
-    assert approve(shop, asked, "tom").missing == 1
+    ballot = approve(shop, asked, "tom")
+    assert (ballot.missing, ballot.stands_for) == (1, "ada")
     shop.clock.advance(timedelta(hours=23))
     refused(shop, asked, "ada", "voted_already")
     assert approve(shop, asked, "kim").state == "approved"
