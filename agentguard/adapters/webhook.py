@@ -16,8 +16,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import Message
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import Any
 
 from agentguard.adapters.elsewhere import NoRedirects, encrypted
@@ -34,6 +36,7 @@ MOST_SECRET_BYTES = 64
 REFUSALS = frozenset({400, 413, 415, 422})
 """What a receiver says of an event that it will never take."""
 GONE = 410
+_LONGEST_NUMBER = 7
 _LONGEST_BODY = 1_000
 
 
@@ -111,10 +114,10 @@ class Webhook:
                 answer.read(_LONGEST_BODY)
         except urllib.error.HTTPError as error:
             with error:
-                raise _undelivered(error.code, error.headers) from error
+                raise _undelivered(error.code, error.headers, self._clock()) from error
         except TimeoutError as error:
             raise UndeliveredError("timeout") from error
-        except (OSError, ValueError) as error:  # of the network, and of what is not HTTP
+        except (OSError, ValueError, HTTPException) as error:  # of the network, and of what is not HTTP
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             word = "timeout" if isinstance(reason, TimeoutError) else "unreachable"
             raise UndeliveredError(word) from error
@@ -166,11 +169,21 @@ def _key(secret: str) -> bytes:
     return key
 
 
-def _undelivered(status: int, headers: Message) -> UndeliveredError:
-    wish = str(headers.get("Retry-After") or "")
+def _undelivered(status: int, headers: Message, now: datetime) -> UndeliveredError:
     return UndeliveredError(
         f"http_{status}",
-        retry_after=timedelta(seconds=int(wish)) if wish.isascii() and wish.isdigit() and len(wish) < 7 else None,
+        retry_after=_left_alone(str(headers.get("Retry-After") or "").strip(), now),
         refused=status in REFUSALS,
         gone=status == GONE,
     )
+
+
+def _left_alone(wish: str, now: datetime) -> timedelta | None:
+    """Return how long a receiver asks to be left alone, in seconds or until a date; None where it is not clear."""
+    if wish.isascii() and wish.isdigit():
+        return timedelta(seconds=int(wish)) if len(wish) < _LONGEST_NUMBER else None
+    try:
+        until = parsedate_to_datetime(wish)
+    except ValueError:
+        return None
+    return max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta(0))

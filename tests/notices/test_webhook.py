@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import ConfigurationError, Money
+from agentguard import ConfigurationError, Money, UndeliveredError
 from agentguard.adapters.webhook import Webhook
 from agentguard.testing.clock import START
 from tests.notices.receiver import OTHER_SECRET, SECRET
@@ -89,6 +89,25 @@ def test_what_does_not_arrive_is_sent_again_with_the_same_id(open_shop, receiver
     assert shop.guard.work().channels[0].sent == 1
     first, second = receiver.got
     assert (first.id, first.body) == (second.id, second.body)
+
+
+@pytest.mark.parametrize(
+    "wish, pause",
+    [
+        ("90", timedelta(seconds=90)),
+        ("Sun, 22 Nov 2026 10:02:00 GMT", timedelta(minutes=2)),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", timedelta(0)),
+        ("Sun, 22 Nov 2026 10:02:00 -0000", timedelta(minutes=2)),
+        ("soon", None),
+        ("9999999", None),
+        ("", None),
+    ],
+)
+def test_a_receiver_may_ask_to_be_left_alone_for_seconds_or_until_a_date(receiver, wish, pause):
+    receiver.answers = [(503, {"Retry-After": wish})]
+    with pytest.raises(UndeliveredError) as raised:
+        webhook(receiver).post("1", b"{}", "application/json")
+    assert raised.value.retry_after == pause
 
 
 def test_a_redirect_is_not_followed(open_shop, receiver):
