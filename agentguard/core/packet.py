@@ -39,6 +39,11 @@ STATES = {
     "in_doubt": "done or not, nobody knows",
     "denied": "denied",
 }
+ENDS = {
+    "rejected": "A person said no.",
+    "expired": "Nobody decided it in time.",
+    "withdrawn": "It was taken back before anybody decided it.",
+}
 STALE_SECONDS = 1
 
 
@@ -50,6 +55,7 @@ class Packet:
         state: Of the escalation; `action_state` of its action.
         customer: Masked; `customer_id` in the clear only where personal values were opened.
         contest: What the customer says against a refusal, where people look at it anew.
+        ended: Of a contest, how people ended what the policies left to them: `rejected`, `expired`; empty otherwise.
         policies: Name, version and description of each file that governs the action.
         automatic: What would have been automatic, and what would have had to be different.
         amended: The action that an approver put in its place; empty where nobody did.
@@ -81,6 +87,7 @@ class Packet:
     facts: tuple[Known, ...]
     told: tuple[Said, ...]
     contest: Said | None
+    ended: str
     budgets: tuple[Budget, ...]
     automatic: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
@@ -162,6 +169,8 @@ def _causes(sheet: Sheet, packet: Packet) -> None:
         words = PERSONAL if packet.contest.words is None else printable(packet.contest.words)
         sheet.prose(f"{moment(packet.contest.at)} {words}", hang=2)
     sheet.heading("why a person has to decide" if packet.contest is None else "why it was refused")
+    if packet.ended:
+        sheet.prose(f"{ENDS.get(packet.ended, packet.ended)} What follows is why it was left to people.")
     for policy in packet.policies:
         sheet.prose(policy)
     for number, cause in enumerate(packet.causes, 1):

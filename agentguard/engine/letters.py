@@ -154,9 +154,9 @@ class _Writing:
         return found if self.action.state is State.DENIED else ""
 
     @property
-    def _is_allowed(self) -> bool:
-        """Whether there is no refusal to explain: it was allowed, or nothing was enforced."""
-        return self.body["verdict"] == "allow" or is_observed(self.body)
+    def _needs_no_reason(self) -> bool:
+        """Whether there is no refusal to explain: it was allowed, nothing was enforced, or it was taken back."""
+        return self.body["verdict"] == "allow" or is_observed(self.body) or self._ended_by == "withdrawn"
 
     def _asked(self) -> Iterator[str]:
         if self.about is None:
@@ -186,8 +186,8 @@ class _Writing:
             yield say("how.people" if decided_by_people else "how.automatic")
 
     def _reasons(self) -> Iterator[str]:
-        """Yield why; what was simply allowed needs no reason."""
-        if self._is_allowed:
+        """Yield why; what was simply allowed, or taken back, needs no reason."""
+        if self._needs_no_reason:
             return
         values = None if self.about is None else _values(self.about)
         for reason in self._deciding():
@@ -254,8 +254,8 @@ class _Writing:
             yield from (item for item in policy.limits if policy.qualified(item.id) in checked)
 
     def _change(self, explanation: Explanation) -> Iterator[str]:
-        """Yield what would have changed the result; nothing for what was allowed."""
-        if self._is_allowed:
+        """Yield what would have changed the result; nothing for what was allowed, or taken back."""
+        if self._needs_no_reason:
             return
         said: list[str] = []
         if explanation.automatic_up_to is not None:

@@ -116,6 +116,7 @@ class _Packing:
             facts=tuple(self._known(name, fact, body["now"]) for name, fact in body["facts"].items()),
             told=tuple(sorted(self._told(asked, body), key=lambda item: item.at)),
             contest=self._contest(),
+            ended=self._ended(body),
             budgets=() if about is None else tuple(self._budgets(body, about.plan, now)),
             automatic=() if explanation is None else tuple(_automatic(explanation)),
             alternatives=()
@@ -186,6 +187,12 @@ class _Packing:
             return None
         body = made.document
         return Said(made.at, self._open(CONTEST_WORDS, body["words"]), body["by"], body["channel"])
+
+    def _ended(self, body: Mapping[str, Any]) -> str:
+        """Return how people, or the want of them, ended what is contested, as a code; empty where the rules refused."""
+        reasons = recorded.reasons_of(recorded.kept(self.action))
+        is_contest = self.record.kind == escalating.CONTEST
+        return reasons[0].code if is_contest and body["verdict"] == str(Verdict.ESCALATE) and reasons else ""
 
     def _budgets(self, body: Mapping[str, Any], plan: Plan, now: datetime) -> Iterator[Budget]:
         limits = {planned.id: planned for file in plan.enforced for planned in file.limits}

@@ -122,6 +122,8 @@ def test_each_way_in_which_it_can_end_has_its_sentence(open_shop):
     assert outcome(shop, taken_back) == (
         "The request was taken back before anybody decided about it. We did not do it.",
     )
+    titles = [part.title for part in shop.guard.letter(taken_back.decision_id).parts]
+    assert titles == ["What you asked for", "What was decided", "What we looked at", "If you do not agree"]
 
 
 def test_until_when_it_can_be_contested_is_said_and_then_what_became_of_that(open_shop):

@@ -261,8 +261,28 @@ def test_a_contest_has_why_it_was_refused_and_what_the_customer_says_against_it(
     seen = shop.guard.escalations.view(made.escalation, by="maria").packet
     assert seen.contest.words == "It was never delivered."
     text = seen.as_text()
+    assert packet.ended == ""
+    assert "left to people" not in text
     assert "WHAT THE CUSTOMER SAYS AGAINST IT" in text
     assert "WHY IT WAS REFUSED" in text
+
+
+def test_a_contest_of_what_people_ended_says_that_they_did_and_not_that_a_rule_refused(open_shop):
+    shop = open_shop(text=CONTESTABLE)
+
+    def refused(asked):
+        made = shop.guard.contest(asked.decision_id, "It was never delivered.", by="c-1")
+        return shop.guard.escalations.show(made.escalation).packet
+
+    rejected, late = shop.ask("60.00", key="no"), shop.ask("61.00", key="late", order_id="A-2")
+    shop.guard.escalations.reject(rejected.escalation.id, by="maria", reason_code="fraud_suspected")
+    packet = refused(rejected)
+    assert packet.ended == "rejected"
+    assert "WHY IT WAS REFUSED\nA person said no. What follows is why it was left to people.\n" in packet.as_text()
+    for _ in range(2):
+        shop.clock.advance(timedelta(days=3))
+        shop.guard.recover()
+    assert "Nobody decided it in time." in refused(late).as_text()
 
 
 def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
