@@ -336,3 +336,31 @@ def values_of(item, generator):
             return [usd(f"{generator.randrange(40_000) / 100:.2f}") for _ in range(10)]
         case _:
             return [usd(f"{generator.randrange(1, 40_000) / 100:.2f}") for _ in range(10)]
+
+
+TWICE = policy("""
+actions: {refund.issue: {amount: money}, identity.verify: {code: text}}
+rules: [{id: any, on: [refund.issue], then: allow}]
+limits:
+  - {id: day, on: [refund.issue], sum: amount, per: on_behalf_of, in: 1 days, max: 100, over: deny}
+  - {id: also, on: [refund.issue], sum: amount, per: on_behalf_of, in: 1 days, max: 500, over: deny}
+requires:
+  - {id: one, on: [refund.issue], action: identity.verify, same: [on_behalf_of], else: deny}
+  - {id: two, on: [refund.issue], action: identity.verify, same: [on_behalf_of], else: deny}
+""")
+
+
+@pytest.mark.parametrize(
+    "used, happened, turns",
+    [
+        ({"shop/day": (5_000, 4_000), "shop/also": (0, 0)}, (1, 1), {"amount", "shop/day"}),
+        ({"shop/day": (0, 0), "shop/also": (0, 0)}, (1, None), {"shop/two"}),
+    ],
+)
+def test_what_is_said_of_one_account_twice_is_taken_as_it_is_said(used, happened, turns):
+    pytest.importorskip("z3")
+    plan = planned(TWICE)
+    known = evidence(plan, {}, used=used, happened=dict(zip(("shop/one", "shop/two"), happened, strict=True)))
+    found = turned(explain(plan, request(plan, amount=usd("20.00")), known))
+    assert {item.name for item, turn in found.turns if turn} == turns
+    assert turns.isdisjoint(item.name for item in found.fixed)

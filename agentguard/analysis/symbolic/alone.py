@@ -47,7 +47,7 @@ class Alone:
         longest = max(map(_longest, self._values().values()), default=0)
         self._is_small = longest <= MOST_ITEMS
         self._lexicon = Lexicon()
-        self._requests = Requests(asked.plan, min(longest, MOST_ITEMS), self._lexicon)
+        self._requests = Requests(asked.plan, min(longest, MOST_ITEMS), self._lexicon, apart=True)
         self._pins = {key: list(truths) for key, truths in self._pinned()}
 
     def nearest(self, item: Input, *, allowed: bool) -> Value | _None | None:

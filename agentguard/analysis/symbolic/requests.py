@@ -93,6 +93,8 @@ class Requests:
     Attributes:
         items: How many items lists have at most; None where they are left open.
         prefix: Tells the formulas of two versions apart; what can be asked for has the same variables in both.
+        apart: Whether each limit and requirement has its own past, as the evidence of one request says it of each;
+            else those on one account, or for one event, share it.
         said: By qualified id, what each rule, limit and requirement says.
         counted: By qualified id, the limits.
         happened: By qualified id, whether a requirement's event is found.
@@ -104,6 +106,7 @@ class Requests:
     items: int | None
     lexicon: Lexicon
     prefix: str = ""
+    apart: bool = False
     inputs: Inputs = field(init=False)
     translation: Translation = field(init=False)
     said: dict[str, Says] = field(default_factory=dict)
@@ -168,7 +171,7 @@ class Requests:
         self.translation.environment[name] = Slot(found.value, True, self.define(f"{name} is computed", fits))
 
     def _count(self, planned: PlannedLimit) -> None:
-        limit, account = planned.limit, _account(planned)
+        limit, account = planned.limit, planned.id if self.apart else _account(planned)
         amount, currency, unmeasured = self.measured(limit.measure[self.plan.action])
         unpicked = [self.translation.expression(expression).error for expression in limit.per]
         if limit.window.kind is WindowKind.CONVERSATION:
@@ -273,7 +276,8 @@ class Requests:
         unread = any_of(any_of((no(slot.present), no(slot.known))) for slot in slots)
         if requirement.action is None:
             unread = no(self.translation.environment["on_behalf_of"].known)
-        happened = self.happened[planned.id] = z3.Bool(f"{_event(requirement)} happened")
+        event = planned.id if self.apart else _event(requirement)
+        happened = self.happened[planned.id] = z3.Bool(f"{event} happened")
         fails = any_of((when.error, all_of((when.value, unread))))
         missing = all_of((no(fails), when.value, no(happened)))
         self._say(planned.id, planned.policy, requirement.otherwise, missing, fails)
