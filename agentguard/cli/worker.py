@@ -39,12 +39,14 @@ def work(
         raise UsageError("expected --app: the worker needs the application's tools, like `--app shop.guard:guard`")
     guard = open_app(app)
     guard.start(recover=False)
-    with until_told_to_stop() as stop:
-        if once:
-            if _said(guard, _round(guard, stop, None, json=json), json=json, compact=False):
+    try:
+        with until_told_to_stop() as stop:
+            if not once:
+                _work_on(guard, stop, every, app, json=json)
+            elif _said(guard, _round(guard, stop, None, json=json), json=json, compact=False):
                 raise typer.Exit(FOUND)
-            return
-        _work_on(guard, stop, every, app, json=json)
+    finally:
+        guard.close()  # what its rounds wrote is sealed, and its witnesses have it
 
 
 class Stop:

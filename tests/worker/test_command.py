@@ -14,6 +14,7 @@ import structlog
 
 from agentguard.cli.app import run
 from agentguard.cli.exits import FOUND, OK, USAGE
+from agentguard.engine.signing import make_key
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30
@@ -92,6 +93,7 @@ def once(capsys, *options):
 def test_one_round_says_in_words_what_it_did(desk, capsys):
     asked = approved(desk(), 1)[0]
     assert once(capsys) == (OK, f"{asked.decision_id}  refund.issue  done\n")
+    desk()
     assert once(capsys) == (OK, "nothing is due\n")
 
 
@@ -108,11 +110,12 @@ def test_one_round_says_as_json_how_far_each_channel_has_come(desk, capsys, monk
     assert (channel["name"], channel["sent"], channel["waiting"], channel["attempts"]) == ("desk", 0, 1, 1)
     assert (channel["error"], channel["stopped"]) == ("unreachable", False)
     assert channel["oldest"] < channel["next_try"]
+    desk()
     code, out = once(capsys)
     assert code == FOUND
     assert "desk  cannot be told: unreachable (1 tries" in out
     assert "; 1 waiting since" in out
-    made.guard.escalations.approve(asked.escalation.id, by="maria", reason_code="goodwill")
+    desk().guard.escalations.approve(asked.escalation.id, by="maria", reason_code="goodwill")
     said = json.loads(once(capsys, "--json")[1])
     assert said["actions"] == [
         {
@@ -123,6 +126,18 @@ def test_one_round_says_as_json_how_far_each_channel_has_come(desk, capsys, monk
             "for_person": False,
         }
     ]
+
+
+def test_what_a_worker_wrote_is_sealed_when_it_ends(desk, monkeypatch, tmp_path, start):
+    make_key(tmp_path / "seal.key", "desk")
+    asked = approved(desk(), 1)[0]
+    monkeypatch.setenv("AGENTGUARD_SIGNING_KEY", str(tmp_path / "seal.key"))
+    worker = start("--once")
+    assert worker.wait(SECONDS) == OK, worker.stderr.read()
+    monkeypatch.delenv("AGENTGUARD_SIGNING_KEY")
+    guard = desk().guard
+    assert guard.check(asked.decision_id).status == "done"
+    assert guard.seals.state().unsealed == 0
 
 
 def test_what_only_a_person_can_find_out_is_said_and_is_a_finding(desk, capsys, monkeypatch):
