@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -28,8 +29,7 @@ MOST_WAITING = 10_000
 MOST_TOGETHER = 256
 """How many units share one commit."""
 
-Commit = Callable[[Sequence[Unit]], None]
-"""Runs units in one transaction, or one by one, and writes into each what it came to."""
+Handle = Callable[[Sequence[Unit]], None]
 
 
 class Submitted:
@@ -52,16 +52,31 @@ class Submitted:
 
 
 class Committer:
-    """One process's way into one database."""
+    """One process's way into one database.
 
-    def __init__(self, commit: Commit, patience: float, name: str) -> None:
+    A signal may end what a thread does at any place (Ctrl-C, a host's time limit). Where that thread was to commit for
+    others, they hear what came of it, or another one goes on.
+
+    Args:
+        commit: Runs units in one transaction, or one by one, and writes into each what it came to.
+        find_out: Asked for the units of a commit in whose midst a thread was told to end; those that were committed all
+            the same are ended.
+        patience: Seconds that a unit waits until somebody begins it.
+        name: The database, for messages.
+    """
+
+    def __init__(self, commit: Handle, find_out: Handle, patience: float, name: str) -> None:
         self._commit = commit
+        self._find_out = find_out
         self._patience = patience
         self._name = name
         self._mutex = threading.Lock()
         self._idle = threading.Condition(self._mutex)
         self._waiting: deque[Unit] = deque()
-        self._led = False
+        self._taken: list[Unit] = []
+        self._own = Unit(_nothing)
+        self._own.stage = Stage.ENDED
+        self._leader: Unit | None = None
         self._closed = False
         self._called: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -75,21 +90,12 @@ class Committer:
             StoreUnavailableError: It was not begun in time, too many wait, or the store is closed: nothing was stored.
         """
         unit = Unit(work, keys=keys)
-        with self._mutex:
-            self._admit(unit)
-            leads = not self._led
-            if leads:
-                self._led = True
-            else:
-                unit.begin_waiting()
-        if not leads:
-            try:
-                leads = self._wait(unit)
-            except BaseException:
-                self._leave(unit)
-                raise
-        if leads:
-            self._lead(unit)
+        try:
+            if self._join(unit) or self._wait(unit):
+                self._lead(unit)
+        except BaseException:
+            self._leave(unit)
+            raise
         value: T = unit.outcome()
         return value
 
@@ -104,7 +110,7 @@ class Committer:
         unit = Unit(work, future, keys)
         with self._mutex:
             self._admit(unit)
-            idle = not self._led
+            idle = self._leader is None
         if idle and self._called is not loop:
             self._call(loop)
         unit.until = loop.time() + self._patience
@@ -119,8 +125,7 @@ class Committer:
         with self._mutex:
             if unit.stage is not Stage.WAITING:
                 return unit.stage is Stage.WITHDRAWN
-            unit.stage = Stage.WITHDRAWN
-            self._waiting.remove(unit)
+            self._take_back(unit)
             return True
 
     def close(self) -> None:
@@ -128,7 +133,7 @@ class Committer:
         with self._mutex:
             self._begin_unless_led()  # the event loop that was to do it may be the one that closes
             self._closed = True
-            self._idle.wait_for(lambda: not self._led, self._patience)
+            self._idle.wait_for(lambda: self._leader is None, self._patience)
             left = list(self._waiting)
             self._waiting.clear()
             for unit in left:
@@ -150,23 +155,62 @@ class Committer:
             )
         self._waiting.append(unit)
 
+    def _join(self, unit: Unit) -> bool:
+        """Take a unit in; return True if nobody commits, so that its thread is to do it."""
+        with self._mutex:
+            self._admit(unit)
+            if self._leader is None:
+                self._leader = unit
+                return True
+            unit.begin_waiting()
+            return False
+
     def _wait(self, unit: Unit) -> bool:
         """Wait for the outcome; return True if this thread is to commit the next batch itself."""
-        if not unit.wait(self._patience):
+        while True:
+            rung = unit.wait(self._patience)
+            if unit.stage is Stage.ENDED or self._leader is unit:
+                return unit.stage is Stage.WAITING
             with self._mutex:
-                if unit.stage is Stage.WAITING and not unit.lead:
-                    unit.stage = Stage.WITHDRAWN
-                    self._waiting.remove(unit)
+                if unit.stage is Stage.WAITING and self._leader is not unit and not rung:
+                    self._take_back(unit)
                     raise self._too_late()
-            # It is being committed, or this thread is to do it: both end by themselves.
-            unit.wait(-1)
-        return unit.lead and unit.stage is Stage.WAITING
+
+    def _take_back(self, unit: Unit) -> None:
+        unit.stage = Stage.WITHDRAWN
+        self._waiting.remove(unit)
 
     def _leave(self, unit: Unit) -> None:
-        """Nobody waits for a unit any more; if its thread was to commit the next batch, another one has to."""
-        self.withdraw(unit)
-        if unit.lead and unit.stage is Stage.WITHDRAWN:
-            self._pass_on([])
+        """Nobody waits for a unit any more; if its thread was to commit, what it took is found out or put back."""
+        if self._leader is not unit:
+            self._withdraw_if_waiting(unit)
+            self._tell_again()
+            return
+        try:
+            self._find_out([other for other in self._taken if other.stage is Stage.TAKEN])
+        finally:
+            with self._mutex:
+                again = [other for other in self._taken if other.stage is Stage.TAKEN]
+                later = [other for other in self._waiting if other.stage is Stage.WAITING]
+                for other in again:
+                    other.stage = Stage.WAITING
+                self._waiting = deque([*again, *later])
+            self._withdraw_if_waiting(unit)
+            self._pass_on(unit)
+
+    def _tell_again(self) -> None:
+        """Tell whoever may not have heard it that it is their turn, or what came of their units."""
+        with self._mutex:
+            leader, ended = self._leader, [unit for unit in self._taken if unit.stage is Stage.ENDED]
+            calling = list(self._waiting) if leader is None else []
+        if leader is not None:
+            leader.ring()
+        self._answer(ended, calling)
+
+    def _withdraw_if_waiting(self, unit: Unit) -> None:
+        with self._mutex:
+            if unit.stage is Stage.WAITING and unit in self._waiting:
+                self._take_back(unit)
 
     def _look_after(self, loop: asyncio.AbstractEventLoop) -> None:
         """Withdraw what waits too long in an event loop, from within it, and look again when the next one may."""
@@ -188,42 +232,36 @@ class Committer:
             f"stored; look for work that waits inside a transaction"
         )
 
-    def _lead(self, own: Unit | None) -> None:
-        """Commit one batch, and let somebody go on if there is more."""
-        with self._mutex:
-            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
-            for unit in taken:
-                unit.stage = Stage.TAKEN
-        try:
+    def _lead(self, own: Unit) -> None:
+        """Commit what waits, a batch at a time, until a thread's own unit has ended; then let somebody else go on."""
+        while True:
+            with self._mutex:
+                self._taken = taken = list(islice(self._waiting, MOST_TOGETHER))
+                for unit in taken:
+                    unit.stage = Stage.TAKEN
+                for _ in taken:
+                    self._waiting.popleft()
             self._commit(taken)
-        except BaseException as error:
-            # This thread is told to end in the midst of it: nothing was committed, and the others are not at fault.
             for unit in taken:
-                unit.value, unit.error = None, error if unit is own else None
-            self._pass_on([unit for unit in taken if unit is not own])
-            raise
-        for unit in taken:
-            unit.stage = Stage.ENDED
-        self._pass_on([], [unit for unit in taken if unit is not own])
+                unit.stage = Stage.ENDED
+            if own.stage is Stage.ENDED:
+                self._pass_on(own)
+                return
+            self._answer(taken)
 
-    def _pass_on(self, again: Sequence[Unit], ended: Sequence[Unit] = ()) -> None:
+    def _pass_on(self, own: Unit) -> None:
         """Answer those whose units have ended, and let somebody commit those that wait."""
         calling: list[Unit] = []
         with self._mutex:
-            for unit in reversed(again):
-                unit.stage = Stage.WAITING
-                self._waiting.appendleft(unit)
-            thread = next((unit for unit in self._waiting if unit.future is None), None)
-            if thread is not None:
-                thread.lead = True
-                thread.ring()
+            self._leader = next((unit for unit in self._waiting if unit.future is None), None)
+            if self._leader is not None:
+                self._leader.ring()
             elif self._waiting and self._closed:
                 self._start()
             else:
                 calling = list(self._waiting)
-                self._led = False
                 self._idle.notify_all()
-        self._answer(ended, calling)
+        self._answer([unit for unit in self._taken if unit is not own and unit.stage is Stage.ENDED], calling)
 
     def _answer(self, ended: Sequence[Unit], waiting: Sequence[Unit] = ()) -> None:
         """Tell those whose units have ended, and have those that wait committed when their loops come to it."""
@@ -258,12 +296,12 @@ class Committer:
             self._begin_unless_led()
 
     def _begin_unless_led(self) -> None:
-        if self._waiting and not self._led:
-            self._led = True
+        if self._waiting and self._leader is None:
             self._start()
 
     def _start(self) -> None:
-        if self._thread is None and not self._closed:
+        self._leader = self._own
+        if (self._thread is None or not self._thread.is_alive()) and not self._closed:
             self._thread = threading.Thread(target=self._serve, name="agentguard-committer", daemon=True)
             self._thread.start()
         self._go.release()
@@ -274,7 +312,15 @@ class Committer:
             with self._mutex:
                 if not self._waiting and self._thread is not threading.current_thread():
                     return
-            self._lead(None)
+            try:
+                self._lead(self._own)
+            except BaseException:
+                self._leave(self._own)
+                raise
+
+
+def _nothing(_: Transaction) -> None:
+    """Do nothing: what the committer's own thread waits for has ended before it begins."""
 
 
 def closed(name: str) -> StoreUnavailableError:

@@ -57,7 +57,7 @@ class Store:
         self._memory, self._turns = memory, turns
         self._readers = Readers(self._connections, self.clock, memory, turns if self._in_memory else NoTurns())
         self._writer = Writer(self._connections, self.clock, memory, turns)
-        self._committer = Committer(self._commit, self._patience, self.url)
+        self._committer = Committer(self._commit, self._find_out, self._patience, self.url)
 
     @classmethod
     def open(
@@ -227,6 +227,10 @@ class Store:
                 self._writer.commit(units)
         finally:
             self._inside.transaction = False
+
+    def _find_out(self, units: Sequence[Unit]) -> None:
+        with self._committing:
+            self._writer.find_out(units)
 
     def hold_still(self) -> bool:
         """Wait until no commit is under way, and let none begin; False if that takes too long. For forks alone."""

@@ -93,12 +93,11 @@ class LockFile:
         if file is None:
             yield
             return
-        held = self._wait(file)
         try:
+            self._wait(file)
             yield
         finally:
-            if held:
-                fcntl.flock(file, fcntl.LOCK_UN)
+            fcntl.flock(file, fcntl.LOCK_UN)  # which changes nothing where it was not taken
 
     def close(self) -> None:
         """Close the file."""
@@ -114,15 +113,15 @@ class LockFile:
                 return None  # a folder that cannot be written to: the database will say so itself
         return self._file
 
-    def _wait(self, file: int) -> bool:
+    def _wait(self, file: int) -> None:
         pause, waited = _SHORTEST_PAUSE, 0.0
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 if waited >= self._patience:
-                    return False
+                    return
                 time.sleep(pause)
                 pause, waited = min(2 * pause, _LONGEST_PAUSE), waited + pause
             else:
-                return True
+                return

@@ -27,10 +27,9 @@ class Unit:
     Attributes:
         keys: Of actions that it will look up, so that all units' can be looked up at once.
         until: When it has waited long enough, by the clock of its event loop.
-        lead: Whether the thread that waits for it is asked to commit the next batch itself.
     """
 
-    __slots__ = ("_bell", "error", "future", "keys", "lead", "stage", "until", "value", "work")
+    __slots__ = ("_bell", "error", "future", "keys", "stage", "until", "value", "work")
 
     def __init__(
         self,
@@ -44,7 +43,6 @@ class Unit:
         self.stage = Stage.WAITING
         self.value: Any = None
         self.error: BaseException | None = None
-        self.lead = False
         self.until = 0.0
         self._bell: threading.Lock | None = None
 
@@ -60,7 +58,10 @@ class Unit:
     def ring(self) -> None:
         """Wake the thread that waits."""
         if self._bell is not None and self._bell.locked():
-            self._bell.release()
+            try:
+                self._bell.release()
+            except RuntimeError:
+                return  # somebody else rang at the same moment
 
     def outcome(self) -> Any:
         """Return what it came to, or raise what it raised."""

@@ -18,7 +18,7 @@ from agentguard.store.memory import Memory
 from agentguard.store.statement import Statement
 from agentguard.store.tables import EntryRow
 from agentguard.store.turn import Turns
-from agentguard.store.unit import Unit
+from agentguard.store.unit import Stage, Unit
 from agentguard.store.writing import OvertakenError
 
 ATTEMPTS = 8
@@ -44,6 +44,8 @@ class Writer:
         self._clock = clock
         self._memory = memory
         self._turns = turns
+        self._channel: Channel | None = None
+        self._under_way: tuple[Sequence[Unit], Batch] | None = None
 
     def commit(self, units: Sequence[Unit]) -> None:
         """Run units of work in one transaction, or one by one where they do not go together; each gets its outcome."""
@@ -52,10 +54,34 @@ class Writer:
         except _ApartError:
             for unit in units:
                 self._alone(unit)
+                unit.stage = Stage.ENDED
         except _SpoiltError:
             return
-        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was stored, and each caller hears it
+        except Exception as error:
+            if self._under_way is not None:
+                raise  # a host's own signal, after the commit
             self._fail(units, error)
+
+    def find_out(self, units: Sequence[Unit]) -> None:
+        """End units that were committed though the thread that did it was told to end in the midst of it.
+
+        What that thread had open is closed, so that nobody waits for it. Called before the next commit.
+        """
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            self._end(channel)
+        self._memory.forget()
+        if self._under_way is None:
+            return
+        (theirs, batch), self._under_way = self._under_way, None
+        found = [unit for unit in units if unit in theirs]
+        try:
+            if not found or not self._was_committed(batch, InterruptedError("a thread was told to end")):
+                return
+        except StoreUnavailableError as error:
+            self._fail(found, error)
+        for unit in found:
+            unit.stage = Stage.ENDED
 
     def _alone(self, unit: Unit) -> None:
         try:
@@ -64,7 +90,9 @@ class Writer:
             self._fail([unit], TamperedError("expected rows that agree with the log, got others; run `audit verify`"))
         except _SpoiltError:
             return
-        except Exception as error:  # noqa: BLE001 - the same
+        except Exception as error:
+            if self._under_way is not None:
+                raise
             self._fail([unit], error)
 
     def _fail(self, units: Sequence[Unit], error: Exception) -> None:
@@ -88,8 +116,9 @@ class Writer:
         return isinstance(error, Exception) and self._connections.dialect.is_transient(error)
 
     def _attempt(self, units: Sequence[Unit]) -> None:
+        self._under_way = None
         with self._turns.taken():
-            channel = self._connections.take()
+            channel = self._channel = self._connections.take()
             try:
                 batch = self._run(channel, units)
             except BaseException:
@@ -98,7 +127,7 @@ class Writer:
             if batch.is_empty:
                 self._end(channel)
             else:
-                self._commit(channel, batch)
+                self._commit(channel, units, batch)
             batch.remember()
 
     def _run(self, channel: Channel, units: Sequence[Unit]) -> Batch:
@@ -137,16 +166,18 @@ class Writer:
             raise _SpoiltError from error
         unit.error = cause
 
-    def _commit(self, channel: Channel, batch: Batch) -> None:
+    def _commit(self, channel: Channel, units: Sequence[Unit], batch: Batch) -> None:
+        self._under_way = units, batch
         try:
             channel.commit()
         except Exception as error:
-            self._connections.give(channel, broken=True)
+            self._under_way = None
+            self._give(channel, broken=True)
             self._memory.forget()
             if not self._was_committed(batch, error):
                 raise
         else:
-            self._connections.give(channel)
+            self._give(channel)
 
     def _was_committed(self, batch: Batch, error: Exception) -> bool:
         """Return whether a commit went through that nobody answered for: its last entry stands in the log, or not."""
@@ -171,6 +202,10 @@ class Writer:
         try:
             channel.rollback()
         except self._connections.dialect.errors:
-            self._connections.give(channel, broken=True)  # a connection that is gone has taken everything back itself
+            self._give(channel, broken=True)  # a connection that is gone has taken everything back itself
         else:
-            self._connections.give(channel)
+            self._give(channel)
+
+    def _give(self, channel: Channel, *, broken: bool = False) -> None:
+        self._channel = None  # first: what is given back must not be closed as something that was left open
+        self._connections.give(channel, broken=broken)
