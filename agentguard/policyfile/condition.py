@@ -66,7 +66,7 @@ def read_text(scalar: Scalar, problems: Problems) -> Text | None:
             if not scalar.style and scalar.comment is not None:
                 cut = "the condition is cut by ` #`: put the whole condition in quotes"
                 problems.add(scalar.at(len(scalar.text)), "comment_cuts_text", cut)
-            elif not scalar.style and scalar.in_flow:
+            elif not scalar.style and scalar.in_flow and offset >= len(scalar.text.rstrip()):
                 hint = (
                     "between brackets YAML cuts at commas and quotes: put the condition in quotes, or on its own line"
                 )

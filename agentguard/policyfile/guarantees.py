@@ -61,7 +61,7 @@ def _guarantee(model: GuaranteeModel, outline: Outline, ids: Ids, problems: Prob
     what = f"guarantee `{shortened(model.id.text)}`"
     name = ids.take(model.id, "guarantee")
     said = [kind for kind in KINDS if getattr(model, kind) is not None]
-    if len(said) != 1:
+    if len(said) != 1 and not (problems.is_mended(model.node) and not said):
         message = f"{what} must say one of `never`, `possible` and `never_by_splitting`"
         got = " and ".join(f"`{kind}`" for kind in said)
         problems.add(model.id.place, "keys_conflict", f"{message}, got {got or 'none of them'}")

@@ -6,7 +6,17 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from agentguard.core.language import Expression, Integer, ListOf, Money, Record, Type, parse_duration
+from agentguard.core.language import (
+    Duration,
+    Expression,
+    Integer,
+    ListOf,
+    Money,
+    Record,
+    Time,
+    Type,
+    parse_duration,
+)
 from agentguard.core.policy import Limit, Window, WindowKind
 from agentguard.policyfile import bounds
 from agentguard.policyfile.condition import check_condition, read_text
@@ -36,6 +46,8 @@ class Draft:
         self.on = read_actions(model.on, outline, problems, self.what)
         self.measure: dict[str, Expression | None] = {}
         self.type: Type | None = None
+        if model.sum is None and model.count is None and problems.is_mended(model.node):
+            return  # the one that is there was told of
         if (model.sum is None) == (model.count is None):
             message = f"{self.what} must say either `sum` or `count: actions`"
             problems.add(
@@ -218,6 +230,8 @@ def read_window(scalar: Scalar, outline: Outline, problems: Problems, what: str)
     if size is None or not timedelta(0) < size <= timedelta(days=bounds.DAYS):
         known = ["30 days", "1 hour", *(f"calendar {unit}" for unit in UNITS), "conversation", "forever"]
         near = suggestion(text, known) or f": expected {one_of(known)}"
+        if size is not None and size > timedelta(days=bounds.DAYS):
+            near = f": expected at most {bounds.DAYS:,} days, or `forever`"
         message = f"{what}: `in` must be a window of minutes, hours or days, or a calendar one, got `{shortened(text)}`"
         problems.add(scalar.place, "duration_malformed", f"{message}{near}")
         return None
@@ -240,12 +254,23 @@ def read_per(draft: Draft, outline: Outline, problems: Problems) -> tuple[Expres
         expression = check_condition(condition, outline.scope(draft.on, "counting"), problems, None)
         if expression is None:
             return None
-        if isinstance(expression.type, Record | ListOf):
-            message = f"{draft.what}: `per` must be a single value, got a {expression.type}: name a part of it"
-            problems.add(scalar.place, "limit_uncountable", message)
+        if wrong := _no_key(expression, shortened(scalar.text)):
+            problems.add(scalar.place, "limit_uncountable", f"{draft.what}: `per` {wrong}")
             return None
         found.append(expression)
     return tuple(found)
+
+
+def _no_key(expression: Expression, written: str) -> str:
+    """Return why an account cannot be picked by an expression, or empty."""
+    match expression.type:
+        case Record() | ListOf():
+            return f"must be a single value, got a {expression.type}: name a part of it"
+        case Money(rounded=False):
+            return f'must be whole minor units: write `rounded({written}, "half_up")`'
+        case Time() | Duration() if expression.reads & {"now", "asked_at"}:
+            return f"must be the same for what counts together, got `{written}`: leave it out, and say when under `in`"
+    return ""
 
 
 def _freed_by(draft: LimitDraft, outline: Outline, problems: Problems) -> dict[str, Expression | None] | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from agentguard.core.language.suggest import did_you_mean
 from agentguard.core.policy import Place
 from agentguard.errors import PolicyError, Problem
+from agentguard.policyfile.node import Node
 
 MOST_PROBLEMS = 200
 
@@ -26,6 +27,7 @@ class Problems:
 
     Attributes:
         broken: Names of entries that were dropped because they are wrong, as (section, name); `*` for a whole section.
+        misspelt: Where entries begin of which a key was taken out that nobody knows.
         torn: Where brackets begin of which YAML made other pieces than their author meant; nothing is missing in them.
         limits: Ids of all limits of the file, whether they can be read somewhere or not.
     """
@@ -34,13 +36,15 @@ class Problems:
         self.file = file
         self.broken: set[tuple[str, str]] = set()
         self.limits: set[str] = set()
+        self.misspelt: set[Place] = set()
         self.torn: set[Place] = set()
         self._found: dict[tuple[int, int, str], Problem] = {}
 
     def inside(self) -> Problems:
         """Return an empty collection for a part of the file, which knows what is broken in the rest of it."""
         part = Problems(self.file)
-        part.broken, part.limits, part.torn = self.broken, self.limits, self.torn
+        part.broken, part.limits = self.broken, self.limits
+        part.misspelt, part.torn = self.misspelt, self.torn
         return part
 
     def add(self, place: Place, code: str, message: str) -> None:
@@ -52,6 +56,10 @@ class Problems:
     def is_broken(self, section: str, name: str) -> bool:
         """Return whether an entry was taken out because it is wrong."""
         return (section, name) in self.broken or (section, "*") in self.broken
+
+    def is_mended(self, node: Node) -> bool:
+        """Return whether something was taken out of an entry because it is wrong, so that what lacks may be that."""
+        return node.place in self.torn or node.place in self.misspelt
 
     def follows(self, code: str, text: str) -> bool:
         """Return whether a problem in a condition only follows from another one that was told already.

@@ -33,6 +33,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\ufff
 _COMMENT = re.compile(r"[ \t]+#[^\n]*")
 _STOP = ("tag", "anchor", "key_not_text", "swallowed_list", "several_documents", "directive")
 """Problems after which the pieces of a file are not what its author meant; nothing more is said about them."""
+_BEHIND_VALUES = re.compile(r'\s*[\w.-]+: +(\[[^\[\]"]*\])( *[?,][^"#]*)(?:#.*)?')
+"""A list of values between brackets with what belongs to it behind them, as in `[a, b]?`."""
+
 _KEPT = re.compile(r"character '(.)'")
 
 
@@ -270,6 +273,12 @@ def _syntax_message(error: MarkedYAMLError, text: str, index: int) -> tuple[str,
         return "tab", "expected blanks, got a tab: indent with blanks"
     if "cannot start any token" in problem and found:
         return "not_yaml", f"expected a value, got `{found.group(1)}`, which YAML keeps for itself: {quote}"
+    if behind := _BEHIND_VALUES.fullmatch(text[text.rfind("\n", 0, index) + 1 :].partition("\n")[0]):
+        values, more = behind[1], behind[2].rstrip()
+        return (
+            "not_yaml",
+            f'expected nothing behind the `]`, got `{shortened(more)}`: write all of it in quotes, `"{values}{more}"`',
+        )
     if "mapping values are not allowed" in problem:
         return (
             "not_yaml",

@@ -168,20 +168,25 @@ def _pruned(
         kept: list[Node] = []
         for index, item in enumerate(node.items):
             if index not in gone:
-                kept.append(_less(item, extras.get(index, set())))
+                kept.append(_less(item, extras.get(index, set()), problems))
             elif isinstance(item, Mapping) and isinstance(name := item.items.get("id"), Scalar):
                 problems.broken.add((section, name.text))
         return Sequence(kept, node.place, node.flow)
     if isinstance(node, Mapping):
         problems.broken.update((section, str(name)) for name in gone)
-        left = {name: _less(item, extras.get(name, set())) for name, item in node.items.items() if name not in gone}
+        left = {
+            name: _less(item, extras.get(name, set()), problems)
+            for name, item in node.items.items()
+            if name not in gone
+        }
         return Mapping(left, node.keys, node.place, node.flow)
     return node
 
 
-def _less(node: Node, names: set[str]) -> Node:
+def _less(node: Node, names: set[str], problems: Problems) -> Node:
     if not isinstance(node, Mapping) or not names:
         return node
+    problems.misspelt.add(node.place)
     return Mapping(
         {name: item for name, item in node.items.items() if name not in names}, node.keys, node.place, node.flow
     )

@@ -161,6 +161,13 @@ edited(
     "torn_apart",
     ("item: {category: text, price: money}", "item: {category: text, price: money, «any sign}"),
 )
+edited("optional-list-of-values", "not_yaml", ("reason: [late, damaged]", "reason: [late, damaged]«?"))
+edited("personal-list-of-values", "not_yaml", ("reason: [late, damaged]", "reason: [late, damaged]«, personal  # why"))
+edited("sum-torn-apart", "torn_apart", ("sum: amount, per", "sum: «min(amount, 5), per"))
+edited("sum-with-a-slip", "unknown_key", ("sum: amount, per", "«smu: amount, per"), ('held("per-order")', "amount"))
+edited("never-with-a-slip", "unknown_key", (" never: allow,", " «nevr: allow,"))
+edited("percent-of-nothing-in-brackets", "operator", ("max: order.total, over", "max: 10«%, over"))
+edited("window-too-long", "duration_malformed", ("    in: 30 days", "    in: «4000 days"))
 edited(
     "personal-in-a-flow-mapping",
     "torn_apart",
@@ -519,6 +526,9 @@ edited("freed-by-of-text", "limit_uncountable", ("    max: 3", "    freed_by: {r
 edited("freed-by-in-money", "limit_uncountable", ("    max: 3", "    freed_by: {refund.issue: «amount}\n    max: 3"))
 whole("freed-by-in-another-currency", "limit_uncountable", CURRENCIES.format(more=", freed_by: {fee.waive: «usd(5)}"))
 edited("freed-by-a-list-each", "wrong_shape", ("    max: 3", "    freed_by: {fee.waive: «[1]}\n    max: 3"))
+edited("per-parts-of-a-cent", "limit_uncountable", ("per: order.id", "per: «'percent(amount, 10)'"))
+edited("per-the-present", "limit_uncountable", ("per: order.id", "per: «now"))
+edited("per-a-time-until", "limit_uncountable", ("per: order.id", "per: «now - asked_at"))
 edited("per-a-list", "limit_uncountable", ("per: order.id", "per: «order.items"))
 edited("max-of-another-type", "unknown_name", ("    max: 3\n", '    max: "«three"\n'))
 edited("count-with-a-point", "wrong_type", ("    max: 3\n", "    max: «3.5\n"))

@@ -152,6 +152,10 @@ def _parse_kind(text: str, offset: int, records: Mapping[str, Record], currencie
     raise _unknown_type(text, offset, records)
 
 
+_OPTIONS = "(?:any sign|any_sign|personal|max_age|computed)"
+"""How what may stand behind a type begins."""
+
+
 def _unknown_type(text: str, offset: int, records: Mapping[str, Record]) -> LanguageError:
     known = [*_SIMPLE, "money", *records]
     if not text:
@@ -160,7 +164,7 @@ def _unknown_type(text: str, offset: int, records: Mapping[str, Record]) -> Lang
         )
     if text.lower() in _FOREIGN:
         hint = f"; here it is called `{_FOREIGN[text.lower()]}`"
-    elif (option := re.match(r"(\S+) +(.+)", text)) and (option[1] in known or option[1].rstrip("?") in known):
+    elif (option := re.match(rf"(\S+) +({_OPTIONS}.*)", text)) and option[1].rstrip("?") in known:
         hint = f"; put a comma between: `{option[1]}, {option[2]}`"
     else:
         hint = did_you_mean(text, known)
