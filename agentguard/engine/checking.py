@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agentguard.core.lifecycle import State
+from agentguard.core.lifecycle import FINAL, State
 from agentguard.engine import escalating, recorded
 from agentguard.engine.answers import Answer, Denied, InDoubt
 from agentguard.engine.contesting import upheld_as
@@ -12,6 +12,8 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.results import read_result
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord
+
+MOST_PENDING = 100
 
 
 class Checking:
@@ -35,6 +37,22 @@ class Checking:
             NotFoundError: No action has this id, or it is another customer's.
         """
         return self._parts.store.read(lambda reading: self._found(reading, decision_id, on_behalf_of, tenant))
+
+    def pending(self, on_behalf_of: str, tenant: str) -> tuple[Answer, ...]:
+        """Return how each action of a customer stands that has not come to its end, the newest first.
+
+        Raises:
+            StoreUnavailableError: The keys by which customers are found are not at hand.
+        """
+
+        def read(reading: Reading) -> tuple[Answer, ...]:
+            """Look them up in one state of the store."""
+            self._parts.require_keys(reading)
+            customer = self._parts.vault.name_of(tenant, on_behalf_of)
+            found = reading.actions_for(customer, MOST_PENDING, states=frozenset(State) - FINAL)
+            return tuple(self._found(reading, record.id, None, tenant) for record in found)
+
+        return self._parts.store.read(read) if on_behalf_of else ()
 
     def _found(self, reading: Reading, decision_id: str, on_behalf_of: str | None, tenant: str | None) -> Answer:
         record = recorded.found(reading, decision_id)

@@ -8,7 +8,9 @@ from typing import Any
 from agentguard.core.letter import Letter
 from agentguard.core.request import Actor
 from agentguard.engine import letters
+from agentguard.engine.answers import Answer
 from agentguard.engine.asking import Given, Proposal
+from agentguard.engine.checking import Checking
 from agentguard.engine.confirming import Confirmation, confirm
 from agentguard.engine.contesting import Contested, contest
 from agentguard.engine.parts import Parts
@@ -22,6 +24,7 @@ class Customers:
         self._parts = parts
         self._tenant = tenant
         self._start = start
+        self._checking = Checking(parts)
 
     def told(
         self, decision_id: str, words: str, *, by: str | Actor, channel: str = "", key: str | None = None
@@ -41,6 +44,21 @@ class Customers:
             UsageError: Nothing was said, too much, or by nobody.
         """
         return tell(self._parts, decision_id, words, by=by, channel=channel, key=key)
+
+    def pending(self, on_behalf_of: str, *, tenant: str | None = None) -> tuple[Answer, ...]:
+        """Return what is still under way for a customer, the newest hundred first, wherever it was asked for.
+
+        For a customer who comes back, in another conversation or on another channel: what waits for people, was
+        approved and not yet done, or is in doubt, each as `check` answers. Nothing is decided, run or stored.
+
+        Args:
+            on_behalf_of: The customer.
+            tenant: Whose records; the guard's own by default.
+
+        Raises:
+            StoreUnavailableError: The keys by which customers are found are not at hand.
+        """
+        return self._checking.pending(on_behalf_of, tenant or self._tenant)
 
     def confirm(
         self,

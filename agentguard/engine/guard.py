@@ -60,9 +60,9 @@ class Guard:
 
     Attributes:
         escalations: What waits for people, and their votes. `audit` is the record, `seals` its signed checkpoints.
-        reviews: What was drawn of what was decided automatically, for people to look at afterwards.
-        canary: Policies that a share of the customers tries out.
-        check: What became of an action. `work` is one round of what is due, `on_ended` has a function told of its ends.
+        reviews: What was drawn for people to look at afterwards. `canary`: policies that some customers try out.
+        check: What became of an action; `pending` finds those of a customer that have not ended.
+        work: One round of what is due. `on_ended` has a function told of what ends in it.
         told: What the customer was told. `letter` writes to them, `confirm` and `contest` take down their yes and no.
         halt: Stops; `resume` lets go on, `resolve` ends a doubt, `limits` shows what is left, `activate` puts policies
             into force, `confirm_clock` trusts a clock that jumped, `restored` records that a backup was put back.
@@ -127,7 +127,7 @@ class Guard:
         self.retention = Retention(self._parts, tenant, self.seals, signer)
         customers = Customers(self._parts, tenant, self.start)
         self.confirm, self.contest = customers.confirm, customers.contest
-        self.told, self.letter = customers.told, customers.letter
+        self.told, self.letter, self.pending = customers.told, customers.letter, customers.pending
         self.check, self.changes = Checking(self._parts).check, Changes(self._parts, tenant, self.audit)
         self.on_ended, self.work = self._rounds.on_ended, self._rounds.once
         operators = Operators(self._parts, self._bundle, tenant, self.start, self.seals)

@@ -5,7 +5,7 @@ Everything comes out as records; this package has all the SQL that there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -144,10 +144,13 @@ class Reading:
             query = query.where(table.c.lease_us.is_(None) | (table.c.lease_us < to_microseconds(free)))
         return tuple(rows.action_of(tuple(row.values())).record for row in self._all(query))
 
-    def actions_for(self, pseudonym: str, limit: int = 100, before: str = "") -> tuple[ActionRecord, ...]:
-        """Return a customer's actions a page at a time, the newest first; `before` is the last of the page before."""
+    def actions_for(
+        self, pseudonym: str, limit: int = 100, before: str = "", states: Collection[State] = ()
+    ) -> tuple[ActionRecord, ...]:
+        """Return a customer's actions, the newest first, a page at a time from `before` on, or those in `states` alone."""
         table = rows.ACTION
         query = select(*rows.ACTION_COLUMNS).where(table.c.on_behalf_of == pseudonym).order_by(table.c.id.desc())
+        query = query.where(table.c.state.in_([state.value for state in states])) if states else query
         query = query.where(table.c.id < before) if before else query
         return tuple(rows.action_of(tuple(row.values())).record for row in self._all(query.limit(_page(limit))))
 

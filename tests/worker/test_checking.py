@@ -4,7 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import Denied, Done, InDoubt, NotDone, NotDoneError, NotFoundError, Ready, Waiting
+from agentguard import (
+    Denied,
+    Done,
+    InDoubt,
+    Money,
+    NotDone,
+    NotDoneError,
+    NotFoundError,
+    Ready,
+    StoreUnavailableError,
+    Waiting,
+)
+from agentguard.store import Vault
 
 
 def position(shop):
@@ -87,3 +99,31 @@ def test_what_an_approver_changed_answers_as_what_took_its_place(open_shop):
     assert isinstance(answer, Done)
     assert answer.decision_id != asked.decision_id
     assert [str(amount) for _, amount, _ in shop.paid] == ["40.00 USD"]
+
+
+def test_a_customer_who_comes_back_is_told_of_what_is_under_way_wherever_they_asked_for_it(open_shop):
+    shop = open_shop()
+    shop.orders["A-2"] = {"customer_id": "c-2", "total": Money.of("1000", "USD")}
+    waits = shop.ask("60", key="chat", context={"conversation": "chat"})
+    shop.clock.advance(timedelta(seconds=1))
+    shop.ask("40", key="done", context={"conversation": "mail"})
+    shop.ask("61", key="other", order_id="A-2", who="c-2", context={"conversation": "chat"})
+    shop.ask("600", key="denied", context={"conversation": "chat"})
+    shop.acts = lambda *_: 1 / 0
+    doubt = shop.ask("39", key="doubt", context={"conversation": "phone"})
+    size = position(shop)
+    found = shop.guard.pending("c-1")
+    assert position(shop) == size
+    assert [(item.decision_id, item.status) for item in found] == [
+        (doubt.decision_id, "in_doubt"),
+        (waits.decision_id, "waiting"),
+    ]
+    shop.guard.escalations.approve(waits.escalation.id, by="maria", reason_code="within_policy")
+    assert shop.guard.pending("c-1")[1].approved
+    changed = shop.guard.pending("c-2")[0]
+    ballot = shop.guard.escalations.amend(changed.escalation.id, {"amount": "51"}, by="maria", reason_code="goodwill")
+    assert [item.decision_id for item in shop.guard.pending("c-2")] == [ballot.action_id]
+    assert shop.guard.pending("nobody") == shop.guard.pending("") == shop.guard.pending("c-1", tenant="else") == ()
+    shop.guard._parts.vault = Vault.open(None, lambda count: b"7" * count)
+    with pytest.raises(StoreUnavailableError, match="keys file"):
+        shop.guard.pending("c-1")
