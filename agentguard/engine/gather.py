@@ -141,6 +141,8 @@ def _read_facts(root: str, facts: Mapping[str, Declared], result: Any, now: date
         try:
             value = _attribute(observed.value, name.partition(".")[2])
             found[name] = _fact(name, declared, value, observed.source or root, read_at, now)
+            if found[name].status is FactStatus.ABSENT and not declared.optional and observed.value is not None:
+                log.warning("fact.missing", fact=name, got=type(observed.value).__name__)
         except Exception as error:  # noqa: BLE001 - an attribute may run any code of the host's, and it has failed
             log.warning("fact.unreadable", fact=name, error=type(error).__name__, got=type(observed.value).__name__)
             found[name] = FAILED
