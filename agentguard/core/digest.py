@@ -121,7 +121,15 @@ def time_text(moment: datetime) -> str:
 
 @lru_cache(maxsize=1024)
 def _utc_text(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031 - in half of the time that `isoformat` takes
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.hour,
+        moment.minute,
+        moment.second,
+        moment.microsecond,
+    )
 
 
 def canonical_bytes(document: Any) -> bytes:

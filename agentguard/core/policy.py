@@ -26,7 +26,10 @@ class Verdict(enum.IntEnum):
     DENY = 3
 
     def __str__(self) -> str:
-        return self.name.lower()
+        return _SAID[self]
+
+
+_SAID = tuple(verdict.name.lower() for verdict in Verdict)
 
 
 class Disclose(enum.StrEnum):

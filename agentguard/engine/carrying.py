@@ -20,8 +20,11 @@ NOT_WITNESSED = Outcome(OutcomeKind.NOT_DONE, error="not_witnessed")
 
 def carry_out(parts: Parts, begun: Undertaking) -> Walk:
     """Call the tool of an action that has begun, and write down what became of it."""
-    with parts.running.carrying_out(begun.action_id):
+    parts.running.begin(begun.action_id)
+    try:
         return (yield from _carried_out(parts, begun))
+    finally:
+        parts.running.end(begun.action_id)
 
 
 def _carried_out(parts: Parts, begun: Undertaking) -> Walk:

@@ -158,9 +158,10 @@ class Deciding:
             escalation=None if self.before is None else self.before.escalation,
         )
         self._hold(transaction, self._amounts(decision))
-        beside = self.sides.counted(self.parts, self.ask.request, evidence.now)
-        about = entry.about(self.ask.action_id, self.ask.request, self.ask.pseudonym, standing)
-        hold_beside(transaction, beside, about)
+        if self.sides.other is not None:
+            beside = self.sides.counted(self.parts, self.ask.request, evidence.now)
+            about = entry.about(self.ask.action_id, self.ask.request, self.ask.pseudonym, standing)
+            hold_beside(transaction, beside, about)
         escalating.end_of(transaction, self.before)
         if decision.requirements:
             confirming.use(transaction, self.ask, decision, written.pos)

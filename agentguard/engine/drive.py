@@ -14,6 +14,7 @@ from tenacity.wait import wait_exponential
 from agentguard.core.request import Fact
 from agentguard.engine import worker
 from agentguard.engine.answers import Answer
+from agentguard.engine.awaiting import Begun, is_done
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.gather import Asking, Facts, Failure, gather
@@ -129,14 +130,12 @@ async def _apaused(parts: Parts, step: Pause) -> float:
     if ended is None:
         await asyncio.sleep(step.seconds)
         return step.seconds
-    done, _ = await asyncio.wait({asyncio.wrap_future(ended)}, timeout=step.longest)
-    return 0.0 if done else step.longest
+    return 0.0 if await is_done(asyncio.wrap_future(ended), step.longest) else step.longest
 
 
 async def _await_witness(parts: Parts, step: AwaitWitness) -> bool:
     answer = asyncio.wrap_future(parts.witnessing.covering(parts.store, step.position, step.seconds))
-    done, _ = await asyncio.wait({answer}, timeout=step.seconds)
-    return bool(done) and answer.result()
+    return await is_done(answer, step.seconds) and answer.result()
 
 
 def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:
@@ -181,9 +180,13 @@ async def _agathered(parts: Parts, step: Gather) -> dict[str, Fact]:
     limit = parts.waits.lookups
     if not step.plan.facts:
         return found
+    until = None if limit is None else asyncio.get_running_loop().time() + limit.total_seconds()
+    looking_up = Begun(_alook_up_all(parts, step, found))
+    if looking_up.is_done:
+        return found
     try:
-        async with asyncio.timeout(None if limit is None else limit.total_seconds()):
-            await _alook_up_all(parts, step, found)
+        async with asyncio.timeout_at(until):
+            await looking_up
     except TimeoutError:
         log.warning("facts.too_late", action=step.request.action)
     return dict(found)
@@ -238,12 +241,12 @@ async def _acalled(parts: Parts, step: Call) -> Outcome:
         return await _acalled_in_thread(parts, step, parameters)
     task = asyncio.ensure_future(_aattempts(step.tool, parameters, step.seconds))
     try:
-        await asyncio.wait({task}, timeout=step.seconds)
+        in_time = await is_done(task, step.seconds)
     except asyncio.CancelledError:
         # Whoever waited has gone; the tool goes on, and what becomes of it is still written down.
         task.add_done_callback(_late_areporter(parts, step))
         raise
-    if not task.done():
+    if not in_time:
         task.add_done_callback(_late_areporter(parts, step))
         return TOO_LATE
     return _outcome_of(task.result, step)
@@ -255,7 +258,7 @@ async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any
     # What the tool raised is read below; asyncio would print its words, which may be personal.
     ended.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
-        await asyncio.wait({ended}, timeout=step.seconds)
+        await is_done(ended, step.seconds)
     except asyncio.CancelledError:
         future.add_done_callback(_late_reporter(parts, step))
         raise

@@ -32,6 +32,7 @@ class Force:
     contexts: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     watching: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     asking: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    remembering: dict[tuple[tuple[str, ...], str], frozenset[str]] = field(default_factory=dict)
     besides: dict[tuple[str, str, str], Beside] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -141,6 +142,19 @@ class Force:
         if found is None:
             found = self.asking[bundle.digest] = _asked_later(bundle)
         return found
+
+    def remembered(self, reading: Reading, action: str) -> frozenset[str]:
+        """Return the names of values that some requirement in force asks of settled actions of one kind."""
+        found = reading.in_force()
+        if found is None:
+            return frozenset()
+        key = (found.bundles, action)
+        names = self.remembering.get(key)
+        if names is None:
+            asked = (self.asked_later(self.bundle(reading, digest)) for digest in found.bundles)
+            names = frozenset[str]().union(*(each.get(action, ()) for each in asked))
+            self.remembering[key] = names
+        return names
 
     def plan(self, bundle: Bundle, action: str) -> Plan:
         """Return the plan of one action, prepared once for each bundle."""

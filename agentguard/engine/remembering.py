@@ -47,8 +47,7 @@ def remember(
         position: Position of the entry that says it was done.
         at: When, if not now.
     """
-    asked = (parts.force.asked_later(bundle) for bundle in parts.force.every(transaction))
-    names = frozenset[str]().union(*(each.get(request.action, ()) for each in asked))
+    names = parts.force.remembered(transaction, request.action)
     if names:
         values = _digests(parts, _told(request), names)
         transaction.remember_values(action_id, request.tenant, request.action, values, position, at)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 
 MOST_REMEMBERED = 4096
 
@@ -36,17 +34,16 @@ class Running:
         ended = None if action_id is None else self._ended.get(action_id)
         return ended is not None and ended < tick
 
-    @contextmanager
-    def carrying_out(self, action_id: str) -> Iterator[None]:
-        """Say that an action is carried out here for as long as this block runs."""
+    def begin(self, action_id: str) -> None:
+        """Say that an action is carried out here, until `end`."""
         self._waiting[action_id] = []
-        try:
-            yield
-        finally:
-            with self._lock:
-                waiting = self._waiting.pop(action_id, [])
-            for ended in waiting:
-                ended.set_result(None)
+
+    def end(self, action_id: str) -> None:
+        """Say that an action is not carried out here any more."""
+        with self._lock:
+            waiting = self._waiting.pop(action_id, [])
+        for ended in waiting:
+            ended.set_result(None)
 
     def end_of(self, action_id: str) -> Future[None] | None:
         """Return what is done as soon as the action has ended, or None where it is not carried out here."""
