@@ -326,16 +326,16 @@ def test_what_fails_in_the_hosts_code_is_logged_with_its_place_and_without_its_w
     ]
 
 
-@pytest.mark.parametrize("given, missing", [({"cuont": 3}, True), ({"count": None}, True), (None, False)])
+@pytest.mark.parametrize("given, missing", [({"prise": 3}, True), ({"price": None}, True), (None, False)])
 def test_a_fact_that_a_lookup_leaves_out_is_logged_unless_there_is_nothing_at_all(guard, given, missing):
     facts(guard)
-    guard._parts.registry.lookups.pop("stock")
-    guard.fact("stock")(lambda: given)
+    guard._parts.registry.lookups.pop("thing")
+    guard.fact("thing")(lambda: given)
     guard.action("thing.do")(lambda **_: "done")
     with capture_logs() as said:
         assert run(guard).status == "denied"
     told = [(line["fact"], line["got"]) for line in said if line["event"] == "fact.missing"]
-    assert told == ([("stock.count", "dict")] if missing else [])
+    assert told == ([("thing.price", "dict")] if missing else [])
 
 
 @pytest.mark.parametrize("is_async", [False, True])
