@@ -9,7 +9,8 @@ import typer
 
 from agentguard.cli import timeline
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import open_app, open_reading, operator
+from agentguard.cli.identity import operator
+from agentguard.cli.opened import open_app, open_reading
 from agentguard.cli.options import DEFAULT_STORE, AppOption, AsOption, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json, verdict_text
 from agentguard.core.lifecycle import State

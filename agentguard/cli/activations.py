@@ -24,7 +24,8 @@ from agentguard.cli.changes import (
     with_cases,
 )
 from agentguard.cli.customers import narrator
-from agentguard.cli.opened import NOTHING, open_reading, operator, read_people, reason, require_file
+from agentguard.cli.identity import operator, read_people, reason
+from agentguard.cli.opened import NOTHING, open_reading, require_file
 from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,

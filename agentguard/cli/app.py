@@ -16,7 +16,6 @@ from agentguard.cli.tree import TREE
 from agentguard.log import leave_out
 
 SAID_BY_COMMANDS = ("guard.halt_unknown", "limit.over")
-OBJECTS = 50_000
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -32,7 +31,7 @@ def commands() -> Group:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    gc.set_threshold(OBJECTS)  # looking for garbage in what is being imported takes a quarter of a command's time
+    gc.disable()  # until a command runs: looking for garbage in what is being imported takes a quarter of its time
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old encoding costs a few signs, and not the answer

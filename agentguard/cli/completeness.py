@@ -15,7 +15,8 @@ import typer
 from agentguard.cli.audit import moment_of
 from agentguard.cli.bookfile import FIELDS, UNITS, BookFile, Reading
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import login, open_reading
+from agentguard.cli.identity import login
+from agentguard.cli.opened import open_reading
 from agentguard.cli.options import DEFAULT_STORE, AsOption, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.spreadsheet import require_new, table_in

@@ -12,7 +12,8 @@ import typer
 from rich.text import Text
 
 from agentguard.cli.customers import customer_text
-from agentguard.cli.opened import open_reading, read_people, voter
+from agentguard.cli.identity import read_people, voter
+from agentguard.cli.opened import open_reading
 from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,

@@ -16,7 +16,6 @@ from agentguard.analysis.explained.policies import policy_document
 from agentguard.analysis.situation import Staging
 from agentguard.analysis.turned import Turned, turned
 from agentguard.cli.documents import Format, format_of, save, show, written
-from agentguard.cli.opened import open_reading
 from agentguard.cli.options import DEFAULT_POLICIES, DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.summaries import policy_json
@@ -117,6 +116,8 @@ def _named(names: Sequence[Path]) -> Bundle:
 
 
 def _of_entry(store: str, entry: int | None, action: str | None) -> tuple[list[Document], dict[str, Any]]:
+    from agentguard.cli.opened import open_reading  # what policies say is known without a database
+
     guard = open_reading(store)
     position = entry if entry is not None else guard.audit.action(action or "").decision_entry
     if position is None or (action is not None and guard.audit.show(position).kind != "decided"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,19 @@ class Commands(UserDict[str, Any]):
         return self.data[name]
 
 
-def command(name: str, function: Any) -> Any:
-    """Return a function as a command of typer's."""
+class Command(TyperCommand):
+    """A command as typer runs it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it; from here on garbage is looked for again, and not among what was imported, where there is none."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        return super().invoke(ctx)
+
+
+def command(name: str, function: Any) -> Command:
+    """Return a function as a command."""
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name)(function)
-    return typer.main.get_command(alone)
+    alone.command(name, cls=Command)(function)
+    return cast("Command", typer.main.get_command(alone))

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from agentguard.cli.audit import moment_of
-from agentguard.cli.opened import open_as, open_reading, operator, read_people
+from agentguard.cli.identity import operator, read_people
+from agentguard.cli.opened import open_as, open_reading
 from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,

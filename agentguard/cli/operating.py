@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import login, open_app, open_for, open_reading, operator, read_people, reason
+from agentguard.cli.identity import login, operator, read_people, reason
+from agentguard.cli.opened import open_app, open_for, open_reading
 from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,

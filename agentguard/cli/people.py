@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from agentguard.cli.opened import login, read_people
+from agentguard.cli.identity import login, read_people
 from agentguard.cli.options import DEFAULT_POLICIES, JsonOption, PeopleOption, PoliciesOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.people import POWERS, People, User

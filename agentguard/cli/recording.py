@@ -12,7 +12,8 @@ import typer
 
 from agentguard.cli.deedfile import read
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import login, open_app, open_reading
+from agentguard.cli.identity import login
+from agentguard.cli.opened import open_app, open_reading
 from agentguard.cli.options import DEFAULT_STORE, AppOption, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.core.policy import Bundle

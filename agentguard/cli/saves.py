@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from agentguard.cli.worker import Stop
+from agentguard.cli.interrupts import Stop
 from agentguard.engine.machine import monotonic
 from agentguard.policyfile import bounds
 from agentguard.policyfile.people import FILE_NAME

@@ -13,12 +13,12 @@ import typer
 
 from agentguard.adapters.checkpoint_exports import CheckpointFile
 from agentguard.cli.exits import FOUND
+from agentguard.cli.interrupts import until_told_to_stop
 from agentguard.cli.opened import open_reading
 from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.cli.signer import SignedOption, SigningKeyOption, signer_of
 from agentguard.cli.witness import WitnessOption, witnesses_of
-from agentguard.cli.worker import until_told_to_stop
 from agentguard.core.prose import moment, span
 from agentguard.engine import receipts
 from agentguard.engine.guard import Guard

@@ -7,7 +7,8 @@ from pathlib import Path
 import typer
 
 from agentguard.cli.exits import FOUND
-from agentguard.cli.opened import login, open_reading, require_file
+from agentguard.cli.identity import login
+from agentguard.cli.opened import open_reading, require_file
 from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
 from agentguard.store import Store

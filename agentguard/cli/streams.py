@@ -14,10 +14,10 @@ import typer
 
 from agentguard.adapters.cloudevents import cloud_event
 from agentguard.adapters.ocsf import ocsf_event
+from agentguard.cli.interrupts import Stop, until_told_to_stop
 from agentguard.cli.opened import open_reading
 from agentguard.cli.options import DEFAULT_STORE, StoreOption
 from agentguard.cli.output import Output
-from agentguard.cli.worker import Stop, until_told_to_stop
 from agentguard.engine.streaming import Follower
 from agentguard.errors import StoreError, UsageError
 from agentguard.store.records import Entry

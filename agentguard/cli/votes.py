@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from agentguard.cli.opened import login, open_app, open_as, open_reading, read_people, voter
+from agentguard.cli.identity import login, read_people, voter
+from agentguard.cli.opened import open_app, open_as, open_reading
 from agentguard.cli.options import (
     DEFAULT_POLICIES,
     DEFAULT_STORE,

@@ -15,6 +15,7 @@ import typer
 from agentguard.analysis.changes.difference import Direction
 from agentguard.cli.diffs import EFFECTS, STYLES, document, meaning, silent_words
 from agentguard.cli.files import files_of
+from agentguard.cli.interrupts import until_told_to_stop
 from agentguard.cli.lints import say_what_is_missing
 from agentguard.cli.looks import Change, Desk, Look
 from agentguard.cli.options import JsonOption, PeopleOption
@@ -22,7 +23,6 @@ from agentguard.cli.output import Output, count
 from agentguard.cli.problems import print_problem, problem_documents, total_words
 from agentguard.cli.proofs import MEANING
 from agentguard.cli.saves import saves
-from agentguard.cli.worker import until_told_to_stop
 from agentguard.engine import machine
 
 MOST = 10

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -13,6 +10,7 @@ import orjson
 import typer
 
 from agentguard.cli.exits import FOUND
+from agentguard.cli.interrupts import Stop, until_told_to_stop
 from agentguard.cli.opened import open_app
 from agentguard.cli.operating import needs_person
 from agentguard.cli.options import AppOption, JsonOption
@@ -20,12 +18,9 @@ from agentguard.cli.output import Output, print_json
 from agentguard.core.prose import moment
 from agentguard.engine.answers import Answer, Unavailable
 from agentguard.engine.guard import Guard
-from agentguard.engine.machine import monotonic, sleep
 from agentguard.engine.notices import ChannelState
 from agentguard.engine.rounds import LONGEST_ROUND, Round
 from agentguard.errors import StoreError, UsageError
-
-_LOOKS_EVERY = 0.1
 
 
 def work(
@@ -47,18 +42,6 @@ def work(
                 raise typer.Exit(FOUND)
     finally:
         guard.close()  # what its rounds wrote is sealed, and its witnesses have it
-
-
-class Stop:
-    """Whether somebody asked for the end; no lock is in it, since a signal comes in the midst of anything."""
-
-    told = False
-
-    def wait(self, seconds: float) -> None:
-        """Wait so long, or until somebody asks for the end."""
-        end = monotonic() + seconds
-        while not self.told and (left := end - monotonic()) > 0:
-            sleep(min(left, _LOOKS_EVERY))
 
 
 def _work_on(guard: Guard, stop: Stop, every: float, app: str, *, json: bool) -> None:
@@ -86,26 +69,6 @@ def _work_on(guard: Guard, stop: Stop, every: float, app: str, *, json: bool) ->
 def _round(guard: Guard, stop: Stop, within: timedelta | None, *, json: bool) -> Round:
     """Do one round; in words, each action is told as soon as it is known, be it after the round."""
     return guard.work(None if json else lambda answer: _say_answer(guard, answer), lambda: stop.told, within)
-
-
-@contextmanager
-def until_told_to_stop() -> Iterator[Stop]:
-    """Give what the first signal to stop sets; the second one ends the process as it always does."""
-    stop = Stop()
-    before: dict[int, Any] = {}
-
-    def told(number: int, _frame: object) -> None:
-        """Stop at the next chance; told once more, end at once."""
-        stop.told = True
-        signal.signal(number, before[number])
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, told)
-    try:
-        yield stop
-    finally:
-        for told_by, handler in before.items():
-            signal.signal(told_by, handler)
 
 
 def _said(guard: Guard, round_: Round, *, json: bool, compact: bool) -> bool:

@@ -40,6 +40,15 @@ def test_help_of_the_whole_and_of_a_group_loads_no_library_that_takes_long():
     assert loaded("audit", "--help")[::2] == (0, set())
 
 
+@pytest.mark.parametrize(
+    "words", [("policy", "lint"), ("policy", "explain"), ("policy", "fmt", "--check"), ("policy", "test")], ids=" ".join
+)
+def test_what_is_done_with_files_loads_no_database(words, shop):
+    _, out, modules = loaded(*words, "policies")
+    assert out
+    assert modules & {"sqlalchemy", "sqlmodel", "alembic", "openai"} == set()
+
+
 def test_the_version_is_said_at_once():
     assert loaded("--version") == (0, f"agentguard {version('agentguard')}\n", set())
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentguard import Actor, Done, Guard, KeyConflictError, Money, UsageError, VoteRefusedError, Waiting, Waits
 from agentguard.cli.app import run
-from agentguard.cli.opened import login
+from agentguard.cli.identity import login
 from agentguard.engine.directory import Fixed
 from agentguard.store import Vault
 from tests.engine.given import REFUNDS, bundle
