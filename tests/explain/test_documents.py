@@ -292,3 +292,14 @@ def test_on_the_terminal_too_nobody_adds_lines_to_a_document_by_what_they_asked_
 def test_on_a_narrow_screen_no_column_of_a_table_keeps_its_words_together():
     narrow = written([Document("a page", "narrow", ())], Format.HTML).partition("@media (max-width")[2]
     assert "td:first-child { white-space: normal; }" in narrow.partition("@page")[0]
+
+
+def test_what_stands_in_a_record_is_said_where_its_lists_are():
+    text = (Path("policies") / "refunds" / "refunds.yaml").read_text(encoding="utf-8")
+    was, now = "price: money,", "price: money?, weight: decimal,"
+    assert was in text
+    said, other = (
+        set(texts(policy_document(load_text(item, "r.yaml")).blocks)) for item in (text, text.replace(was, now))
+    )
+    assert "A record (`item`) has `category` (a text), `price` (an amount in USD) and `final_sale` (yes or no)." in said
+    assert any("`price` (an amount in USD, may be missing), `weight` (a number)" in item for item in other)

@@ -182,7 +182,18 @@ def inputs_section(policy: Policy) -> Iterator[Section]:
         rows[name] = _input(name, declared, "the application around the agent")
     if rows:
         columns = ("name", "what it is", "who says it", "kind", "remarks")
-        yield Section("What is asked for and what is looked at", (Grid(columns, tuple(rows.values())),))
+        records = tuple(Item(_record(record)) for record in policy.records.values())
+        blocks: list[Block] = [Grid(columns, tuple(rows.values())), *([Points(records)] if records else [])]
+        yield Section("What is asked for and what is looked at", tuple(blocks))
+
+
+def _record(record: Record) -> str:
+    """Return what stands in a record of one type."""
+    fields = (
+        f"`{name}` ({kind_words(field.type)}{', may be missing' if field.optional else ''})"
+        for name, field in record.fields.items()
+    )
+    return f"A record (`{record.name}`) has {list_words(fields)}."
 
 
 def _input(name: str, declared: Declared, source: str) -> tuple[str, ...]:
