@@ -103,8 +103,9 @@ def show(
         output.line(line, style="bold" if line.isupper() else "")
     output.line()
     if shown.record.state == escalating.OPEN:
+        others = "`reject`, or `amend`" if shown.packet.changeable else "`reject`"
         output.sentence(
-            "to decide it: `agentguard escalations approve ID -r WHY`, or `reject`, or `amend`", style="dim"
+            f"to decide it: `agentguard escalations approve {escalation_id} -r WHY`, or {others}", style="dim"
         )
     if shown.packet.closed:
         output.sentence("--personal shows what is personal to who may decide, and records that", style="dim")

@@ -132,6 +132,7 @@ class Desk:
     Attributes:
         who: As the policy names them.
         people: Those who may still vote now, by name; None where nothing tells who they are.
+        reason_codes: The reasons that it takes; empty for any.
     """
 
     route: str
@@ -141,6 +142,7 @@ class Desk:
     missing: int
     due: datetime
     if_late: str | None
+    reason_codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class Packet:
         policies: Name, version and description of each file that governs the action.
         automatic: What would have been automatic, and what would have had to be different.
         amended: The action that an approver put in its place; empty where nobody did.
+        changeable: Arguments of which an approver may ask for less, or for another choice.
         earlier, later: The customer's newest other actions, asked for before and after this one.
         before: Votes on earlier escalations of the same action, which count no more.
         explained: False where the keys are not at hand, so that nobody can decide again from the record.
@@ -91,6 +92,7 @@ class Packet:
     budgets: tuple[Budget, ...]
     automatic: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
+    changeable: tuple[str, ...]
     earlier: tuple[Other, ...]
     later: tuple[Other, ...]
     desks: tuple[Desk, ...]
@@ -281,11 +283,16 @@ def _desks(sheet: Sheet, packet: Packet) -> None:
         sheet.prose(f"Nobody any more: the escalation is {packet.state.replace('_', ' ')}.")
     for item in packet.desks if packet.state == "open" else ():
         sheet.prose(_desk(packet, item), hang=2)
+        if item.reason_codes:
+            sheet.prose(f"It takes one of these reasons: {', '.join(item.reason_codes)}.", indent=2)
         if item.people is None:
             sheet.prose("Nothing tells who they are, so that nobody can vote now.", indent=2)
         elif len(item.people) < item.missing:
             may = f"only {len(item.people)} of them" if item.people else "none of them"
             sheet.prose(f"As things are {may} can still say yes, and that is too few.", indent=2)
+    if packet.changeable:
+        names = ", ".join(map(name_words, packet.changeable))
+        sheet.prose(f"They may also ask for less, or for another choice (amend): {names}.")
     _votes(sheet, packet.votes)
     if packet.before:
         sheet.prose("Said on it before, which does not count here:")

@@ -122,6 +122,7 @@ class _Packing:
             alternatives=()
             if about is None or explanation is None
             else tuple(_alternatives(about, explanation, record)),
+            changeable=() if about is None else tuple(self._changeable(about.plan)),
             earlier=tuple(map(_other, self._actions(before=action.id))),
             later=tuple(_other(item) for item in self._actions() if item.id > action.id),
             desks=tuple(self._desks(now)),
@@ -213,6 +214,11 @@ class _Packing:
                 max=None if check["max"] is None else int(check["max"]),
             )
 
+    def _changeable(self, plan: Plan) -> Iterator[str]:
+        """Yield the arguments that an approver may change."""
+        if self.record.state == escalating.OPEN and self.record.kind != escalating.CONTEST:
+            yield from changeable(self.record, plan, self.action.action)
+
     def _actions(self, before: str = "") -> tuple[ActionRecord, ...]:
         """Return the customer's newest actions, or the newest before one."""
         customer = self.action.on_behalf_of
@@ -230,6 +236,7 @@ class _Packing:
                 missing=escalation.missing(route_of(item), self._tally.votes),
                 due=datetime.fromisoformat(item["due"]),
                 if_late=item["if_late"],
+                reason_codes=tuple(item["reason_codes"]),
             )
 
     def _still_to_vote(self, people: People, who: tuple[str, ...], now: datetime) -> Iterator[User]:

@@ -230,8 +230,10 @@ def test_what_would_have_been_automatic_is_said_and_what_an_approver_may_change(
 def test_nothing_that_the_route_does_not_let_an_approver_change_is_suggested(open_shop):
     shop = open_shop(text=REFUNDS.replace("if_late: finance}", "if_late: finance, may_change: []}"))
     asked = shop.ask("60.00")
-    assert packet_of(shop, asked).alternatives == ()
-    assert packet_of(shop, asked).automatic
+    packet = packet_of(shop, asked)
+    assert (packet.alternatives, packet.changeable) == ((), ())
+    assert packet.automatic
+    assert "(amend)" not in packet.as_text()
 
 
 def test_what_was_amended_is_told_apart_in_packets_and_letters(open_shop):
@@ -289,6 +291,7 @@ def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
     shop = open_shop()
     shop.orders["A-9"] = ROOM
     asked = shop.ask("600.00", key="large", order_id="A-9")
+    assert "They may also ask for less, or for another choice (amend): amount." in packet_of(shop, asked).as_text(200)
     desk = packet_of(shop, asked).desks[0]
     assert (desk.route, desk.people, desk.needed, desk.missing) == ("refunds/finance", ("Ada", "Kim"), 2, 2)
     shop.guard.escalations.approve(asked.escalation.id, by="kim", reason_code="goodwill", note="once\nonly")
@@ -333,6 +336,15 @@ def test_a_vote_that_does_not_count_any_more_says_why_and_unknown_people_are_sai
     packet = packet_of(shop, asked)
     assert packet.desks[0].people is None
     assert "Nothing tells who they are, so that nobody can vote now." in packet.as_text(200)
+
+
+def test_the_reasons_that_a_route_takes_are_named(open_shop):
+    shop = open_shop(
+        text=REFUNDS.replace("if_late: finance}", "if_late: finance, reason_codes: [goodwill, our_fault]}")
+    )
+    packet = packet_of(shop, shop.ask("60.00"))
+    assert packet.desks[0].reason_codes == ("goodwill", "our_fault")
+    assert "It takes one of these reasons: goodwill, our_fault." in packet.as_text()
 
 
 def test_an_escalation_that_took_over_has_the_whole_packet_too(open_shop):
