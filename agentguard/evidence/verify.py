@@ -18,6 +18,7 @@ import base64
 import hashlib
 import json
 import re
+import signal
 import sys
 import time
 import zipfile
@@ -33,6 +34,9 @@ NAMES = ("README.txt", "checkpoint.txt", "entries.csv", "entries.jsonl", "keys.t
 BY_DIGEST = re.compile(r"policies/[0-9a-f]{64}\.yaml|bundles/[0-9a-f]{64}\.txt")
 COLUMNS = ("position", "time", "kind", "verdict", "action", "reasons", "state", "customer", "agent", "model", "by",
            "action_id", "tenant", "leaf")  # fmt: skip
+
+DIGITS = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF", 3: "BHD IQD JOD KWD LYD OMR TND",
+          4: "CLF UYW"}  # ISO 4217; every other currency has two  # fmt: skip
 
 
 class BadPackError(ValueError):
@@ -167,18 +171,16 @@ class Key:
         return signature_holds(self.public, text.encode(), value)
 
 
-class Checkpoint:
-    """A log's size and root, and what was signed under them; without an empty line nobody signed."""
+class Note:
+    """A text and what was signed under it; without an empty line nobody signed."""
 
     def __init__(self, data: bytes, where: str) -> None:
         body, empty_line, below = data.decode().rpartition("\n\n")
         self.text = body + "\n" if empty_line else below
-        found = re.fullmatch(r"(.+)\n([1-9][0-9]{0,18})\n(.{44})\n", self.text)
         lines = below[:-1].split("\n") if empty_line else []
         signed = [re.fullmatch("\u2014 ([^ +]+) ([^ ]+)", line) for line in lines]
-        if found is None or None in signed or not below.endswith("\n"):
-            raise BadPackError(f"{where}: expected origin, size and root on a line each, and signatures below")
-        self.origin, self.size, self.root = found[1], int(found[2]), unbase64(found[3])
+        if None in signed or not below.endswith("\n"):
+            raise BadPackError(f"{where}: expected a text, an empty line and signatures below")
         self.signatures = [(match[1], unbase64(match[2])) for match in signed if match]
 
     def by(self, key: Key) -> list[bytes]:
@@ -188,6 +190,17 @@ class Checkpoint:
     def signed_by(self, key: Key) -> bool:
         """Return whether this key signed; every signature that says so has to be true."""
         return bool(self.by(key)) and all(key.signed(self.text, value) for value in self.by(key))
+
+
+class Checkpoint(Note):
+    """A log's size and root, signed."""
+
+    def __init__(self, data: bytes, where: str) -> None:
+        super().__init__(data, where)
+        found = re.fullmatch(r"(.+)\n([1-9][0-9]{0,18})\n(.{44})\n", self.text)
+        if found is None:
+            raise BadPackError(f"{where}: expected origin, size and root on a line each, and signatures below")
+        self.origin, self.size, self.root = found[1], int(found[2]), unbase64(found[3])
 
 
 # The ZIP: read in place, everything bounded, and no names but those of a pack.
@@ -263,7 +276,7 @@ class Checked:
         self.entries: dict[int, Entry] = {}
         self.manifest = parsed(pack.read("manifest.json"), "manifest.json", end=b"\n", indent=2)
         self.checkpoint = Checkpoint(pack.read("checkpoint.txt"), "checkpoint.txt")
-        for check in self.files, self.signatures, self.continuity, self.proofs, self.chains, self.policies:
+        for check in self.files, self.signatures, self.continuity, self.proofs, self.chains, self.people, self.policies:
             known, holds = len(self.broken), ""
             try:
                 holds = check()
@@ -367,6 +380,23 @@ class Checked:
             before[body["stream"]] = entry
         return "what the entries say of their order, times and predecessors agrees"
 
+    def people(self) -> str:
+        """Check that who signed a change of policies signed what its entry says; whose the key is, no pack proves."""
+        names, origin = set[str](), self.checkpoint.origin.split("/restored-")[0]
+        for entry in (item for item in self.entries.values() if item.body.get("signature")):
+            body, where = entry.body, f"entry {entry.pos}: what {entry.body['by']} signed"
+            key, note = Key(body["signature"]["key"]), Note(body["signature"]["note"].encode(), where)
+            self.expect(note.signed_by(key), f"{where}: {key.name} ({key.id.hex()}) did not sign this text")
+            title, log, replaced, *lines = note.text.splitlines()
+            before = f"replaces bundle {body['before']} of entry " if body["before"] else "replaces nothing"
+            said = [line for part in (body, body["canary"]) if part for line in changed(part)] + [f"by {body['by']}"]
+            about = title, log.partition("/restored-")[0], replaced[: len(before)]
+            fits = said == [line for line in lines if not line.startswith("canary ")]
+            fits = fits and about == ("agentguard change of policies", f"log {origin}", before)
+            self.expect(fits, f"{where} is another change, or of another log, than the entry says")
+            names.add(f"{body['by']} with {key.name} ({key.id.hex()})")
+        return f"changes of policies are signed by {', '.join(sorted(names))}" if names else ""
+
     def policies(self) -> str:
         """Check that every policy text is the one that its digest names, and that none is missing."""
         found, needed = {name: self.pack.read(name) for name in self.pack.names if BY_DIGEST.fullmatch(name)}, {}
@@ -383,6 +413,12 @@ class Checked:
         missing = sorted(needed.keys() - found)
         self.broken += [f"{name:.100}: it is missing, and {needed[name]} names it" for name in missing]
         return f"{len(found)} policy texts and lists of them are those that the entries name by digest"
+
+
+def changed(part: dict[str, Any]) -> list[str]:
+    """Return a bundle and its policies as whoever signs a change names them."""
+    named = (f"policy {name} version {item['version']} {item['digest']}" for name, item in part["policies"].items())
+    return [f"bundle {part['bundle']}", *named]
 
 
 def stretches(there: dict[int, Entry]) -> str:
@@ -411,6 +447,16 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else canonical(value).decode()
 
 
+def amount(number: Any, unit: str) -> str:
+    """Return smallest units of a currency as people write the amount, `25.00 USD`, and a count as it is."""
+    if unit == "#" or not isinstance(number, int):
+        return plain(number)
+    digits = next((digits for digits, currencies in DIGITS.items() if unit in currencies), 2)
+    whole = str(abs(number)).rjust(digits + 1, "0")
+    shown = f"{whole[:-digits]}.{whole[-digits:]}" if digits else whole
+    return f"{'-' if number < 0 else ''}{shown} {unit}"
+
+
 def row_of(pos: int, leaf: str, body: dict[str, Any]) -> list[str]:
     """Return an entry as a row of entries.csv, by `COLUMNS`."""
     actor, vote = body.get("actor") or {}, body.get("vote") or {}
@@ -433,8 +479,8 @@ def told(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         words = "; ".join(reason[name] for name in ("because", "detail") if reason.get(name))
         yield "because", f"{reason['source']} says {reason['verdict']} ({reason['code']}) {words}"
     for item in body["limits"] if body["kind"] == "decided" else ():
-        unit = "" if item["unit"] == "#" else f" in smallest units of {item['unit']}"
-        of = f"{item['used']} used, {item['amount']} asked, of {plain(item['max'])}{unit}"
+        used, asked, most = (amount(item[name], item["unit"]) for name in ("used", "amount", "max"))
+        of = f"{used} used, {asked} asked, of {most}"
         yield "limit", f"{item['limit']}: {of}: {'fits' if item['fits'] else 'DOES NOT FIT'}"
     for vote in [*(body.get("votes") or ()), *([body["vote"]] if "vote" in body else ())]:
         yield "vote", f"{vote['voter']}: {'yes' if vote['approve'] else 'no'}, known by {vote['authenticated']}"
@@ -442,6 +488,8 @@ def told(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name, value in (body.get(place) or {}).items():
             shown = value.get("value", value["status"]) if place == "facts" else value
             yield place, f"{name}: {'(personal)' if isinstance(shown, dict) and 'sealed' in shown else plain(shown)}"
+    for said in [body["signature"]] if body.get("signature") else ():
+        yield "signed", f"with {said['key'].rpartition('+')[0]}; whose that is, says people file {body['people']}"
     for name in ("by", "why", "target", "outcome", "external_reference", "error", "say", "escalation", "state"):
         yield from [(name, plain(body[name]))] if body.get(name) else []
 
@@ -497,4 +545,6 @@ def main(given: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may stop: `verify.py … list | head`
     sys.exit(main())
