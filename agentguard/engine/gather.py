@@ -1,14 +1,14 @@
 """Facts for one decision: which lookups to call, in which order, and what each fact then is.
 
 A lookup that raises, is too late, or gives a value of another type makes its facts `failed`, which is not the same as
-`absent` (law 9). What is older than a fact's `max_age` counts as missing.
+`absent` (law 9). What is older than a fact's `max_age` counts as missing; how old the future is nobody knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,9 @@ from agentguard.log import get_logger
 log = get_logger("gather")
 
 FAILED = Fact(FactStatus.FAILED)
+
+MOST_AHEAD = timedelta(minutes=5)
+"""How far another system's clock may be ahead of ours: what was read later than that would never grow old."""
 
 NO_ATTRIBUTES = (str, bytes, bool, int, float, Decimal, list, tuple, set, frozenset)
 """What has no fields to read: a lookup that returns it is mistaken, and "there is none" would be a guess (law 9)."""
@@ -159,7 +162,11 @@ def _attribute(value: Any, path: str) -> Any:
 
 
 def _fact(name: str, declared: Declared, value: Any, source: str, read_at: datetime, now: datetime) -> Fact:
+    if read_at.utcoffset() is None:
+        raise ConformError("no_time_zone", "expected `read_at` with its time zone, got a moment without one")
     moment = read_at.astimezone(UTC)
+    if declared.max_age is not None and moment - now > MOST_AHEAD:
+        raise ConformError("in_the_future", "expected `read_at` in the past, got a moment that is still to come")
     too_old = declared.max_age is not None and now - moment > declared.max_age
     if value is None or too_old:
         return Fact(FactStatus.ABSENT, None, source, moment)

@@ -239,6 +239,21 @@ def test_a_fact_that_is_too_old_counts_as_missing(guard, age, kind):
     assert guard.audit.list(kind="decided")[0].document["facts"]["stock.count"]["source"] == "cache"
 
 
+@pytest.mark.law(9)
+@pytest.mark.parametrize(
+    "ahead, status", [(300, "value"), (300.000001, "failed"), (None, "failed")], ids=["at", "just over", "no zone"]
+)
+def test_of_what_was_read_in_the_future_nobody_knows_how_old_it_is(guard, ahead, status):
+    now = guard._parts.clock()
+    read_at = now.replace(tzinfo=None) if ahead is None else now + timedelta(seconds=ahead)
+    facts(guard)
+    guard._parts.registry.lookups.pop("stock")
+    guard.fact("stock")(lambda: Observed(Stock(count=1), read_at=read_at))
+    guard.action("thing.do")(lambda **_: "done")
+    run(guard)
+    assert guard.audit.list(kind="decided")[0].document["facts"]["stock.count"]["status"] == status
+
+
 def test_lookups_and_tools_are_given_what_they_name(guard):
     seen = {}
 
