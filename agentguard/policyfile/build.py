@@ -83,7 +83,7 @@ def load_promise(policy: Policy, text: str) -> Guarantee:
         raise AssertionError("a problem was added")
     says_for_itself = any(line.startswith("sum: {") for line in lines)  # for which actions it is
     guarantee, reasons = _promise(policy, lines, [] if says_for_itself else sorted(policy.actions))
-    if guarantee is None and not says_for_itself:
+    if guarantee is None:
         alone = [(name, made) for name in sorted(policy.actions) if (made := _promise(policy, lines, [name])[0])]
         together = _promise(policy, lines, [name for name, _ in alone])[0] if len(alone) > 1 else None
         guarantee = together or next((made for _, made in alone), None)

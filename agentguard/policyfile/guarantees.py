@@ -10,7 +10,7 @@ from collections.abc import Sequence as Several
 from agentguard.core.policy import Guarantee, Total, Verdict
 from agentguard.policyfile.limits import Draft, read_most, read_per, read_window
 from agentguard.policyfile.model import GuaranteeModel, PolicyModel
-from agentguard.policyfile.node import Scalar, Sequence, shortened
+from agentguard.policyfile.node import Mapping, Scalar, Sequence, shortened
 from agentguard.policyfile.outline import Outline
 from agentguard.policyfile.problems import Problems
 from agentguard.policyfile.rules import Ids, read_actions, read_when
@@ -66,7 +66,7 @@ def _guarantee(model: GuaranteeModel, outline: Outline, ids: Ids, problems: Prob
         got = " and ".join(f"`{kind}`" for kind in said)
         problems.add(model.id.place, "keys_conflict", f"{message}, got {got or 'none of them'}")
     if model.never_by_splitting is not None:
-        return _splitting(model, name, what, outline, problems)
+        return _splitting(model, model.never_by_splitting, name, what, outline, problems)
     for key in ("sum", "count", "per", "in"):
         if getattr(model, "in_" if key == "in" else key) is not None:
             message = f"{what}: `{key}` stands beside `never_by_splitting` alone: remove it, or say that, too"
@@ -93,7 +93,7 @@ def _never(model: GuaranteeModel, what: str, problems: Problems) -> frozenset[Ve
 
 
 def _splitting(
-    model: GuaranteeModel, name: str | None, what: str, outline: Outline, problems: Problems
+    model: GuaranteeModel, limit: Scalar | Mapping, name: str | None, what: str, outline: Outline, problems: Problems
 ) -> Guarantee | None:
     """Return what no sequence of allowed requests may pass; it is read as a limit is (SPEC P13.3)."""
     draft = Draft(model, "guarantee", outline, problems)
@@ -104,8 +104,7 @@ def _splitting(
         window = read_window(model.in_, outline, problems, what)
     when, sound = read_when(model.when, draft.on, outline, problems, what)
     per = read_per(draft, outline, problems)
-    assert model.never_by_splitting is not None  # noqa: S101 - the caller has seen to it
-    most = read_most(draft, model.never_by_splitting, "never_by_splitting", outline, problems)
+    most = read_most(draft, limit, "never_by_splitting", outline, problems)
     if name is None or window is None or per is None or most is None or not sound:
         return None
     total = Total(draft.measure, draft.currencies, per, window, most)

@@ -221,6 +221,8 @@ def test_a_promise_given_by_hand_is_about_every_action_that_has_what_it_reads():
     assert full.total.measure == dict.fromkeys(full.on)
     each = load_promise(shop, "never_by_splitting {USD: 9} sum {fee.waive: amount} per on_behalf_of in forever")
     assert (each.on, list(each.total.max)) == ({"fee.waive"}, ["USD"])
+    some = load_promise(shop, "never_by_splitting 9 sum {fee.waive: amount, refund.issue: amount} in forever")
+    assert some.on == {"fee.waive", "refund.issue"}
 
 
 def test_the_refunds_pack_cannot_be_split():
