@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any, Unpack
 
 from agentguard.core.canary import Canary, InForce
+from agentguard.core.people import Power
 from agentguard.core.policy import Bundle
 from agentguard.engine import powers
 from agentguard.engine.change import POWER, UNEXAMINED, Change, Standing, directed, standing_of
 from agentguard.engine.change_note import Notes
+from agentguard.engine.entrusted import Entrusted
 from agentguard.engine.filling import fill
 from agentguard.engine.openings import Opening, recorded
 from agentguard.engine.origin import origin
@@ -178,12 +180,13 @@ def _agreed(
     if meant.before.declared and not permit.is_declared:
         raise PowerRefusedError("undeclared", PUT_BY_PEOPLE)
     target = wanted(transaction)
+    entrusted = {"may": _entrusted(permit)}
     if target.at_once:
-        return put_into_force(parts, target, transaction, permit.recorded(), permit.use.tenant)
+        return put_into_force(parts, target, transaction, permit.recorded() | entrusted, permit.use.tenant)
     if meant.direction == UNEXAMINED and permit.is_declared:
         return None  # who may was said meanwhile
     notes.require(permit)
-    said = {"change": meant.recorded(), "signature": notes.signature}
+    said = {"change": meant.recorded(), "signature": notes.signature, **entrusted}
     agreement = permit.at_least(meant.people).together(
         transaction, _named(target, meant.before.in_force) | said, partial(notes.still_signed, permit)
     )
@@ -193,6 +196,13 @@ def _agreed(
         digest = target.bundle.digest
         return Activation(digest, False, agreement.entry, missing=agreement.missing, canary=target.canary)
     return put_into_force(parts, target, transaction, permit.recorded(agreement) | said, permit.use.tenant)
+
+
+def _entrusted(permit: Permit) -> dict[str, Any] | None:
+    """Return who could have said yes, for the record; None where nothing is said about it."""
+    if not permit.is_declared:
+        return None
+    return Entrusted(Power(permit.counting, permit.needed, permit.signed), permit.people).recorded()
 
 
 def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str, why: str = "activate=True") -> Activation:
@@ -211,6 +221,7 @@ def activate_at_start(parts: Parts, bundle: Bundle, *, tenant: str, why: str = "
         "power": powers.UNDECLARED,
         "people": None,
         "with": [],
+        "may": None,
     }
     while True:
         standing = parts.store.read(standing_of)

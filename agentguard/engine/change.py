@@ -16,6 +16,7 @@ from agentguard.analysis.trying import Proofs, Tests
 from agentguard.core.canary import InForce
 from agentguard.core.people import LOOSENING
 from agentguard.core.policy import Bundle
+from agentguard.engine.entrusted import Entrusted, told
 from agentguard.engine.parts import Parts
 from agentguard.store import Reading
 from agentguard.store.seals import newest_of
@@ -45,11 +46,13 @@ class Standing:
 
     Attributes:
         declared: Whether people did who were said to have the power.
+        entrusted: Who was said to have it; None where the entry does not say.
     """
 
     in_force: InForce | None
     entry: int
     declared: bool = False
+    entrusted: Entrusted | None = None
 
 
 def standing_of(reading: Reading) -> Standing:
@@ -57,7 +60,8 @@ def standing_of(reading: Reading) -> Standing:
     newest = newest_of(reading, "activated")
     if newest is None:
         return Standing(reading.in_force(), 0)
-    return Standing(reading.in_force(), newest.pos, newest.document.get("power") == POWER)
+    said = newest.document
+    return Standing(reading.in_force(), newest.pos, said.get("power") == POWER, Entrusted.read(said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Change:
         after: What would be in force.
         direction: `first`, `same`, `looser`, `tighter`, `mixed`, `unknown` or `unexamined`.
         summary: The change in a sentence.
-        said: What is said otherwise, a sentence each.
+        said: What is said otherwise, a sentence each, and who may change it now and could not, or the reverse.
         tests, proofs, simulation: What was tried; None for what was not, and `untried` says why.
         despite: Why it is made although something of that failed.
     """
@@ -158,7 +162,8 @@ def directed(parts: Parts, before: Standing, after: InForce, bundles: Sequence[B
     wholes = [diff(known[old], known[new]) for old, new in moves(before.in_force, after)]
     said = [f"{item.policy}: {item} ({item.effect})" for whole in wholes for item in whole.said]
     summary = "; ".join(dict.fromkeys(whole.summary() for whole in wholes)) or "nothing changes"
-    return Change(before, after, _direction(wholes), summary, tuple(dict.fromkeys(said)))
+    people = told(before.entrusted, parts.directory, POWER, before.entry)
+    return Change(before, after, _direction(wholes), summary, (*people, *dict.fromkeys(said)))
 
 
 def moves(before: InForce, after: InForce) -> tuple[tuple[str, str], ...]:

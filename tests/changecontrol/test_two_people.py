@@ -4,7 +4,7 @@ import pytest
 
 from agentguard.core.people import Power
 from agentguard.engine import activation
-from agentguard.errors import PowerRefusedError
+from agentguard.errors import PeopleUnavailableError, PowerRefusedError
 from tests.changecontrol.given import LOOSER, SAME, TIGHTER, entries, in_force, make, refused, version
 from tests.engine.given import bundle
 
@@ -126,3 +126,73 @@ def test_on_either_engine_two_say_yes_one_goes_back_and_what_nobody_said_is_not_
     assert guard.changes.make(guard.changes.earlier(), by="kim", why="back", authenticated="oidc")
     assert in_force(guard) == guard.bundle.digest
     assert guard.audit.verify().ok
+
+
+def people_said(shop, text):
+    """Return what whoever looks is told of the people, and what the entry of making it says of them."""
+    shown = shop.changes.look(bundle(text), simulate=False)
+    make(shop, "maria", text, shown=shown)
+    entry = entries(shop, "activated")[-1]
+    told = [line for line in shown.said if line.startswith("who may change")]
+    assert told == [line for line in entry["change"]["said"] if line.startswith("who may change")]
+    return told, entry["may"]
+
+
+def test_the_record_says_who_could_have_said_yes(shop):
+    assert entries(shop, "activated")[-1]["may"] == {"who": ["kim", "maria", "tom"], "people": 1, "signed": False}
+    told, may = people_said(shop, TIGHTER)
+    assert (told, may["who"]) == ([], ["kim", "maria", "tom"])
+
+
+@pytest.mark.parametrize(
+    "power, words",
+    [
+        (Power(frozenset({"maria", "tom", "kim", "eve"})), "now also `eve`"),
+        (Power(frozenset({"maria", "eve"})), "now also `eve`; no longer `kim` and `tom`"),
+        (Power(frozenset({"maria", "tom", "kim"}), signed=True), "each has to sign it"),
+    ],
+)
+def test_who_got_the_power_since_is_said_to_whoever_looks_and_in_the_record(shop, staff, power, words):
+    staff.powers = {"activate": power}
+    key = staff.sign("maria")["maria"]
+    shown = shop.changes.look(bundle(TIGHTER), simulate=False)
+    assert shown.said[0] == f"who may change what is in force, since entry 2: {words}"
+    shop.changes.make(bundle(TIGHTER), shown, key, by="maria", why="less", authenticated="os_login")
+    entry = entries(shop, "activated")[-1]
+    assert entry["change"]["said"][0] == shown.said[0]
+    assert entry["may"]["who"] == sorted(power.who)
+    assert shop.changes.look(bundle(LOOSER), simulate=False).said[0].startswith("refunds:")  # it was said once
+
+
+def test_fewer_people_than_it_took_before_are_said_too(open_guard, staff):
+    staff.powers = {"activate": Power(frozenset({"maria", "tom", "kim"}), 2)}
+    guard = open_guard()
+    make(guard, "maria")
+    make(guard, "tom")
+    staff.powers = {"activate": Power(frozenset({"maria", "tom", "kim"}))}
+    told, may = people_said(guard, TIGHTER)
+    assert told == ["who may change what is in force, since entry 2: it takes 1 of them, was 2"]
+    assert may["people"] == 1
+
+
+def test_a_people_file_that_says_something_else_is_noticed_though_the_same_people_have_the_power(open_guard, tmp_path):
+    file = tmp_path / "people.yaml"
+    text = "people: 1\nusers: {maria: {name: Maria}, tom: {name: Tom}}\npowers: {activate: [maria, tom]}\n"
+    file.write_text(text)
+    guard = open_guard(people=file)
+    make(guard, "maria")
+    make(guard, "tom")
+    file.write_text(text.replace("name: Tom}", "name: Tom, logins: [eve]}"))
+    told, _ = people_said(open_guard(people=file), TIGHTER)
+    same = "the same people, but the people file says something else (logins, keys or groups)"
+    assert told == [f"who may change what is in force, since entry 2: {same}"]
+
+
+def test_where_nobody_can_tell_who_the_people_are_whoever_looks_hears_that(shop, staff, monkeypatch):
+    def away(_self):
+        raise PeopleUnavailableError("the directory is away")
+
+    monkeypatch.setattr(type(staff), "__call__", away)
+    assert shop.changes.look(bundle(TIGHTER), simulate=False).said[0] == (
+        "who may change what is in force: cannot be told now"
+    )

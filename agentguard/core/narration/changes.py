@@ -29,8 +29,14 @@ def change_details(body: Mapping[str, Any]) -> Details:
     details += [("changes", f"and {change['said_more']} more")] if change["said_more"] else []
     details += [(name, words) for name, words in tried(change)]
     details += [("despite", change["despite"])] if change["despite"] else []
+    details += [("who may", _may(body["may"]))] if body.get("may") else []
     signature = body.get("signature")
     return [*details, ("signed", f"with the key {signature['key']}" if signature else "by nobody")]
+
+
+def _may(said: Mapping[str, Any]) -> str:
+    signed = ", each of whom has to sign" if said["signed"] else ""
+    return f"{', '.join(said['who']) or 'nobody'}{signed}"
 
 
 def tried(change: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
