@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from agentguard.errors import ConformError, UsageError
 
 NEEDED = ("at", "action")
 KNOWN = (*NEEDED, "on_behalf_of", "agent", "tenant", "key", "verdict", "done")
+MOST_NAMED = 20
 NO_COLUMN = "the file does not say it"
 NOT_READABLE = "what the file says is not of its type"
 _VERDICTS = {str(verdict): verdict for verdict in (Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY)}
@@ -147,9 +148,7 @@ def _table(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Written | None
     reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        for name in NEEDED:
-            if header.count(name) != 1:
-                raise UsageError(f"expected one column `{name}` in the header, got {header.count(name)}")
+        _require_columns(header)
         for row in reader:
             if not row:
                 continue
@@ -160,6 +159,20 @@ def _table(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Written | None
             yield reader.line_num, {name: cell or None for name, cell in zip(header, row, strict=True)}
     except csv.Error as error:
         raise UsageError(f"line {reader.line_num}: expected a table as CSV: {error}") from error
+
+
+def _require_columns(header: Sequence[str]) -> None:
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"expected each column once, got `{twice[:60]}` {header.count(twice)} times")
+    if all(name in header for name in NEEDED):
+        return
+    if len(header) == 1 and ";" in header[0]:
+        raise UsageError("expected columns with commas between them, got semicolons: save it as CSV with commas")
+    needed = " and ".join(f"`{name}`" for name in NEEDED)
+    found = ", ".join(f"`{name[:60]}`" for name in header[:MOST_NAMED]) or "nothing"
+    more = f" and {len(header) - MOST_NAMED} more" if len(header) > MOST_NAMED else ""
+    raise UsageError(f"expected the columns {needed} in the header, got {found}{more}")
 
 
 def _json(lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Written | None]]]:

@@ -101,7 +101,11 @@ def test_a_column_that_is_not_there_is_unknown_and_an_empty_cell_says_that_there
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("at,amount\n", "expected one column `action` in the header, got 0"),
+        ("at,amount\n", "expected the columns `at` and `action` in the header, got `at`, `amount`"),
+        ("do,now\n", "expected the columns `at` and `action` in the header, got `do`, `now`"),
+        ("", "expected the columns `at` and `action` in the header, got nothing"),
+        ("at;action;amount\n", "expected columns with commas between them, got semicolons"),
+        ("at,action,amount,amount\n", "expected each column once, got `amount` 2 times"),
         (f"{HEADER},tier\n{ROWS}".replace(",\n", ",,\n").replace("no\n", "no,\n"), "no policy knows `tier`"),
         (f"{HEADER}\n2026-03-02,refund.issue,c,A,1,2,\n2026-03-01,refund.issue,c,A,1,2,\n", "line 3: it is older"),
         (f"{HEADER}\nyesterday,refund.issue,c,A,1,2,\n", "expected `at` like"),
