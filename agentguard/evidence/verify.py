@@ -387,10 +387,10 @@ class Checked:
             body, where = entry.body, f"entry {entry.pos}: what {entry.body['by']} signed"
             key, note = Key(body["signature"]["key"]), Note(body["signature"]["note"].encode(), where)
             self.expect(note.signed_by(key), f"{where}: {key.name} ({key.id.hex()}) did not sign this text")
-            title, log, replaced, *lines = note.text.splitlines()
+            title, of_log, replaced, *lines = note.text.splitlines()
             before = f"replaces bundle {body['before']} of entry " if body["before"] else "replaces nothing"
             said = [line for part in (body, body["canary"]) if part for line in changed(part)] + [f"by {body['by']}"]
-            about = title, log.partition("/restored-")[0], replaced[: len(before)]
+            about = title, of_log.partition("/restored-")[0], replaced[: len(before)]
             fits = said == [line for line in lines if not line.startswith("canary ")]
             fits = fits and about == ("agentguard change of policies", f"log {origin}", before)
             self.expect(fits, f"{where} is another change, or of another log, than the entry says")

@@ -203,13 +203,35 @@ def test_a_missing_policy_text_or_bundle_is_found_at_each_entry_that_names_it(fu
     assert (8, "policy") in codes
 
 
+def say(store, kind, customer="p_1", **more):
+    """Append what an erasure appends; return where."""
+    body = {"tenant": "acme", "kind": kind, "on_behalf_of": customer, **more}
+    return store.transact(lambda transaction: transaction.append(body)).pos
+
+
 def test_an_erased_sealed_value_is_counted_and_a_changed_one_is_found(full, owner):
     owner.execute("UPDATE agentguard_sealed SET sealed = CAST(sealed || x'00' AS BLOB)")
     assert found(full)[0] == [(8, "sealed")]
+    begun = say(full, "erasing")
     owner.execute("DELETE FROM agentguard_sealed")
-    result = verify(full)
-    assert result.ok
-    assert result.erased == 1
+    assert (found(full)[0], verify(full).erased) == ([], 1), "whoever dies before the end has still begun"
+    say(full, "erased", begun=begun)
+    assert (found(full)[0], verify(full).erased) == ([], 1)
+
+
+def test_a_sealed_value_that_was_deleted_without_an_erasure_is_found(full, owner):
+    owner.execute("DELETE FROM agentguard_sealed")
+    said, result = found(full)
+    assert (said, result.erased) == ([(8, "sealed")], 0)
+    say(full, "erasing", "p_2")
+    assert found(full)[0] == [(8, "sealed")], "another customer's erasure excuses nothing"
+
+
+def test_an_erasure_that_was_never_begun_or_left_its_values_is_found(full):
+    alone = say(full, "erased", begun=3)
+    assert found(full)[0] == [(alone, "sealed")]
+    say(full, "erased", begun=say(full, "erasing"))
+    assert found(full)[0] == [(8, "sealed"), (alone, "sealed")]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from agentguard.store.channel import Row
 from agentguard.store.reading import Reading
 from agentguard.store.statement import Statement
 from agentguard.store.tables import BundleRow, EntryRow, PolicyTextRow, SealedRow
+from agentguard.store.verification.erasures import Erasures
 from agentguard.store.verification.finding import Findings
 from agentguard.store.verification.piece import Piece, Pieces
 
@@ -82,6 +83,16 @@ class Moment(NamedTuple):
     ts_us: int
 
 
+class _Named(NamedTuple):
+    """A sealed value that an entry names, and whose the entry is."""
+
+    name: str
+    pos: int
+    before: int
+    customer: str | None
+    action_id: str | None
+
+
 @dataclass(slots=True)
 class Checked:
     """What one stretch came to.
@@ -92,7 +103,7 @@ class Checked:
         ended: By stream, number and leaf of the last entry.
         began: When its first readable entry was written.
         ended_us: When its last one was.
-        erased: Sealed values that are gone.
+        erased: Sealed values that are gone, of customers who were erased.
         purged: Entries without a body, as (first, last).
         pieces: Its tree, in pieces that end where somebody signed.
     """
@@ -173,10 +184,13 @@ class _Scan:
         self._checked = Checked()
         self._report = self._checked.findings.report_entry
         self._pieces = Pieces(reading, self._before, sizes)
+        self._customer: str | None = None
+        self._erasures: Erasures | None = None
 
     def take(self, page: Sequence[Row]) -> None:
         """Check the next entries."""
-        leaves, sealed = [], []
+        leaves: list[bytes] = []
+        sealed: list[_Named] = []
         for row in page:
             pos, body = row[0], bytes(row[-1])
             if self._checked.first is None:
@@ -184,7 +198,8 @@ class _Scan:
             elif pos != self._before + 1:
                 self._report(pos, self._before, "gap", gap(self._before + 1, pos))
             leaves.append(self._entry(row, body) if body else self._purged(row))
-            sealed += [(name.decode(), pos, self._before) for name in _SEALED_NAME.findall(body)]
+            names = _SEALED_NAME.findall(body)
+            sealed += [_Named(name.decode(), pos, self._before, self._customer, row[5]) for name in names]
             self._before = pos
         self._checked.read += len(page)
         self._pieces.take(leaves, whole=page[-1][0] - page[0][0] == len(page) - 1, first=page[0][0])
@@ -206,6 +221,7 @@ class _Scan:
             words = "expected the body that the leaf was made of, got another: it was changed"
             self._report(pos, self._before, "leaf", words)
         body = read_body(data)
+        self._customer = None if body is None else body.get("on_behalf_of")
         if body is None:
             words = "expected a canonical JSON object as the body, got something else"
             self._report(pos, self._before, "body", words)
@@ -272,16 +288,23 @@ class _Scan:
         for words in self._known.missing(self._reading, digests, str(bundle) if bundle else None):
             self._report(pos, self._before, "policy", words)
 
-    def _check_sealed(self, named: list[tuple[str, int, int]]) -> None:
+    def _check_sealed(self, named: list[_Named]) -> None:
         if not named:
             return
-        found = self._reading.found_each(_SEALED, [(name,) for name, _, _ in named])
-        for (name, pos, before), row in zip(named, found, strict=True):
+        if self._erasures is None:
+            self._erasures = Erasures(self._reading)
+        found = self._reading.found_each(_SEALED, [(item.name,) for item in named])
+        for item, row in zip(named, found, strict=True):
+            about = item.pos, item.customer, item.action_id
             if row is None:
-                self._checked.erased += 1
-            elif digest(bytes(row[0])) != name:
-                words = f"expected the sealed value `{name}`, got other bytes: it was changed"
-                self._report(pos, before, "sealed", words)
+                words = self._erasures.lost(*about)
+                self._checked.erased += not words
+            elif digest(bytes(row[0])) != item.name:
+                words = f"expected the sealed value `{item.name}`, got other bytes: it was changed"
+            else:
+                words = self._erasures.left(*about)
+            if words:
+                self._report(item.pos, item.before, "sealed", words)
 
 
 def follow(findings: Findings, stream: str, entry: Begun, ended: tuple[int, str | None]) -> None:

@@ -17,6 +17,7 @@ from agentguard.store.tiles import StoredTree
 from agentguard.store.verification.above import check_tiles_above
 from agentguard.store.verification.beginning import Beginning, begin_at
 from agentguard.store.verification.crew import Crew, how_many
+from agentguard.store.verification.erasures import check_erasures
 from agentguard.store.verification.finding import Finding, Findings
 from agentguard.store.verification.job import Actions, Entries, Job, Ledger
 from agentguard.store.verification.joining import Joined
@@ -171,6 +172,7 @@ def _end(reading: Reading, outset: _Outset) -> Verification:
     _check_head(reading, joined)
     check_lost(reading, joined.expected - 1, outset.elsewhere, findings)
     check_tiles_above(reading, findings)
+    check_erasures(reading, findings)
     spared, changed = changed_alone(reading, joined)
     purged = check_purged(reading, joined.purged, trust, findings)
     return Verification(
