@@ -142,7 +142,7 @@ class Replay:
         plan = self.plan(past.request.action)
         values = environment(plan, past.request, past.facts, past.now, past.unknown)
         wanted = needs_of(plan, past.request, values, past.now) if plan.counts else Needs({}, {}, values)
-        missing = dict(past.unknown)
+        missing = {name: why for name, why in past.unknown.items() if name not in plan.segments}
         usage = {name: found for name, need in wanted.accounts.items() if (found := self._usage(need, past))}
         history = {}
         for name, item in wanted.requirements.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agentguard.analysis.replaying import Past, Replay, Replayed, microseconds
@@ -46,8 +46,8 @@ def simulate_requests(
     after = _replay(new)
     for row in rows_of(path, (new,) if old is None else (new, old), progress):
         then = _then(row, before)
-        if then is None:
-            adding.lost("the policies of then cannot say what they decided")
+        if isinstance(then, Mapping):
+            adding.doubt(row.at, then)
             continue
         verdict, sources, done = then
         past = past_of(row, after.plan(row.action), verdict, done=done)
@@ -81,8 +81,8 @@ def _replay(bundle: Bundle) -> Replay:
     return Replay(bundle, limits, required)
 
 
-def _then(row: Row, before: Replay | None) -> tuple[Verdict, tuple[str, ...], bool] | None:
-    """Return what was decided, by what, and whether it was done; None where it cannot be known."""
+def _then(row: Row, before: Replay | None) -> tuple[Verdict, tuple[str, ...], bool] | Mapping[str, str]:
+    """Return what was decided, by what, and whether it was done; or what would have to be known to say."""
     if row.verdict is not None:
         if before is not None:
             done = _done(row, row.verdict)
@@ -96,7 +96,7 @@ def _then(row: Row, before: Replay | None) -> tuple[Verdict, tuple[str, ...], bo
     asked = past_of(row, before.plan(row.action), Verdict.DENY, done=False)
     replayed = before.decide(asked)
     if replayed.missing:
-        return None
+        return {name: f"{why}, and what was decided rests on it" for name, why in replayed.missing.items()}
     verdict = replayed.decision.verdict
     _count(before, past_of(row, before.plan(row.action), verdict, done=_done(row, verdict)), replayed)
     return verdict, _deciding(replayed), _done(row, verdict)

@@ -199,12 +199,14 @@ def _print(found: Simulation, csv: Path | None, place: str, nothing: str, *, jso
 
 
 def _print_matrix(output: Output, found: Simulation) -> None:
-    output.line()
     rows = []
     for old in VERDICTS:
         cells = [found.matrix.get((old, new), Cell()) for new in VERDICTS]
         if any(cell.count for cell in cells):
             rows.append((f"was {old}", *(_cell_words(cell) for cell in cells)))
+    if not rows:
+        return
+    output.line()
     output.table(("", *(f"now {new}" for new in VERDICTS)), rows)
 
 

@@ -98,6 +98,18 @@ def test_a_column_that_is_not_there_is_unknown_and_an_empty_cell_says_that_there
     assert found.unknown == {"`order.final`: the file does not say it": 4}
 
 
+def test_what_the_policies_of_then_would_have_to_know_is_named_and_what_only_reports_read_is_not(tmp_path):
+    lines = [line.rpartition(",")[0] for line in (HEADER, *ROWS.strip().split("\n"))]
+    region = "  order.region: text?\nsegments: [order.region]"
+    old, new = (
+        bundle(item.text.replace("  order.final: yes_no?", f"  order.final: yes_no?\n{region}"))
+        for item in (OLD.policies[0], NEW.policies[0])
+    )
+    found, _ = simulated(written(tmp_path, "\n".join(lines)), new, old)
+    assert found.unknown == {"`order.final`: the file does not say it, and what was decided rests on it": 5}
+    assert (found.uncertain, str(found.first)[:10]) == (5, "2026-03-01")
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
