@@ -26,7 +26,7 @@ def ready_until(reading: Reading, record: ActionRecord, now: datetime) -> Action
     if record.state is not State.READY or record.lease_until is None or now <= record.lease_until:
         return record
     lost = paused(reading, record, record.updated_at or record.asked_at, now)
-    return replace(record, lease_until=record.lease_until + lost)
+    return record._replace(lease_until=record.lease_until + lost)
 
 
 def due_at(reading: Reading, escalated: EscalationRecord, record: ActionRecord, now: datetime) -> EscalationRecord:

@@ -8,7 +8,6 @@ only run on: a little longer than it should, never too short.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -147,8 +146,7 @@ def _write(parts: Parts, told: Told, transaction: Transaction) -> Recorded:
     if before is not None:
         return before
     moment = min(deed.moment, transaction.now())
-    row = replace(
-        recorded.new_record(asked, RECORDED),
+    row = recorded.new_record(asked, RECORDED)._replace(
         agent=NOBODY,
         conversation=deed.source,
         request_digest=told.digest,
@@ -161,7 +159,7 @@ def _write(parts: Parts, told: Told, transaction: Transaction) -> Recorded:
     body = _entry(parts, told, transaction, {"limits": limits, "freed": freed})
     written = transaction.append(body)
     answer = recorded.document_text(reasons=(), written=written, result_kept=False)
-    transaction.open_action(replace(row, decision_entry=written.pos, answer=answer))
+    transaction.open_action(row._replace(decision_entry=written.pos, answer=answer))
     post_beside(transaction, told.beside, body, moment)
     remember(parts, transaction, row.id, asked.request, written.pos, moment)
     found = recorded_from(body, written.pos, replayed=False)

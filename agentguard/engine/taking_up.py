@@ -166,7 +166,7 @@ def left_over(transaction: Transaction, record: ActionRecord, begun: Undertaking
     written = transaction.append(body)
     answer = recorded.changed_text(record, written, error=error)
     transaction.move(record.id, State.IN_DOUBT, record.fence, State.IN_DOUBT, answer=answer, lease_until=None)
-    return recorded.ended(replace(record, answer=answer), replayed=False)
+    return recorded.ended(record._replace(answer=answer), replayed=False)
 
 
 def clock_confirmed_since(reading: Reading, record: ActionRecord) -> datetime | None:

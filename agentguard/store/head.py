@@ -41,7 +41,7 @@ class Head:
     @property
     def version(self) -> Version:
         """Which version of the store this is."""
-        return Version(self.size, self.leaf)
+        return self.size, self.leaf
 
     def copy(self) -> Head:
         """Return a head that can go on by itself."""

@@ -95,7 +95,9 @@ class LedgerClock:
             server_us: What the database server's clock says, where it has one.
         """
         tick = self.tick(server_us)
-        fault = self._skew(server_us) or ("" if self._trusting else _jump(tick, last))
+        fault = "" if server_us is None else self._skew(server_us)
+        if not (fault or self._trusting):
+            fault = _jump(tick, last)
         if fault:
             return Moment(last_us, tick, last, fault)
         moment = Moment(_caught_up(last_us, last.wall_us, tick.wall_us), tick, tick)
@@ -123,8 +125,8 @@ class LedgerClock:
     def _host_us(self) -> int:
         return time.time_ns() // 1000 if self._clock is None else to_microseconds(self._clock())
 
-    def _skew(self, server_us: int | None) -> str:
-        if self._clock is not None or server_us is None:
+    def _skew(self, server_us: int) -> str:
+        if self._clock is not None:
             return ""
         wall_us = time.time_ns() // 1000
         off = wall_us - server_us

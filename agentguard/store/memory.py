@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from agentguard.store.records import ActionRecord
 from agentguard.store.statement import Statement
@@ -61,18 +62,11 @@ class Stretch(NamedTuple):
     total: int
 
 
-class Remembering(Protocol):
-    """What can be asked for what is remembered."""
+Remembering = Callable[[Name, Unknown], Any]
+"""Returns what is remembered under a name, or what it is told."""
 
-    def get(self, name: Name, otherwise: Unknown, /) -> Any:
-        """Return what is remembered under a name, or what it is told."""
-
-
-class Version(NamedTuple):
-    """How far the log had come, and with which last entry: what is remembered is true of exactly that."""
-
-    size: int
-    leaf: str
+Version = tuple[int, str]
+"""How far the log had come, and with which last leaf: what is remembered is true of exactly that."""
 
 
 class Memory:
@@ -92,11 +86,11 @@ class Memory:
     def entries(self) -> int:
         """How many entries the log had when this process last wrote; 0 where that is not known now."""
         version = self._version
-        return 0 if version is None else version.size
+        return 0 if version is None else version[0]
 
     def at(self, version: Version) -> Remembering:
         """Return what is remembered of one version, which is nothing as soon as there is another one."""
-        return _At(self, version)
+        return partial(self._find_at, version)
 
     def begin(self, version: Version) -> None:
         """Forget everything unless it is of this version."""
@@ -131,26 +125,12 @@ class Memory:
     @property
     def known(self) -> Remembering:
         """What is remembered, for the thread that changes it."""
-        return self._known
+        return self._known.get
 
-    def find_at(self, name: Name, version: Version) -> Any:
-        """Return what is remembered under a name if it is of this version, or `UNKNOWN`."""
-        found = self._known.get(name, UNKNOWN)
+    def _find_at(self, version: Version, name: Name, otherwise: Unknown) -> Any:
+        found = self._known.get(name, otherwise)
         # Asked after the lookup, since a commit may come in between.
-        return found if self._version == version else UNKNOWN
-
-
-class _At:
-    __slots__ = ("_memory", "_version")
-
-    def __init__(self, memory: Memory, version: Version) -> None:
-        self._memory = memory
-        self._version = version
-
-    def get(self, name: Name, otherwise: Unknown) -> Any:
-        """Return what is remembered under a name at this version."""
-        found = self._memory.find_at(name, self._version)
-        return otherwise if found is UNKNOWN else found
+        return found if self._version == version else otherwise
 
 
 class Layer:
@@ -168,7 +148,7 @@ class Layer:
         self.known: dict[Name, Any] = {}
         self.changed: dict[Name, Any] = {}
         self.rows: dict[Statement, list[tuple[Any, ...]]] = {}
-        self._remembered = below.get
+        self._remembered = below
         self.begin_unit()
 
     def begin_unit(self) -> None:
@@ -209,9 +189,11 @@ class Layer:
 
     def change(self, name: Name, value: Any) -> None:
         """Set something that is to be written."""
+        before = self.known.get(name, UNKNOWN)
+        self._before.setdefault(name, before)
         if name not in self.changed:
-            self.changed[name] = self.find(name)
-        self.set(name, value)
+            self.changed[name] = self._remembered(name, UNKNOWN) if before is UNKNOWN else before
+        self.known[name] = value
 
     def add(self, statement: Statement, row: tuple[Any, ...]) -> None:
         """Have a row inserted by a statement."""

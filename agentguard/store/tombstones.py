@@ -7,7 +7,6 @@ what came of it. What limits counted stays too: accounts and postings name nobod
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, insert, select, update
@@ -71,7 +70,7 @@ def blank(transaction: Transaction, action_ids: Sequence[str]) -> None:
         for action_id in some:  # what this process remembers has to be what is written
             found = transaction.lookups.action(action_id)
             if found is not None:
-                blanked = found._replace(record=replace(found.record, **_NOTHING))
+                blanked = found._replace(record=found.record._replace(**_NOTHING))
                 transaction.lookups.layer.set(("action", action_id), blanked)
 
 

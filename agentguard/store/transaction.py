@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
 
@@ -112,7 +111,7 @@ class Transaction(Reading):
         if before is not None or isinstance(known, Action):
             raise StaleFenceError(f"expected a new action, got the key `{record.key}` or the id a second time")
         now = from_microseconds(self._now_us)
-        opened = record if record.updated_at == now else replace(record, updated_at=now)
+        opened = record if record.updated_at == now else record._replace(updated_at=now)
         self._layer.change(("action", record.id), Action(opened, {}, True))
         self._layer.set(("key", record.tenant, record.agent, record.conversation, record.key), record.id)
 
@@ -144,7 +143,7 @@ class Transaction(Reading):
             state = "no such action" if found is None else f"it {found.record.state} with fence {found.record.fence}"
             raise StaleFenceError(f"expected action `{action_id}` {from_state} with fence {fence}, got {state}")
         now = from_microseconds(self._now_us)
-        record = replace(found.record, **values, state=to_state, fence=new_fence, updated_at=now)
+        record = found.record._replace(**values, state=to_state, fence=new_fence, updated_at=now)
         self._layer.change(("action", action_id), Action(record, found.holds, found.is_open))
 
     def hold(self, action_id: str, account: str, unit: str, amount: int) -> None:

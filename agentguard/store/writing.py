@@ -8,7 +8,7 @@ from sqlalchemy import and_, bindparam, insert, literal_column, select, update
 
 from agentguard.store import rows
 from agentguard.store.channel import Channel
-from agentguard.store.memory import Account, Action, Layer
+from agentguard.store.memory import Account, Action, Layer, Version
 from agentguard.store.statement import Statement, inserting
 from agentguard.store.tables import (
     AccountRow,
@@ -86,7 +86,7 @@ class HeadChange(NamedTuple):
         after: Size, leaf, the ledger's time, and what the clock said: time of day, uptime, boot.
     """
 
-    before: tuple[int, str]
+    before: Version
     after: tuple[Any, ...]
 
 
@@ -105,26 +105,23 @@ def write_out(channel: Channel, layer: Layer, head: HeadChange | None = None) ->
     Raises:
         OvertakenError: A row is not what it was remembered to be.
     """
+    if layer.is_written and head is None:
+        return
     changed, new = layer.changed, layer.rows
     layer.changed, layer.rows = {}, {}
-    moved_actions: list[tuple[Any, ...]] = []
-    changed_accounts: list[tuple[Any, ...]] = []
+    guarded: dict[Statement, list[tuple[Any, ...]]] = {}
+    if head is not None:
+        guarded[_CHANGE_HEAD] = [(*head.after, *head.before)]
     for name, before in changed.items():
         value = layer.known[name]
         if isinstance(before, Account):
-            changed_accounts.append((*value[1:], name[1], before.n, before.pending))
+            guarded.setdefault(_CHANGE_ACCOUNT, []).append((*value[1:], name[1], before.n, before.pending))
         elif isinstance(before, Action):
-            moved_actions.append(rows.moved_row(value, before.record))
+            guarded.setdefault(_MOVE_ACTION, []).append(rows.moved_row(value, before.record))
         elif isinstance(value, Account):
             new.setdefault(_INSERT_ACCOUNT, []).append((name[1], *value))
         else:
             new.setdefault(_INSERT_ACTION, []).append(rows.action_row(value))
-    heads = [] if head is None else [(*head.after, *head.before)]
-    guarded = ((_MOVE_ACTION, moved_actions), (_CHANGE_ACCOUNT, changed_accounts), (_CHANGE_HEAD, heads))
-    wanted = [*((statement, found) for statement, found in guarded if found), *new.items()]
-    if not wanted:
-        return
-    counts = channel.change_all(wanted)
-    for (_, found), count in zip(wanted[: len(wanted) - len(new)], counts, strict=False):
-        if count != len(found):
-            raise OvertakenError
+    counts = channel.change_all([*guarded.items(), *new.items()])
+    if any(count != len(found) for count, found in zip(counts, guarded.values(), strict=False)):
+        raise OvertakenError

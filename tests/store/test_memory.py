@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from agentguard.errors import KeyConflictError, StaleFenceError
 from agentguard.store import Store
-from agentguard.store.memory import LARGEST_MEMORY, UNKNOWN, Layer, Memory, Version
+from agentguard.store.memory import LARGEST_MEMORY, UNKNOWN, Layer, Memory
 from agentguard.store.verification import verify
 from tests.store.given import START, HandClock, action, begin, body, release, settle
 
@@ -136,22 +136,22 @@ TestTwoProcesses.settings = settings(max_examples=10, stateful_step_count=20, de
 
 def test_a_reader_gets_nothing_of_a_version_that_a_commit_has_just_replaced():
     memory = Memory()
-    one, two = Version(1, "leaf-1"), Version(2, "leaf-2")
+    one, two = (1, "leaf-1"), (2, "leaf-2")
     memory.begin(one)
     memory.learn({("account", "x"): 1}, one)
     old = memory.at(one)
-    assert old.get(("account", "x"), UNKNOWN) == 1
+    assert old(("account", "x"), UNKNOWN) == 1
     memory.learn({("account", "x"): 2}, two)
-    assert old.get(("account", "x"), UNKNOWN) is UNKNOWN
-    assert memory.at(two).get(("account", "x"), UNKNOWN) == 2
-    memory.begin(Version(2, "another leaf"))
-    assert memory.known.get(("account", "x"), UNKNOWN) is UNKNOWN
+    assert old(("account", "x"), UNKNOWN) is UNKNOWN
+    assert memory.at(two)(("account", "x"), UNKNOWN) == 2
+    memory.begin((2, "another leaf"))
+    assert memory.known(("account", "x"), UNKNOWN) is UNKNOWN
 
 
 def test_a_unit_that_is_undone_leaves_what_was_known_changed_and_to_be_written_as_it_found_it():
     one, other, new, below = (("account", name) for name in ("one", "other", "new", "below"))
     posting, value = "posting", "value"  # any two statements
-    layer = Layer({below: 0})
+    layer = Layer({below: 0}.get)
     layer.change(one, 1)
     layer.set(other, 1)
     layer.add(posting, (1,))
@@ -174,5 +174,5 @@ def test_a_unit_that_is_undone_leaves_what_was_known_changed_and_to_be_written_a
 def test_what_is_remembered_has_a_bound():
     memory = Memory()
     for number in range(3 * LARGEST_MEMORY):
-        memory.learn({("account", str(number)): number}, Version(number, ""))
+        memory.learn({("account", str(number)): number}, (number, ""))
     assert len(memory._known) <= LARGEST_MEMORY + 1

@@ -1,6 +1,6 @@
 """Policy texts, bundles, halts, escalations, votes, earlier actions, results: what is kept, and what is refused."""
 
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -283,8 +283,11 @@ def test_a_page_is_never_larger_than_its_bound(store):
 def test_what_the_store_gives_out_cannot_be_changed(store):
     begin(store, "a1")
     for record in store.read(lambda r: (r.action("a1"), r.entry(1), r.head("acme"))):
-        with pytest.raises(FrozenInstanceError):
-            setattr(record, fields(record)[0].name, "x")
+        name = "id" if hasattr(record, "id") else "pos"
+        before = getattr(record, name)
+        with pytest.raises(AttributeError):
+            setattr(record, name, "x")
+        assert getattr(record, name) == before
 
 
 def test_an_action_with_text_of_any_kind_comes_back_as_it_was(store):
@@ -296,4 +299,4 @@ def test_an_action_with_text_of_any_kind_comes_back_as_it_was(store):
 
     store.transact(work)
     found = store.read(lambda r: r.action_by_key("acme", record.agent, record.conversation, record.key))
-    assert found == replace(record, updated_at=START)
+    assert found == record._replace(updated_at=START)
