@@ -1,4 +1,4 @@
-"""What can be learned from policies without running anything: their own cases, and later proofs and replays.
+"""What can be learned from policies without running anything: cases, proofs, differences and replays.
 
 Takes policies, cases and recorded requests as values; knows no file, no store and no YAML.
 """
