@@ -81,7 +81,18 @@ def _erased(parts: Parts, subject: Subject, customer: str, **person: Unpack[Pers
     if came.status != BEGUN:
         return came
     clear = Clear(parts.vault.customer_of(subject.pseudonym) or customer)
-    parts.vault.erase(subject.pseudonym)
+
+    def destroy(transaction: Transaction) -> Erasure:
+        """Destroy the keys where nobody can set a hold meanwhile, unless somebody did since it began."""
+        holds, _ = _in_the_way(transaction, subject)
+        if holds:
+            return _deferred(transaction, permits[0], subject, holds)
+        parts.vault.erase(subject.pseudonym)
+        return came
+
+    came = parts.store.transact(destroy)
+    if came.status != BEGUN:
+        return came
     values, results, actions = _forgotten(parts, subject, came.entry, clear)
     places = sorted(clear.places)
     body = {"values": values, "results": results, "actions": actions, "begun": came.entry, "in_the_clear": places}
@@ -97,15 +108,21 @@ def _begun(parts: Parts, transaction: Transaction, permit: Permit, subject: Subj
         return Erasure(subject, "already", last.pos)
     holds, under_way = _in_the_way(transaction, subject)
     if holds or under_way:
-        because = "legal_hold" if holds else "under_way"
-        body = {"because": because, "holds": list(holds), "actions": list(under_way)}
-        written = transaction.append(_entry(DEFERRED, subject, permit, **body))
-        return Erasure(subject, "deferred", written.pos, holds=holds, under_way=under_way)
+        return _deferred(transaction, permit, subject, holds, under_way)
     agreement = permit.together(transaction)
     if agreement.missing:
         return Erasure(subject, "asked", agreement.entry, missing=agreement.missing)
     written = transaction.append({**_entry(BEGUN, subject, permit), **permit.recorded(agreement)})
     return Erasure(subject, BEGUN, written.pos)
+
+
+def _deferred(
+    transaction: Transaction, permit: Permit, subject: Subject, holds: tuple[str, ...], under_way: tuple[str, ...] = ()
+) -> Erasure:
+    because = "legal_hold" if holds else "under_way"
+    body = {"because": because, "holds": list(holds), "actions": list(under_way)}
+    written = transaction.append(_entry(DEFERRED, subject, permit, **body))
+    return Erasure(subject, "deferred", written.pos, holds=holds, under_way=under_way)
 
 
 def _entry(kind: str, subject: Subject, permit: Permit, **more: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from agentguard import Guard
 from agentguard.engine import erasing
+from agentguard.engine.in_the_clear import Clear
 from agentguard.errors import NotFoundError, PowerRefusedError
 from agentguard.store import Vault
 from tests.engine.given import shop
@@ -158,6 +159,26 @@ def test_nothing_is_erased_under_a_legal_hold_until_it_is_lifted(opened_here, sc
     at.guard.retention.lift(hold.id, **WHO)
     assert erase(at).status == "erased"
     assert bodies(at, "legal_hold_lifted")[0]["hold"] == hold.id
+
+
+def test_a_hold_that_is_set_once_an_erasure_has_begun_still_keeps_the_keys(opened, monkeypatch):
+    at = opened()
+    answer = customer(at)
+    held = []
+
+    def meanwhile(known):
+        held.append(at.guard.retention.hold(customer="c-1", **WHO).id)
+        return Clear(known)
+
+    monkeypatch.setattr(erasing, "Clear", meanwhile)
+    deferred = erase(at)
+    assert (deferred.status, deferred.holds) == ("deferred", (*held,))
+    assert [body["holds"] for body in bodies(at, "erasure_deferred")] == [held]
+    assert recomputed(at, answer).erased == ()
+    assert at.guard.audit.verify().ok
+    monkeypatch.undo()
+    at.guard.retention.lift(held[0], **WHO)
+    assert erase(at).status == "erased"
 
 
 def test_a_hold_on_somebody_else_is_in_nobodys_way(opened_here):
