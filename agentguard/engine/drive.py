@@ -17,7 +17,7 @@ from agentguard.engine.answers import Answer
 from agentguard.engine.awaiting import Begun, is_done
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
-from agentguard.engine.gather import Asking, Facts, Failure, gather
+from agentguard.engine.gather import FAILED, Asking, Facts, Failure, gather
 from agentguard.engine.insisting import written
 from agentguard.engine.leaving import leave
 from agentguard.engine.machine import sleep
@@ -140,7 +140,7 @@ async def _await_witness(parts: Parts, step: AwaitWitness) -> bool:
 
 def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:
     """Call the lookups in a thread, within the time they have; what is not there by then has failed."""
-    found: Facts = {}
+    found: Facts = dict.fromkeys(step.plan.facts, FAILED)
     limit = parts.waits.lookups
     if not step.plan.facts:
         return found
@@ -164,6 +164,8 @@ def gathered(parts: Parts, step: Gather) -> dict[str, Fact]:
         future.result(limit.total_seconds())
     except TimeoutError:
         log.warning("facts.too_late", action=step.request.action)
+    except worker.NoThreadError:
+        log.warning("facts.not_looked_up", action=step.request.action)
     return dict(found)  # a lookup that ends later must not change what was decided on
 
 
@@ -269,9 +271,15 @@ async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any
 
 
 def _outcome_of(ended: Callable[[], Any], step: Call) -> Outcome:
-    """Return the outcome of a call: only `NotDoneError` means that nothing happened (law 6)."""
+    """Return the outcome of a call: only `NotDoneError` means that nothing happened (law 6).
+
+    What has still to be awaited or gone through says nothing either.
+    """
     try:
-        return Outcome(OutcomeKind.DONE, ended())
+        result = ended()
+        if worker.is_unfinished(result):
+            raise ToolEndError
+        return Outcome(OutcomeKind.DONE, result)
     except NotDoneError as error:
         return Outcome(OutcomeKind.NOT_DONE, error=type(error).__name__)
     except (KeyboardInterrupt, GeneratorExit):

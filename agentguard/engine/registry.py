@@ -20,6 +20,9 @@ INJECTED = frozenset({"key", "deadline", "intent", "on_behalf_of", "tenant"})
 """Parameters that a tool may have beside the action's arguments; the guard fills them in."""
 
 
+_YIELDS = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """The parameters of a registered callable, as the guard calls it: by name.
@@ -28,7 +31,7 @@ class Signature:
         required: Names without a default; `defaults` has the others.
         hints: Annotations that could be resolved, `return` too.
         takes_any: It has `**parameters`.
-        problem: Why it cannot be called by name, or empty.
+        problem: Why it cannot be called, by name and to its end, or empty.
     """
 
     parameters: Mapping[str, inspect.Parameter]
@@ -83,8 +86,15 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         hints=hints,
         takes_any=any(item.kind is kinds.VAR_KEYWORD for item in declared.parameters.values()),
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
-        problem=f"takes `{positional[0]}` by position only; the guard calls by name" if positional else "",
+        problem=_problem(function, positional),
     )
+
+
+def _problem(function: Callable[..., Any], positional: Sequence[str]) -> str:
+    called = function if inspect.isroutine(function) else type(function).__call__
+    if any(is_one(each) for is_one in _YIELDS for each in (function, called)):
+        return "yields, so that a call runs nothing of it; return a value instead"
+    return f"takes `{positional[0]}` by position only; the guard calls by name" if positional else ""
 
 
 def named(name: object, register: Registering, example: str) -> Registering:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from agentguard.errors import NotDoneError
+from agentguard.log import get_logger
+
+log = get_logger("worker")
+
+
+class NoThreadError(NotDoneError):
+    """The machine had no thread left, so that what was to be called was not."""
+
 
 def start(function: Callable[[], Any]) -> Future[Any]:
-    """Run a function in a thread that does not keep the process alive; its end fills the future."""
+    """Run a function in a thread that does not keep the process alive; its end fills the future.
+
+    Where the machine has no thread left, that is `NoThreadError`, and the function was not called.
+    """
     future: Future[Any] = Future()
     context = contextvars.copy_context()
     job = (lambda: context.run(function), future)
@@ -21,7 +34,15 @@ def start(function: Callable[[], Any]) -> Future[Any]:
         queue = _idle.pop()
     except IndexError:
         queue = SimpleQueue()
-        threading.Thread(target=_work, args=(queue,), name="agentguard-worker", daemon=True).start()
+        thread = threading.Thread(target=_work, args=(queue,), name="agentguard-worker", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            log.error("worker.no_thread", reason=str(error))  # noqa: TRY400 - no locals
+            future.set_exception(
+                NoThreadError("expected a thread to call it in, got none: too many run in this process")
+            )
+            return future
     queue.put(job)
     return future
 
@@ -63,10 +84,17 @@ def call(function: Callable[..., Any], parameters: dict[str, Any], *, is_async: 
     if is_async:
         return asyncio.run(function(**parameters))
     result = function(**parameters)
-    if asyncio.iscoroutine(result):
+    if inspect.isawaitable(result):
         return asyncio.run(_awaited(result))
     return result
 
 
-async def _awaited(coroutine: Any) -> Any:
-    return await coroutine
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
+
+
+def is_unfinished(result: Any) -> bool:
+    """Return whether what a call gave back has still to be awaited or gone through: it may have done nothing yet."""
+    if inspect.isawaitable(result) or isinstance(result, Future):
+        return True
+    return inspect.isgenerator(result) or inspect.isasyncgen(result)

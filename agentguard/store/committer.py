@@ -300,10 +300,11 @@ class Committer:
             self._start()
 
     def _start(self) -> None:
-        self._leader = self._own
         if (self._thread is None or not self._thread.is_alive()) and not self._closed:
-            self._thread = threading.Thread(target=self._serve, name="agentguard-committer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._serve, name="agentguard-committer", daemon=True)
+            thread.start()  # where the machine has no thread left, somebody else may have one later
+            self._thread = thread
+        self._leader = self._own
         self._go.release()
 
     def _serve(self) -> None:

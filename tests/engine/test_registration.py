@@ -1,9 +1,13 @@
 """What an application registers, checked at the start: every mismatch with the policies, all at once."""
 
+import gc
+import warnings
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Literal, NamedTuple
 
 import pytest
@@ -189,6 +193,48 @@ def test_settings_of_a_tool_that_contradict_each_other_are_refused(guard):
         guard.action("thing.do", effect=Queryable(lambda: None), retry=Retry())(lambda **_: None)
     with pytest.raises(ConfigurationError, match="position"):
         guard.action("thing.do")(lambda thing, /: None)
+
+
+class Paying:
+    def __call__(self, item: str):
+        yield item
+
+
+@pytest.mark.parametrize("tool", [Paying.__call__, Paying(), partial(Paying.__call__, Paying())])
+def test_a_tool_that_yields_is_refused_since_a_call_would_run_nothing_of_it(guard, tool):
+    async def amounts(item):
+        yield item
+
+    for yielding in (tool, amounts):
+        with pytest.raises(ConfigurationError, match=r"tool of `thing\.do` yields, so that a call runs nothing of it"):
+            guard.action("thing.do")(yielding)
+        with pytest.raises(ConfigurationError, match="lookup of `thing` yields"):
+            guard.fact("thing")(yielding)
+
+
+async def later():
+    return "later"
+
+
+@pytest.mark.law(6)
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    "hands_on, of_a_function", [(later, "done"), (Future, "in_doubt"), (lambda: (one for one in "a"), "in_doubt")]
+)
+def test_a_tool_that_hands_on_what_is_still_to_be_done_is_done_only_if_the_guard_waits_for_it(
+    guard, hands_on, of_a_function, is_async
+):
+    facts(guard)
+
+    async def acoroutine(**_):
+        return hands_on()
+
+    guard.action("thing.do")(acoroutine if is_async else lambda **_: hands_on())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a coroutine that nobody awaits
+        answer = run(guard)
+        gc.collect()
+    assert answer.status == ("in_doubt" if is_async else of_a_function)
 
 
 @dataclass
