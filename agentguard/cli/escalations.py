@@ -239,7 +239,6 @@ def _vote(vote: Vote) -> dict[str, Any]:
         "authenticated": vote.authenticated,
         "groups": sorted(vote.groups),
         "reason_code": vote.reason_code,
-        "note": vote.note,
         "stands_for": vote.stands_for,
         "viewed_at": None if vote.viewed_at is None else vote.viewed_at.isoformat(),
         "voted_at": vote.voted_at.isoformat(),

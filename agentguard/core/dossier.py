@@ -150,6 +150,7 @@ class Cast:
     """A vote that was cast.
 
     Attributes:
+        note: None where it is sealed and was not opened; empty for none.
         stands_for: In whose place; empty for their own.
         lost: Why it does not count any more, as a code; empty where it does.
     """
@@ -158,7 +159,7 @@ class Cast:
     approve: bool
     authenticated: str
     reason_code: str
-    note: str
+    note: str | None
     at: datetime
     stands_for: str = ""
     lost: str = ""

@@ -251,7 +251,7 @@ def _told(sheet: Sheet, told: tuple[Said, ...]) -> None:
     if not told:
         sheet.prose("Nothing is on record.")
     for item in told:
-        words = PERSONAL if item.words is None else f'"{" ".join(printable(item.words).split())}"'
+        words = PERSONAL if item.words is None else f'"{_in_one_line(item.words)}"'
         who = f"{item.by} said" if item.by else "the policy gave the agent to say"
         channel = f", by {item.channel}" if item.channel else ""
         sheet.prose(f"{moment(item.at)} {who}{channel}: {words}", hang=2)
@@ -310,13 +310,18 @@ def _desk(packet: Packet, desk: Desk) -> str:
 
 def _votes(sheet: Sheet, votes: tuple[Cast, ...]) -> None:
     for vote in votes:
-        note = f' "{" ".join(printable(vote.note).split())}"' if vote.note else ""
+        words = PERSONAL if vote.note is None else f'"{_in_one_line(vote.note)}"'
+        note = "" if vote.note == "" else f" {words}"
         reason = f" ({vote.reason_code})" if vote.reason_code else ""
         word = "yes" if vote.approve else "no"
         who = f"{vote.voter}, for {vote.stands_for}," if vote.stands_for else vote.voter
         lost = f"; that does not count now: {WHY_NOT.get(vote.lost, vote.lost)}" if vote.lost else ""
         known = f"known by {known_by(vote.authenticated)}"
         sheet.prose(f"{moment(vote.at)} {who} said {word}{reason}, {known}{lost}{note}", hang=2)
+
+
+def _in_one_line(words: str) -> str:
+    return " ".join(printable(words).split())
 
 
 def _plain(value: Any) -> Any:

@@ -122,7 +122,6 @@ class Vote:
     reasons: frozenset[str]
     voted_at: datetime
     reason_code: str = ""
-    note: str = ""
     viewed_at: datetime | None = None
     stands_for: str = ""
     late: frozenset[str] = frozenset()

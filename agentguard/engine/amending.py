@@ -64,11 +64,10 @@ def amend(parts: Parts, escalation_id: str, attempt: Try, changes: Mapping[str, 
             return asked
         cast = voting.vote_of(transaction, record, people, seat, attempt, request_digest=asked.digest)
         transaction.vote(cast)
-        voting.written(
-            transaction, record, action, cast, escalating.AMENDED, amended=asked.action_id, people=people.source or None
-        )
+        more = {"amended": asked.action_id, "people": people.source or None}
+        voting.written(parts, transaction, record, action, cast, escalating.AMENDED, attempt.note, **more)
         transaction.close_escalation(record.id, escalating.OPEN, escalating.AMENDED)
-        reason = Reason("amended", record.id, Verdict.DENY, because=cast.note)
+        reason = Reason("amended", record.id, Verdict.DENY)
         end_waiting(
             transaction,
             action,

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentguard.core import entry, reviews
-from agentguard.core.digest import canonical_bytes, time_text
+from agentguard.core.digest import time_text
 from agentguard.core.people import People, User, one_spelling
 from agentguard.core.reviews import OPINIONS, REVIEWED, RIGHT, SEVERITIES, WRONG, ReviewCase
 from agentguard.engine import contesting, powers, recorded
 from agentguard.engine.admission import Try
+from agentguard.engine.notes import sealed_note
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Use
 from agentguard.engine.tally import OWN_REQUEST, asked_for
@@ -202,7 +203,7 @@ def _written(
             "opinion": len(said),
             "counts": counts,
             "reason_code": opinion.said.reason_code,
-            "note": _note(parts, transaction, action, opinion.said.note),
+            "note": sealed_note(parts, transaction, action, PLACE, opinion.said.note),
             "drawn_at": time_text(case.drawn_at),
             **permit.recorded(),
         }
@@ -220,20 +221,6 @@ def _written(
         entry=written.pos,
         remedy="" if right else _remedy(parts, transaction, action, decided),
     )
-
-
-def _note(parts: Parts, transaction: Transaction, action: ActionRecord, words: str) -> dict[str, str] | None:
-    """Return a note sealed under the customer's key, so that it goes with them when they are erased.
-
-    Raises:
-        UsageError: They were erased already.
-    """
-    if not words:
-        return None
-    if action.on_behalf_of and parts.vault.customer_of(action.on_behalf_of) is None:
-        raise UsageError(f"expected no note about `{action.id}`, whose customer was erased, got one; leave it out")
-    sealed = parts.vault.seal(action.on_behalf_of, PLACE, canonical_bytes(words), action.id)
-    return {"sealed": transaction.store_sealed(sealed.packed)}
 
 
 def _remedy(parts: Parts, reading: Reading, action: ActionRecord, decided: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from agentguard.core.entry import place_of
 from agentguard.core.prose import ERASED
 from agentguard.core.reader import Unseal
 from agentguard.core.reviews import REVIEWED
-from agentguard.engine import confirming, contesting, judging, told
+from agentguard.engine import confirming, contesting, judging, told, voting
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
 from agentguard.store import Reading
@@ -21,6 +21,7 @@ _WORDS = {
     confirming.KIND: ("words", confirming.PLACE),
     contesting.CONTESTED: ("words", contesting.PLACE),
     REVIEWED: ("note", judging.PLACE),
+    voting.VOTED: ("note", voting.PLACE),
 }
 """By kind of entry: the key under which sealed words stand, and the place they are sealed for."""
 

@@ -35,6 +35,8 @@ from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
 from agentguard.engine.tally import Tally, asked_for, route_of, tally
 from agentguard.engine.told import PLACE, told
+from agentguard.engine.voting import PLACE as NOTE
+from agentguard.engine.voting import note_of, noted_votes
 from agentguard.errors import PeopleUnavailableError, TamperedError
 from agentguard.store import Reading
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
@@ -126,7 +128,7 @@ class _Packing:
             earlier=tuple(map(_other, self._actions(before=action.id))),
             later=tuple(_other(item) for item in self._actions() if item.id > action.id),
             desks=tuple(self._desks(now)),
-            votes=_cast(reading.votes(record.id), dict(self._tally.lost)),
+            votes=tuple(self._cast(reading.votes(record.id), dict(self._tally.lost))),
             before=self._votes_before(),
             explained=about is not None,
             opened=tuple(self.opened),
@@ -265,7 +267,27 @@ class _Packing:
         """Return the votes on escalations that the action had before this one."""
         others = (item for item in self.reading.escalations_of(self.action.id) if item.id != self.record.id)
         before = {item.id for item in others if item.opened_at <= self.record.opened_at}
-        return _cast(vote for vote in self.reading.votes_of(self.action.id) if vote.escalation in before)
+        return tuple(self._cast(vote for vote in self.reading.votes_of(self.action.id) if vote.escalation in before))
+
+    def _cast(self, votes: Iterable[Vote], lost: Mapping[str, str] = NOTHING_LOST) -> Iterator[Cast]:
+        noted = noted_votes(self.reading, self.action.id)
+        for vote in votes:
+            item = noted.get((vote.escalation, vote.voter))
+            yield Cast(
+                voter=vote.voter,
+                approve=vote.approve,
+                authenticated=vote.authenticated,
+                reason_code=vote.reason_code,
+                note="" if item is None else self._note(vote, item),
+                at=vote.voted_at,
+                stands_for=vote.stands_for,
+                lost=lost.get(vote.voter, ""),
+            )
+
+    def _note(self, vote: Vote, item: Entry) -> str | None:
+        if not self._may_open(f"{NOTE} of entry {item.pos}"):
+            return None
+        return note_of(self.parts, self.reading, vote, self.action.id) or ERASED
 
 
 def _people_now(parts: Parts) -> People | None:
@@ -281,22 +303,6 @@ def _other(item: ActionRecord) -> Other:
     why = str(reasons[0].get("because") or reasons[0].get("code", "")) if item.state is State.DENIED else ""
     arguments = ", ".join(f"{name_words(name)} {listed(value)}" for name, value in orjson.loads(item.arguments).items())
     return Other(item.id, item.action, arguments, item.asked_at, str(item.state), why.replace("_", " "))
-
-
-def _cast(votes: Iterable[Vote], lost: Mapping[str, str] = NOTHING_LOST) -> tuple[Cast, ...]:
-    return tuple(
-        Cast(
-            voter=vote.voter,
-            approve=vote.approve,
-            authenticated=vote.authenticated,
-            reason_code=vote.reason_code,
-            note=vote.note,
-            at=vote.voted_at,
-            stands_for=vote.stands_for,
-            lost=lost.get(vote.voter, ""),
-        )
-        for vote in votes
-    )
 
 
 def _automatic(explanation: Explanation | None) -> Iterator[str]:

@@ -26,10 +26,12 @@ from agentguard.engine.admission import (
     may_decide,
 )
 from agentguard.engine.expiry import end_waiting
+from agentguard.engine.notes import sealed_note
 from agentguard.engine.parts import Parts
+from agentguard.engine.restoring import unsealer
 from agentguard.engine.tally import missing, tally
 from agentguard.store import Reading, Transaction
-from agentguard.store.records import ActionRecord, EscalationRecord
+from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Ballot:
     stands_for: str = ""
 
 
+VOTED = "voted"
+PLACE = "vote.note"
+
+
 def vote(parts: Parts, escalation_id: str, attempt: Try) -> Ballot:
     """Cast a vote.
 
@@ -66,13 +72,13 @@ def vote(parts: Parts, escalation_id: str, attempt: Try) -> Ballot:
         record, action = found(transaction, escalation_id)
         before = _stands_again(parts, transaction, record, action, people, attempt)
         if before is not None and isinstance(people, People):
-            return _counted(parts, transaction, record, action, people, before)
+            return _counted(parts, transaction, record, action, people, before, attempt.note)
         seat = admitted(parts, transaction, record, action, people, attempt)
         if isinstance(seat, Refused) or isinstance(people, Refused):
             return seat if isinstance(seat, Refused) else NO_PEOPLE
         cast = vote_of(transaction, record, people, seat, attempt)
         transaction.vote(cast)
-        return _counted(parts, transaction, record, action, people, cast)
+        return _counted(parts, transaction, record, action, people, cast, attempt.note)
 
     ballot = parts.store.transact(work)
     if isinstance(ballot, Refused):
@@ -112,7 +118,6 @@ def vote_of(
         "reasons": frozenset(record.reasons),
         "voted_at": reading.now(),
         "reason_code": attempt.reason_code or "",
-        "note": attempt.note,
         "viewed_at": _viewed(reading, record, seat.voter, attempt),
         "stands_for": seat.stands_for,
         "late": frozenset(name for route in escalating.routes_of(record) for name in route["stands_for"]),
@@ -136,20 +141,42 @@ def last_view(reading: Reading, record: EscalationRecord, voter: str) -> datetim
 
 
 def written(
-    transaction: Transaction, record: EscalationRecord, action: ActionRecord, cast: Vote, state: str, **more: Any
+    parts: Parts,
+    transaction: Transaction,
+    record: EscalationRecord,
+    action: ActionRecord,
+    cast: Vote,
+    state: str,
+    note: str,
+    **more: Any,
 ) -> int:
-    """Write the entry of a vote and return its position."""
+    """Write the entry of a vote and return its position; the note is sealed in it."""
     body = entry.moved(
-        "voted",
+        VOTED,
         recorded.about(action, entry.Standing(action.state, action.fence, action.attempt)),
         escalation=record.id,
         escalation_state=state,
         decision_entry=action.decision_entry,
         request_digest=record.request_digest,
-        vote={**entry.vote(cast), "note": cast.note},
+        vote=entry.vote(cast),
+        note=sealed_note(parts, transaction, action, PLACE, note),
         **more,
     )
     return transaction.append(body).pos
+
+
+def note_of(parts: Parts, reading: Reading, cast: Vote, action_id: str) -> str | None:
+    """Return what a voter noted, opened; None for nothing, and where its key is gone."""
+    noted = noted_votes(reading, action_id).get((cast.escalation, cast.voter))
+    found = None if noted is None else unsealer(parts, reading, action_id)(PLACE, noted.document["note"]["sealed"])
+    return found if isinstance(found, str) else None
+
+
+def noted_votes(reading: Reading, action_id: str) -> dict[tuple[str, str], Entry]:
+    """Return the newest entry of each vote on an action that has a note, by escalation and voter."""
+    entries = (item for item in reading.entries_of(action_id) if item.kind == VOTED and not item.is_purged)
+    voted = [(item, item.document) for item in entries]
+    return {(body["escalation"], body["vote"]["voter"]): item for item, body in voted if body["note"]}
 
 
 def _counted(
@@ -159,6 +186,7 @@ def _counted(
     action: ActionRecord,
     people: People,
     cast: Vote,
+    note: str,
 ) -> Ballot:
     """Count the votes that stand now, and end what one no or the last yes ends."""
     now = tally(parts, people, record, action, transaction.votes(record.id))
@@ -168,14 +196,14 @@ def _counted(
     elif left == 0:
         state = escalating.APPROVED
     standing = {"missing": left, "not_counted": now.not_counted, "people": people.source or None}
-    position = written(transaction, record, action, cast, state, **standing)
+    position = written(parts, transaction, record, action, cast, state, note, **standing)
     if state != escalating.OPEN and record.kind == escalating.CONTEST:
         contested, position = contesting.decided(parts, transaction, record, action, cast)
         return Ballot(record.id, state, contested, 0, position, now.lost, cast.stands_for)
     if state != escalating.OPEN:
         transaction.close_escalation(record.id, escalating.OPEN, state)
     if state == escalating.REJECTED:
-        reason = Reason("rejected", record.id, Verdict.DENY, because=cast.note)
+        reason = Reason("rejected", record.id, Verdict.DENY)
         answer = end_waiting(transaction, action, reason, by=cast.voter, authenticated=cast.authenticated)
         position = answer.entry or position
     return Ballot(record.id, state, action.id, left, position, now.lost, cast.stands_for)
@@ -197,11 +225,16 @@ def carried(
     if earlier is None or action is None or people is None or not earlier.reasons.issuperset(opened.reasons):
         return False
     attempt = Try(
-        APPROVE, earlier.voter, earlier.authenticated, earlier.reason_code or None, earlier.note, earlier.viewed_at
+        APPROVE,
+        earlier.voter,
+        earlier.authenticated,
+        earlier.reason_code or None,
+        note_of(parts, transaction, earlier, origin.id) or "",
+        earlier.viewed_at,
     )
     seat = may_decide(parts, transaction, opened, action, people, attempt)
     if isinstance(seat, Refused):
         return False
     cast = vote_of(transaction, opened, people, seat, attempt, voted_at=earlier.voted_at)
     transaction.vote(cast)
-    return _counted(parts, transaction, opened, action, people, cast).state == escalating.APPROVED
+    return _counted(parts, transaction, opened, action, people, cast, attempt.note).state == escalating.APPROVED

@@ -99,7 +99,7 @@ def test_an_action_is_told_from_request_to_settlement(shop, command):
         "group:leads: 1 person within 4 h, then denied",
         "maria approved it",
         "goodwill",
-        "a good customer",
+        "note        sealed",
         "escalated, approved by votes, sent to the tool",
         "done and settled",
         "90.00 USD on refunds/month",

@@ -160,7 +160,7 @@ def test_policies_that_were_put_into_force_past_the_log_are_found(busy):
 def test_a_vote_whose_words_were_changed_is_found(busy):
     (approved,) = busy.guard.escalations.list("used")
     (vote,) = busy.guard.escalations.show(approved.id).votes
-    document = orjson.loads(rows.vote_values(vote)["document"]) | {"note": "she asked nicely"}
+    document = orjson.loads(rows.vote_values(vote)["document"]) | {"reason_code": "she_asked_nicely"}
     text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
     change(busy, ("UPDATE agentguard_vote SET document = ?", (text,)))
     assert codes(busy) == {"vote"}

@@ -4,6 +4,7 @@ from datetime import date
 
 from agentguard.core.people import Absence, People, User
 from agentguard.engine.directory import Asked
+from agentguard.engine.packet import packet
 
 NAMES = ("maria", "tom", "ada", "kim")
 
@@ -37,6 +38,12 @@ def approve(shop, waiting, by="maria", **more):
 
 def reject(shop, waiting, by="maria"):
     return shop.guard.escalations.reject(waiting.escalation.id, by=by, reason_code="not_entitled")
+
+
+def notes(shop, escalation_id):
+    """Return what voters noted, as whoever may see what is personal reads it."""
+    found = shop.guard.store.read(lambda reading: packet(shop.guard._parts, reading, escalation_id, personal=True))
+    return [vote.note for vote in found.votes]
 
 
 def bodies(shop, kind):

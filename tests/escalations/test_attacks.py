@@ -14,7 +14,7 @@ from agentguard.cli.identity import login
 from agentguard.engine.directory import Fixed
 from agentguard.store import Vault
 from tests.engine.given import REFUNDS, bundle
-from tests.escalations.given import approve, bodies, people, reject, staffed
+from tests.escalations.given import approve, bodies, notes, people, reject, staffed
 
 ORDERS = {f"A-{n}": {"customer_id": f"c-{n}", "total": Money.of("1000", "USD")} for n in range(1, 30)}
 
@@ -226,8 +226,9 @@ def test_a_note_that_hides_something_or_a_time_without_a_zone_is_refused(shop, m
 def test_a_note_as_people_type_it_is_taken_on_both_engines(open_both):
     shop = staffed(open_both(), people())
     note = "A good customer:\r\n\tsince 2019, „sehr nett“ 👩‍💻\n" + "x" * 1_900
-    assert approve(shop, shop.ask("60"), note=note).state == "approved"
-    assert bodies(shop, "voted")[0]["vote"]["note"] == note
+    asked = shop.ask("60")
+    assert approve(shop, asked, note=note).state == "approved"
+    assert notes(shop, asked.escalation.id) == [note]
 
 
 def test_nobody_saw_it_later_than_they_voted(shop):

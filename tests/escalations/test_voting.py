@@ -10,7 +10,7 @@ from agentguard.core.digest import time_text
 from agentguard.core.request import ActorKind
 from agentguard.errors import PeopleUnavailableError
 from tests.engine.given import REFUNDS
-from tests.escalations.given import approve, bodies, people, reject, staffed
+from tests.escalations.given import approve, bodies, notes, people, reject, staffed
 
 LARGE = {"customer_id": "c-1", "total": Money.of("1000", "USD")}
 
@@ -336,12 +336,13 @@ def test_the_record_of_a_vote_says_all_of_it(open_shop):
         "request_digest": shop.guard.audit.action(asked.decision_id).request_digest,
         "reasons": ["rule_matched:refunds/medium:refunds/lead"],
         "reason_code": "goodwill",
-        "note": "A good customer.",
         "viewed_at": time_text(seen),
         "voted_at": time_text(shop.clock()),
         "stands_for": "",
         "late": [],
     }
+    assert set(body["note"]) == {"sealed"}
+    assert notes(shop, asked.escalation.id) == ["A good customer."]
 
 
 def test_new_reasons_show_the_old_votes_as_history(open_shop):

@@ -298,9 +298,17 @@ def test_who_may_decide_is_named_with_how_many_are_missing(open_shop):
     packet = packet_of(shop, asked)
     assert packet.desks[0].missing == 1
     assert "1 more of 2 needed" in packet.as_text()
-    assert 'kim said yes (goodwill), known by their word alone (unverified) "once only"' in " ".join(
-        packet.as_text().split()
-    )
+    said = "kim said yes (goodwill), known by their word alone (unverified)"
+    assert f"{said} (personal)" in " ".join(packet.as_text().split())
+    assert any(place.startswith("vote.note of entry ") for place in packet.closed)
+    seen = shop.guard.escalations.view(asked.escalation.id, by="ada").packet
+    assert f'{said} "once only"' in " ".join(seen.as_text().split())
+    shop.guard._parts.vault.erase(shop.guard.audit.action(asked.decision_id).on_behalf_of)
+    seen = shop.guard.escalations.view(asked.escalation.id, by="ada").packet
+    assert seen.votes[0].note == "(erased)"
+    with pytest.raises(UsageError, match="whose customer was erased"):
+        shop.guard.escalations.approve(asked.escalation.id, by="ada", reason_code="goodwill", note="she called again")
+    assert [vote.note for vote in packet_of(shop, asked).votes] == [None]
 
 
 def test_who_still_can_vote_is_named_and_where_they_are_too_few_it_is_said(open_shop):

@@ -61,7 +61,7 @@ PEOPLE = People(
 PLACES = (
     *("customer", "street", "email", "phone", "caller", "summary", "link", "told", "confirmed", "contested", "result"),
     *("tool_error", "lookup_error", "settles_error", "reference_error", "loud_error", "definite_error"),
-    *("fault", "unknown_argument", "late_words"),
+    *("fault", "unknown_argument", "late_words", "note"),
 )
 CANARY = {place: f"canary-{place.replace('_', '-')}-7f3a" for place in PLACES}
 
@@ -158,10 +158,10 @@ class Shop:
         self.ask("yes-2", fee="7.00")
         waiting = self.ask("w-1", fee="50.00")
         guard.escalations.view(waiting.escalation.id, by="ada")
-        guard.escalations.approve(waiting.escalation.id, by="ada", reason_code="goodwill")
+        guard.escalations.approve(waiting.escalation.id, by="ada", reason_code="goodwill", note=CANARY["note"])
         guard.execute(waiting.decision_id)
         rejected = self.ask("w-2", fee="50.00")
-        guard.escalations.reject(rejected.escalation.id, by="ada", reason_code="odd")
+        guard.escalations.reject(rejected.escalation.id, by="ada", reason_code="odd", note=CANARY["note"])
         late = self.ask("w-3", fee="50.00")
         denied = self.ask("d-1", fee="200.00")
         guard.contest(denied.decision_id, CANARY["contested"], by=CANARY["customer"])

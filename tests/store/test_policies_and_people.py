@@ -112,7 +112,6 @@ VOTE = Vote(
     reasons=frozenset(ESCALATION.reasons),
     voted_at=START + MICROSECOND,
     reason_code="goodwill",
-    note="Grüße",
     viewed_at=START,
 )
 

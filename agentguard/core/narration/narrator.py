@@ -380,7 +380,8 @@ def _voted(body: dict[str, Any]) -> Told:
         *(("shown", reason.split(":", 2)[1]) for reason in vote["reasons"]),
         ("personal", f"seen {moment(vote['viewed_at'])} UTC" if vote["viewed_at"] else "not looked at"),
     ]
-    details += [(name, vote[key]) for name, key in (("reason", "reason_code"), ("note", "note")) if vote[key]]
+    details += [("reason", vote["reason_code"])] if vote["reason_code"] else []
+    details += [("note", "sealed")] if body["note"] else []
     word = "approved" if vote["approve"] else "rejected"
     if body["escalation_state"] == "amended":
         word = "amended"

@@ -64,8 +64,7 @@ def check_votes(reading: Reading, report: Report) -> None:
 
 
 def _is_vote(row: Mapping[str, Any], document: Body, said: Body) -> bool:
-    same = all(document.get(name) == value for name, value in said.items())
-    return same and bool(row["approve"]) is said.get("approve")
+    return document == said and bool(row["approve"]) is said.get("approve")
 
 
 def check_in_force(reading: Reading, report: Report) -> None:
