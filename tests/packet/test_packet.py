@@ -321,6 +321,8 @@ def test_who_still_can_vote_is_named_and_where_they_are_too_few_it_is_said(open_
     assert (packet.desks[0].people, packet.votes[0].stands_for) == (("Ada",), "kim")
     assert "tom, for kim, said yes" in packet.as_text()
     assert "too few" not in packet.as_text()
+    staffed(shop, people(absent=("kim", "maria")))  # kim's place has its vote, whoever stands for them now
+    assert packet_of(shop, asked).desks[0].people == ("Ada",)
     staffed(shop, people(finance=("kim",), absent=("kim", "tom")))
     assert "none of them can still say yes, and that is too few" in packet_of(shop, asked).as_text(200)
 
