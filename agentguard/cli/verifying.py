@@ -12,7 +12,7 @@ from agentguard.cli import exits
 from agentguard.cli.opened import open_reading
 from agentguard.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from agentguard.cli.output import Output, print_json
-from agentguard.core.prose import moment
+from agentguard.core.prose import moment, numbered
 from agentguard.engine.guard import Guard
 from agentguard.errors import AgentGuardError, NoteError, UsageError
 from agentguard.evidence.keys import VerifierKey
@@ -169,13 +169,17 @@ def _print(
         _print_broken(output, checked)
         return
     where = f" after the {checked.since} that were checked before" if checked.since else ""
-    output.line(f"intact: {checked.entries} entries{where}, every one says what it said", style="bold green")
+    output.line(f"intact: {numbered(checked.entries, 'entry')}{where}, every one says what it said", style="bold green")
     if decisions and not differing:
         output.line("every decision comes out the same when it is decided again")
     if checked.erased:
-        output.prose(f"{checked.erased} personal values are erased, as they may be; the entries hold without them")
+        output.prose(
+            f"erased, as entries say: {numbered(checked.erased, 'personal value')}; the log holds without them"
+        )
     if checked.purged:
-        output.prose(f"{checked.purged} entries are purged under signed tombstones; their places in the log hold")
+        output.prose(
+            f"purged under signed tombstones: {numbered(checked.purged, 'entry')}; their places in the log hold"
+        )
     _print_signed(output, checked)
     _print_kept(output, checked, asked=asked)
     output.line(f"head {checked.head or '–'}")
@@ -194,8 +198,8 @@ def _about(guard: Guard, position: int) -> str:
 def _print_broken(output: Output, checked: Verification) -> None:
     output.line()
     more = " and more" if checked.truncated else ""
-    found = "1 finding" if len(checked.findings) == 1 else f"{len(checked.findings)} findings"
-    output.line(f"broken: {found}{more} in {checked.entries} entries", style="bold red")
+    found, entries = numbered(len(checked.findings), "finding"), numbered(checked.entries, "entry")
+    output.line(f"broken: {found}{more} in {entries}", style="bold red")
     last = checked.since + checked.entries
     if checked.pinned and any(finding.code == "signature" for finding in checked.findings):
         output.prose(
@@ -231,8 +235,8 @@ def _print_signed(output: Output, checked: Verification) -> None:
         return
     later = size - checked.signed
     also = f"; {later} later {'one is' if later == 1 else 'ones are'} in none yet" if later else ""
-    count = "1 checkpoint" if checked.checkpoints == 1 else f"{checked.checkpoints} checkpoints"
-    output.prose(f"entries 1 to {checked.signed} are as the log's key signed them in {count}{also}")
+    taken = numbered(checked.checkpoints, "checkpoint")
+    output.prose(f"entries 1 to {checked.signed} are as the log's key signed them in {taken}{also}")
     if not checked.pinned:
         output.prose(f"the log itself names this key: give --key if you know it from elsewhere ({checked.keys[-1]})")
 
