@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from agentguard.core.digest import decode
@@ -32,6 +33,39 @@ class Plans:
             bundle = self.parts.store.read(lambda reading: self.parts.force.bundle(reading, digest))
             found = self.known[digest, action] = plan_action(bundle, action)
         return found
+
+
+class Earlier:
+    """The requests that other policies decided than those in force now: what changed since then is counted too."""
+
+    def __init__(self, plans: Plans) -> None:
+        in_force = plans.parts.store.read(lambda reading: reading.in_force())
+        self._plans, self._in_force = plans, () if in_force is None else in_force.bundles
+        self._known: dict[tuple[str, str], bool] = {}
+        self._count, self._last = 0, datetime.min.replace(tzinfo=UTC)
+
+    def see(self, digest: str, action: str, at: datetime) -> None:
+        """Count a request if other policies decided it."""
+        found = self._known.get((digest, action))
+        if found is None:
+            same = (self._governed(bundle, action) == self._governed(digest, action) for bundle in self._in_force)
+            found = self._known[digest, action] = bool(self._in_force) and not any(same)
+        if found:
+            self._count += 1
+            self._last = max(self._last, at)
+
+    def sentence(self) -> str:
+        """Return what there is to say of them; empty if there are none."""
+        if not self._count:
+            return ""
+        many = "1 request was" if self._count == 1 else f"{self._count:,} requests were"
+        return (
+            f"{many} decided under other policies than those in force now, the last one on {self._last:%Y-%m-%d}: what "
+            "has changed since then is in these numbers too, and `--since` leaves it out"
+        )
+
+    def _governed(self, digest: str, action: str) -> object:
+        return self._plans.of(digest, action).described["policies"]
 
 
 def every(parts: Parts, after: int, wanted: EntryFilter, progress: Progress | None) -> Iterator[Entry]:

@@ -21,7 +21,7 @@ from agentguard.core.policy import Bundle, Verdict
 from agentguard.engine.openings import opened
 from agentguard.engine.parts import Parts
 from agentguard.engine.past_lens import PERMITTED, Lens, deciding, instant, lens_of, names_needed
-from agentguard.engine.past_log import Plans, Progress, every, money_of
+from agentguard.engine.past_log import Earlier, Plans, Progress, every, money_of
 from agentguard.store.records import Entry, EntryFilter, Sealed
 
 CUSTOMERS = 65_536
@@ -152,8 +152,7 @@ class _Reading:
         self._waiting: dict[str, datetime] = {}
         self._adding = Simulating()
         self._replay = Replay(bundle)
-        for sentence in ASSUMED:
-            self._adding.assume(sentence)
+        self._earlier = Earlier(self._plans)
 
     def simulation(self, until: datetime | None, progress: Progress | None) -> Simulation:
         """Return what the whole log comes to."""
@@ -172,6 +171,8 @@ class _Reading:
                 item.action_id in self._waiting or self._replay.follows(item.action_id)
             ):
                 self._moved(item)
+        for sentence in filter(None, (self._earlier.sentence(), *ASSUMED)):
+            self._adding.assume(sentence)
         return self._adding.result()
 
     def _begun(self) -> Replay:
@@ -229,6 +230,7 @@ class _Reading:
         if not self._counts(item.at):
             self._replay.merely(past)
             return
+        self._earlier.see(body["bundle"], body["action"], item.at)
         replayed = self._replay.decide(past)
         self._replay.follow(past, replayed)
         if replayed.missing:

@@ -198,3 +198,22 @@ def test_a_requirement_is_not_met_by_what_the_new_policies_deny(open_one):
     asked(made, "40.00")
     found = over(made, changed(('document == "passport"', 'document == "card"'), text=text))[1]
     assert found == [(ALLOW, DENY, "None"), (ALLOW, DENY, "40.00 USD")]
+
+
+def test_what_other_policies_decided_than_those_in_force_now_is_said(open_one):
+    made = open_one()
+    asked(made, "60.00", "60.00")
+    raised = REFUNDS.replace("version: 1", "version: 2").replace("amount <= 50", "amount <= 55")
+    proposed = bundle(raised.replace("version: 2", "version: 3").replace("amount <= 55", "amount <= 75"))
+    assert not any("other policies" in sentence for sentence in over(made, proposed)[0].assumptions)
+    made.guard.close()
+    later = open_one(raised)
+    later.clock.advance(made.clock() - later.clock())
+    began = later.clock()
+    asked(later, "60.00", start=2)
+    found, _ = over(later, proposed)
+    assert found.assumptions[0] == (
+        f"2 requests were decided under other policies than those in force now, the last one on {began:%Y-%m-%d}: what "
+        "has changed since then is in these numbers too, and `--since` leaves it out"
+    )
+    assert not any("other policies" in sentence for sentence in over(later, proposed, since=began)[0].assumptions)
