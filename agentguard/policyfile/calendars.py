@@ -107,9 +107,9 @@ def _hours(node: Node, problems: Problems, what: str) -> list[Hours]:
         match = _HOURS.fullmatch(scalar.text.strip())
         start, end = (clock(match[1]), clock(match[2])) if match else (None, None)
         if start is None or end is None or start in (time.max, end):
-            message = (
-                f"{what} must be hours like `08:00-18:00` or `from 22:00 to 06:00`, got `{shortened(scalar.text)}`"
-            )
+            whole = ": write `00:00-24:00` for the whole day" if start is not None and start == end else ""
+            written = shortened(scalar.text)
+            message = f"{what} must be hours like `08:00-18:00` or `from 22:00 to 06:00`, got `{written}`{whole}"
             problems.add(scalar.place, "date_malformed", message)
         else:
             found.append(Hours(start, end))
