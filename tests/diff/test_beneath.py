@@ -228,6 +228,18 @@ def test_less_time_before_a_weaker_route_decides_is_not_the_same(late, direction
     assert str(diff(old, new).direction) == direction
 
 
+@pytest.mark.parametrize("late, direction", [("", "same"), (", if_late: lead", "mixed")])
+@pytest.mark.parametrize(
+    "before, after", [("mon-fri: 08:00-18:00", "mon-fri: 08:00-18:10"), ("timezone: UTC", "timezone: Asia/Tokyo")]
+)
+def test_other_hours_before_a_weaker_route_decides_are_not_the_same(late, direction, before, after):
+    hours = "calendars:\n  desk: {mon-fri: 08:00-18:00}\nrules:"
+    route = FINANCE.replace("1 day", f"1 day of desk{late}")
+    old = routed((FINANCE, route), ("rules:", hours))
+    new = load_text(old.text.replace(before, after), "careful.yaml")
+    assert str(diff(bundle_of([old]), bundle_of([new])).direction) == direction
+
+
 def test_a_file_that_goes_or_is_replaced_takes_its_peoples_yes_along():
     freely = ("then: allow, when: amount <= 50", "then: allow")
     other = (RENAMED, freely, ("id: mid, then: escalate to lead", "id: mid, then: escalate to finance"))

@@ -34,9 +34,12 @@ def _changed(pair: Pair, old: Route, new: Route) -> Iterator[tuple[str, Effect]]
     if old.people != new.people:
         effect = Effect.TIGHTENS if new.people > old.people else Effect.LOOSENS
         yield f"takes {new.people} of them, was {old.people}", effect
+    falls_lower = _falls_lower(pair, old) or _falls_lower(pair, new)
     if old.within != new.within:
         text = f"has {within_words(new.within)}, was {within_words(old.within)}"
-        yield text, Effect.EITHER if _falls_lower(pair, old) or _falls_lower(pair, new) else Effect.NEITHER
+        yield text, Effect.EITHER if falls_lower else Effect.NEITHER
+    elif falls_lower and _is_counted_otherwise(pair, new):
+        yield f"has {within_words(new.within)}, which are other hours now", Effect.EITHER
     if old.if_late != new.if_late:
         text = f"when it is late: {late_words(new)}, was {late_words(old)}"
         effect = Effect.TIGHTENS if new.if_late is None else Effect.LOOSENS if old.if_late is None else Effect.EITHER
@@ -53,6 +56,15 @@ def _changed(pair: Pair, old: Route, new: Route) -> Iterator[tuple[str, Effect]]
     if old.may_change != new.may_change:
         said = ["lower amounts" if item.may_change is None else list_words(item.may_change) for item in (old, new)]
         yield f"who decides may change {said[1]}, was {said[0]}", Effect.EITHER
+
+
+def _is_counted_otherwise(pair: Pair, route: Route) -> bool:
+    """Return whether a route's time passes while a calendar is open that is open at other times now."""
+    name = route.within.calendar
+    if name is None:
+        return False
+    zones = pair.old.zone_name != pair.new.zone_name
+    return zones or pair.old.calendars.get(name) != pair.new.calendars.get(name)
 
 
 def _falls_lower(pair: Pair, route: Route) -> bool:
