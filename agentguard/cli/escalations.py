@@ -44,20 +44,31 @@ def list_escalations(
     state: Annotated[str, typer.Option(help=f"One of {', '.join(STATES)}, or `all`.")] = "open",
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
     after: Annotated[str, typer.Option(help="The last id of the page before.")] = "",
+    mine: Annotated[bool, typer.Option("--mine", help="Only what you can decide now.")] = False,
+    as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,
+    policies: PoliciesOption = DEFAULT_POLICIES,
+    people: PeopleOption = None,
     json: JsonOption = False,
 ) -> None:
     """List what waits for people, what is due first; times are UTC."""
     if state not in (*STATES, "all"):
         raise UsageError(f"expected one of {', '.join(STATES)} or all, got `{state}`")
-    guard = open_reading(store)
-    found = guard.escalations.list(None if state == "all" else state, limit=limit, after=after)
+    if mine and state != escalating.OPEN:
+        raise UsageError(f"expected --mine of what is open, got `--state {state}`: nobody can decide that any more")
+    known = read_people(people, policies) if mine else None
+    guard = open_reading(store, known)
+    if mine:
+        found = guard.escalations.for_person(voter(known, as_)[0], limit=limit, after=after)
+    else:
+        found = guard.escalations.list(None if state == "all" else state, limit=limit, after=after)
     if json:
         print_json([document(record) for record in found])
         return
     output = Output()
     if not found:
-        output.line("nothing waits" if state == "open" else "no escalations")
+        nothing = "nothing waits for you" if mine else "nothing waits"
+        output.line(nothing if state == escalating.OPEN else "no escalations")
         return
     now = guard.store.read(lambda reading: reading.now())
     text = Text()  # printed at once: a thousand tables would take ten times as long

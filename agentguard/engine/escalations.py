@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Unpack
@@ -11,20 +12,24 @@ import orjson
 
 from agentguard.core import entry
 from agentguard.core.packet import Packet
+from agentguard.core.people import People, User
 from agentguard.core.request import Vote
 from agentguard.engine import admission, contesting, escalating, pausing, powers, recorded, voting
 from agentguard.engine.admission import MAX_NOTE_CHARACTERS, Refused, Try
 from agentguard.engine.amending import amend
+from agentguard.engine.electorate import electorate
 from agentguard.engine.expiry import end_waiting
 from agentguard.engine.figures import Statistics, statistics_of
 from agentguard.engine.packet import packet
 from agentguard.engine.parts import Parts
 from agentguard.engine.powers import Permit, Person, Use
-from agentguard.engine.tally import UNVERIFIED
+from agentguard.engine.tally import UNVERIFIED, who_of
 from agentguard.engine.voting import Ballot
 from agentguard.errors import UsageError
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
+
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,34 @@ class Escalations:
             if not late or not pausing.counts_anew(reading, min(late)):
                 return found
             return tuple(_really_due(reading, record) for record in found)
+
+        return self._parts.store.read(read)
+
+    def for_person(
+        self, by: str, *, tenant: str | None = None, limit: int = 100, after: str = ""
+    ) -> tuple[EscalationRecord, ...]:
+        """Return what somebody can decide now, those that are late first, a page at a time; `after` is an id.
+
+        Raises:
+            NotFoundError: No escalation has the id `after`.
+            UsageError: Nobody is called so.
+            VoteRefusedError: Nothing tells who the people are.
+        """
+        people = admission.convened(self._parts)
+        if isinstance(people, Refused):
+            raise people.error()
+        user = people.named(by)
+        if user is None:
+            raise UsageError(f"expected somebody whom the people file names, got `{by[:100]}`")
+
+        def read(reading: Reading) -> tuple[EscalationRecord, ...]:
+            """Return as many as are wanted, however many others lie between them."""
+            if after:
+                admission.found(reading, after)
+            theirs = (
+                item for item in _open(reading, tenant, after) if _can_decide(self._parts, reading, people, item, user)
+            )
+            return tuple(itertools.islice(theirs, limit))
 
         return self._parts.store.read(read)
 
@@ -239,6 +272,24 @@ class Escalations:
 
         tenant = self._parts.store.read(lambda reading: admission.found(reading, escalation_id)[1].tenant)
         return powers.used(self._parts, Use("withdraw", escalation_id, tenant, **person), work)
+
+
+def _open(reading: Reading, tenant: str | None, after: str) -> Iterator[EscalationRecord]:
+    """Yield what is open and not late, what is due first."""
+    while page := reading.escalations(escalating.OPEN, tenant, _PAGE, after):
+        for record in page:
+            really = _really_due(reading, record)
+            if really.due_at is None or reading.clock().ledger < really.due_at:
+                yield really
+        after = page[-1].id
+
+
+def _can_decide(parts: Parts, reading: Reading, people: People, record: EscalationRecord, user: User) -> bool:
+    who = who_of(record)
+    if user.id not in people.admitted(who, reading.clock().ledger):
+        return False
+    action = reading.action(record.action_id)
+    return action is not None and user in electorate(parts, reading, people, record, action, who)
 
 
 def _shown(reading: Reading, record: EscalationRecord, action: ActionRecord, packed: Packet) -> Shown:

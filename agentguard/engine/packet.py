@@ -29,11 +29,12 @@ from agentguard.engine.amending import changeable
 from agentguard.engine.asking import CUSTOMARY_CONTEXT
 from agentguard.engine.causes import causes, per_words
 from agentguard.engine.contesting import PLACE as CONTEST_WORDS
-from agentguard.engine.contesting import contest_entry, has_seen
+from agentguard.engine.contesting import contest_entry
+from agentguard.engine.electorate import electorate
 from agentguard.engine.explaining import Rebuilt, rebuilt
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
-from agentguard.engine.tally import Tally, asked_for, route_of, tally
+from agentguard.engine.tally import Tally, route_of, tally
 from agentguard.engine.told import PLACE, told
 from agentguard.engine.voting import PLACE as NOTE
 from agentguard.engine.voting import note_of, noted_votes
@@ -127,7 +128,7 @@ class _Packing:
             changeable=() if about is None else tuple(self._changeable(about.plan)),
             earlier=tuple(map(_other, self._actions(before=action.id))),
             later=tuple(_other(item) for item in self._actions() if item.id > action.id),
-            desks=tuple(self._desks(now)),
+            desks=tuple(self._desks()),
             votes=tuple(self._cast(reading.votes(record.id), dict(self._tally.lost))),
             before=self._votes_before(),
             explained=about is not None,
@@ -226,10 +227,13 @@ class _Packing:
         customer = self.action.on_behalf_of
         return self.reading.actions_for(customer, MOST_OTHERS, before) if customer else ()
 
-    def _desks(self, now: datetime) -> Iterator[Desk]:
+    def _electorate(self, people: People, who: tuple[str, ...]) -> list[User]:
+        return list(electorate(self.parts, self.reading, people, self.record, self.action, who))
+
+    def _desks(self) -> Iterator[Desk]:
         for item in escalating.routes_of(self.record):
             who = tuple(item["who"])
-            known = None if self.people is None else [*self._still_to_vote(self.people, who, now)]
+            known = None if self.people is None else self._electorate(self.people, who)
             yield Desk(
                 route=item["id"],
                 who=who,
@@ -241,14 +245,6 @@ class _Packing:
                 reason_codes=tuple(item["reason_codes"]),
             )
 
-    def _still_to_vote(self, people: People, who: tuple[str, ...], now: datetime) -> Iterator[User]:
-        cast = self.reading.votes(self.record.id)
-        taken = frozenset(people.id_of(vote.seat) for vote in cast)
-        for name in sorted(people.admitted(who, now) - {people.id_of(vote.voter) for vote in cast}):
-            seat = people.membership(name, who, now, taken)
-            if seat is not None and all(self._may_vote(people.users[user]) for user in (name, seat.seat)):
-                yield people.users[name]
-
     @cached_property
     def _tally(self) -> Tally:
         """Return the votes as they count now; all of them once it is over, or where nobody knows who the people are."""
@@ -256,12 +252,6 @@ class _Packing:
         if self.people is None or self.record.state != escalating.OPEN:
             return Tally(votes)
         return tally(self.parts, self.people, self.record, self.action, votes)
-
-    def _may_vote(self, user: User) -> bool:
-        """Return whether nothing but the routes keeps somebody from deciding."""
-        is_contest = self.record.kind == escalating.CONTEST
-        has_seen_it = is_contest and has_seen(self.reading, self.action, user)
-        return not has_seen_it and not asked_for(self.parts, self.action, user)
 
     def _votes_before(self) -> tuple[Cast, ...]:
         """Return the votes on escalations that the action had before this one."""

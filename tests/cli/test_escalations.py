@@ -21,6 +21,13 @@ def test_what_waits_is_listed_with_whom_it_waits_for_and_until_when(shop, comman
         assert words in said.out
 
 
+def test_an_approver_lists_what_they_can_decide_and_nothing_else(shop, command):
+    assert shop.ids["esc:waiting"] in command("escalations", "list", "--mine").out
+    assert command("escalations", "list", "--mine", "--as", "tom").out == "nothing waits for you\n"
+    assert "nobody can decide that any more" in command("escalations", "list", "--mine", "--state", "all").err
+    assert "expected somebody whom the people file names" in command("escalations", "list", "--mine", "--as", "eve").err
+
+
 def test_all_escalations_are_listed_on_demand(shop, command):
     states = {item["id"]: item["state"] for item in command("escalations", "list", "--state", "all", "--json").json}
     assert states == {shop.ids["esc:waiting"]: "open", shop.ids["esc:approved"]: "used"}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import NotFoundError, UsageError
+from agentguard import Actor, Money, NotFoundError, UsageError, VoteRefusedError
 from tests.engine.given import REFUNDS
 from tests.escalations.given import approve, people, reject, staffed
 
@@ -32,6 +32,37 @@ def test_what_is_due_first_is_listed_first_a_page_at_a_time(open_both):
     assert found == wanted
     with pytest.raises(NotFoundError, match="got `esc_nothing`"):  # an empty page would read as if nothing waited
         shop.guard.escalations.list(None, after="esc_nothing")
+
+
+def test_somebody_sees_what_they_can_decide_a_page_at_a_time_and_not_what_they_asked_for_or_voted_on(open_both):
+    shop = staffed(open_both(), people(absent=("ada", "tom")))
+    shop.orders["A-1"] = {"customer_id": "c-1", "total": Money.of("1000", "USD")}
+    mine = [ask(shop, number) for number in range(3)]
+    own = ask(shop, 3, agent=Actor("bot", operator="maria"))
+    two = shop.ask("600", key="two", order_id="A-1")
+
+    def of(name, **more):
+        return {record.id for record in shop.guard.escalations.for_person(name, **more)}
+
+    every = {item.escalation.id for item in (*mine, own, two)}
+    assert of("maria") == {item.escalation.id for item in mine}
+    assert (of("tom"), of("kim"), of("ada")) == (every, {two.escalation.id}, set())  # tom stands for ada, who is away
+    approve(shop, two, "tom")
+    assert of("TOM") == every - {two.escalation.id}
+    (first,) = shop.guard.escalations.for_person("maria", limit=1)
+    assert of("maria", after=first.id) == of("maria") - {first.id}
+    approve(shop, mine[0], "maria")
+    assert of("maria") == {item.escalation.id for item in mine[1:]}
+    assert of("maria", tenant="else") == set()
+    shop.clock.advance(timedelta(hours=4))
+    assert of("maria") == set()  # they are late, and pass on to the next route
+    with pytest.raises(NotFoundError):
+        of("maria", after="esc_nothing")
+    with pytest.raises(UsageError, match="whom the people file names"):
+        of("eve")
+    staffed(shop, lambda: None)
+    with pytest.raises(VoteRefusedError, match="nobody may act"):
+        of("maria")
 
 
 def test_figures_count_each_end_by_route_and_by_person(open_both):
