@@ -8,6 +8,7 @@ from agentguard.engine.deciding import halted
 from agentguard.engine.effect import Outcome, OutcomeKind
 from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.insisting import Unwritten, written
+from agentguard.engine.machine import uptime
 from agentguard.engine.parts import Parts
 from agentguard.engine.steps import Abandoned, AwaitWitness, Call, Commit, Look, Walk
 from agentguard.engine.undertaking import Undertaking
@@ -16,6 +17,7 @@ from agentguard.store import Reading
 
 NOT_BEGUN = Outcome(OutcomeKind.NOT_DONE, error="not_begun")
 NOT_WITNESSED = Outcome(OutcomeKind.NOT_DONE, error="not_witnessed")
+NO_TIME = (0.0, 0.0)
 
 
 def carry_out(parts: Parts, begun: Undertaking) -> Walk:
@@ -28,14 +30,15 @@ def carry_out(parts: Parts, begun: Undertaking) -> Walk:
 
 
 def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
-    seconds, forgone = 0.0, NOT_BEGUN
+    (seconds, until), forgone = NO_TIME, NOT_BEGUN
+    look = Look(lambda reading: time_left(begun, reading))
     try:
-        seconds = yield Look(lambda reading: seconds_left(begun, reading))
+        seconds, until = yield look
         if seconds > 0 and begun.witness:
             # What is waited for here is time that the tool no longer has: half of it stays its own.
             longest = min(seconds / 2, parts.waits.witness.total_seconds())
             if (yield AwaitWitness(begun.position, longest)):
-                seconds = yield Look(lambda reading: seconds_left(begun, reading))
+                seconds, until = yield look
             else:
                 seconds, forgone = 0.0, NOT_WITNESSED
     except StoreUnavailableError:
@@ -50,7 +53,7 @@ def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
         outcome = forgone
     else:
         bounded = begun.tool.timeout is not None and not begun.observed
-        outcome = yield Call(begun.tool, begun, seconds if bounded else None)
+        outcome = yield Call(begun.tool, begun, seconds, until) if bounded else Call(begun.tool, begun, None)
         if outcome.kind is not OutcomeKind.UNKNOWN:
             parts.running.tool_ended(begun.action_id)
     outcome = _of_all_attempts(begun, outcome)
@@ -67,10 +70,14 @@ def _of_all_attempts(begun: Undertaking, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def seconds_left(begun: Undertaking, reading: Reading) -> float:
-    """Return how long the tool may still act; 0 if it is no longer this walk's, or a person stopped it (law 2)."""
+def time_left(begun: Undertaking, reading: Reading) -> tuple[float, float]:
+    """Return how long the tool may still act, and until which uptime of this machine.
+
+    Nothing is left if it is no longer this walk's, or a person stopped it (law 2).
+    """
     record = reading.action(begun.action_id)
     mine = record is not None and record.state is State.EXECUTING and record.fence == begun.standing.fence
     if not mine or halted(reading, begun.request.action, begun.request.actor.id) is not None or begun.deadline is None:
-        return 0.0
-    return (begun.deadline - reading.now()).total_seconds()
+        return NO_TIME
+    seconds = (begun.deadline - reading.now()).total_seconds()
+    return seconds, uptime() + seconds

@@ -20,7 +20,7 @@ from agentguard.engine.finishing import Finishing, report
 from agentguard.engine.gather import FAILED, Asking, Facts, Failure, gather
 from agentguard.engine.insisting import written
 from agentguard.engine.leaving import leave
-from agentguard.engine.machine import sleep
+from agentguard.engine.machine import sleep, uptime
 from agentguard.engine.parts import Parts
 from agentguard.engine.registry import Tool
 from agentguard.engine.steps import AwaitWitness, Call, Commit, Convene, Gather, Look, Meet, Pause, Step, Walk
@@ -220,7 +220,7 @@ def _called(parts: Parts, step: Call) -> Outcome:
 
     def attempts() -> Any:
         """Call the tool, as often as its `retry` says."""
-        return _attempts(step.tool, parameters, step.seconds)
+        return _attempts(step, parameters)
 
     if step.seconds is None:
         return _outcome_of(attempts, step)
@@ -241,7 +241,7 @@ async def _acalled(parts: Parts, step: Call) -> Outcome:
     parameters = step.begun.parameters()
     if not step.tool.signature.is_async:
         return await _acalled_in_thread(parts, step, parameters)
-    task = asyncio.ensure_future(_aattempts(step.tool, parameters, step.seconds))
+    task = asyncio.ensure_future(_aattempts(step, parameters))
     try:
         in_time = await is_done(task, step.seconds)
     except asyncio.CancelledError:
@@ -255,7 +255,7 @@ async def _acalled(parts: Parts, step: Call) -> Outcome:
 
 
 async def _acalled_in_thread(parts: Parts, step: Call, parameters: dict[str, Any]) -> Outcome:
-    future = worker.start(lambda: _attempts(step.tool, parameters, step.seconds))
+    future = worker.start(lambda: _attempts(step, parameters))
     ended = asyncio.wrap_future(future)
     # What the tool raised is read below; asyncio would print its words, which may be personal.
     ended.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -334,26 +334,38 @@ def _policy(tool: Tool, seconds: float | None) -> dict[str, Any]:
     }
 
 
-def _attempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> Any:
+def _attempts(step: Call, parameters: dict[str, Any]) -> Any:
+    tool = step.tool
     if tool.retry is None:
+        _require_in_time(step)
         return worker.call(tool.function, parameters, is_async=tool.signature.is_async)
-    for attempt in Retrying(**_policy(tool, seconds)):
+    for attempt in Retrying(**_policy(tool, step.seconds)):
         with attempt, _first_refusal_only(attempt.retry_state.attempt_number):
+            _require_in_time(step)
             return worker.call(tool.function, parameters, is_async=tool.signature.is_async)
     raise ToolEndError  # the last attempt raises by itself
 
 
-async def _aattempts(tool: Tool, parameters: dict[str, Any], seconds: float | None) -> Any:
+async def _aattempts(step: Call, parameters: dict[str, Any]) -> Any:
+    tool = step.tool
     try:
         if tool.retry is None:
+            _require_in_time(step)
             return await tool.function(**parameters)
-        async for attempt in AsyncRetrying(**_policy(tool, seconds)):
+        async for attempt in AsyncRetrying(**_policy(tool, step.seconds)):
             with attempt, _first_refusal_only(attempt.retry_state.attempt_number):
+                _require_in_time(step)
                 return await tool.function(**parameters)
     except SystemExit as error:
         # In a task it would end the event loop, and with it every other walk.
         raise ToolEndError from error
     raise ToolEndError
+
+
+def _require_in_time(step: Call) -> None:
+    """Refuse to call a tool late, last thing before it: whoever took the action up meanwhile may act in its place."""
+    if step.until is not None and uptime() >= step.until:
+        raise TooLateError("expected to call the tool before its deadline, came to it later; it was not called")
 
 
 @contextmanager
@@ -365,6 +377,10 @@ def _first_refusal_only(attempt: int) -> Iterator[None]:
         if attempt > 1:
             raise ToolEndError from error
         raise
+
+
+class TooLateError(NotDoneError):
+    """This thread, event loop or process stood still until the deadline, so that the tool was not called."""
 
 
 class ToolEndError(Exception):

@@ -52,6 +52,14 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def uptime() -> float:
+    """Return seconds that never go backwards and count a machine's sleep too, to hold deadlines by."""
+    return time.monotonic() if _UPTIME is None else time.clock_gettime(_UPTIME)
+
+
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 def sleep(seconds: float) -> None:
     """Wait in this thread."""
     time.sleep(seconds)

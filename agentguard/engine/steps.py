@@ -84,11 +84,17 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Call the tool until its deadline; gives an outcome."""
+    """Call the tool until its deadline; gives an outcome.
+
+    Attributes:
+        seconds: How long to wait for it.
+        until: The uptime after which it is not called any more: this thread may have stood still since the last look.
+    """
 
     tool: Tool
     begun: Undertaking
     seconds: float | None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentguard import Idempotent, NotDoneError
+from agentguard import Idempotent, NotDone, NotDoneError, Retry
 from agentguard.engine.effect import Queryable
 
 SHORT = timedelta(seconds=0.3)
@@ -106,3 +106,36 @@ async def _arun(shop):
     return await shop.guard.arun(
         "refund.issue", arguments, agent="bot", on_behalf_of="c-1", context={"conversation": "t"}, key="k"
     )
+
+
+@pytest.mark.law(2)
+@pytest.mark.parametrize("retry", [None, Retry(attempts=2)])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_tool_is_not_called_after_its_deadline_though_it_was_asked_before_it_whether_there_is_time(
+    open_shop, is_async, retry
+):
+    shop = open_shop(effect=Idempotent(ttl=timedelta(days=1)), timeout=SHORT, is_async=is_async, retry=retry)
+    store, looks = shop.guard.store, []
+    look, alook = store.look, store.alook
+
+    def stand_still():
+        looks.append(True)
+        if len(looks) == 2:  # the last one before the call
+            time.sleep(SHORT.total_seconds() + 0.05)
+
+    def slow_look(*args):
+        found = look(*args)
+        stand_still()
+        return found
+
+    async def slow_alook(*args):
+        found = await alook(*args)
+        stand_still()
+        return found
+
+    store.look, store.alook = slow_look, slow_alook
+    answer = (shop.aask if is_async else shop.ask)()
+    del store.look, store.alook
+    assert (type(answer), answer.error, shop.paid) == (NotDone, "TooLateError", [])
+    assert shop.state(answer) == "released"
+    assert shop.usage(answer) == [(0, 0), (0, 0)]
