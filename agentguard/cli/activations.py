@@ -44,8 +44,10 @@ from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person
 from agentguard.errors import PolicyError, StoreUnavailableError, UsageError
 from agentguard.store.records import Entry
+from agentguard.store.upgrading import version_at
 
 REASON = "every change of what is in force has a reason in the record"
+EMPTY = "sqlite://"
 KINDS = {"activated": "in force", "activate_asked": "asked for", "activate_withdrawn": "taken back"}
 
 
@@ -123,12 +125,12 @@ def with_same_cases(wish: Wish, policies: Path) -> Wish:
 
 
 def _there(store: str) -> str:
-    """Return a database to look at, which is not made by looking: an empty one in memory where there is none."""
+    """Return a database to look at; looking makes neither it nor tables in it, so an empty one stands for none."""
     try:
         require_file(store)
     except StoreUnavailableError:
-        return "sqlite://"
-    return store
+        return EMPTY
+    return EMPTY if version_at(store) is None else store
 
 
 def _person(people: People | None, as_: str | None, why: str, *, dry_run: bool) -> Person:

@@ -117,9 +117,12 @@ def look(guard: Guard, wish: Wish, shown: Change | None = None, *, json: bool) -
     """Show what a wish would mean, and return it.
 
     Raises:
+        PowerRefusedError: Who wishes it may not have it, whatever it means.
         typer.Exit: A case fails or a promise is broken, and it is not said why it has to be all the same.
     """
     if shown is None:
+        if not wish.dry_run:
+            guard.changes.require_power(wish.bundle, wish.share, **wish.person)
         shown = guard.changes.look(wish.bundle, wish.cases, wish.files, simulate=wish.simulate, share=wish.share)
     shown = replace(shown, despite=wish.despite.strip() if shown.failures else "")
     refused = bool(shown.failures) and not shown.despite

@@ -40,10 +40,12 @@ def open_reading(store: str, people: Given = None, **sealed: Unpack[Sealed]) -> 
     Raises:
         StoreUnavailableError: There is no database at this address, or nothing in it.
     """
-    if require_file(store) is None and version_at(store) is None:
+    require_file(store)
+    if version_at(store) is None:  # it may be another program's database, in which nobody but a guard makes tables
         name = read_address(store).render_as_string(hide_password=True)
         raise StoreUnavailableError(
-            f"no tables in `{name}`: the guard makes them when it first runs, or `agentguard store upgrade` does"
+            f"no tables of agentguard in `{name}`: name another with --store or AGENTGUARD_STORE; "
+            "the guard makes them when it first runs, or `agentguard store upgrade` does"
         )
     vault = _vault(keys_file(store))
     return Guard(NOTHING, store=store, people=people, vault=vault, **sealed)

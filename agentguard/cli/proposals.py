@@ -55,6 +55,7 @@ def approve(
     share = None if asked.canary is None else int(asked.canary["share"])
     wish = Wish(guard.changes.proposed(asked), person, key, despite, simulation, share=share, proposal=asked)
     wish = with_same_cases(wish, policies)
+    guard.changes.require_power(wish.bundle, share, **person)
     shown = guard.changes.look(wish.bundle, wish.cases, wish.files, simulate=simulation, share=share)
     if shown.tests is None:
         shown = replace(shown, untried={**shown.untried, "tests": f"as entry {asked.entry} says"})

@@ -110,6 +110,16 @@ class Changes:
         missing = {name: why for name, why in untried.items() if why}
         return replace(shown, tests=tests, proofs=proofs, simulation=past, untried=missing)
 
+    def require_power(self, bundle: Bundle, share: int | None = None, **person: Unpack[Person]) -> None:
+        """Refuse whoever may not put this into force, before they wait for a look; the refusal is recorded.
+
+        Raises:
+            PowerRefusedError: This person may not, or nobody checked who they are.
+            PeopleUnavailableError: Who the people are cannot be told.
+        """
+        subject = bundle.digest if share is None else f"{bundle.digest} for {share_text(share)}"
+        powers.permitted(self._parts, Use(POWER, subject, self._tenant, **person))
+
     def _directed(self, bundle: Bundle, share: int | None) -> Change:
         before = self._parts.store.read(standing_of)
         after = InForce(bundle.digest)

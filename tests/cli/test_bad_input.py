@@ -1,8 +1,10 @@
 """Whatever is typed wrongly gets one clear message and its exit code."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -56,6 +58,32 @@ def test_an_empty_file_is_no_database_and_stays_empty(elsewhere, command, words)
     assert command(*words).code == exits.STORE
     assert (elsewhere / "agentguard.db").stat().st_size == 0
     assert [path.name for path in elsewhere.iterdir()] == ["agentguard.db"]
+
+
+def tables_in(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("audit", "list"), ("limits",), ("halt", "--why", "x"), ("policy", "history"), ("escalations", "list")],
+    ids=" ".join,
+)
+def test_a_database_of_another_program_is_named_and_no_tables_are_made_in_it(elsewhere, command, words):
+    with closing(sqlite3.connect(elsewhere / "theirs.db")) as connection:
+        connection.execute("CREATE TABLE theirs (number)")
+    said = command(*words, "--store", "sqlite:///theirs.db")
+    assert (said.code, said.out) == (exits.STORE, "")
+    assert "no tables of agentguard in `sqlite:///theirs.db`: name another with --store" in said.err
+    assert tables_in(elsewhere / "theirs.db") == ["theirs"]
+
+
+def test_looking_what_policies_would_mean_makes_no_tables(shop, command):
+    with closing(sqlite3.connect(shop.folder / "theirs.db")) as connection:
+        connection.execute("CREATE TABLE theirs (number)")
+    assert command("policy", "activate", "--dry-run", "--store", "sqlite:///theirs.db").code == 0
+    assert tables_in(shop.folder / "theirs.db") == ["theirs"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from agentguard.engine.changes import Changes
 from tests.cli.shop import PEOPLE
 
 OPERATORS = PEOPLE.replace("allow_unverified: yes\n", "operators: [maria, tom]\n")
@@ -42,6 +43,23 @@ def write(shop):
 
 def in_force(command):
     return command("audit", "list", "--kind", "activated", "--json").json[0]["entry"]
+
+
+def test_whoever_has_no_power_is_told_so_before_anything_is_looked_at(command, log_in, write, shop, monkeypatch):
+    write(LOOSER)
+    command("policy", "activate", "--why", "customers wait")
+    entry = command("policy", "history", "--json").json[0]["pos"]
+    (shop.folder / "policies" / "people.yaml").write_text(OPERATORS.replace("[maria, tom]", "[maria]"))
+    log_in("tom")
+    with monkeypatch.context() as patched:
+        patched.setattr(Changes, "look", lambda *_, **__: pytest.fail("looked for somebody who may not"))
+        for words in (("activate",), ("activate", "--canary", "10%"), ("approve", str(entry), "--yes")):
+            said = command("policy", *words, "--why", "x")
+            assert (said.code, said.out) == (2, ""), words
+            assert "`tom` may not activate" in said.err
+    refusals = command("audit", "list", "--kind", "power_refused", "--json").json
+    assert len(refusals) == 3
+    assert command("policy", "activate", "--dry-run", "--no-simulation").code == 0
 
 
 def test_what_an_agent_may_do_more_is_shown_asked_for_and_approved_by_somebody_else(command, log_in, write):

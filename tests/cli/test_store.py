@@ -60,7 +60,7 @@ def test_an_empty_database_on_a_server_gets_its_tables_only_when_asked(served, c
     shown = command("store", "show", "--store", served)
     assert (shown.code, "none yet" in shown.out) == (1, True)
     listed = command("audit", "list", "--store", served)
-    assert (listed.code, "no tables in" in listed.err) == (4, True)
+    assert (listed.code, "no tables of agentguard in" in listed.err) == (4, True)
     assert command("store", "upgrade", "--store", served, "--json").json == {"before": None, "after": 1}
     assert command("store", "show", "--store", served).code == 0
     assert command("audit", "list", "--store", served).code == 0
