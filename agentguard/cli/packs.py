@@ -23,7 +23,7 @@ from agentguard.cli.options import (
     WhyOption,
 )
 from agentguard.cli.output import Output, print_json
-from agentguard.engine.export import Exported
+from agentguard.engine.export import WITHIN, Exported
 from agentguard.errors import UsageError
 
 CustomerOption = Annotated[str | None, typer.Option(help="Actions for this customer, by id or pseudonym.")]
@@ -43,6 +43,7 @@ SizeOption = Annotated[
 CheckpointOption = Annotated[
     list[Path] | None, typer.Option(help="Show that the log continues this checkpoint; may be repeated.")
 ]
+_WAIT = WITHIN.total_seconds()
 WaitOption = Annotated[float, typer.Option(help="Seconds to wait for a checkpoint that covers it.", min=0, max=600)]
 UNSEALED = "warning: nobody sealed these entries in time, so that nobody signed for them; is `audit seal` running?"
 
@@ -60,7 +61,7 @@ def export(
     personal: PersonalOption = False,
     size: SizeOption = None,
     checkpoint: CheckpointOption = None,
-    wait: WaitOption = 5,
+    wait: WaitOption = _WAIT,
     why: WhyOption = "",
     as_: AsOption = None,
     store: StoreOption = DEFAULT_STORE,

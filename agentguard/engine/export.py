@@ -43,7 +43,7 @@ from agentguard.store.tiles import StoredTree
 MOST_OLDER = 100
 """How many earlier packs the log is shown to continue."""
 
-WITHIN = timedelta(seconds=5)
+WITHIN = timedelta(seconds=10)
 """How long a checkpoint is waited for, where the log is sealed."""
 
 

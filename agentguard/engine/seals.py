@@ -32,7 +32,7 @@ log = get_logger("seals")
 Told = TypeVar("Told", bound=Callable[[str], object])
 Found = TypeVar("Found")
 
-WITHIN = timedelta(seconds=5)
+WITHIN = timedelta(seconds=10)
 """How long somebody who asks for a receipt waits for the next checkpoint, where nothing is said."""
 
 LOOKS_EVERY = 0.05
