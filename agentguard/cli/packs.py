@@ -43,7 +43,7 @@ SizeOption = Annotated[
 CheckpointOption = Annotated[
     list[Path] | None, typer.Option(help="Show that the log continues this checkpoint; may be repeated.")
 ]
-_WAIT = WITHIN.total_seconds()
+_WAIT = int(WITHIN.total_seconds())
 WaitOption = Annotated[float, typer.Option(help="Seconds to wait for a checkpoint that covers it.", min=0, max=600)]
 UNSEALED = "warning: nobody sealed these entries in time, so that nobody signed for them; is `audit seal` running?"
 
