@@ -380,12 +380,11 @@ def _voted(body: dict[str, Any]) -> Told:
         *(("shown", reason.split(":", 2)[1]) for reason in vote["reasons"]),
         ("personal", f"seen {moment(vote['viewed_at'])} UTC" if vote["viewed_at"] else "not looked at"),
     ]
-    details += [("reason", vote["reason_code"])] if vote["reason_code"] else []
-    details += [("note", "sealed")] if body["note"] else []
+    more = ("reason", vote["reason_code"]), ("note", body["note"] and "sealed"), ("in place of", vote["stands_for"])
+    details += [(name, said) for name, said in more if said]
     word = "approved" if vote["approve"] else "rejected"
     if body["escalation_state"] == "amended":
         word = "amended"
-    details += [("in place of", vote["stands_for"])] if vote["stands_for"] else []
     return Told(f"{vote['voter']} {word} it", word, details)
 
 
