@@ -1,15 +1,16 @@
 """Whether a total can be passed by many requests, each of which is allowed without a person; needs the extra `prove`.
 
-It cannot be where a limit counts every such request (law 4): on an account that all of them share, over windows that
-cover the time, for at least as much, and without ever letting more pass. That is proved for every request. Where no
-limit does it, a sequence is looked for and decided request by request (see `sequences`).
+It cannot be where limits count every such request (law 4): each by one of them, on an account that all of those share,
+over windows that cover the time, for at least as much, and without ever letting more pass together. That is proved for
+every request. Where no limits do it, a sequence is looked for and decided request by request (see `sequences`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import combinations, islice, product
+from typing import TypeAlias
 
 from agentguard.analysis.climbing import climb
 from agentguard.analysis.covering import is_shared, windows
@@ -27,7 +28,14 @@ from agentguard.core.policy import Bundle, Guarantee, Policy, Verdict
 from agentguard.core.values import value_text
 
 MOST_CHOICES = 64
-"""So many ways are tried to hold each action down by one of its limits."""
+"""So many ways are tried to hold each action down by its limits."""
+
+MOST_TOGETHER = 2
+"""So many limits of one action are held against it together."""
+
+
+_Choice: TypeAlias = Mapping[str, tuple[PlannedLimit, ...]]
+"""By action, the limits that are to hold it down together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +73,45 @@ def split(bundle: Bundle, policy: Policy, guarantee: Guarantee) -> Splitting:
 def _held_down(searches: Mapping[str, Search], sums: Mapping[str, Sum], tried: dict[str, str]) -> str:
     """Return why limits hold a sum down, or say among what was tried why each does not; the fewest and least first."""
     able = {action: list(_able(search, sums[action], tried)) for action, search in searches.items()}
-    choices = [dict(zip(able, choice, strict=True)) for choice in islice(product(*able.values()), MOST_CHOICES)]
-    for choice in sorted(choices, key=lambda choice: len({planned.id for planned in choice.values()})):
-        holding = _Holding.of(choice, searches, sums, tried)
+    ways = {action: [*_together(limits)] for action, limits in able.items()}
+    choices = [dict(zip(ways, choice, strict=True)) for choice in islice(product(*ways.values()), MOST_CHOICES)]
+    sizes = _Sizes(searches, sums)
+    for choice in sorted(choices, key=lambda choice: len(_by_id(choice))):
+        holding = _Holding.of(choice, sizes, tried)
         if holding is not None and holding.holds(searches, sums):
             return holding.because
-        if len({planned.id for planned in choice.values()}) == 1 and holding is not None:
-            [planned, *_] = choice.values()
-            tried[planned.id] = f"limit `{planned.id}` does not count each of them, or lets more pass"
+        if len(_by_id(choice)) == 1 and holding is not None:
+            [name] = _by_id(choice)
+            tried[name] = f"limit `{name}` does not count each of them, or lets more pass"
     return ""
+
+
+def _together(limits: list[PlannedLimit]) -> Iterator[tuple[PlannedLimit, ...]]:
+    """Yield each limit, and then those of which each may count what the others do not."""
+    for many in range(1, MOST_TOGETHER + 1):
+        yield from combinations(limits, many)
+
+
+def _by_id(choice: _Choice) -> dict[str, PlannedLimit]:
+    return {planned.id: planned for chosen in choice.values() for planned in chosen}
+
+
+class _Sizes:
+    """The largest request of each action that is allowed, worked out once."""
+
+    def __init__(self, searches: Mapping[str, Search], sums: Mapping[str, Sum]) -> None:
+        self._searches, self.sums = searches, sums
+        self._known: dict[str, int | None] = {}
+
+    def of(self, actions: Iterable[str]) -> int | None:
+        """Return the largest request of some actions; None where it is not known for sure."""
+        found = [self._of(action) for action in actions]
+        return None if None in found else max(size for size in found if size is not None)
+
+    def _of(self, action: str) -> int | None:
+        if action not in self._known:
+            self._known[action] = _largest(self._searches[action], self.sums[action])
+        return self._known[action]
 
 
 def _able(search: Search, wanted: Sum, tried: dict[str, str]) -> Iterator[PlannedLimit]:
@@ -88,7 +126,7 @@ def _able(search: Search, wanted: Sum, tried: dict[str, str]) -> Iterator[Planne
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """Limits, one for each action, that may hold a sum down together.
+    """Limits that may hold a sum down together, those of each action.
 
     Attributes:
         factors: By limit: by what its use is multiplied, for its windows and for the largest request that it counts.
@@ -96,54 +134,71 @@ class _Holding:
         because: Why they do, if they do.
     """
 
-    limits: Mapping[str, PlannedLimit]
+    limits: _Choice
     factors: Mapping[str, int]
     most: Mapping[str, int]
     because: str
 
     @classmethod
-    def of(
-        cls,
-        limits: Mapping[str, PlannedLimit],
-        searches: Mapping[str, Search],
-        sums: Mapping[str, Sum],
-        tried: dict[str, str],
-    ) -> _Holding | None:
+    def of(cls, limits: _Choice, sizes: _Sizes, tried: dict[str, str]) -> _Holding | None:
         """Return a choice with its numbers; None where they are not known, or together too much."""
         factors: dict[str, int] = {}
         said: list[str] = []
-        for name, planned in {planned.id: planned for planned in limits.values()}.items():
-            actions = [action for action, chosen in limits.items() if chosen.id == name]
-            wanted = sums[actions[0]]
-            covers, largest = windows(planned, wanted.total, wanted.policy) or 0, 1
+        for name, planned in _by_id(limits).items():
+            actions = [action for action, chosen in limits.items() if name in {item.id for item in chosen}]
+            wanted = sizes.sums[actions[0]]
+            covers, largest = windows(planned, wanted.total, wanted.policy) or 0, None
             if covers > 1 and any(most.reads for most in wanted.total.max.values()):
                 tried[name] = f"{covers} windows of limit `{name}` cover the time, and the most is not the same in each"
                 return None
             if planned.measure is None and not wanted.counts:
-                sizes = [_largest(searches[action], sums[action]) for action in actions]
-                if None in sizes:
+                largest = sizes.of(actions)
+                if largest is None:
                     tried[name] = f"limit `{name}` counts requests, and the largest one is not known"
                     return None
-                largest = max(size for size in sizes if size is not None)
-            factors[name] = covers * largest
-            said.append(_because(planned, wanted, covers, None if planned.measure or wanted.counts else largest))
+            factors[name] = covers * (1 if largest is None else largest)
+            alone = all(len(limits[action]) == 1 for action in actions)
+            said.append(_because(planned, wanted, covers, largest, "each of them" if alone else "some of them"))
         if len(factors) == 1:
             return cls(limits, factors, {}, said[0])
-        ends = {planned.id: _number(planned.limit.max) for planned in limits.values()}
+        ends = {name: _number(planned.limit.max) for name, planned in _by_id(limits).items()}
         most = {name: factors[name] * end for name, end in ends.items() if end is not None}
-        promised = _number(next(iter(sums.values())).total.max)
+        promised = _number(next(iter(sizes.sums.values())).total.max)
         if len(most) < len(ends) or promised is None or sum(most.values()) > promised:
             return None
         return cls(limits, factors, most, f"{'; '.join(said)}; together they do not let more pass")
 
     def holds(self, searches: Mapping[str, Search], sums: Mapping[str, Sum]) -> bool:
-        """Return whether every request that is allowed is held down by the limit of its action."""
+        """Return whether every request that is allowed is held down by a limit of its action."""
         return all(
-            searches[action].never(
-                _uncovered(sums[action], planned.id, self.factors[planned.id], self.most.get(planned.id))
-            )
-            for action, planned in self.limits.items()
+            searches[action].never(self._uncovered(sums[action], limits)) for action, limits in self.limits.items()
         )
+
+    def _uncovered(self, wanted: Sum, limits: tuple[PlannedLimit, ...]) -> Wanted:
+        """Return what a request is like that is allowed and not held down by any of some limits."""
+
+        def uncovered(requests: Requests) -> Truth:
+            """Return that a request counts for the sum and no limit holds it down."""
+            held = any_of(
+                _held(requests, wanted, planned.id, self.factors[planned.id], self.most.get(planned.id))
+                for planned in limits
+            )
+            return all_of((wanted.allowed(requests), any_of((wanted.of(requests).unknown, no(held)))))
+
+        return uncovered
+
+
+def _held(requests: Requests, wanted: Sum, name: str, factor: int, most: int | None) -> Truth:
+    """Return that a limit holds a request down, if it is allowed: to a number, or to the sum's most."""
+    counted, summed = requests.counted[name], wanted.of(requests)
+    used = Number(counted.held + counted.settled).plus(counted.amount)
+    end = summed.most if most is None else Number(most)
+    fits: Truth = False if end is None else Number(used.units * factor, used.scale).compared("<=", end)
+    at_least = summed.amount if counted.planned.measure is not None or wanted.counts else Number(1)
+    both = (counted.currency, summed.currency)
+    same: Truth = None in both or compared("==", *both)
+    enough = counted.amount.compared(">=", at_least)
+    return all_of((counted.applies, no(counted.unknown), same, enough, fits, no(summed.no_most)))
 
 
 def _number(by_currency: Mapping[str, Expression]) -> int | None:
@@ -166,33 +221,6 @@ def _unfit(planned: PlannedLimit, wanted: Sum) -> str:
     return ""
 
 
-def _uncovered(wanted: Sum, name: str, factor: int, most: int | None) -> Wanted:
-    """Return what a request is like that is allowed and not held down by a limit: to a number, or to the sum's most."""
-
-    def uncovered(requests: Requests) -> Truth:
-        """Return that a request counts for the sum and the limit does not hold it down."""
-        counted, summed = requests.counted[name], wanted.of(requests)
-        used = Number(counted.held + counted.settled).plus(counted.amount)
-        end = summed.most if most is None else Number(most)
-        fits: Truth = False if end is None else Number(used.units * factor, used.scale).compared("<=", end)
-        at_least = summed.amount if counted.planned.measure is not None or wanted.counts else Number(1)
-        both = (counted.currency, summed.currency)
-        same: Truth = None in both or compared("==", *both)
-        covered = all_of(
-            (
-                counted.applies,
-                no(counted.unknown),
-                same,
-                counted.amount.compared(">=", at_least),
-                fits,
-                no(summed.no_most),
-            )
-        )
-        return all_of((wanted.allowed(requests), any_of((summed.unknown, no(covered)))))
-
-    return uncovered
-
-
 def _largest(search: Search, wanted: Sum) -> int | None:
     """Return the largest amount of a request that is allowed; None where it is not known for sure."""
     top = climb(
@@ -205,13 +233,13 @@ def _largest(search: Search, wanted: Sum) -> int | None:
     return top.size if top.exact and top.size > 0 else None
 
 
-def _because(planned: PlannedLimit, wanted: Sum, covers: int, largest: int | None) -> str:
+def _because(planned: PlannedLimit, wanted: Sum, covers: int, largest: int | None, them: str) -> str:
     """Return in a sentence why nothing passes."""
     limit, window = f"limit `{planned.id}`", planned.limit.window
     times = "" if covers == 1 else f", and {covers} of its windows cover the time"
     times += "; what was done before it began is not counted (`starts: now`)" if planned.limit.starts_now else ""
     if largest is None:
-        return f"{limit} counts each of them and never lets more pass{times}"
+        return f"{limit} counts {them} and never lets more pass{times}"
     unit = next(iter(wanted.total.currencies), COUNT)
     each = value_text(in_unit(largest, unit))
-    return f"{limit} counts each of them ({window}), and none is more than {each}{times}"
+    return f"{limit} counts {them} ({window}), and none is more than {each}{times}"

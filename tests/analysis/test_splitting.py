@@ -225,6 +225,32 @@ def test_a_promise_given_by_hand_is_about_every_action_that_has_what_it_reads():
     assert some.on == {"fee.waive", "refund.issue"}
 
 
+@pytest.mark.parametrize(
+    "small, promised, outcome",
+    [
+        ("amount <= 20", "180", Outcome.HOLDS),  # 80 of small ones, and two of 50
+        ("amount <= 20", "179.99", Outcome.BROKEN),
+        ("amount <= 30", "180", Outcome.HOLDS),  # some are counted by both
+        ("amount < 20", "180", Outcome.BROKEN),  # 20.00 is counted by neither
+        ("amount < 20", "100000", Outcome.UNDECIDED),
+    ],
+)
+def test_limits_of_which_each_counts_what_the_other_does_not_hold_it_down_together(small, promised, outcome):
+    counted = "on: [refund.issue], per: on_behalf_of, in: 30 days, over: deny"
+    limits = (
+        "limits:\n"
+        f"  - {{id: low, sum: amount, max: 80, when: {small}, {counted}}}\n"
+        f"  - {{id: high, count: actions, max: 2, when: amount > 20, {counted}}}\n"
+    )
+    proof = split(limits, PROMISE.replace("300", promised))
+    assert proof.outcome is outcome
+    if outcome is Outcome.HOLDS:
+        assert proof.because == (
+            "limit `shop/low` counts some of them and never lets more pass; limit `shop/high` counts some of them "
+            "(30 days), and none is more than 50.00 USD; together they do not let more pass"
+        )
+
+
 def test_the_refunds_pack_cannot_be_split():
     [refunds] = policyfile.load(ROOT / "policies" / "refunds").policies
     texts = (PROMISE, "never_by_splitting order.total sum amount per order.id in forever")
