@@ -18,6 +18,7 @@ from agentguard.cli.output import Output, print_json
 from agentguard.core.cases import CaseFile
 from agentguard.errors import UsageError
 from agentguard.policyfile.beside import policies_beside
+from agentguard.policyfile.filenames import CASES_END
 
 
 def run(
@@ -74,7 +75,7 @@ def case_files(paths: list[Path]) -> list[tuple[Path, CaseFile]]:
         if kind is Kind.CASES:
             found[path] = None
         elif kind is Kind.POLICY:
-            beside = path.with_name(f"{path.stem}_test{path.suffix}")
+            beside = path.with_name(f"{path.stem}{CASES_END}{path.suffix}")
             if beside.is_file():
                 found[beside] = None
     return [(path, policyfile.load_cases(path)) for path in found]

@@ -16,7 +16,7 @@ from agentguard.core.documents.html import as_html
 from agentguard.core.documents.markdown import as_markdown
 from agentguard.core.prose import printable
 from agentguard.errors import UsageError
-from agentguard.policyfile.bundle import SUFFIXES as POLICY_SUFFIXES
+from agentguard.policyfile.filenames import is_yaml
 
 _VERBATIM = re.compile(r"`([^`]+)`")
 
@@ -57,7 +57,7 @@ def save(file: Path, text: str) -> None:
     Raises:
         UsageError: It cannot be written, or is named as policies are: no document is one.
     """
-    if file.suffix.lower() in POLICY_SUFFIXES:
+    if is_yaml(file):
         raise UsageError(f"expected a name like `{file.stem}.html` for a document, got `{file}`, as policies are named")
     try:
         file.write_text(text, encoding="utf-8")

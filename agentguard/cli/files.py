@@ -12,7 +12,7 @@ import typer
 from agentguard import policyfile
 from agentguard.core.people import People
 from agentguard.errors import UsageError
-from agentguard.policyfile.bundle import SUFFIXES
+from agentguard.policyfile.filenames import CASES_END, PEOPLE, yaml_inside
 
 Paths = Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH…")]
 
@@ -35,10 +35,8 @@ def files_of(paths: Sequence[Path]) -> list[tuple[Path, Kind]]:
     for path in paths:
         if not path.exists():
             raise UsageError(f"expected a file or folder, got `{path}`, which is not there")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for item in inside:
-            if item.is_file() and (item.suffix in SUFFIXES or item == path):
-                found[item] = kind_of(item)
+        inside = yaml_inside(path) if path.is_dir() else [path]
+        found.update((item, kind_of(item)) for item in inside)
     if not found:
         raise UsageError(f"expected files that end in `.yaml`, got none in {', '.join(map(str, paths))}")
     return list(found.items())
@@ -46,9 +44,9 @@ def files_of(paths: Sequence[Path]) -> list[tuple[Path, Kind]]:
 
 def kind_of(path: Path) -> Kind:
     """Return what a file is: `people.yaml`, `*_test.yaml`, or a policy."""
-    if path.stem == "people":
+    if path.name == PEOPLE:
         return Kind.PEOPLE
-    return Kind.CASES if path.stem.endswith("_test") else Kind.POLICY
+    return Kind.CASES if path.stem.endswith(CASES_END) else Kind.POLICY
 
 
 def people_for(paths: Sequence[Path], named: Path | None) -> People | None:
@@ -58,6 +56,6 @@ def people_for(paths: Sequence[Path], named: Path | None) -> People | None:
     for path in paths:
         folder = path.resolve() if path.is_dir() else path.resolve().parent
         for place in (folder, folder.parent):
-            if (place / "people.yaml").is_file():
-                return policyfile.load_people(place / "people.yaml")
+            if (place / PEOPLE).is_file():
+                return policyfile.load_people(place / PEOPLE)
     return None

@@ -9,7 +9,7 @@ from agentguard import policyfile
 from agentguard.core.policy import Bundle
 from agentguard.errors import UsageError
 from agentguard.policyfile import bounds
-from agentguard.policyfile.bundle import NOT_POLICIES, SUFFIXES
+from agentguard.policyfile.filenames import is_hidden, is_policy
 from agentguard.policyfile.read import decode
 
 LONGEST_WAIT = 60
@@ -56,7 +56,7 @@ def _bundle(folder: Path, revision: str, inside: str) -> Bundle:
     name = commit.decode("ascii").strip()
     listed = _git(folder, "ls-tree", "-r", "-z", "--name-only", "--full-tree", name, "--", *([path] if path else []))
     files = [item for item in listed.decode(errors="surrogateescape").split("\0") if item]
-    files = [item for item in files if item == path or _is_policy(PurePosixPath(item))]
+    files = [item for item in files if item == path or _is_policy(PurePosixPath(item), inside=PurePosixPath(path))]
     if not files:
         raise UsageError(f"expected policy files in `{inside or '.'}` at `{revision}`, got none")
     if len(files) > bounds.FILES:
@@ -69,8 +69,8 @@ def _bundle(folder: Path, revision: str, inside: str) -> Bundle:
     return policyfile.bundle_of(policies)
 
 
-def _is_policy(path: PurePosixPath) -> bool:
-    return path.suffix in SUFFIXES and not path.stem.endswith(NOT_POLICIES)
+def _is_policy(path: PurePosixPath, inside: PurePosixPath) -> bool:
+    return is_policy(path) and not is_hidden(path.relative_to(inside))
 
 
 def _git(folder: Path, *arguments: str, of: str = "") -> bytes:

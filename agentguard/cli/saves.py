@@ -12,7 +12,7 @@ from pathlib import Path
 from agentguard.cli.interrupts import Stop
 from agentguard.engine.machine import monotonic
 from agentguard.policyfile import bounds
-from agentguard.policyfile.people import FILE_NAME
+from agentguard.policyfile.filenames import PEOPLE
 from agentguard.policyfile.stamps import Stamps, is_hollow, stamps_of
 
 PAUSE = 0.2
@@ -56,7 +56,7 @@ def saves(path: Path, stop: Stop) -> Iterator[list[Path]]:
 def _people_above(path: Path) -> Path:
     """Return where the people of several folders of policies are."""
     folder = path.resolve()
-    return (folder.parent if path.is_dir() else folder.parent.parent) / FILE_NAME
+    return (folder.parent if path.is_dir() else folder.parent.parent) / PEOPLE
 
 
 def _settled(paths: list[Path], before: Stamps, seen: Stamps, stop: Stop) -> Stamps:

@@ -17,10 +17,12 @@ from agentguard.cli.output import Output, print_json
 from agentguard.cli.shipped import BLANK, TEMPLATES, policies_folder, templates
 from agentguard.core.policy import Policy
 from agentguard.errors import UsageError
-from agentguard.policyfile.people import FILE_NAME
+from agentguard.policyfile.filenames import PEOPLE
 from agentguard.policyfile.schema import MODELS
 
 SCHEMAS = "schema"
+ABOUT = "vouchers"
+"""What the policy to begin with is about, and is called in every record unless its author says otherwise."""
 EDITOR = ".vscode"
 _NAME = re.compile("[A-Za-z][A-Za-z0-9_-]{0,63}")
 _PEOPLE = "# These people are examples: put your own here.\n"
@@ -32,7 +34,7 @@ def init(
         str, typer.Option("--template", help="What to begin with: `blank`, or a pack like `refunds`.")
     ] = BLANK,
     name: Annotated[
-        str | None, typer.Option("--name", help="What the policy is called; like the template when left out.")
+        str | None, typer.Option("--name", help="What the policy is called; like its pack, or `vouchers`, when left out.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -40,7 +42,7 @@ def init(
     known = templates()
     if template not in known:
         raise UsageError(f"expected one of {', '.join(known)}, got `{template}`")
-    name = name or template
+    name = name or (ABOUT if template == BLANK else template)
     if not _NAME.fullmatch(name) or name.endswith("_test") or name == "people":
         raise UsageError(f"expected a name like `vouchers`, of letters, digits, `-` and `_`, got `{name}`")
     planned = dict(_policy(known[template], template, name))
@@ -71,8 +73,8 @@ def _policy(pack: Path, template: str, name: str) -> Iterator[tuple[str, str]]:
 
 def _around() -> Iterator[tuple[str, str]]:
     """Yield what every folder of policies has beside them."""
-    people = (policies_folder() / FILE_NAME).read_text(encoding="utf-8")
-    yield FILE_NAME, _with_schema("people", _PEOPLE + people)
+    people = (policies_folder() / PEOPLE).read_text(encoding="utf-8")
+    yield PEOPLE, _with_schema("people", _PEOPLE + people)
     for kind in MODELS:
         yield f"{SCHEMAS}/{kind}.json", json.dumps(policyfile.json_schema(kind), indent=2, ensure_ascii=False) + "\n"
     for path in sorted((TEMPLATES / "vscode").iterdir()):
@@ -105,7 +107,7 @@ def _say(folder: Path, written: list[str], kept: list[str]) -> None:
     about = {
         f"{SCHEMAS}/": "what editors know of every key",
         f"{EDITOR}/": "tasks for Visual Studio Code: open this folder in it",
-        FILE_NAME: "who decides what the agent may not: put your own people there",
+        PEOPLE: "who decides what the agent may not: put your own people there",
     }
     output.line(f"written to {folder}:")
     rows: dict[str, str] = {}

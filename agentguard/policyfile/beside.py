@@ -6,7 +6,8 @@ from pathlib import Path
 
 from agentguard.core.cases import CaseFile
 from agentguard.core.policy import Bundle, Policy
-from agentguard.policyfile.bundle import NOT_POLICIES, SUFFIXES, load_files
+from agentguard.policyfile.bundle import load_files
+from agentguard.policyfile.filenames import is_policy
 
 
 def policies_beside(path: Path, cases: CaseFile) -> Bundle:
@@ -19,12 +20,13 @@ def policies_beside(path: Path, cases: CaseFile) -> Bundle:
     for folder in (path.parent, path.resolve().parent.parent):
         if set(cases.policies) <= set(policies):
             break
-        inside = [item for pattern in ("*", "*/*") for item in sorted(folder.glob(pattern)) if _is_policy(item)]
+        inside = [
+            item
+            for pattern in ("*", "*/*")
+            for item in sorted(folder.glob(pattern))
+            if is_policy(item) and item.is_file()
+        ]
         wanted = [item for item in inside if folder == path.parent or item.stem in cases.policies]
         for policy in load_files(wanted) if wanted else ():
             policies.setdefault(policy.name, policy)
     return Bundle(tuple(policies.values()), "")
-
-
-def _is_policy(path: Path) -> bool:
-    return path.suffix in SUFFIXES and path.is_file() and not path.stem.endswith(NOT_POLICIES)

@@ -12,11 +12,8 @@ from agentguard.core.policy import ActionSpec, Bundle, Place, Policy
 from agentguard.errors import PolicyError, Problem
 from agentguard.policyfile import bounds
 from agentguard.policyfile.build import load_text
+from agentguard.policyfile.filenames import is_policy, yaml_inside
 from agentguard.policyfile.read import decode
-
-SUFFIXES = (".yaml", ".yml")
-NOT_POLICIES = ("_test", "people")
-"""Endings of file names, without their suffix, that are not policies: tests beside a policy, and who its people are."""
 
 
 def load(paths: str | Path | Iterable[str | Path]) -> Bundle:
@@ -73,8 +70,7 @@ def policy_paths(paths: str | Path | Iterable[str | Path]) -> list[tuple[Path, s
             message = "no such file or folder: check the path"
             raise PolicyError([Problem(str(item), 0, 0, "unreadable", message)])
         if item.is_dir():
-            inside = (path for path in sorted(item.rglob("*")) if path.suffix in SUFFIXES and path.is_file())
-            found.update({path: str(path.relative_to(item)) for path in inside if not path.stem.endswith(NOT_POLICIES)})
+            found.update({path: str(path.relative_to(item)) for path in yaml_inside(item) if is_policy(path)})
         else:
             found[item] = str(item)
     if not found:

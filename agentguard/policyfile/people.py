@@ -19,6 +19,7 @@ from agentguard.evidence.keys import LOG, VerifierKey
 from agentguard.policyfile import bounds
 from agentguard.policyfile.absences import AbsenceModel, absences
 from agentguard.policyfile.bundle import read_text
+from agentguard.policyfile.filenames import PEOPLE
 from agentguard.policyfile.leaf import Entries, Items, Leaf, Number, Text, word_of
 from agentguard.policyfile.model import Closed
 from agentguard.policyfile.node import Mapping, Scalar, shortened
@@ -31,7 +32,6 @@ from agentguard.policyfile.structure import checked
 from agentguard.policyfile.torn import mended
 
 FORMAT = 1
-FILE_NAME = "people.yaml"
 EMAIL_CHARACTERS = 254
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 _EMAIL = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
@@ -94,10 +94,10 @@ def people_beside(policies: str | Path | Sequence[str | Path]) -> Path | None:
     """
     given = [policies] if isinstance(policies, str | Path) else policies
     folders = dict.fromkeys(path if path.is_dir() else path.parent for path in map(Path, given))
-    found = [folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()]
+    found = [folder / PEOPLE for folder in folders if (folder / PEOPLE).is_file()]
     if len(found) > 1:
         shown = ", ".join(f"`{path}`" for path in found)
-        raise UsageError(f"expected one `{FILE_NAME}` beside the policies, got {shown}; say which with `people=`")
+        raise UsageError(f"expected one `{PEOPLE}` beside the policies, got {shown}; say which with `people=`")
     return found[0] if found else None
 
 

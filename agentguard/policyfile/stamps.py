@@ -11,8 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TypeAlias
 
-from agentguard.policyfile.bundle import SUFFIXES
-from agentguard.policyfile.people import FILE_NAME
+from agentguard.policyfile.filenames import CASES_END, PEOPLE, is_yaml
 
 Stamps: TypeAlias = dict[Path, tuple[int, int, int]]
 """By file: when it was written, how large it is, and which one it is."""
@@ -39,6 +38,6 @@ def is_hollow(before: Stamps, seen: Stamps) -> bool:
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         for folder, _, names in os.walk(path):
-            yield from (Path(folder, name) for name in names if name.endswith(SUFFIXES))
+            yield from (path for name in names if is_yaml(path := Path(folder, name)))
     else:
-        yield from (path, path.with_name(f"{path.stem}_test{path.suffix}"), path.with_name(FILE_NAME))
+        yield from (path, path.with_name(f"{path.stem}{CASES_END}{path.suffix}"), path.with_name(PEOPLE))

@@ -106,3 +106,26 @@ def test_a_policy_keeps_the_exact_text_of_its_file(tmp_path):
     text = FILE.format(name="one").replace("\n", "\r\n") + "# ä\r\n"
     (tmp_path / "one.yaml").write_bytes(text.encode())
     assert load(tmp_path).policies[0].text == text
+
+
+def test_every_yaml_file_of_a_folder_is_a_policy_but_for_people_tests_and_what_is_hidden(tmp_path):
+    for name in (
+        "vip-people.yaml",
+        "below/two.yml",
+        "Three.YAML",
+        "people.yaml",
+        "two_test.yaml",
+        ".four.yaml",
+        "a.txt",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert {name for _, name in policy_paths(tmp_path)} == {"vip-people.yaml", "below/two.yml", "Three.YAML"}
+
+
+def test_a_mounted_configuration_is_read_once(tmp_path):
+    (tmp_path / "..2026_11_20").mkdir()
+    (tmp_path / "..2026_11_20" / "one.yaml").write_text(FILE.format(name="one"))
+    (tmp_path / "..data").symlink_to("..2026_11_20")
+    (tmp_path / "one.yaml").symlink_to("..data/one.yaml")
+    assert [policy.name for policy in load(tmp_path).policies] == ["one"]
