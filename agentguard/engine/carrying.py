@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from agentguard.core.lifecycle import State
 from agentguard.engine.answers import Answer
 from agentguard.engine.deciding import halted
@@ -31,7 +33,7 @@ def carry_out(parts: Parts, begun: Undertaking) -> Walk:
 
 def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
     (seconds, until), forgone = NO_TIME, NOT_BEGUN
-    look = Look(lambda reading: time_left(begun, reading))
+    look = Look(partial(time_left, begun))
     try:
         seconds, until = yield look
         if seconds > 0 and begun.witness:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
@@ -97,24 +97,24 @@ def perform(parts: Parts, step: Step) -> Any:
             return parts.directory.people()
 
 
-async def _aperform(parts: Parts, step: Step) -> Any:
+def _aperform(parts: Parts, step: Step) -> Awaitable[Any]:
     match step:
         case Look():
-            return await parts.store.alook(step.query, step.keys)
+            return parts.store.alook(step.query, step.keys)
         case Commit():
-            return await parts.store.atransact(step)
+            return parts.store.atransact(step)
         case Gather():
-            return await _agathered(parts, step)
+            return _agathered(parts, step)
         case Call():
-            return await _acalled(parts, step)
+            return _acalled(parts, step)
         case Pause():
-            return await _apaused(parts, step)
+            return _apaused(parts, step)
         case AwaitWitness():
-            return await _await_witness(parts, step)
+            return _await_witness(parts, step)
         case Meet():
-            return await asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
+            return asyncio.to_thread(parts.vault.pseudonym, step.tenant, step.customer)
         case Convene():
-            return await asyncio.to_thread(parts.directory.people)
+            return asyncio.to_thread(parts.directory.people)
 
 
 def _paused(parts: Parts, step: Pause) -> float:

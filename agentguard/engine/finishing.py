@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from agentguard.core import entry
@@ -125,7 +126,7 @@ class Finishing:
             log.error("action.done_after_release", action=record.action, action_id=record.id)
         added = added_accounts(self.parts, transaction, self.begun, record, self.report.real)
         amounts = {**dict(self.begun.holds.values()), **self.report.amounts, **added.held}
-        freed = free(self.parts, transaction, record, lambda: self.begun.values(self.report.real))
+        freed = free(self.parts, transaction, record, partial(self.begun.values, self.report.real))
         written = transaction.append(
             self._entry(
                 record,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import OrderedDict
 from concurrent.futures import Future
 
 MOST_REMEMBERED = 4096
@@ -16,7 +17,7 @@ class Running:
         self._waiting: dict[str, list[Future[None]]] = {}
         self._lock = threading.Lock()
         self._ticks = itertools.count(1)
-        self._ended: dict[str, int] = {}
+        self._ended: OrderedDict[str, int] = OrderedDict()
 
     def tick(self) -> int:
         """Return a number larger than all before it: what is compared with when a tool ended."""
@@ -26,7 +27,7 @@ class Running:
         """Remember that an action's tool has ended: whoever looks something up from now on finds what it did."""
         with self._lock:
             if len(self._ended) >= MOST_REMEMBERED:
-                del self._ended[next(iter(self._ended))]
+                self._ended.popitem(last=False)
             self._ended[action_id] = self.tick()
 
     def ended_before(self, action_id: str | None, tick: int) -> bool:

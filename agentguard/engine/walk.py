@@ -96,7 +96,7 @@ def _decide(parts: Parts, proposal: Proposal, *, begin: bool) -> Generator[Step,
     gatherings = 0
     patience = parts.waits.in_progress.total_seconds()
     for _ in range(MAX_LOOKS + int(patience / PAUSE_SECONDS)):
-        seen: Seen = yield Look(lambda reading: look(parts, proposal, reading), proposal.keys)
+        seen: Seen = yield Look(partial(look, parts, proposal), proposal.keys)
         earlier = seen.record
         if earlier is not None and earlier.request_digest != seen.ask.digest:
             yield Commit(partial(conflict, earlier, seen.ask))
@@ -192,7 +192,7 @@ def _settled_before(parts: Parts, seen: Seen, *, begin: bool) -> Generator[Step,
     record = seen.record
     if record is None:
         if not seen.ask.plan.files or seen.ask.faults:
-            refusal: Answer | None = yield Commit(lambda transaction: refuse(parts, seen.ask, transaction))
+            refusal: Answer | None = yield Commit(partial(refuse, parts, seen.ask))
             return refusal
         return None
     match record.state:
@@ -205,12 +205,12 @@ def _settled_before(parts: Parts, seen: Seen, *, begin: bool) -> Generator[Step,
         case State.WAITING if seen.escalated is not None and seen.escalated.state == escalating.OPEN:
             if seen.escalated.due_at is None or seen.now < seen.escalated.due_at:
                 return escalating.still_waiting(record, seen.escalated)
-            late: Answer | None = yield Commit(lambda transaction: run_late(parts, record, transaction))
+            late: Answer | None = yield Commit(partial(run_late, parts, record))
             return late
         case State.READY if not begin and seen.now <= (record.lease_until or seen.now):
             return recorded.ready_again(record)
         case State.READY if seen.now > (record.lease_until or seen.now):
-            expired: Answer | None = yield Commit(lambda transaction: expire(record, transaction))
+            expired: Answer | None = yield Commit(partial(expire, record))
             return expired
         case _:
             return None
