@@ -45,8 +45,13 @@ def refuse_unfit(options: Mapping[str, Any]) -> None:
             "a run offers the guard's actions alone, got `tools`; register what else the model may call as an action "
             "(`effect=Read()` where it only reads), or write the loop yourself with `chat_tools` and `handle_all`"
         )
-    if options.get("stream"):
-        raise UsageError("a run reads whole answers, got `stream`; write the loop yourself and use `handle_all`")
+    for unfit in ("stream", "background"):
+        if options.get(unfit):
+            raise UsageError(f"a run reads whole answers, got `{unfit}`; write the loop yourself and use `handle_all`")
+    if options.get("conversation"):
+        raise UsageError(
+            "a run sends the whole conversation each time, got `conversation`, which keeps it a second time"
+        )
 
 
 def sendable(value: Any) -> Any:

@@ -302,6 +302,8 @@ def test_a_conversation_may_hold_what_the_client_answered(tools, client, model):
     "given, fix",
     [
         ({"stream": True}, "handle_all"),
+        ({"background": True}, "handle_all"),
+        ({"conversation": "conv_1"}, "a second time"),
         ({"tools": [{"type": "function", "function": {"name": "search"}}]}, "register what else"),
         ({"messages": {"role": "user", "content": "please"}}, "expected messages like"),
         ({"messages": None}, "expected messages like"),
