@@ -151,13 +151,8 @@ def _said(how: str, cell: Cell) -> str:
 
 
 def money_words(worth: Mapping[str, int]) -> str:
-    """Return money by currency as people write it: `5,812.00 USD and 40.00 EUR`."""
-    found = []
-    for currency, minor in sorted(worth.items()):
-        amount, _, unit = str(Money(minor, currency)).partition(" ")
-        whole, dot, cents = amount.partition(".")
-        found.append(f"{int(whole):,}{dot}{cents} {unit}" if minor >= 0 else f"{amount} {unit}")
-    return " and ".join(found)
+    """Return money by currency as it is written everywhere: `5812.00 USD and 40.00 EUR`."""
+    return " and ".join(str(Money(minor, currency)) for currency, minor in sorted(worth.items()))
 
 
 class Simulating:

@@ -50,6 +50,7 @@ def test_the_blank_one_keeps_its_promises_and_no_small_change_of_it_goes_unnotic
     command("policy", "init", "shop")
     assert "2 of 2 promises are kept for every possible request" in command("policy", "prove", "shop").out
     assert "0 are not noticed" in command("policy", "test", "shop", "--boundaries").out
+    assert policyfile.load(elsewhere / "shop").policies[0].name == "vouchers"  # what it is about, and not `blank`
 
 
 def test_it_says_what_it_wrote_and_three_commands_that_work(elsewhere, command):
@@ -123,7 +124,7 @@ def test_a_folder_that_is_a_file_is_refused_in_words(elsewhere, command):
     (elsewhere / "shop").write_text("mine")
     said = command("policy", "init", "shop")
     assert said.code == 2
-    assert "expected to write `shop/blank.yaml`: " in said.err
+    assert "expected to write `shop/vouchers.yaml`: " in said.err
     assert files_in(elsewhere) == {"shop": b"mine"}
 
 
@@ -133,7 +134,7 @@ def test_every_file_names_the_schema_that_lies_beside_it(elsewhere, command):
     for path in folder.glob("*.yaml"):
         modeline = path.read_text().split("\n")[0]
         schema = json.loads((folder / modeline.removeprefix("# yaml-language-server: $schema=")).read_text())
-        kind = {"blank": "policy", "blank_test": "cases", "people": "people"}[path.stem]
+        kind = {"vouchers": "policy", "vouchers_test": "cases", "people": "people"}[path.stem]
         assert schema["$comment"] == f"agentguard {kind} file"
 
 

@@ -75,24 +75,24 @@ def test_everything_that_lint_says_is_underlined_and_nothing_else(elsewhere, com
 
 def test_a_mistake_inside_a_condition_is_underlined_where_it_is(elsewhere, command):
     command("policy", "init", ".")
-    path = elsewhere / "blank.yaml"
+    path = elsewhere / "vouchers.yaml"
     path.write_text(path.read_text().replace("- amount <= 20", "- amount <= and 20"))
     ((file, line, column, severity, code, _),) = underlined("policy lint", command("policy", "lint", ".").out)
-    assert (file, severity, code) == ("blank.yaml", "error", "syntax")
+    assert (file, severity, code) == ("vouchers.yaml", "error", "syntax")
     assert path.read_text().split("\n")[line - 1][column - 1 :].startswith("and 20")
 
 
 def test_warnings_and_people_are_underlined_with_their_weight(elsewhere, command):
     command("policy", "init", ".")
-    path = elsewhere / "blank.yaml"
+    path = elsewhere / "vouchers.yaml"
     path.write_text(path.read_text().replace("owner: support@acme.example\n", ""))
     ((file, line, _, severity, code, _),) = underlined("policy lint", command("policy", "lint", ".").out)
-    assert (file, line, severity, code) == ("blank.yaml", 1, "warning", "no_owner")
+    assert (file, line, severity, code) == ("vouchers.yaml", 1, "warning", "no_owner")
 
 
 def test_examples_that_fail_are_underlined_with_what_came_instead(elsewhere, command):
     command("policy", "init", ".")
-    path = elsewhere / "blank.yaml"
+    path = elsewhere / "vouchers.yaml"
     path.write_text(path.read_text().replace("amount <= 20", "amount <= 19").replace("max: 60", "max: 61"))
     said = command("policy", "test", ".", "--json").json
     expected = [
@@ -110,7 +110,7 @@ def test_examples_that_fail_are_underlined_with_what_came_instead(elsewhere, com
 )
 def test_a_watch_says_when_it_begins_and_ends_and_is_underlined_like_lint(elsewhere, command, monkeypatch, changes):
     command("policy", "init", ".")
-    path = elsewhere / "blank.yaml"
+    path = elsewhere / "vouchers.yaml"
 
     def edited(_path, _stop):
         yield []

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agentguard import Money, Verdict
+from agentguard.analysis.simulating import money_words
 from tests.engine.given import REFUNDS, bundle, shop
 
 ALLOW, ESCALATE, DENY = Verdict.ALLOW, Verdict.ESCALATE, Verdict.DENY
@@ -217,3 +218,7 @@ def test_what_other_policies_decided_than_those_in_force_now_is_said(open_one):
         "has changed since then is in these numbers too, and `--since` leaves it out"
     )
     assert not any("other policies" in sentence for sentence in over(later, proposed, since=began)[0].assumptions)
+
+
+def test_amounts_are_written_as_in_a_policy_and_everywhere_else():
+    assert money_words({"USD": 581_200, "JPY": 40_000, "EUR": -123_456}) == "-1234.56 EUR and 40000 JPY and 5812.00 USD"
