@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from agentguard.core.language import Declared
+from agentguard.core.language.meaning import rests_on
 from agentguard.core.policy import ActionSpec, Bundle, Place, Policy
 from agentguard.errors import PolicyError, Problem
 from agentguard.policyfile import bounds
@@ -119,14 +120,14 @@ def _different_actions(policies: Sequence[Policy]) -> Iterable[Problem]:
 def _differences(action: str, spec: ActionSpec, policy: Policy, other: Policy) -> Iterable[Problem]:
     where = f"action `{action}` is also in {other.file}"
     before = other.actions[action]
-    if _shape(spec.arguments) != _shape(before.arguments):
-        yield _problem(spec.place, f"{where} with other arguments ({_shown(spec.arguments, before.arguments)})")
-    elif {name: item.source for name, item in spec.computed.items()} != {
-        name: item.source for name, item in before.computed.items()
-    }:
-        yield _problem(spec.place, f"{where} with other computed arguments")
     if policy.currencies != other.currencies:
         yield _problem(spec.place, f"{where} with another currency")
+        return  # every type with money in it differs then
+    if _shape(spec.arguments) != _shape(before.arguments):
+        yield _problem(spec.place, f"{where} with other arguments ({_shown(spec.arguments, before.arguments)})")
+    for name in sorted(set(spec.computed) & set(before.computed)):
+        if rests_on(spec.computed[name]) != rests_on(before.computed[name]):
+            yield _problem(spec.place, f"{where} and computes `{name}` otherwise")
     for mine, theirs, kind in ((policy.facts, other.facts, "fact"), (policy.context, other.context, "context value")):
         for name in sorted(set(mine) & set(theirs)):
             if _key(mine[name]) != _key(theirs[name]):

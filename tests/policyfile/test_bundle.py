@@ -66,6 +66,23 @@ def test_an_action_of_several_files_is_declared_alike_in_all(change, said):
     assert all(message.endswith("declare it alike in both") for message in found)
 
 
+@pytest.mark.parametrize("due", ["o.fee", "half"])
+def test_an_argument_that_two_files_compute_otherwise_is_refused(due):
+    arguments = ("n: integer, amount: money", "n: integer, amount: 'money, computed as due'")
+    facts = ("{o.total: money}", "{o.total: money, o.fee: money}\nnames: {due: half, half: o.total}")
+    one, same = (policy_of(name, arguments=arguments, facts=facts) for name in ("one", "two"))
+    assert len(bundle_of([one, same]).policies) == 2
+    changed = (facts[0], facts[1].replace("due: half", f"due: {due}").replace("half: o.total", "half: o.fee"))
+    other = policy_of("two", arguments=arguments, facts=changed)
+    (message,) = messages(one, other)
+    assert message.startswith("two.yaml:6:3 action_differs action `a.b` is also in one.yaml and computes `amount` other")
+
+
+def test_a_currency_that_differs_is_told_once():
+    (message,) = messages(policy_of("one"), policy_of("two", currency=("currency: USD", "currency: EUR")))
+    assert "with another currency" in message
+
+
 def test_facts_that_only_one_file_reads_may_differ():
     other = policy_of("two", facts=("o.total: money", "o.count: integer"))
     assert len(bundle_of([policy_of("one"), other]).policies) == 2
