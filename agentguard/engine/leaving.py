@@ -21,7 +21,10 @@ def leave(parts: Parts, walk: Walk, step: Step) -> None:
     if isinstance(step, Commit):
         step.withdrawn = True
     try:
+        # As far as it goes without waiting: a walk that is garbage together with its task is closed right after this.
         following = walk.throw(Abandoned())
+        while not isinstance(following, Commit | Pause):
+            following = walk.throw(Abandoned())
     except (StopIteration, Abandoned):
         return
     worker.start(lambda: _wind_up(parts, walk, following))

@@ -73,7 +73,6 @@ class Committer:
         self._mutex = threading.Lock()
         self._idle = threading.Condition(self._mutex)
         self._waiting: deque[Unit] = deque()
-        self._taken: list[Unit] = []
         self._own = Unit(_nothing)
         self._own.stage = Stage.ENDED
         self._leader: Unit | None = None
@@ -184,13 +183,13 @@ class Committer:
         """Nobody waits for a unit any more; if its thread was to commit, what it took is found out or put back."""
         if self._leader is not unit:
             self._withdraw_if_waiting(unit)
-            self._tell_again()
+            self._tell_again(unit)
             return
         try:
-            self._find_out([other for other in self._taken if other.stage is Stage.TAKEN])
+            self._find_out([other for other in unit.taken if other.stage is Stage.TAKEN])
         finally:
             with self._mutex:
-                again = [other for other in self._taken if other.stage is Stage.TAKEN]
+                again = [other for other in unit.taken if other.stage is Stage.TAKEN]
                 later = [other for other in self._waiting if other.stage is Stage.WAITING]
                 for other in again:
                     other.stage = Stage.WAITING
@@ -198,10 +197,10 @@ class Committer:
             self._withdraw_if_waiting(unit)
             self._pass_on(unit)
 
-    def _tell_again(self) -> None:
+    def _tell_again(self, own: Unit) -> None:
         """Tell whoever may not have heard it that it is their turn, or what came of their units."""
         with self._mutex:
-            leader, ended = self._leader, [unit for unit in self._taken if unit.stage is Stage.ENDED]
+            leader, ended = self._leader, [unit for unit in own.taken if unit.stage is Stage.ENDED]
             calling = list(self._waiting) if leader is None else []
         if leader is not None:
             leader.ring()
@@ -236,7 +235,7 @@ class Committer:
         """Commit what waits, a batch at a time, until a thread's own unit has ended; then let somebody else go on."""
         while True:
             with self._mutex:
-                self._taken = taken = list(islice(self._waiting, MOST_TOGETHER))
+                own.taken = taken = list(islice(self._waiting, MOST_TOGETHER))
                 for unit in taken:
                     unit.stage = Stage.TAKEN
                 for _ in taken:
@@ -261,7 +260,8 @@ class Committer:
             else:
                 calling = list(self._waiting)
                 self._idle.notify_all()
-        self._answer([unit for unit in self._taken if unit is not own and unit.stage is Stage.ENDED], calling)
+        self._answer([unit for unit in own.taken if unit is not own and unit.stage is Stage.ENDED], calling)
+        own.taken.clear()  # or what nobody waits for any more would be kept until the next commit
 
     def _answer(self, ended: Sequence[Unit], waiting: Sequence[Unit] = ()) -> None:
         """Tell those whose units have ended, and have those that wait committed when their loops come to it."""

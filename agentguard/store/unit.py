@@ -27,9 +27,10 @@ class Unit:
     Attributes:
         keys: Of actions that it will look up, so that all units' can be looked up at once.
         until: When it has waited long enough, by the clock of its event loop.
+        taken: What the thread that waits for it commits with it, while it leads.
     """
 
-    __slots__ = ("_bell", "error", "future", "keys", "stage", "until", "value", "work")
+    __slots__ = ("_bell", "error", "future", "keys", "stage", "taken", "until", "value", "work")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Unit:
         self.value: Any = None
         self.error: BaseException | None = None
         self.until = 0.0
+        self.taken: list[Unit] = []
         self._bell: threading.Lock | None = None
 
     def begin_waiting(self) -> None:

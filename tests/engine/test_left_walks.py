@@ -1,6 +1,7 @@
 """Tasks that are cancelled at every step of a walk: nothing is left holding that no tool was called for."""
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -135,5 +136,32 @@ def test_an_interrupted_thread_gives_back_what_it_holds(open_shop):
     with pytest.raises(KeyboardInterrupt):
         shop.ask()
     store.look = looks
+    assert str(settle_down(shop).state) == "released"
+    assert shop.paid == []
+
+
+@pytest.mark.law(2)
+def test_a_walk_whose_event_loop_is_closed_gives_back_what_it_holds(open_shop):
+    shop = open_shop(is_async=True)
+    shop.guard.start()
+    store, atransact = shop.guard.store, shop.guard.store.atransact
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # it says that a task was destroyed
+    committed = asyncio.Event()
+
+    async def stay(work):
+        await atransact(work)
+        committed.set()
+        await asyncio.Event().wait()
+
+    async def until_committed():
+        asyncio.get_running_loop().create_task(Shop.ask(shop, run=shop.guard.arun))
+        await committed.wait()
+
+    store.atransact = stay
+    loop.run_until_complete(until_committed())
+    loop.close()
+    del store.atransact
+    gc.collect()
     assert str(settle_down(shop).state) == "released"
     assert shop.paid == []
