@@ -40,6 +40,7 @@ from agentguard.cli.output import Output, print_json
 from agentguard.core.canary import share_of, share_text
 from agentguard.core.people import People
 from agentguard.core.prose import moment
+from agentguard.engine.entrusted import ABOUT
 from agentguard.engine.guard import Guard
 from agentguard.engine.powers import Person
 from agentguard.errors import PolicyError, StoreUnavailableError, UsageError
@@ -166,6 +167,10 @@ def history(
         return
     columns = ("entry", "at (UTC)", "what", "direction", "by", "why", "policies and versions")
     output.table(columns, [_row(item, waiting) for item in found], right=("entry",))
+    for item in found:
+        said = (item.document.get("change") or {}).get("said", [])[:1] if item.kind == "activated" else []
+        for sentence in (text for text in said if text.startswith(ABOUT)):
+            output.sentence(f"entry {item.pos}: {sentence}", style="yellow")
     for proposal in guard.changes.pending():
         output.line()
         until, how = moment(proposal.until), f"agentguard policy approve {proposal.entry}"

@@ -15,7 +15,10 @@ from agentguard.core.people import People, Power
 from agentguard.engine.directory import Directory
 from agentguard.errors import PeopleUnavailableError
 
-NOT_KNOWN = "who may change what is in force: cannot be told now"
+ABOUT = "who may change what is in force"
+"""How a sentence about it begins."""
+
+NOT_KNOWN = f"{ABOUT}: cannot be told now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +73,4 @@ def told(before: Entrusted | None, directory: Directory, power: str, entry: int)
     except PeopleUnavailableError:
         return (NOT_KNOWN,)  # looking needs nobody; whoever makes the change is asked for again, and refused
     found = ["nothing says any more who may"] if now is None else [*now.since(before)]
-    return (f"who may change what is in force, since entry {entry}: {'; '.join(found)}",) if found else ()
+    return (f"{ABOUT}, since entry {entry}: {'; '.join(found)}",) if found else ()

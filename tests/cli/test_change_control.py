@@ -227,3 +227,19 @@ def test_a_look_makes_no_database(command, write, shop):
     shown = command("policy", "activate", "--dry-run", "--store", f"sqlite:///{shop.folder}/other.db")
     assert (shown.code, "the first policies of all" in shown.out) == (0, True)
     assert list(shop.folder.glob("other.db*")) == []
+
+
+def test_the_history_says_with_which_change_the_power_was_somebody_elses(command, log_in, write, shop):
+    write(LOOSER)
+    command("policy", "activate", "--why", "customers wait", "--no-simulation")
+    log_in("tom")
+    command("policy", "activate", "--why", "read", "--no-simulation")
+    assert "who may change" not in command("policy", "history").out
+    file = shop.folder / "policies" / "people.yaml"
+    file.write_text(OPERATORS.replace("[maria, tom]", "[tom]"))
+    write(TIGHTER)
+    shown = command("policy", "activate", "--why", "less", "--no-simulation").out
+    said = command("policy", "history")
+    entry = command("policy", "history", "--json").json[0]["pos"]
+    assert "no longer `maria`" in shown
+    assert f"entry {entry}: who may change what is in force, since entry" in said.out
