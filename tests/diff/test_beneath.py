@@ -283,3 +283,14 @@ def test_what_a_tool_is_given_otherwise_is_not_the_same_though_every_decision_is
     assert text.count(before) == 1
     whole = diff(loaded(text), loaded(text.replace(before, after)))
     assert (str(whole.direction), whole.is_known) == (("same", True) if known else ("mixed", False))
+
+
+@pytest.mark.parametrize(
+    "begins, direction", [("", "looser"), (", starts: now", "mixed")], ids=["filled from the log", "begun empty"]
+)
+def test_a_limit_that_began_empty_may_have_counted_less_than_a_narrower_one_that_is_filled(begins, direction):
+    limits = "limits:\n  - {id: sum, sum: amount, per: on_behalf_of, in: 30 days, max: 300, over: deny, "
+    rules = CAREFUL.replace("rules:", f"{limits}when: 'amount > 10'{begins}}}\nrules:")
+    old = loaded(rules)
+    new = loaded(rules.replace(begins, "").replace("amount > 10", "amount > 10 and amount < 90"))
+    assert str(diff(old, new).direction) == direction
