@@ -41,10 +41,10 @@ def test_two_logs_have_different_names():
 
 def test_the_database_is_durable_and_shared(path, store):
     def pragmas(reading):
-        names = ("journal_mode", "synchronous", "recursive_triggers", "busy_timeout")
+        names = ("journal_mode", "synchronous", "recursive_triggers", "busy_timeout", "wal_autocheckpoint")
         return [reading._lookups.channel.driver.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
-    assert store.read(pragmas) == ["wal", 2, 1, 10000]
+    assert store.read(pragmas) == ["wal", 2, 1, 10000, 4000]
 
 
 def test_a_database_in_memory_works_and_dies_with_its_store():
