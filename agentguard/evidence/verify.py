@@ -39,8 +39,8 @@ DIGITS = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XP
           4: "CLF UYW"}  # ISO 4217; every other currency has two  # fmt: skip
 
 
-class BadPackError(ValueError):
-    """The pack is not what it should be; the message says where and why."""
+class BadPackError(argparse.ArgumentTypeError, ValueError):
+    """The pack, or a key, is not what it should be; the message says where and why."""
 
 
 # Signatures: Ed25519 (RFC 8032, 5.1), without second spellings of a number and without points of small order.
@@ -161,7 +161,7 @@ class Key:
         except (ValueError, IndexError):
             fits = False
         if not fits:
-            raise ValueError(f"expected a key like `name+hhhhhhhh+base64`, whole and as it was made, got {text!r:.200}")
+            raise BadPackError(f"expected a key like `name+hhhhhhhh+base64`, as it was made, got {text!r:.200}")
 
     def signed(self, text: str, value: bytes) -> bool:
         """Return whether this key made what stands under a note's text."""
@@ -514,18 +514,25 @@ def show(checked: Checked, command: str, words: list[str]) -> bool:
     return found
 
 
+def kept(path: str) -> Checkpoint:
+    """Return the checkpoint in a file that the caller keeps."""
+    try:
+        return Checkpoint(Path(path).read_bytes(), path)
+    except (ValueError, OSError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main(given: list[str] | None = None) -> int:
     """Check a pack, do what the command line says, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pack")
     parser.add_argument("command", nargs="?", default="check", choices=("check", "list", "show", "policy"))
     parser.add_argument("words", nargs="*")
-    for name, kind in (("--key", Key), ("--witness", lambda text: Key(text, 4)), ("--checkpoint", str)):
+    for name, kind in (("--key", Key), ("--witness", lambda text: Key(text, 4)), ("--checkpoint", kept)):
         parser.add_argument(name, action="append", default=[], type=kind)
     options = parser.parse_intermixed_args(given)
     try:
-        older = [Checkpoint(Path(path).read_bytes(), path) for path in options.checkpoint]
-        checked = Checked(Pack(options.pack), options.key, options.witness, older)
+        checked = Checked(Pack(options.pack), options.key, options.witness, options.checkpoint)
     except (ValueError, OSError) as error:
         say(f"wrong usage: {error.filename}: {error.strerror}" if isinstance(error, OSError) else f"BROKEN   {error}")
         return 2 if isinstance(error, OSError) else 1

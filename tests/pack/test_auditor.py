@@ -41,6 +41,21 @@ def test_whoever_reads_only_the_first_lines_is_told_of_no_error(shop):
     running.stderr.close()
 
 
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--key", "nonsense"], "expected a key like `name+hhhhhhhh+base64`"),
+        (["--checkpoint", "verify.py"], "verify.py: expected"),
+        (["--checkpoint", "nowhere"], "No such file"),
+    ],
+)
+def test_whoever_slips_is_told_what_was_expected_and_not_that_the_pack_is_broken(machine, words, said):
+    done = machine(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_auditor_verifies_finds_a_refused_refund_names_the_rule_and_reads_the_policy_of_that_day(shop, machine):
     checked = machine()
     assert (checked.returncode, checked.stderr) == (0, "")

@@ -13,7 +13,7 @@ IMPURE = {"open", "print", "input", "hash", "id", "breakpoint", "exec"}
 # Generated code has to be made executable somewhere; nowhere else.
 MAY_EXECUTE = {"agentguard/core/language/compile.py"}
 # What an auditor carries to a machine without agentguard is one file.
-LONGEST = {"agentguard/evidence/verify.py": 550}
+LONGEST = {"agentguard/evidence/verify.py": 560}
 MAY_COMPARE_LIKENESS = {"agentguard/core/language/suggest.py"}
 # Written so that this file does not contain what it looks for.
 MACHINE_PATHS = re.compile(rb"/w[o]rk/|/f[a]rm/|/t[m]p/[a-z]+/|/r[o]ot/|/h[o]me/[a-z]+/")
