@@ -303,6 +303,8 @@ def _desk(packet: Packet, desk: Desk) -> str:
     denied = "then it is denied" if packet.contest is None else "then it stays denied"
     late = f"then it goes to {desk.if_late}" if desk.if_late else denied
     people = f": {', '.join(desk.people)}" if desk.people else ""
+    if not desk.missing:
+        return f"{desk.route}: {' or '.join(desk.who)}; {desk.needed} of {desk.needed} said yes."
     more = f"{desk.missing} more of {desk.needed}" if desk.missing != desk.needed else f"{desk.needed}"
     by = f"{moment(desk.due)} UTC ({_left(desk.due, packet.now)})"
     return f"{desk.route}: {' or '.join(desk.who)}{people}; {more} needed by {by}, {late}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from agentguard.core.decision import AskedRoute, Decision, Reason
 from agentguard.core.digest import canonical_bytes, encode, time_text
 from agentguard.core.lifecycle import State
 from agentguard.core.plan import Plan
-from agentguard.core.policy import Bundle, Policy, Route, Verdict, Within
+from agentguard.core.policy import Bundle, Policy, Verdict, Within
 from agentguard.engine import recorded
 from agentguard.engine.answers import Waiting, WaitsFor
 from agentguard.engine.asking import Ask
@@ -182,22 +182,28 @@ def end_of(transaction: Transaction, before: ActionRecord | None) -> None:
         transaction.close_escalation(record.id, record.state, WITHDRAWN if record.state == OPEN else USED)
 
 
-def pass_on(parts: Parts, bundle: Bundle, record: EscalationRecord, now: datetime) -> EscalationRecord | None:
-    """Return the escalation that takes over from one whose time is over, or None where late means no."""
+def pass_on(
+    parts: Parts, bundle: Bundle, record: EscalationRecord, late: Collection[str], now: datetime
+) -> EscalationRecord | None:
+    """Return the escalation that takes over from one whose time is over, or None where late means no.
+
+    Whoever was not late is asked anew, with their route's full time, since a vote is for the escalation it was cast on.
+    """
     policies: Mapping[str, Policy] = {policy.name: policy for policy in bundle.policies}
     routes: list[dict[str, Any]] = []
     for route in routes_of(record):
         if datetime.fromisoformat(route["due"]) > now:
             routes.append(route)
             continue
-        name = route["id"].partition("/")[0]
-        following: Route | None = None
-        if name in policies and route["if_late"] is not None:
-            following = policies[name].routes.get(route["if_late"])
+        is_late = route["id"] in late
+        name, _, own = route["id"].partition("/")
+        short = route["if_late"] if is_late else own
+        following = policies[name].routes.get(short) if name in policies and short is not None else None
         if following is None:
             return None
         opened = opened_route(AskedRoute(policies[name].qualified(following.id), following), policies[name], now)
-        routes.append({**opened, "stands_for": sorted({*route["stands_for"], route["id"]})})
+        over = {route["id"]} if is_late else set()
+        routes.append({**opened, "stands_for": sorted({*route["stands_for"], *over})})
     return replace(
         record,
         id=parts.new_id("esc", now),
@@ -227,7 +233,7 @@ def waits_again(
     if record is None or record.state != APPROVED or not asking <= set(record.reasons):
         return None
     again = reopened(record, decision, policies, transaction.now())
-    transaction.reopen_escalation(again)
+    transaction.await_people(again, APPROVED)
     body = entry.moved(
         "reopened",
         recorded.about(before, entry.Standing(State.WAITING, before.fence, before.attempt)),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from agentguard.core import entry
 from agentguard.core.decision import Reason
 from agentguard.core.lifecycle import State
 from agentguard.core.policy import Verdict
+from agentguard.core.request import Vote
 from agentguard.engine import contesting, escalating, pausing, recorded
 from agentguard.engine.answers import Answer
 from agentguard.engine.parts import Parts
 from agentguard.engine.sides import bundle_of
+from agentguard.engine.tally import unanswered
 from agentguard.store import Transaction
 from agentguard.store.records import ActionRecord, EscalationRecord
 
@@ -25,7 +29,8 @@ def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> An
     escalated = pausing.due_at(transaction, escalated, current, transaction.now())
     if escalated.due_at is None or transaction.now() < escalated.due_at:
         return None
-    following = escalating.pass_on(parts, bundle_of(parts, transaction, current), escalated, transaction.now())
+    late = _late(escalated, transaction.votes(escalated.id), transaction.now())
+    following = escalating.pass_on(parts, bundle_of(parts, transaction, current), escalated, late, transaction.now())
     if following is None:
         transaction.close_escalation(escalated.id, escalating.OPEN, escalating.EXPIRED)
         if escalated.kind == escalating.CONTEST:
@@ -35,6 +40,13 @@ def run_late(parts: Parts, record: ActionRecord, transaction: Transaction) -> An
     transaction.close_escalation(escalated.id, escalating.OPEN, escalating.PASSED_ON)
     transaction.open_escalation(following)
     return _passed_on(transaction, current, escalated, following)
+
+
+def _late(record: EscalationRecord, votes: Sequence[Vote], now: datetime) -> list[str]:
+    """Return the routes whose people were late; where all said yes, those that somebody has left since."""
+    over = [route["id"] for route in escalating.routes_of(record) if datetime.fromisoformat(route["due"]) <= now]
+    asked = {route["id"] for route in unanswered(record, votes)}
+    return [name for name in over if name in asked] or over
 
 
 def _passed_on(

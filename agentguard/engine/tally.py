@@ -91,6 +91,11 @@ def who_of(record: EscalationRecord) -> tuple[str, ...]:
     return tuple(sorted({who for route in escalating.routes_of(record) for who in route["who"]}))
 
 
+def unanswered(record: EscalationRecord, votes: Sequence[Vote]) -> list[dict[str, Any]]:
+    """Return the routes of which too few have said yes yet; the others are not late, whenever their time is over."""
+    return [item for item in escalating.routes_of(record) if escalation.missing(route_of(item), votes)]
+
+
 def missing(record: EscalationRecord, votes: Sequence[Vote]) -> int:
     """Return how many more yes it takes at least."""
     return max((escalation.missing(route_of(item), votes) for item in escalating.routes_of(record)), default=1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from agentguard.core import entry
@@ -29,7 +30,7 @@ from agentguard.engine.expiry import end_waiting
 from agentguard.engine.notes import sealed_note
 from agentguard.engine.parts import Parts
 from agentguard.engine.restoring import unsealer
-from agentguard.engine.tally import missing, tally
+from agentguard.engine.tally import missing, tally, unanswered
 from agentguard.store import Reading, Transaction
 from agentguard.store.records import ActionRecord, Entry, EscalationRecord
 
@@ -197,7 +198,9 @@ def _counted(
         state = escalating.APPROVED
     standing = {"missing": left, "not_counted": now.not_counted, "people": people.source or None}
     position = written(parts, transaction, record, action, cast, state, note, **standing)
-    if state != escalating.OPEN and record.kind == escalating.CONTEST:
+    if state == escalating.OPEN:
+        _wait_for_the_others(transaction, record, now.votes)
+    elif record.kind == escalating.CONTEST:
         contested, position = contesting.decided(parts, transaction, record, action, cast)
         return Ballot(record.id, state, contested, 0, position, now.lost, cast.stands_for)
     if state != escalating.OPEN:
@@ -207,6 +210,16 @@ def _counted(
         answer = end_waiting(transaction, action, reason, by=cast.voter, authenticated=cast.authenticated)
         position = answer.entry or position
     return Ballot(record.id, state, action.id, left, position, now.lost, cast.stands_for)
+
+
+def _wait_for_the_others(transaction: Transaction, record: EscalationRecord, votes: Sequence[Vote]) -> None:
+    """Let only those routes be late, and be reminded, of which too few have said yes."""
+    asked = unanswered(record, votes)
+    before = record.remind_at
+    remind = None if before is None else escalating.next_reminder(asked, before - timedelta(microseconds=1))
+    again = replace(record, due_at=escalating.earliest(asked), remind_at=remind)
+    if again != record:
+        transaction.await_people(again, escalating.OPEN)
 
 
 def carried(

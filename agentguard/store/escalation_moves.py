@@ -31,17 +31,17 @@ def close(lookups: Lookups, escalation_id: str, from_state: str, to_state: str, 
         raise StaleFenceError(f"expected escalation `{escalation_id}` {from_state}, got {state}")
 
 
-def reopen(lookups: Lookups, record: EscalationRecord) -> None:
-    """Let an approved escalation wait again, with its routes as the record has them.
+def wait(lookups: Lookups, record: EscalationRecord, from_state: str) -> None:
+    """Let an escalation wait, with its routes and times as the record has them.
 
     Raises:
-        StaleFenceError: It is not approved (any more).
+        StaleFenceError: It is in another state.
     """
-    guarded = update(_escalation).where(_escalation.c.id == record.id, _escalation.c.state == "approved")
+    guarded = update(_escalation).where(_escalation.c.id == record.id, _escalation.c.state == from_state)
     values = rows.escalation_values(replace(record, state="open", closed_at=None))
     changed = {name: values[name] for name in ("state", "routes", "due_us", "remind_us", "closed_us")}
     if lookups.change(guarded.values(changed)) != 1:
-        raise StaleFenceError(f"expected escalation `{record.id}` approved, got it moved on")
+        raise StaleFenceError(f"expected escalation `{record.id}` {from_state}, got it moved on")
 
 
 def remind(lookups: Lookups, escalation_id: str, remind_at: datetime, following: datetime | None) -> None:

@@ -317,14 +317,14 @@ class Transaction(Reading):
         self._needs_entry = f"closed escalation `{escalation_id}`"
         escalation_moves.close(self._lookups, escalation_id, from_state, to_state, self._now_us)
 
-    def reopen_escalation(self, record: EscalationRecord) -> None:
-        """Let an approved escalation wait again, with its routes as they are now.
+    def await_people(self, record: EscalationRecord, from_state: str) -> None:
+        """Let an escalation that was approved, or is open, wait with its routes and times as they are now.
 
         Raises:
-            StaleFenceError: It is not approved (any more).
+            StaleFenceError: It is in another state.
         """
-        self._needs_entry = f"reopened escalation `{record.id}`"
-        escalation_moves.reopen(self._lookups, record)
+        self._needs_entry = f"let escalation `{record.id}` wait"
+        escalation_moves.wait(self._lookups, record, from_state)
 
     def reminded(self, escalation_id: str, remind_at: datetime, following: datetime | None) -> None:
         """Note that the people of an escalation were reminded, and when they will be again.
