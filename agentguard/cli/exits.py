@@ -52,6 +52,7 @@ def guarded(run: Callable[[], object]) -> int:
     """Run a command line and return its exit code; whatever goes wrong is said in words on standard error."""
     try:
         result = run()
+        sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         _say("stopped")
         return USAGE
@@ -62,8 +63,11 @@ def guarded(run: Callable[[], object]) -> int:
         _say(str(error))
         return code_of(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return _unread()
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # typer's own way to end
+            return _unread()
+        raise
     except Exception as error:  # noqa: BLE001 - no traceback reaches a person
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
@@ -80,6 +84,14 @@ def _say_usage(error: typer.TyperException) -> None:
         show()
     else:
         _say(error.format_message())
+
+
+def _unread() -> int:
+    """Let what is still printed go nowhere; that nobody reads it is no failure."""
+    from agentguard.cli.output import nobody_reads
+
+    nobody_reads()
+    return OK
 
 
 def _say(failure: str) -> None:

@@ -17,6 +17,8 @@ from agentguard.engine.guard import Guard
 from agentguard.engine.headroom import CUSTOMER, RECENT, Headroom, Key
 
 BAR = 20
+WIDTH = 75
+"""Columns below which there is no room for bars beside amounts."""
 
 
 def show(
@@ -68,8 +70,9 @@ def _print_limit(output: Output, guard: Guard, name: str, items: list[Headroom])
     per = ", ".join(key.name for key in items[0].keys)
     whose = f"per {per}" if per else "for everybody together"
     output.line(f"{name}  {whose}, {_window(items[0].window)}", style="bold")
+    bars = output.console.width >= WIDTH
     output.table(
-        ("for", "used", "held", "max", "left", ""),
+        ("for", "used", "held", "max", "left", *[""] * bars),
         [
             (
                 ", ".join(_key(guard, key) for key in item.keys) or "everybody",
@@ -77,7 +80,7 @@ def _print_limit(output: Output, guard: Guard, name: str, items: list[Headroom])
                 amount_text(item.held, item.unit) if item.held else "–",
                 amount_text(item.max, item.unit),
                 amount_text(item.left, item.unit),
-                bar(item),
+                *[bar(item)] * bars,
             )
             for item in items
         ],

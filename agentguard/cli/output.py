@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence, Sized
 from typing import Any, Literal, TextIO
@@ -20,6 +21,12 @@ PIPED_WIDTH = 160
 GAP = 2
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on: what a command came to is also in its exit code."""
+        nobody_reads()
+
+
 class Output:
     """Prints to one stream; without a terminal it is as wide as it needs to be and has no colour.
 
@@ -29,7 +36,7 @@ class Output:
     def __init__(self, stream: TextIO | None = None) -> None:
         target = stream or sys.stdout
         width = None if target.isatty() else PIPED_WIDTH
-        self.console = Console(file=target, width=width, highlight=False, soft_wrap=False)
+        self.console = _Console(file=target, width=width, highlight=False, soft_wrap=False)
 
     @property
     def wide(self) -> bool:
@@ -86,9 +93,11 @@ class Output:
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
         cells = [[*map(_cell, row)] for row in rows]
         room = self.console.width - indent - GAP * (len(columns) - 1)
-        for column, width in zip(columns, _widths([[*map(Text, columns)], *cells], whole, room), strict=True):
+        widths = _widths([[*map(Text, columns)], *cells], whole, room)
+        fits = sum(widths) <= room  # where even that is too narrow, what should be whole folds too, and is not cut off
+        for column, width in zip(columns, widths, strict=True):
             justify: Literal["left", "right"] = "right" if column in right else "left"
-            table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole, width=width)
+            table.add_column(column, justify=justify, overflow="fold", no_wrap=fits and column in whole, width=width)
         for row in cells:
             table.add_row(*row)
         self.console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)
@@ -136,7 +145,15 @@ def _cell(value: Any) -> Text:
 
 def print_json(document: Any, stream: TextIO | None = None) -> None:
     """Print one JSON document, on standard output unless another stream is given, and nothing else."""
-    (stream or sys.stdout).write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    try:
+        print(json.dumps(document, indent=2, ensure_ascii=False, default=str), file=stream, flush=True)
+    except BrokenPipeError:
+        nobody_reads()
+
+
+def nobody_reads() -> None:
+    """Let what is still printed go nowhere, where whoever read it has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def verdict_text(verdict: str) -> Text:

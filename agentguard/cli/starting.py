@@ -34,7 +34,7 @@ def init(
         str, typer.Option("--template", help="What to begin with: `blank`, or a pack like `refunds`.")
     ] = BLANK,
     name: Annotated[
-        str | None, typer.Option("--name", help="What the policy is called; like its pack, or `vouchers`, when left out.")
+        str | None, typer.Option("--name", help="What the policy is called; its pack, or `vouchers`, when left out.")
     ] = None,
     json: JsonOption = False,
 ) -> None:

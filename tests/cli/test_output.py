@@ -53,6 +53,17 @@ def test_columns_that_stay_whole_stay_whole_where_others_give_way() -> None:
     ]
 
 
+def test_columns_that_should_stay_whole_fold_where_nothing_else_is_left_to_give_way() -> None:
+    output, stream = printed(20)
+
+    output.table(("limit", "at most"), [row[:2] for row in ROWS], whole=["limit", "at most"])
+
+    letters = sorted(
+        letter for row in (("limit", "at most"), *ROWS) for cell in row[:2] for letter in cell.replace(" ", "")
+    )
+    assert sorted(stream.getvalue().replace(" ", "").replace("\n", "")) == letters
+
+
 def test_a_table_shows_what_looks_like_markup_as_it_is() -> None:
     output, stream = printed(80)
 
