@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from agentguard.engine import worker
-from agentguard.engine.origin import origin
+from agentguard.engine.origin import log_of, origin, origin_of
 from agentguard.engine.parts import Parts
 from agentguard.engine.signing_memory import SignedMemory
 from agentguard.engine.witness import Witness, generation
@@ -160,8 +160,10 @@ def _asked(store: Store, witnessing: Witnessing, witness: Witness, name: str) ->
 
 def _signed_here(store: Store, memory: SignedMemory) -> Difference | None:
     """Return what the key of this host signed that this log does not continue."""
-    try:  # read before the log: whatever is written down there was committed before
-        known = [found for name in memory.names() if (found := memory.last(name)) is not None]
+    log_itself = origin_of(store.read(lambda reading: reading.log_name()), 0)
+    try:  # read before the entries: whatever is written down there was committed before
+        names = [name for name in memory.names() if log_of(name) == log_itself]  # a key may sign many logs
+        known = [found for name in names if (found := memory.last(name)) is not None]
     except TamperedError as error:
         return Difference(OWN_KEY, str(error))
     return store.read(partial(_beyond, known=known))
@@ -169,9 +171,8 @@ def _signed_here(store: Store, memory: SignedMemory) -> Difference | None:
 
 def _beyond(reading: Reading, known: Sequence[Checkpoint]) -> Difference | None:
     name = origin(reading)
-    log, restores = generation(name)
     for kept in known:
-        if generation(kept.origin)[0] == log and generation(kept.origin)[1] > restores:
+        if generation(kept.origin)[1] > generation(name)[1]:
             after = f"it signs this log as it went on after a restore, `{kept.origin}`"
             return Difference(OWN_KEY, f"{after}: this database does not know of that")
     own = next((kept for kept in known if kept.origin == name and kept.size), None)
