@@ -12,7 +12,7 @@ import typer
 from agentguard import policyfile
 from agentguard.core.people import People
 from agentguard.errors import UsageError
-from agentguard.policyfile.filenames import CASES_END, PEOPLE, yaml_inside
+from agentguard.policyfile.filenames import CASES_END, PEOPLE, is_people, yaml_inside
 
 Paths = Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH…")]
 
@@ -44,7 +44,7 @@ def files_of(paths: Sequence[Path]) -> list[tuple[Path, Kind]]:
 
 def kind_of(path: Path) -> Kind:
     """Return what a file is: `people.yaml`, `*_test.yaml`, or a policy."""
-    if path.name == PEOPLE:
+    if is_people(path):
         return Kind.PEOPLE
     return Kind.CASES if path.stem.endswith(CASES_END) else Kind.POLICY
 

@@ -19,7 +19,12 @@ def is_yaml(path: PurePath) -> bool:
 
 def is_policy(path: PurePath) -> bool:
     """Return whether a file in a folder of policies is one by its name: all YAML is, but for people and test cases."""
-    return is_yaml(path) and path.name != PEOPLE and not path.stem.endswith(CASES_END)
+    return is_yaml(path) and not is_people(path) and not path.stem.endswith(CASES_END)
+
+
+def is_people(path: PurePath) -> bool:
+    """Return whether a file says who the people are by its name, `people.yml` too, which nobody would read."""
+    return is_yaml(path) and path.stem.casefold() == "people"
 
 
 def yaml_inside(folder: Path) -> Iterator[Path]:

@@ -19,7 +19,7 @@ from agentguard.evidence.keys import LOG, VerifierKey
 from agentguard.policyfile import bounds
 from agentguard.policyfile.absences import AbsenceModel, absences
 from agentguard.policyfile.bundle import read_text
-from agentguard.policyfile.filenames import PEOPLE
+from agentguard.policyfile.filenames import PEOPLE, is_people
 from agentguard.policyfile.leaf import Entries, Items, Leaf, Number, Text, word_of
 from agentguard.policyfile.model import Closed
 from agentguard.policyfile.node import Mapping, Scalar, shortened
@@ -90,10 +90,12 @@ def people_beside(policies: str | Path | Sequence[str | Path]) -> Path | None:
     """Return the `people.yaml` in the folder of policies, or in the folder of their files; None if there is none.
 
     Raises:
-        UsageError: Several folders have one each, and which of them counts must be said.
+        UsageError: Several folders have one each, and which of them counts must be said; or one is named otherwise.
     """
     given = [policies] if isinstance(policies, str | Path) else policies
     folders = dict.fromkeys(path if path.is_dir() else path.parent for path in map(Path, given))
+    for other in (path for folder in folders for path in folder.glob("*") if is_people(path) and path.name != PEOPLE):
+        raise UsageError(f"expected `{PEOPLE}` beside the policies, got `{other}`, which nobody reads; rename it")
     found = [folder / PEOPLE for folder in folders if (folder / PEOPLE).is_file()]
     if len(found) > 1:
         shown = ", ".join(f"`{path}`" for path in found)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agentguard.errors import PolicyError
-from agentguard.policyfile import bundle_of, load, load_text, policy_paths
+from agentguard.errors import PolicyError, UsageError
+from agentguard.policyfile import bundle_of, load, load_text, people_beside, policy_paths
 
 FILE = """agentguard: 1
 policy: {name}
@@ -138,6 +138,15 @@ def test_every_yaml_file_of_a_folder_is_a_policy_but_for_people_tests_and_what_i
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     assert {name for _, name in policy_paths(tmp_path)} == {"vip-people.yaml", "below/two.yml", "Three.YAML"}
+
+
+@pytest.mark.parametrize("name", ["people.yml", "People.yaml"])
+def test_people_under_a_name_that_nobody_reads_are_refused(tmp_path, name):
+    (tmp_path / "one.yaml").write_text(FILE.format(name="one"))
+    (tmp_path / name).write_text("people: 1\n")
+    assert [found for _, found in policy_paths(tmp_path)] == ["one.yaml"]
+    with pytest.raises(UsageError, match="rename it"):
+        people_beside(tmp_path)
 
 
 def test_a_mounted_configuration_is_read_once(tmp_path):
