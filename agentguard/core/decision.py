@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from agentguard.core.policy import Disclose, Route, Verdict
 
@@ -52,8 +53,7 @@ class Reason:
         return f"{self.code}:{self.source}:{self.route or ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class LimitCheck:
+class LimitCheck(NamedTuple):
     """One limit as it was checked, in minor units or a count.
 
     Attributes:

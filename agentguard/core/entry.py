@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentguard.core.decision import AskedRoute, Decision, LimitCheck, Reason
 from agentguard.core.digest import encode, time_text
@@ -41,8 +41,7 @@ class Versions:
     tzdata: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where an action stands after an entry: state, fence, attempt and, where it was or will be sent, the deadline."""
 
     state: str

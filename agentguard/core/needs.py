@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentguard.core.digest import encode
 from agentguard.core.language import UNKNOWN
@@ -34,8 +34,7 @@ class RequirementNeed:
     since: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(NamedTuple):
     """By qualified id; what could not be evaluated is not here, and `decide` counts that against the request.
 
     Attributes:

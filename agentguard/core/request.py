@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from agentguard.core.language import Value
 
@@ -83,8 +84,7 @@ class Fact:
     read_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What a limit's account says at one moment, in minor units or a count.
 
     Attributes:

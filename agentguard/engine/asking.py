@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from agentguard.core.arguments import Arguments, Fault, canonical_arguments
 from agentguard.core.digest import canonical_bytes, encode
@@ -20,6 +21,8 @@ from agentguard.store.records import ActionKey, Sealed
 
 Given = Mapping[str, Any] | str | bytes
 """What a model or a host gives as arguments: by name, or as raw JSON text."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 CONVERSATION = "context.conversation"
 CUSTOMARY_CONTEXT = frozenset({CONVERSATION, "context.channel", "context.language"})
@@ -110,8 +113,7 @@ def proposed(
     return Proposal(action, arguments, who, on_behalf_of, context or {}, key, tenant, relates_to)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One canonical request.
 
     Attributes:
@@ -129,9 +131,9 @@ class Ask:
     digest: str
     given: Mapping[str, Any] | str | bytes
     plan: Plan
-    encoded: Mapping[str, Any] = field(default_factory=dict)
+    encoded: Mapping[str, Any] = NOTHING
     faults: tuple[Fault, ...] = ()
-    sealed: Mapping[str, Sealed] = field(default_factory=dict)
+    sealed: Mapping[str, Sealed] = NOTHING
     relates_to: str | None = None
 
     @property

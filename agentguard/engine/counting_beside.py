@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentguard.core.beside import Beside
 from agentguard.core.canary import InForce
@@ -52,8 +52,7 @@ class CountedBeside:
         return {**about, "kind": "counted", "bundle": self.bundle, how: told, "uncounted": dict(self.uncounted)}
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(NamedTuple):
     """What a decision takes of both versions.
 
     Attributes:

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentguard.core.language import Declared, conform
 from agentguard.core.plan import Plan
@@ -40,8 +40,7 @@ class Observed:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """One call of a lookup, with its arguments by name."""
 
     lookup: Lookup

@@ -58,7 +58,7 @@ def _ask(parts: Parts, asking: Asking) -> Generator[Step, Any, Answer]:
     begun, effect = asking.begun, asking.effect
     tool = replace(begun.tool, function=effect.lookup, signature=signature_of(effect.lookup), retry=None)
     seconds = LOOKUP_SECONDS if begun.tool.timeout is None else begun.tool.timeout.total_seconds()
-    said: Outcome = yield Call(tool, replace(begun, tool=tool), seconds)
+    said: Outcome = yield Call(tool, begun._replace(tool=tool), seconds)
     known: Answer
     if said.kind is OutcomeKind.DONE and said.result is not None:
         known = yield Commit(Finishing(parts, begun, report(parts, begun, said, why="lookup")))

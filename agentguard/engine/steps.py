@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentguard.core.plan import Plan
 from agentguard.core.request import Request
@@ -29,8 +29,7 @@ class Convene:
     """Ask who the people are now; gives `People`, or None where nobody knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """Read the store.
 
     Attributes:
@@ -82,8 +81,7 @@ class Gather:
     began: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Call the tool until its deadline; gives an outcome.
 
     Attributes:

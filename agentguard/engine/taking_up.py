@@ -5,7 +5,7 @@ The one who moved it has it until its lease is over; whoever comes second finds 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agentguard.core import entry
@@ -142,7 +142,7 @@ class TakingUp:
             deadline=standing.deadline,
             lease_until=lease,
         )
-        return replace(begun, standing=standing, position=written.pos, intent=written.leaf)
+        return begun._replace(standing=standing, position=written.pos, intent=written.leaf)
 
 
 def too_early(reading: Reading, record: ActionRecord, effect: Queryable) -> bool:

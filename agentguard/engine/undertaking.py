@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentguard.core import entry
 from agentguard.core.decision import Decision
@@ -20,8 +20,7 @@ from agentguard.errors import ConfigurationError, ConformError
 from agentguard.store.records import EntryRef
 
 
-@dataclass(frozen=True, slots=True)
-class Undertaking:
+class Undertaking(NamedTuple):
     """What was decided and begun, as far as its end needs it.
 
     Attributes:

@@ -8,10 +8,9 @@ Every stop on the way is an answer. A walk that is driven again under the same k
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentguard.core.beside import Beside
 from agentguard.core.canary import InForce
@@ -50,8 +49,7 @@ PAUSE_SECONDS = 0.05
 MAX_FAULTS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What was there when a walk looked: the canonical request, the action under its key, how long the log was.
 
     Attributes:
