@@ -1,6 +1,7 @@
 """Notices by mail, Slack, Teams and whatever else Apprise knows, in words: `pip install "agentguard[notify]"`.
 
 AppriseNotices({"group:finance": "slack://…", "group:support-leads": ["mailtos://…", "msteams://…"]})
+AppriseNotices(mail="mailtos://desk:…@smtp.acme.example?to={email}", people="policies/people.yaml")
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import importlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from agentguard.adapters import event_words
 from agentguard.engine.channel import EVERYTHING, Only
+from agentguard.engine.directory import Given, directory
 from agentguard.engine.event import Event
 from agentguard.errors import ConfigurationError, UndeliveredError
 
@@ -23,6 +26,9 @@ class AppriseNotices:
 
     Args:
         addresses: Where everybody is told, or by whom an event is for: `group:finance`, `user:maria`.
+        mail: An address of a mail to one person, with `{email}` in it. Whoever can decide is told at the `email` that
+            the people file has of them, and so is who stands in for somebody who is away.
+        people: Who the people are, as a guard takes it; it goes with `mail`.
         name: How far it has come is kept under it.
         only: Which events it tells.
         details: Tell the masked amounts too.
@@ -30,13 +36,15 @@ class AppriseNotices:
         timeout: How long all addresses together may take.
 
     Raises:
-        ConfigurationError: Apprise is not installed, or an address is none of its own.
+        ConfigurationError: Apprise is not installed, an address is none of its own, or there is nobody to tell.
     """
 
     def __init__(
         self,
-        addresses: Addresses | Mapping[str, Addresses],
+        addresses: Addresses | Mapping[str, Addresses] = (),
         *,
+        mail: str = "",
+        people: Given = None,
         name: str = "apprise",
         only: Only = EVERYTHING,
         details: bool = False,
@@ -54,6 +62,14 @@ class AppriseNotices:
             raise ConfigurationError(
                 [f'channel `{name}` needs Apprise, which is not installed: pip install "agentguard[notify]"']
             ) from error
+        if not (("{email}" in mail) == bool(mail) == (people is not None)):
+            expected = "`mail` with `{email}` in it, and `people` with it"
+            raise ConfigurationError([f"channel `{name}`: expected {expected}, got one of these alone"])
+        if not addresses and not mail:
+            raise ConfigurationError([f"channel `{name}`: expected `addresses` or `mail`, got nobody to tell"])
+        self._mail = mail
+        self._people = None if people is None else directory(people, ())
+        self._mailboxes: dict[str, Any] = {}
         self._everybody = {} if isinstance(addresses, Mapping) else self._opened(addresses)
         self._by_who = (
             {who: self._opened(given) for who, given in addresses.items()} if isinstance(addresses, Mapping) else {}
@@ -87,6 +103,26 @@ class AppriseNotices:
         found = dict(self._everybody)
         for who in event.to:
             found |= self._by_who.get(who, {})
+        return found | self._mailed(event)
+
+    def _mailed(self, event: Event) -> dict[str, Any]:
+        """Return the mailboxes of those whom an event is for, as the people are now.
+
+        Raises:
+            PeopleUnavailableError: They cannot be told now; it is tried again.
+        """
+        people = None if self._people is None else self._people.people()
+        if people is None:
+            return {}
+        asked = event.type in event_words.ASKING
+        told = people.admitted(event.to, event.at) if asked else people.members(event.to)
+        emails = sorted({people.users[user].email for user in told} - {""})
+        return {address: service for email in emails for address, service in self._mailbox(email).items()}
+
+    def _mailbox(self, email: str) -> dict[str, Any]:
+        if email not in self._mailboxes:
+            self._mailboxes[email] = self._opened(self._mail.replace("{email}", quote(email, safe="@")))
+        found: dict[str, Any] = self._mailboxes[email]
         return found
 
     def _opened(self, addresses: Addresses) -> dict[str, Any]:

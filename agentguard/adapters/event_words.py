@@ -30,7 +30,7 @@ _ENDS: Mapping[str, str] = MappingProxyType(
         "in_doubt": "{}, which you approved, is in doubt: nobody knows yet whether it was done",
     }
 )
-_ASKING = frozenset({events.OPENED, events.REMINDED, events.PASSED_ON, events.REOPENED, events.CONTESTED})
+ASKING = frozenset({events.OPENED, events.REMINDED, events.PASSED_ON, events.REOPENED, events.CONTESTED})
 
 
 def title(event: Event) -> str:
@@ -47,7 +47,7 @@ def body(event: Event, *, details: bool = False, link: str = "") -> str:
         details: Tell the masked amounts too.
         link: Where to look: `{escalation}` and `{action_id}` in it are filled in.
     """
-    lines = [_asked(route) for route in event.routes] if event.type in _ASKING else []
+    lines = [_asked(route) for route in event.routes] if event.type in ASKING else []
     if event.causes:
         lines.append(f"Because of: {', '.join(event.causes)}")
     if details and event.amounts:

@@ -2,13 +2,14 @@
 
 import json
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from agentguard import ConfigurationError
 from agentguard.adapters import event_words
 from agentguard.adapters.apprise_notices import AppriseNotices
+from agentguard.core.people import Absence, People, User
 from agentguard.engine.event import TYPES, Event
 from agentguard.testing.clock import START
 
@@ -61,6 +62,41 @@ def test_those_hear_it_whom_it_is_for(shop, receiver):
         ("/finance", "refund.issue was approved"),
     ]
     assert "Amount: 6x.xx USD" in told(receiver)[0][2]
+
+
+def test_who_can_decide_is_told_by_mail_and_who_stands_in_for_them_and_nobody_else(shop, receiver):
+    away = Absence(date(2026, 1, 1), date(2027, 1, 1), "kim")
+    found = {
+        "maria": User("maria", "Maria", frozenset({"maria"}), "maria+desk@acme.example"),
+        "tom": User("tom", "Tom", frozenset({"tom"}), "tom@acme.example", absences=(away,)),
+        "kim": User("kim", "Kim", frozenset({"kim"}), "kim@acme.example"),
+        "ada": User("ada", "Ada", frozenset({"ada"}), "ada@acme.example"),
+        "eve": User("eve", "Eve", frozenset({"eve"})),
+    }
+    groups = {"leads": frozenset({"maria", "tom", "eve"}), "finance": frozenset({"ada"})}
+    people = [People(found, groups)]
+    made = shop(AppriseNotices(mail=address(receiver, "/{email}"), people=lambda: people[-1]))
+    made.ask("60")
+    assert made.guard.work().channels[0].sent == 1
+    assert sorted(path for path, _, _ in told(receiver)) == ["/kim@acme.example", "/maria+desk@acme.example"]
+    people.append(None)
+    made.ask("61", key="k-2", order_id="A-2")
+    assert made.guard.work().channels[0].error == "people_unavailable"
+    assert len(told(receiver)) == 2
+
+
+@pytest.mark.parametrize(
+    "given", [{"mail": "json://host/{email}"}, {"people": People()}, {"mail": "json://host/all", "people": People()}]
+)
+def test_a_mail_takes_a_place_for_the_address_and_the_people(given):
+    with pytest.raises(ConfigurationError, match="and `people` with it, got one of these alone"):
+        AppriseNotices(**given)
+
+
+@pytest.mark.parametrize("given", [(), ([],), ({},)])
+def test_a_channel_that_tells_nobody_is_refused(given):
+    with pytest.raises(ConfigurationError, match="got nobody to tell"):
+        AppriseNotices(*given)
 
 
 def test_after_a_failure_only_those_are_told_who_were_not(shop, receiver):
