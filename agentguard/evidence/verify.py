@@ -542,7 +542,8 @@ def main(given: list[str] | None = None) -> int:
     if checked.broken:
         return 1
     if options.command == "check":
-        words = f"that {plain(checked.manifest['query'])} was asked for, by {plain(checked.manifest['asked'])}"
+        query = plain(checked.manifest["query"] or "everything")
+        words = f"that {query} was asked for, by {plain(checked.manifest['asked'])}"
         say(f"nothing proves report.html, README.txt, personal.jsonl, and {words}")
         say(f"log {checked.checkpoint.origin}, {checked.checkpoint.size} entries, root {checked.checkpoint.root.hex()}")
         say("not broken, not proven" if checked.unproven else "proven: these entries are in the log that was signed")
