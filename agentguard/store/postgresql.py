@@ -102,7 +102,8 @@ class Postgresql:
         if url.drivername not in {"postgres", "postgresql", _DRIVER}:
             raise UsageError(f"expected an address that begins with `postgresql://`, got `{url.drivername}://`")
         _psycopg()
-        waits = {
+        given = {
+            "client_encoding": "utf8",
             "connect_timeout": max(2, math.ceil(patience)),
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -111,7 +112,7 @@ class Postgresql:
         }
         engine = create_engine(
             url.set(drivername=_DRIVER),
-            connect_args={name: value for name, value in waits.items() if name not in url.query},
+            connect_args={name: value for name, value in given.items() if name not in url.query},
             pool_size=_MOST_CONNECTIONS // 2,
             max_overflow=_MOST_CONNECTIONS // 2,
             pool_timeout=patience,

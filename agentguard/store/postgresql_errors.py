@@ -43,6 +43,11 @@ _MEANINGS = (
         "{database} ended a transaction that stood still for more than {patience} s",
         "look for work that waits inside a transaction",
     ),
+    _Meaning(
+        "25P04",
+        "{database} ended a transaction that took longer than its `transaction_timeout`",
+        "raise it, or leave it to the waits that agentguard sets",
+    ),
     _Meaning("53100", "the disk under {database} is full", "free some space and try again"),
     _Meaning("53300", "{database} has no connection left", "raise its `max_connections` or run fewer processes"),
     _Meaning("53", "the server of {database} is out of something it needs ({words})", "look at the server"),
@@ -51,6 +56,7 @@ _MEANINGS = (
     _Meaning("57P", "the server of {database} went down ({words})", "start it and try again"),
     _Meaning("28", "{database} does not take this user and password", "look at the address and at `pg_hba.conf`"),
     _Meaning("3D000", "{database} does not exist", "create it with `createdb --encoding=UTF8`, or name another"),
+    _Meaning("3F000", "{database} has no schema for tables on its `search_path`", "set it, to `public` for example"),
     _Meaning("42501", "the user of {database} may not do this ({words})", "let its owner grant it"),
     _Meaning(
         "42",

@@ -210,6 +210,43 @@ def test_a_database_that_does_not_keep_unicode_is_refused(postgres):
     postgres.drop_database("old")
 
 
+@pytest.mark.parametrize(
+    "setting, words",
+    [
+        ("search_path = nowhere", "has no schema for tables on its `search_path`; nothing was stored; set it"),
+        (
+            "transaction_timeout = 1",
+            "that took longer than its `transaction_timeout`; nothing was stored",
+        ),
+    ],
+)
+def test_a_setting_of_the_database_that_nothing_can_work_with_is_named(postgres, setting, words):
+    url = postgres.create_database("strange")
+    postgres.execute(f"ALTER DATABASE strange SET {setting}")
+    with pytest.raises(StoreUnavailableError, match=words):
+        Store.open(url, HandClock(), patience=PATIENCE)
+    postgres.drop_database("strange")
+
+
+def test_settings_of_the_database_that_are_for_others_change_nothing(postgres, closed_stores):
+    url = postgres.create_database("theirs")
+    for setting in (
+        "client_encoding = 'LATIN1'",
+        "default_transaction_isolation = 'serializable'",
+        "session_replication_role = 'replica'",
+        "lock_timeout = 1",
+        "datestyle = 'German'",
+        "standard_conforming_strings = off",
+    ):
+        postgres.execute(f"ALTER DATABASE theirs SET {setting}")
+    store = Store.open(url, HandClock(), patience=PATIENCE)
+    begin(store, "ü \N{GREEK SMALL LETTER PI} \\'")
+    assert store.read(lambda r: r.position()) == 1
+    assert verify(store).ok
+    store.close()
+    postgres.drop_database("theirs")
+
+
 def test_text_with_the_character_nul_is_refused_and_nothing_is_stored(store):
     with pytest.raises(UsageError, match="what no database can keep"):
         begin(store, "a\0")
