@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,18 @@ class Commands(UserDict[str, Any]):
 
 
 class Command(TyperCommand):
-    """A command as typer runs it."""
+    """A command as typer runs it, whose usage is written as the manual does."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        self._arguments = [parameter for parameter in self.params if isinstance(parameter, TyperArgument)]
+        for argument in self._arguments:
+            argument.metavar = argument.metavar or str(argument.name).upper()
+
+    def collect_usage_pieces(self, _context: Any) -> list[str]:
+        """Return what may follow its name: `[OPTIONS] FILE`, with brackets around what may be left out."""
+        names = ((str(argument.metavar), argument.required) for argument in self._arguments)
+        return ["[OPTIONS]", *(name if must or name.startswith("[") else f"[{name}]" for name, must in names)]
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; from here on garbage is looked for again, and not among what was imported, where there is none."""

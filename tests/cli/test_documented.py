@@ -36,6 +36,11 @@ def test_every_option_of_a_command_is_documented(path):
                 assert f"`{option}`" in text, f"{path} {option}"
 
 
+def test_the_usage_of_a_command_is_the_heading_of_the_manual():
+    usages = [[path, *command.collect_usage_pieces(None)[1:]] for path, command in COMMANDS.items()]
+    assert sorted(" ".join(words) for words in usages) == sorted(re.findall(r"(?m)^### (agentguard .*)$", PAGE))
+
+
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_documented_option_exists(path):
     known = {option for item in COMMANDS[path].params for option in (*item.opts, *item.secondary_opts)}
