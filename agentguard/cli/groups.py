@@ -36,6 +36,22 @@ class Group(TyperGroup):
         super().__init__(name=name, help=branch.line, no_args_is_help=True, rich_markup_mode=None, **settings)
         self.lines = {member: found.line for member, found in branch.members.items()}
         self.commands = Commands(branch.members)
+        self._below = [
+            (member, f"{group} {member}")
+            for group, found in branch.members.items()
+            if isinstance(found, Branch)
+            for member in found.members
+        ]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is meant; one that is in a group below is named with its group."""
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException as error:
+            meant = " or ".join(f"'{whole}'" for member, whole in self._below if member == args[0])
+            if meant:
+                error.message = f"No such command '{args[0]}'. Did you mean {meant}?"
+            raise
 
     def list_commands(self, _context: Any) -> list[str]:
         """Return the names of the commands in their order."""

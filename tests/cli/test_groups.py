@@ -71,3 +71,11 @@ def test_a_mistyped_command_is_answered_with_the_nearest(command):
     said = command("policy", "lnt")
     assert said.code == 2
     assert "No such command 'lnt'. Did you mean 'lint'?" in said.err
+
+
+def test_a_command_without_its_group_is_answered_with_the_group(command):
+    assert "No such command 'lint'. Did you mean 'policy lint'?" in command("lint", "policies").err
+    said = command("verify")
+    assert said.code == 2
+    assert "Did you mean 'audit verify' or 'reviews verify'?" in said.err
+    assert "No such command 'nothing'.\n" in command("nothing").err
