@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -61,8 +62,10 @@ def prove(
 ) -> None:
     """Prove what policies promise for every possible request, or show the request that breaks it: exit code 1."""
     require_solver("proofs")
-    bundle = policyfile.bundle_of(
-        [policy for path, kind in files_of(paths) if kind is Kind.POLICY for policy in policyfile.load_files(path)]
+    bundle, tried = _as_enforced(
+        policyfile.bundle_of(
+            [policy for path, kind in files_of(paths) if kind is Kind.POLICY for policy in policyfile.load_files(path)]
+        )
     )
     actions = _actions(bundle, action)
     if largest is not None:
@@ -72,8 +75,11 @@ def prove(
 
     asked = [_promised(bundle, text, action) for text in promise or ()]
     output = None if json else Output()
+    if output is not None and not asked:
+        for policy in (policy for item in tried for policy in item.policies):
+            output.line(f"`{policy.name}` is in shadow mode: looked at by itself, as if it were enforced")
     proofs = []
-    for proof in (proof for item in (asked or [bundle]) for proof in proved(item, actions)):
+    for proof in (proof for item in (asked or [bundle, *tried]) for proof in proved(item, actions)):
         proofs.append(proof)
         if output is not None:
             _print(output, proof)
@@ -93,12 +99,24 @@ def _actions(bundle: Bundle, action: str | None) -> tuple[str, ...]:
     return (action,)
 
 
-def _promised(bundle: Bundle, text: str, action: str | None) -> Bundle:
-    """Return the policies with one promise and no other; the first file that can say it says it."""
-    from dataclasses import replace
+def _as_enforced(bundle: Bundle) -> tuple[Bundle, tuple[Bundle, ...]]:
+    """Return what is looked at together, and each file in shadow mode by itself, as if it were enforced.
 
+    Where none is enforced they are looked at together, as if all were.
+    """
+    shadows = [policy for policy in bundle.policies if policy.shadow]
+    tried = tuple(replace(policy, shadow=False) for policy in shadows)
+    if len(shadows) == len(bundle.policies):
+        return Bundle(tried, bundle.digest), ()
+    return bundle, tuple(Bundle((policy,), bundle.digest) for policy in tried if policy.guarantees)
+
+
+def _promised(bundle: Bundle, text: str, action: str | None) -> Bundle:
+    """Return the policies with one promise and no other; the first enforced file that can say it says it."""
     problems: PolicyError | None = None
     for policy in bundle.policies if action is None else bundle.governing(action):
+        if policy.shadow:
+            continue
         try:
             guarantee = policyfile.load_promise(policy, text)
         except PolicyError as error:

@@ -115,3 +115,36 @@ def test_lint_names_a_rule_that_others_always_overrule_and_says_what_it_cannot_l
         "rules that do nothing, gaps, overlaps, empty lists, limits out of reach are not looked for without z3; "
         "run `pip install 'agentguard[prove]'`\n"
     )
+
+
+SHADOW = """agentguard: 1
+policy: {name}
+version: 1
+owner: a@b.example
+timezone: UTC
+currency: USD
+mode: {mode}
+actions: {{thing.do: {{amount: money}}}}
+rules:
+  - {{id: r, then: allow, when: amount <= {most}}}
+guarantees: [{{id: g, never: allow, when: amount > 100}}]
+"""
+
+
+def test_a_file_in_shadow_mode_is_proved_by_itself_and_never_in_the_place_of_what_is_enforced(command, tmp_path):
+    files = {"a": ("shadow", 50), "b": ("enforce", 500)}
+    for name, (mode, most) in files.items():
+        (tmp_path / f"{name}.yaml").write_text(SHADOW.format(name=name, mode=mode, most=most))
+    said = command("policy", "prove", str(tmp_path))
+    assert said.code == 1
+    assert "`a` is in shadow mode: looked at by itself, as if it were enforced" in said.out
+    assert [line for line in said.out.splitlines() if line.endswith("(thing.do)")] == [
+        "b/g (thing.do)",
+        "a/g (thing.do)",
+    ]
+    assert "1 of 2 promises are kept" in said.out
+    asked = command("policy", "prove", str(tmp_path), "--promise", "never allow when amount > 60")
+    assert (asked.code, "b/asked (thing.do)" in asked.out) == (1, True)
+    alone = command("policy", "prove", str(tmp_path / "a.yaml"), "--promise", "never allow when amount > 60")
+    assert (alone.code, "a/asked (thing.do)" in alone.out) == (0, True)
+    assert "is 50.00 USD" in command("policy", "prove", str(tmp_path / "a.yaml"), "--max", "amount").out
