@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from agentguard.engine.background import Background
 from agentguard.engine.machine import monotonic
 from agentguard.engine.sealing import Sealer, Sealing
-from agentguard.errors import AgentGuardError
+from agentguard.errors import AgentGuardError, TamperedError
 from agentguard.log import get_logger
 from agentguard.store import Store, forking
 from agentguard.store.seals import Sealed
@@ -40,13 +40,29 @@ class Trouble:
 
 
 class SealingLoop:
-    """The thread of one guard; in a forked process it begins anew when that one acts."""
+    """The thread of one guard; in a forked process it begins anew when that one acts.
 
-    def __init__(self, store: Store, sealing: Sealing, sealer: Sealer, told: Callable[[Sealed], None]) -> None:
+    Args:
+        store: Whose log is sealed.
+        sealing: When.
+        sealer: Takes the checkpoints.
+        told: Called with each new one.
+        doubted: Called in the thread when the log turns out not to be the one that was signed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sealing: Sealing,
+        sealer: Sealer,
+        told: Callable[[Sealed], None],
+        doubted: Callable[[], None],
+    ) -> None:
         self._store = store
         self._sealing = sealing
         self._sealer = sealer
         self._told = told
+        self._doubted = doubted
         self.every = sealing.every
         self.trouble: Trouble | None = None
         self.sealed = 0
@@ -134,6 +150,8 @@ class SealingLoop:
         if tries == 1 and not self._beside.is_ending:
             # A traceback would show every local name.
             log.error("seals.failed", error=code, reason=self.trouble.words)
+            if isinstance(error, TamperedError):
+                self._doubted()
 
     def _say_if_late(self, seconds: float, every: float) -> None:
         late = seconds > LATE * every

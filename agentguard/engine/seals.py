@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import TypeVar, Unpack
 
 from agentguard.engine import powers, receipts
 from agentguard.engine.answers import Answer
-from agentguard.engine.comparing import require_same
+from agentguard.engine.comparing import look_again, require_same
 from agentguard.engine.machine import in_thread, monotonic, sleep
 from agentguard.engine.origin import origin
 from agentguard.engine.parts import Parts
@@ -281,7 +282,8 @@ class Seals:
                     "or let `agentguard audit seal --key FILE` do it elsewhere"
                 )
             require_same(self._parts)  # what was put back is not signed a second time under the same name
-            self._loop = SealingLoop(self._parts.store, self._sealing, self._sealer, self._took)
+            doubted = partial(look_again, self._parts)  # the next round could be a minute away
+            self._loop = SealingLoop(self._parts.store, self._sealing, self._sealer, self._took, doubted)
             self._parts.witnessing.seal_now = self._loop.ask
         return self._loop
 

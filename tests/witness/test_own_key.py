@@ -138,6 +138,18 @@ def test_a_guard_that_acts_on_a_copy_begins_nothing_once_the_key_signs_the_other
     assert isinstance(one.ask("1", key="k-9"), Done)
 
 
+def test_a_sealer_that_finds_another_log_lets_nothing_begin_without_waiting_for_the_next_round(copy, open_shop, key):
+    address = copy()
+    acted(open_shop, address, "k-1")
+    twin = shop(copy(address), signer=Sealing(SigningKeyFile(key), timedelta(milliseconds=50)), people=None)
+    twin.guard.start()
+    until(lambda: twin.guard.seals._loop.sealed)
+    acted(open_shop, address, "k-2", "k-3")
+    until(lambda: twin.guard._parts.witnessing.refusal)
+    assert twin.ask("1", key="k-2").cause == "log_refused"
+    twin.guard.close()
+
+
 @pytest.mark.parametrize(
     "spoil, error",
     [
