@@ -201,7 +201,7 @@ def _refusal(found: Comparison) -> str:
     return (
         f"expected the log `{found.origin}` as its witnesses have it, got another one: {told}. It seems that {older}; "
         f"nothing is begun. Put the newest database back, or, if an older one was restored on purpose, record it with "
-        f"`agentguard audit restored --why …`"
+        f"`agentguard audit restored --why …` and `--witness` or, for the own key, `--key`"
     )
 
 
