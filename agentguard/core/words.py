@@ -64,6 +64,8 @@ def words_for(says: Mapping[str, Template], wanted: str) -> str | None:
     Tags are compared in one spelling (`de_AT` is `de-at`): the tag itself, less and less of it, the same language as it
     is spoken elsewhere, and then the words for every language.
     """
+    if wanted in says:
+        return wanted
     tags: dict[str, str] = {}
     for tag in says:
         tags.setdefault(_spelled(tag), tag)
