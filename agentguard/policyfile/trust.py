@@ -39,10 +39,17 @@ def given_arguments(policy: Policy, on: frozenset[str]) -> dict[str, object]:
 
 def _allow_on_arguments(policy: Policy) -> Found:
     for rule in policy.rules:
-        if rule.then.verdict is not Verdict.ALLOW or rule.when is None:
+        if rule.then.verdict is not Verdict.ALLOW:
             continue
         given = given_arguments(policy, rule.on)
-        if rule.when.reads and rule.when.reads - {"now", "asked_at"} <= set(given) and rule.when.reads & set(given):
+        if rule.when is None or not rule.when.reads:
+            amounts = frozenset(name for name, kind in given.items() if isinstance(kind, Money))
+            if amounts:
+                message = (
+                    f"rule `{rule.id}` allows whatever the agent asks ({_listed(amounts)}): add a condition on a fact"
+                )
+                yield rule.place, "allow_on_arguments", message
+        elif rule.when.reads and rule.when.reads - {"now", "asked_at"} <= set(given) and rule.when.reads & set(given):
             message = (
                 f"rule `{rule.id}` allows on what the agent says alone ({_listed(rule.when.reads & set(given))}): "
                 "add a condition on a fact"
@@ -67,6 +74,22 @@ def _amount_unsummed(policy: Policy) -> Found:
                     f"the agent could split it; add a limit with `sum: {name}`"
                 )
                 yield rule.place, "amount_unsummed", message
+        for name, action in _unlimited(policy, rule):
+            if name not in told:
+                told.add(name)
+                message = (
+                    f"rule `{rule.id}` allows `{name}` up to a fact, each time anew, and no limit counts `{action}`: "
+                    f"the agent could ask again; add a limit with `sum: {name}`"
+                )
+                yield rule.place, "amount_unsummed", message
+
+
+def _unlimited(policy: Policy, rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield the amounts that a rule allows up to a fact, for actions which no limit counts at all, with the action."""
+    if rule.then.verdict is Verdict.ALLOW:
+        unlimited = [action for action in sorted(rule.on) if not any(action in limit.on for limit in policy.limits)]
+        for name in (name for name, written in _bounded(policy, rule) if not written):
+            yield from ((name, action) for action in unlimited if name in given_arguments(policy, frozenset({action})))
 
 
 def _thresholds(policy: Policy, rule: Rule) -> list[str]:
@@ -74,16 +97,19 @@ def _thresholds(policy: Policy, rule: Rule) -> list[str]:
 
     One that the policy fills in rests on what the agent says as well.
     """
+    return [name for name, written in _bounded(policy, rule) if written]
+
+
+def _bounded(policy: Policy, rule: Rule) -> Iterator[tuple[str, bool]]:
+    """Yield the amounts among the arguments that a rule compares by order, and whether with something written."""
     if rule.when is None:
-        return []
+        return
     kinds = {name: said.type for action in sorted(rule.on) for name, said in policy.actions[action].arguments.items()}
-    found = []
     for comparison in comparisons_of(rule.when):
         if comparison.operator in _ORDERED:
             for side, other in ((comparison.left, comparison.right), (comparison.right, comparison.left)):
-                names = [name for name in sorted(names_in(side)) if isinstance(kinds.get(name), Money)]
-                found += names if not names_in(other) else []
-    return found
+                names = (name for name in sorted(names_in(side)) if isinstance(kinds.get(name), Money))
+                yield from ((name, not names_in(other)) for name in names)
 
 
 def _sums(policy: Policy, limit: Limit, action: str, name: str) -> bool:

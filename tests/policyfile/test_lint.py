@@ -43,6 +43,13 @@ PEOPLE = "people: 1\nusers: {maria: {}, tom: {}}\ngroups: {leads: [maria]}\n"
 TODAY = date(2026, 11, 22)
 
 
+UNLIMITED = (
+    (' - held("per-order")', ""),
+    ("limits:\n  - {id: per-order, sum: amount, per: order.id, in: forever, max: order.total, over: deny}\n", ""),
+)
+"""Changes after which no limit counts the action."""
+
+
 def warnings(*changes, people=PEOPLE, today=TODAY, more=()):
     text = TEXT
     for old, new in changes:
@@ -66,6 +73,23 @@ def test_an_allow_that_rests_on_arguments_alone_is_told():
         warnings(("amount <= 50 and order.customer_id == on_behalf_of", "amount <= 50 and on_behalf_of != order_id"))
         == []
     )
+
+
+def test_an_allow_of_any_amount_that_rests_on_nothing_is_told():
+    whole = "    when: amount <= 50 and order.customer_id == on_behalf_of\n"
+    for nothing in ("", "    when: yes\n"):
+        assert ("allow_on_arguments", 19) in warnings((whole, nothing))
+    filled = ("amount: money", "amount: 'money, computed as left'")
+    assert ("allow_on_arguments", 19) not in warnings((whole, ""), filled, *UNLIMITED)
+
+
+def test_an_amount_up_to_a_fact_that_no_limit_counts_is_told():
+    up_to = ("amount <= 50", "amount <= order.total")
+    assert warnings(up_to) == []
+    assert ("amount_unsummed", 19) in warnings(up_to, *UNLIMITED)
+    assert ("amount_unsummed", 19) not in warnings(up_to, ("then: allow", "then: deny"), *UNLIMITED)
+    counted = "limits:\n  - {id: few, count: actions, per: order.id, in: forever, max: 1, over: deny}\n"
+    assert ("amount_unsummed", 19) not in warnings(up_to, UNLIMITED[0], (UNLIMITED[1][0], counted))
 
 
 def test_an_action_that_counts_and_gives_back_on_one_account_is_told():
