@@ -42,6 +42,8 @@ MOST_TRIES = 5
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 LOOK_AGAIN = 0.05
+LONGEST_OFFER = 30.0
+"""After so many seconds a witness that has not answered counts as one that cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Witnessing:
     _stopping: threading.Event
     _offers: dict[str, str]
     _serving: set[str]
+    _since: dict[str, float]
     _failing: set[str]
     _waiting: list[_Waiting]
     _watching: bool
@@ -107,9 +110,17 @@ class Witnessing:
             with self._lock:
                 self._offers[witness.name] = note
                 if witness.name in self._serving:
+                    self._say_if_silent(witness.name)
                     continue
                 self._serving.add(witness.name)
             worker.start(partial(self._serve, store, witness))
+
+    def _say_if_silent(self, name: str) -> None:
+        """Take a witness that does not answer for one that cannot be asked: a call that hangs raises nothing."""
+        if name not in self._failing and monotonic() - self._since.get(name, monotonic()) > LONGEST_OFFER:
+            self._failing.add(name)
+            reason = f"no answer in {LONGEST_OFFER:g} seconds"
+            log.warning("witness.unavailable", witness=name, error=WitnessUnavailableError.code, reason=reason)
 
     def offer_to(self, store: Store, witness: Witness, note: str) -> bool:
         """Offer a checkpoint to one witness, and wait for it; False if it has a later one of this log.
@@ -168,7 +179,7 @@ class Witnessing:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._offers = {}
-        self._serving, self._failing = set(), set()
+        self._serving, self._failing, self._since = set(), set(), {}
         self._waiting = []
         self._watching = False
         self._shown = None
@@ -181,6 +192,7 @@ class Witnessing:
                 if note is None or self._stopping.is_set():
                     self._serving.discard(witness.name)
                     return
+                self._since[witness.name] = monotonic()
             if self._offered(store, witness, note):
                 pause = FIRST_PAUSE
                 self._failing.discard(witness.name)

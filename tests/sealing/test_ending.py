@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from agentguard.engine import sealing_loop
+from agentguard.engine import sealing_loop, witnessing
 from agentguard.engine.parts import Waits
 from agentguard.engine.sealing import Sealing
 from agentguard.errors import WitnessUnavailableError
@@ -79,6 +79,26 @@ def test_whoever_fails_holds_up_no_end_and_is_named(who):
     _, took, said = ended(None, *witnesses, wait=30.0, listener=listener if who == "listener" else None)
     assert said["seals.not_told"]["names"].endswith("away" if who == "witness" else "listener")
     assert took < 10
+
+
+def test_a_witness_that_never_answers_is_said_and_holds_up_no_end(monkeypatch):
+    monkeypatch.setattr(witnessing, "LONGEST_OFFER", 0.1)
+    hanging, go = Slow(name="hanging"), threading.Event()
+    hanging.add = lambda *_: (hanging.asked.set(), go.wait(30))[1] and None
+    waits = Waits(witness=timedelta(seconds=30), rounds=None)
+    soon = Sealing(RecordingSigner(), timedelta(milliseconds=20))
+    one = shop("sqlite://", signer=soon, witnesses=[hanging], waits=waits)
+    with capture_logs() as logs:
+        for number in range(3):
+            one.ask(key=f"k-{number}")
+            time.sleep(0.2)
+        began = time.monotonic()
+        one.guard.close()
+    go.set()
+    said = [event for event in logs if event["event"] == "witness.unavailable"]
+    assert [(event["witness"], event["reason"]) for event in said] == [("hanging", "no answer in 0.1 seconds")]
+    assert time.monotonic() - began < 10
+    assert logs[-1]["event"] == "seals.not_told"
 
 
 def test_a_last_checkpoint_that_cannot_be_taken_is_said_with_the_reason():
