@@ -124,7 +124,23 @@ def test_limits_on_one_account_remember_one_past(day, month, outcome):
     assert (cap.outcome, held.outcome) == (outcome, Outcome.HOLDS)
 
 
-@pytest.mark.parametrize("within, outcome", [("30 minutes", Outcome.HOLDS), ("31 minutes", Outcome.SHOWN)])
+@pytest.mark.parametrize("window", ["calendar day", "calendar week"])
+@pytest.mark.parametrize("zone, outcome", [("Europe/Berlin", Outcome.HOLDS), ("Asia/Tokyo", Outcome.BROKEN)])
+def test_days_of_another_zone_have_another_past(window, zone, outcome):
+    rules = "rules:\n  - {id: any, then: allow}\n"
+    limit = "limits:\n  - {{id: own, sum: amount, per: on_behalf_of, in: {}, max: {}, over: deny}}\n".format
+    promise = "guarantees:\n  - {id: cap, never: allow, when: used('own') + amount > 50}\n"
+    texts = [SHOP + rules + limit("calendar day", 100) + promise, SHOP + rules + limit(window, 50)]
+    first, second = (policy(text, name) for text, name in zip(texts, ("shop", "other"), strict=True))
+    assert second.count("timezone: Europe/Berlin") == 1
+    files = [load_text(first, "a.yaml"), load_text(second.replace("Europe/Berlin", zone), "b.yaml")]
+    (proof,) = prove(bundle_of(files))
+    assert proof.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    "within, outcome", [("29 minutes", Outcome.HOLDS), ("30 minutes", Outcome.HOLDS), ("31 minutes", Outcome.SHOWN)]
+)
 def test_what_happened_in_half_an_hour_happened_in_an_hour(within, outcome):
     asked = "  - {{id: {}, action: refund.issue, same: [on_behalf_of], within: {}, else: {}}}".format
     more = "\n".join(["requires:", asked("soon", within, "deny"), asked("sooner", "30 minutes", "escalate to lead")])
