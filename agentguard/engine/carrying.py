@@ -48,7 +48,7 @@ def _carried_out(parts: Parts, begun: Undertaking) -> Walk:
     except Abandoned:
         # Whoever waited has gone before the tool was called.
         ending = Finishing(parts, begun, report(parts, begun, _of_all_attempts(begun, NOT_BEGUN)))
-        given_back: Answer = yield Commit(Unwritten(ending))
+        given_back: Answer = yield Commit(Unwritten(ending), goes_first=True)
         return given_back
     outcome: Outcome
     if seconds <= 0:

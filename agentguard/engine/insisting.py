@@ -36,7 +36,7 @@ def written(parts: Parts, ending: Finishing) -> Walk:
     """
     until = monotonic() + parts.waits.outcome.total_seconds()
     pauses = iter(PAUSES)
-    step = Commit(ending)
+    step = Commit(ending, goes_first=True)
     while True:
         try:
             answer: Answer = yield step
@@ -52,7 +52,7 @@ def written(parts: Parts, ending: Finishing) -> Walk:
                 yield Pause(pause)
         else:
             return answer
-        step = Commit(Unwritten(ending))
+        step = Commit(Unwritten(ending), goes_first=True)
 
 
 @dataclass(frozen=True, slots=True)

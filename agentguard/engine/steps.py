@@ -50,11 +50,13 @@ class Commit:
     Attributes:
         given: What the unit came to when it was run last; whether that was committed, the store knows.
         withdrawn: True if it must not be run any more.
+        goes_first: It says how something ended, and must not wait behind what only wants to begin.
     """
 
     work: Callable[[Transaction], Any]
     given: Any = None
     withdrawn: bool = False
+    goes_first: bool = False
 
     def __call__(self, transaction: Transaction) -> Any:
         """Run the unit, unless it was taken back."""

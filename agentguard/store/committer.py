@@ -147,6 +147,9 @@ class Committer:
     def _admit(self, unit: Unit) -> None:
         if self._closed:
             raise closed(self._name)
+        if unit.goes_first:
+            self._waiting.appendleft(unit)
+            return
         if len(self._waiting) >= MOST_WAITING:
             raise StoreUnavailableError(
                 f"expected at most {MOST_WAITING} units of work waiting for `{self._name}`, got one more; nothing was "

@@ -26,11 +26,13 @@ class Unit:
 
     Attributes:
         keys: Of actions that it will look up, so that all units' can be looked up at once.
+        goes_first: It says how something ended, as its work does that has a true attribute of this name: it does not
+            wait behind what only wants to begin, and is not refused where too much waits.
         until: When it has waited long enough, by the clock of its event loop.
         taken: What the thread that waits for it commits with it, while it leads.
     """
 
-    __slots__ = ("_bell", "error", "future", "keys", "stage", "taken", "until", "value", "work")
+    __slots__ = ("_bell", "error", "future", "goes_first", "keys", "stage", "taken", "until", "value", "work")
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Unit:
         keys: Sequence[ActionKey] = (),
     ) -> None:
         self.work = work
+        self.goes_first: bool = getattr(work, "goes_first", False)
         self.keys = keys
         self.future = future
         self.stage = Stage.WAITING

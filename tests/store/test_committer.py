@@ -349,6 +349,22 @@ def test_a_store_with_too_much_waiting_says_so_at_once(store, monkeypatch):
     assert asyncio.run(main()) == [1, 2]
 
 
+class Ending:
+    """A unit of work that says how something ended."""
+
+    goes_first = True
+
+    def __call__(self, transaction):
+        return opening("ended")(transaction)
+
+
+def test_how_something_ended_waits_for_nothing_that_wants_to_begin_and_is_taken_though_too_much_waits(
+    store, monkeypatch
+):
+    monkeypatch.setattr(committer, "MOST_WAITING", 3)
+    assert together(store, [opening("a1"), opening("a2"), opening("a3"), Ending()]) == [2, 3, 4, 1]
+
+
 def test_a_closed_store_takes_nothing_and_what_was_handed_in_before_is_committed(store):
     outcome = []
     with held_up(store):
