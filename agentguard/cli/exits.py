@@ -6,6 +6,7 @@
 3  policy or people files do not load
 4  the store cannot be used: absent, locked, read-only, of another version
 70 a defect of agentguard itself
+130 stopped by Ctrl-C
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 
 import typer
 
+from agentguard.cli import INTERRUPTED
 from agentguard.errors import (
     AgentGuardError,
     ConfigurationError,
@@ -53,7 +55,9 @@ def guarded(run: Callable[[], object]) -> int:
     try:
         result = run()
         sys.stdout.flush()
-    except (typer.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
+        result = INTERRUPTED
+    except typer.Abort:
         _say("stopped")
         return USAGE
     except typer.TyperException as error:
@@ -74,6 +78,8 @@ def guarded(run: Callable[[], object]) -> int:
         hint = f"set {TRACEBACK}=1 to see where"
         _say(f"a defect in agentguard: {type(error).__name__}: {str(error)[:300]} ({hint})")
         return DEFECT
+    if result == INTERRUPTED:  # typer's own answer to Ctrl-C, too
+        _say("stopped")
     return result if isinstance(result, int) else OK  # what `typer.Exit` was raised with
 
 
