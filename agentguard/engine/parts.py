@@ -33,8 +33,8 @@ class Waits:
         approval: How long votes lift what they were given for.
         recovery: How long a start waits for what it recovers; the rest goes on in the background. None for no bound,
             one action after another in the caller's thread.
-        witness: How long an effect waits for a witness, where a policy says so; at most half of the tool's time. How long
-            a start waits for what witnesses have, and an end until they have the last checkpoint.
+        witness: How long an effect waits for a witness, where a policy says so; at most half of the tool's time. How
+            long a start waits for what witnesses have, and an end until they have the last checkpoint.
         rounds: How often a guard that runs actions recovers what was left behind. None: only when it starts.
     """
 
