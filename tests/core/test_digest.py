@@ -82,6 +82,11 @@ def test_what_is_outside_the_subset_is_refused(outside):
         canonical_bytes(outside)
 
 
+@pytest.mark.parametrize("written", ["3", "3.0", "3.000", "0.3E+1"])
+def test_a_number_has_one_encoding(written):
+    assert encode(Decimal(written)) == "3"
+
+
 def test_the_largest_json_integer_is_a_number_and_one_more_is_text():
     assert encode(LARGEST_JSON_INTEGER) == LARGEST_JSON_INTEGER
     assert encode(LARGEST_JSON_INTEGER + 1) == "9007199254740992"

@@ -137,6 +137,12 @@ def test_a_whole_repository_can_be_compared_and_names_with_blanks_are_read(comma
     assert "cap, version 3: new" in said.out
 
 
+def test_what_is_hidden_is_no_policy_at_a_revision_either(command, repository):
+    repository.write("policies/.old/refunds.yaml", TEXT)
+    repository.commit("kept a copy")
+    assert command("policy", "diff", "policies").code == 0
+
+
 def test_problems_of_a_file_at_a_revision_name_the_revision(command, repository):
     repository.write("policies/refunds.yaml", TEXT.replace("amount <= 50", "amont <= 50"))
     repository.commit("slip")

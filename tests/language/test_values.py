@@ -241,6 +241,7 @@ def test_values_that_fit_take_one_form(kind, given_value, expected):
         (language.Text(), 5, "not_text"),
         (language.Text(), None, "not_text"),
         (language.Text(), "x" * 10_001, "too_long"),
+        (language.Text(), "\ufb2c" * 3_334, "too_long"),
         (language.Text(), "\ud800", "not_text"),
         (OneOf(("red",)), "blue", "not_one_of"),
         (language.Integer(), True, "not_a_number"),

@@ -718,7 +718,7 @@ edited(
     "a-broken-currency-is-told-once",
     "currency_unknown",
     ("currency: USD", "currency: «dollars"),
-    ("refund of {amount}.", "refund of {amount}, of {most[customer.tier]} or {order.total}."),
+    ("  - id: waive\n", "  - id: waive\n    because: For an order of {order.total}.\n"),
 )
 edited("a-broken-argument-is-told-once", "type_unknown", ("    amount: money", "    amount: «mony"))
 edited("a-broken-limit-is-told-once", "unknown_name", ("sum: amount, per: order.id", "sum: «amont, per: order.id"))
