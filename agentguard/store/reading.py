@@ -147,7 +147,7 @@ class Reading:
     def actions_for(
         self, pseudonym: str, limit: int = 100, before: str = "", states: Collection[State] = ()
     ) -> tuple[ActionRecord, ...]:
-        """Return a customer's actions in these states, all if left out, the newest first, a page at a time from `before`."""
+        """Return a customer's actions in these states (all if left out), the newest first, a page from `before` on."""
         table = rows.ACTION
         query = select(*rows.ACTION_COLUMNS).where(table.c.on_behalf_of == pseudonym).order_by(table.c.id.desc())
         query = query.where(table.c.state.in_([state.value for state in states])) if states else query
