@@ -41,8 +41,9 @@ class Background:
         if self._thread is None and not self.is_ending:
             with self._beginning:
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                    self._thread.start()
+                    thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                    thread.start()  # where the machine has no thread left it raises, and the next call tries again
+                    self._thread = thread
 
     def wake(self) -> None:
         """End the thread's pause now, or the next one."""

@@ -63,7 +63,10 @@ class Listening:
             if self._busy:
                 return
             self._busy = True
-        worker.start(self._work)
+        work = worker.start(self._work)
+        if work.done() and work.exception() is not None:
+            with self._lock:  # the machine has no thread left: the next checkpoint is told, and this one before it
+                self._busy = False
 
     def stop(self) -> None:
         """Try no more."""

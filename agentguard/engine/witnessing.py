@@ -113,7 +113,9 @@ class Witnessing:
                     self._say_if_silent(witness.name)
                     continue
                 self._serving.add(witness.name)
-            worker.start(partial(self._serve, store, witness))
+            if not _began(worker.start(partial(self._serve, store, witness))):
+                with self._lock:  # the next checkpoint is offered, if a thread is there by then
+                    self._serving.discard(witness.name)
 
     def _say_if_silent(self, name: str) -> None:
         """Take a witness that does not answer for one that cannot be asked: a call that hangs raises nothing."""
@@ -159,8 +161,8 @@ class Witnessing:
         with self._lock:
             self._waiting.append(waiting)
             watched, self._watching = self._watching, True
-        if not watched:
-            worker.start(partial(self._watch, store))
+        if not watched and not _began(worker.start(partial(self._watch, store))):
+            self._give_up()
         self.seal_now()
         return waiting.answer
 
@@ -168,7 +170,8 @@ class Witnessing:
     def untold(self) -> dict[str, bool]:
         """Who has not been told of a checkpoint yet that is there, by name, and whether the last try was in vain."""
         with self._lock:
-            return {name: name in self._failing for name in sorted(self._serving)}
+            names = sorted(self._serving | self._offers.keys())
+            return {name: name in self._failing or name not in self._serving for name in names}
 
     def stop(self) -> None:
         """Offer nothing any more."""
@@ -251,6 +254,13 @@ class Witnessing:
                 return
             self._stopping.wait(LOOK_AGAIN)
 
+    def _give_up(self) -> None:
+        """Tell all who wait that nobody watches for them."""
+        with self._lock:
+            waiting, self._waiting, self._watching = self._waiting, [], False
+        for item in waiting:
+            item.give(False)
+
     def _look(self, store: Store) -> None:
         """Answer those who wait for what a witness has of the log as it is now."""
         with self._lock:
@@ -278,6 +288,11 @@ class Witnessing:
         silent = [witness for witness, key in zip(self.witnesses, keys, strict=True) if key is None]
         notes = [witness.latest(claimed.origin) for witness in silent]  # they go by another name where others seal
         return [Checkpoint.read(read_note(note).text) for note in notes if note is not None]
+
+
+def _began(work: Future[object]) -> bool:
+    """Whether work is done in a thread, or was: the machine may have none left."""
+    return not (work.done() and work.exception() is not None)
 
 
 def waited(answer: Future[bool], seconds: float) -> bool:

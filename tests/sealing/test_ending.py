@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import Future
 from datetime import timedelta
 
 import pytest
@@ -99,6 +100,29 @@ def test_a_witness_that_never_answers_is_said_and_holds_up_no_end(monkeypatch):
     assert [(event["witness"], event["reason"]) for event in said] == [("hanging", "no answer in 0.1 seconds")]
     assert time.monotonic() - began < 10
     assert logs[-1]["event"] == "seals.not_told"
+
+
+def test_where_no_thread_is_left_the_next_checkpoint_is_offered_and_told(monkeypatch):
+    witness, told = Slow(), []
+    one = shop("sqlite://", signer=Sealing(RecordingSigner(), SELDOM), witnesses=[witness])
+    one.guard.seals.listen(told.append)
+    one.ask()
+    assert witness.asked.wait(10)
+    while one.guard._parts.witnessing.untold or not told:
+        time.sleep(0.01)
+    one.guard.seals._loop._beside.stop()
+    one.ask(key="k-2")
+    none = Future()
+    none.set_exception(RuntimeError("can't start new thread"))
+    with monkeypatch.context() as patched:
+        patched.setattr("agentguard.engine.worker.start", lambda function: none)
+        one.guard.seals.seal()
+        assert not one.guard._parts.witnessing.covering(one.guard.store, 1, 10).result(1)
+    one.ask(key="k-3")
+    entries = one.guard.seals.seal().size
+    one.guard.close()
+    assert witness.seen[-1] == entries
+    assert int(told[-1].split("\n")[1]) == entries
 
 
 def test_a_last_checkpoint_that_cannot_be_taken_is_said_with_the_reason():
