@@ -57,9 +57,9 @@ class DatabaseFiles:
         elif found != self._seen:
             changed = next(path for path, was, now in zip(self._paths, self._seen, found, strict=True) if was != now)
             raise StoreUnavailableError(
-                f"expected the database `{self._paths[0]}` as this process opened it, got `{Path(changed).name}` removed "
-                f"or replaced; nothing was stored that others would find; stop every process that uses it, put the files "
-                f"that belong together in place, and start them again"
+                f"expected the database `{self._paths[0]}` as this process opened it, got `{Path(changed).name}` "
+                f"removed or replaced; nothing was stored that others would find; stop every process that uses it, put "
+                f"the files that belong together in place, and start them again"
             )
         # Times of files go in ticks. Only when one of these was written after the folder's last tick would a further
         # change of the folder show another time.
