@@ -47,7 +47,7 @@ def start(function: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-MOST_IDLE = 32
+MOST_IDLE = 64
 
 Job = tuple[Callable[[], Any], "Future[Any]"]
 _idle: list[SimpleQueue[Job]] = []

@@ -510,3 +510,41 @@ def test_what_many_queries_ask_for_is_asked_at_once_and_found_as_it_stands(store
     assert [None if record is None else record.id for record in found[:4]] == ["a1", "a2", None, None]
     assert position == 3
     assert store.read(look(keys[4])).id == "a5"
+
+
+def test_short_looks_of_many_threads_go_one_after_the_other_and_hold_up_no_other_query(tmp_path):
+    store = Store.open(f"sqlite:///{tmp_path / 'guard.db'}")
+    inside, most, mutex = [], [], threading.Lock()
+
+    def look(reading):
+        with mutex:
+            inside.append(1)
+            most.append(len(inside))
+        time.sleep(0.005)
+        with mutex:
+            inside.pop()
+        return reading.position()
+
+    threads = [threading.Thread(target=store.look, args=(look,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert store.look(lambda _: until_answered(lambda: store.read(lambda reading: reading.position()))) == 0
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 8
+    store.close()
+
+
+def until_answered(function):
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(function()))
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive(), "expected a query beside a look to be answered"
+    return answers[0]
+
+
+def test_a_look_inside_a_look_is_refused_and_leaves_the_turn_free(store):
+    with pytest.raises(UsageError, match="one inside another"):
+        store.look(lambda _: store.look(lambda reading: reading.position()))
+    assert store.look(lambda reading: reading.position()) == 0
