@@ -383,11 +383,14 @@ def test_many_entries_take_no_longer_each_than_a_few(files, tmp_path, check):
             b'{"body":null,"entry":null,"leaf":"' + b"0" * 64 + b'","pos":%d}\n' % pos for pos in range(1, count + 1)
         )
         pack = zipped(tmp_path / f"{count}.zip", {**files, "entries.jsonl": lines}, consistent=True)
-        began = time.process_time()
-        assert check(pack)[0] == 1
-        return time.process_time() - began
+        tries = []
+        for _ in range(3):  # the quickest one is what it takes; the others had garbage collected or a neighbour
+            began = time.process_time()
+            assert check(pack)[0] == 1
+            tries.append(time.process_time() - began)
+        return min(tries)
 
-    assert seconds(16_000) < 8 * seconds(4_000)
+    assert seconds(16_000) < 10 * seconds(4_000), "four times as many take four times as long, and never sixteen times"
 
 
 def test_what_nothing_proves_is_named_beside_what_is_proven(files, tmp_path, check):
