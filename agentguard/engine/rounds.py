@@ -22,7 +22,7 @@ from agentguard.engine.comparing import look_again
 from agentguard.engine.drive import drive
 from agentguard.engine.expiry import expire, run_late
 from agentguard.engine.machine import monotonic
-from agentguard.engine.notices import ChannelState, Notices
+from agentguard.engine.notices import SECONDS_A_ROUND, ChannelState, Notices
 from agentguard.engine.parts import Parts
 from agentguard.engine.periods import Periods
 from agentguard.engine.recovery import recovering
@@ -71,6 +71,7 @@ class Rounds:
         self._resuming = Resuming(parts)
         self._periods = Periods(parts)
         self._threads: list[Future[None]] = []
+        self._telling: Future[None] | None = None
         self._listening: list[Callable[[Answer], object]] = []
         self._next = 0.0
         self._stopped = False
@@ -112,6 +113,9 @@ class Rounds:
         if stopped():
             wait(self._threads)
         reminded = [] if stopped() else remind_all(self._parts)
+        if self._telling is not None:
+            # What the start tells has the channels meanwhile, and what came since it looked would be left for later.
+            wait([self._telling], SECONDS_A_ROUND)
         sent = self._notices.send(lambda: self._stopped or stopped())
         drawn = self._periods.end_all(lambda: self._stopped or stopped())
         return Round(tuple(answers), tuple(reminded), self._notices.states(sent), drawn)
@@ -168,7 +172,7 @@ class Rounds:
         if self._parts.waits.recovery is None:
             self._tell()
         else:
-            worker.start(self._tell)  # a receiver that is slow must not hold up a start
+            self._telling = worker.start(self._tell)  # a receiver that is slow must not hold up a start
 
     def _tell(self) -> None:
         try:

@@ -12,6 +12,7 @@ from agentguard.engine.channel import Only
 from agentguard.engine.directory import Fixed
 from agentguard.engine.event import mask
 from agentguard.engine.parts import Waits
+from tests.engine import given
 from tests.engine.given import PEOPLE, REFUNDS
 
 
@@ -189,6 +190,27 @@ def test_a_restart_goes_on_where_the_channel_was(open_shop):
     again.guard.work()
     again.guard.work()
     assert len(desk.events) == len({event.id for event in desk.events}) == 2
+
+
+def test_a_round_leaves_nothing_to_what_a_start_is_still_telling(open_shop, tmp_path):
+    open_shop(notices=[Desk()]).ask("60")
+    begun, go_on = threading.Event(), threading.Event()
+
+    class SlowDesk(Desk):
+        def send(self, event):
+            begun.set()
+            assert go_on.wait(10)
+            super().send(event)
+
+    desk = SlowDesk()
+    again = given.shop(f"sqlite:///{tmp_path / 'guard.db'}", notices=[desk])
+    again.guard.start()
+    assert begun.wait(10)
+    again.ask("70", key="k-2", order_id="A-2")
+    threading.Timer(0.2, go_on.set).start()
+    again.guard.work()
+    assert desk.types == ["escalation.opened", "escalation.opened"]
+    again.guard.close()
 
 
 def test_what_fails_is_tried_again_later_in_order_and_nothing_is_lost(open_both):
